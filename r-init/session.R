@@ -1,0 +1,31 @@
+# What a session is given when it starts, in its own process, after the fork.
+
+begin_session <- function() {
+  # R makes a new temporary folder below TMPDIR, and sets all that depends on it.
+  tempdir(check = TRUE)
+  # A seed of the zygote would make all sessions draw the same numbers.
+  if (exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {
+    rm(".Random.seed", envir = globalenv())
+  }
+  setTimeLimit()
+  invisible()
+}
+
+# R's own words for what is wrong with code that does not parse.
+syntax_error <- function(text) {
+  tryCatch({
+    parse(text = text, keep.source = FALSE, encoding = "UTF-8")
+    ""
+  }, error = conditionMessage)
+}
+
+# The top level keeps its last value, as at R's prompt.
+unlockBinding(".Last.value", baseenv())
+
+r_version <- function(ignored) paste(R.version$major, R.version$minor, sep = ".")
+
+# Before the first fork: what is garbage now would be copied into every session that touches its pages.
+settle <- function() {
+  gc(full = TRUE)
+  invisible()
+}

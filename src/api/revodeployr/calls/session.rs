@@ -1,0 +1,50 @@
+//! `/r/session/...`: create, close, ping, output, history.
+
+use std::sync::Arc;
+
+use crate::{
+    api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
+    app::App,
+    session::Session,
+};
+
+/// An answer that names the session.
+pub(super) fn about(session: &Session) -> Answer {
+    Answer { session: Some(identifiers::session(session.id)), ..Answer::default() }
+}
+
+/// `/r/session/create`
+pub(in super::super) async fn create(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let login = incoming.login()?;
+    let session = app.sessions.open(&login.user, Some(login.id)).await?;
+    if login.is_closing() {
+        // A logout has looked for sessions before this one was there.
+        app.sessions.close(&session);
+        return Err(Error::logging_out());
+    }
+    Ok(about(&session))
+}
+
+/// `/r/session/close`
+pub(in super::super) fn close(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.idle_session(app)?;
+    app.sessions.close(&session);
+    Ok(about(&session))
+}
+
+/// `/r/session/ping`
+pub(in super::super) fn ping(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    Ok(about(&*incoming.idle_session(app)?))
+}
+
+/// `/r/session/output`: what the last execution printed, as it was printed.
+pub(in super::super) fn output(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.idle_session(app)?;
+    Ok(Answer { console: Some(session.output().as_ref().to_owned()), ..about(&session) })
+}
+
+/// `/r/session/history`: the code blocks, as they were received.
+pub(in super::super) fn history(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.idle_session(app)?;
+    Ok(Answer { history: Some(session.history()), ..about(&session) })
+}

@@ -1,0 +1,51 @@
+//! `/r/user/...`: log in, log out, who am I.
+
+use std::sync::Arc;
+
+use crate::{
+    api::revodeployr::{envelope::Answer, error::Error, request::Incoming},
+    app::App,
+    auth::password,
+};
+
+/// `/r/user/login`: the password as it is, or its SHA-1 digest.
+pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let name = incoming.form.require("username")?.trim();
+    let password = incoming.form.require("password")?;
+    let autosave = incoming.form.boolean("autosave")?.unwrap_or(false);
+    if let Some(earlier) = incoming.earlier_login() {
+        if earlier.is_closing() {
+            return Err(Error::logging_out());
+        }
+        if earlier.user != name {
+            return Err(Error::forbidden("Somebody else is logged in with this cookie: log out first."));
+        }
+    }
+    let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords)).await?;
+    let (cookie, login) = app.logins.create(&account.name, &account.display_name, autosave).map_err(|error| Error::internal(&error))?;
+    tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
+    Ok(Answer { cookie: Some((cookie, incoming.cookie_path(app))), ..Answer::default() })
+}
+
+/// The digests that the sent text may stand for: itself, if it looks like one, or else that of a password.
+fn digests(sent: &str, plain: bool) -> Vec<String> {
+    let itself = password::is_digest(sent).then(|| sent.to_ascii_lowercase());
+    itself.into_iter().chain(plain.then(|| password::digest(sent))).collect()
+}
+
+/// `/r/user/logout`: ends the sessions of this login, then the login.
+pub(in super::super) async fn logout(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let login = incoming.login()?;
+    if !login.begin_closing() {
+        return Err(Error::logging_out());
+    }
+    app.login_end(login).await;
+    tracing::info!(user.name = login.user, login.id = %login.id, "logged out");
+    Ok(Answer::default())
+}
+
+/// `/r/user/whoami`
+pub(in super::super) fn whoami(incoming: &Incoming) -> Result<Answer, Error> {
+    let login = incoming.login()?;
+    Ok(Answer { identity: Some((login.user.clone(), login.display_name.clone())), ..Answer::default() })
+}

@@ -1,0 +1,167 @@
+//! Errors in the dialect's form (contract, section 2).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    envelope::{Answer, Format},
+    form::Invalid,
+    identifiers,
+};
+use crate::{
+    auth::AuthError,
+    session::{LookupError, OpenError, OperationError},
+};
+
+/// The `errorCode` of errors that R raised; protocol errors have their status as code.
+pub const R_ERROR: u16 = 900;
+/// The `errorCode` of limits that were reached: time, processor time.
+pub const LIMIT: u16 = 914;
+
+/// A request that is not answered with success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    status: StatusCode,
+    message: String,
+    /// The session that the request named, if it is one.
+    session: Option<String>,
+    allow: Option<&'static str>,
+}
+
+impl Error {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), session: None, allow: None }
+    }
+
+    /// 400: something in the request is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401: nobody is logged in.
+    #[must_use]
+    pub fn not_logged_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "You are not logged in, or your login has ended: call /r/user/login first.")
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404: no such path, or no such file.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 405: the call has another method.
+    #[must_use]
+    pub fn wrong_method(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("This call allows {allow} only.")) }
+    }
+
+    /// 408: the request did not arrive in time.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.")
+    }
+
+    /// 409: the session runs something already.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self::new(StatusCode::CONFLICT, "The R session is busy; try again when it has finished.")
+    }
+
+    /// 413: the request is too large.
+    #[must_use]
+    pub fn too_large(mib: u64) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The request is larger than {mib} MiB, which is the most this server takes."))
+    }
+
+    /// 503: a logout is under way.
+    #[must_use]
+    pub fn logging_out() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "You are being logged out.")
+    }
+
+    /// The same, about a session.
+    #[must_use]
+    pub fn of_session(self, session: uuid::Uuid) -> Self {
+        Self { session: Some(identifiers::session(session)), ..self }
+    }
+
+    /// The response, for a call.
+    #[must_use]
+    pub fn answer(self, call: &str, format: Format) -> Response {
+        let answer = Answer { error: Some((self.message, self.status.as_u16())), session: self.session, ..Answer::default() };
+        let mut response = (self.status, answer.render(call, format)).into_response();
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(Invalid(message): Invalid) -> Self {
+        Self::invalid(message)
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
+            AuthError::Disabled => Self::forbidden("The account is disabled."),
+            AuthError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        if let OpenError::NoWorker(reason) = &error {
+            tracing::error!(reason, "no R session could be opened");
+        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string()))
+    }
+}
+
+impl From<LookupError> for Error {
+    fn from(error: LookupError) -> Self {
+        Self::invalid(format!("Invalid session identifier: {error}."))
+    }
+}
+
+impl From<OperationError> for Error {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Busy | OperationError::QueueFull => Self::busy(),
+            OperationError::Closed => Self::invalid("Invalid session identifier: the R session is closed."),
+            OperationError::Dead(tombstone) => Self::new(StatusCode::BAD_GATEWAY, format!("The R session has ended: {tombstone}")),
+        }
+    }
+}
+
+impl Error {
+    /// 500: not the client's fault. Logged here, and not told.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!(error = chain, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.")
+    }
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}

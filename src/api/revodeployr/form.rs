@@ -1,0 +1,176 @@
+//! Parameters and cookies, decoded as leniently as the clients need (contract, section 1).
+
+use std::borrow::Cow;
+
+/// The parameters of a request.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Form(Vec<(String, Vec<u8>)>);
+
+/// A parameter that is not as it has to be; the text says which and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(pub String);
+
+impl Form {
+    /// Adds the pairs of a query string or of a body. A pair replaces an earlier one of its name.
+    pub fn add(&mut self, encoded: &[u8]) {
+        for pair in encoded.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &[][..]),
+            };
+            let name = String::from_utf8_lossy(&decode(name)).trim().to_owned();
+            let value = decode(value);
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) => *old = value,
+                None => self.0.push((name, value)),
+            }
+        }
+    }
+
+    /// A parameter; an empty one is absent.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, Invalid> {
+        let Some((_, value)) = self.0.iter().find(|(known, value)| known == name && !value.is_empty()) else { return Ok(None) };
+        std::str::from_utf8(value).map(Some).map_err(|_| Invalid(format!("Parameter {name} is not UTF-8 text.")))
+    }
+
+    /// A parameter that has to be there.
+    ///
+    /// # Errors
+    /// When it is not, or is not UTF-8.
+    pub fn require(&self, name: &str) -> Result<&str, Invalid> {
+        self.get(name)?.ok_or_else(|| Invalid(format!("Parameter {name} is missing.")))
+    }
+
+    /// A list: items separated by commas, trimmed; empty ones are dropped.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn list(&self, name: &str) -> Result<Vec<String>, Invalid> {
+        let text = self.get(name)?.unwrap_or_default();
+        Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// A boolean, in any of the words that clients use.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Invalid> {
+        let Some(text) = self.get(name)? else { return Ok(None) };
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" | "on" => Ok(Some(true)),
+            "false" | "f" | "0" | "off" => Ok(Some(false)),
+            _ => Err(Invalid(format!("Parameter {name} is neither true nor false: {text}"))),
+        }
+    }
+
+    /// A number of things: 0 or more.
+    ///
+    /// # Errors
+    /// When it is no such number.
+    pub fn count(&self, name: &str) -> Result<Option<usize>, Invalid> {
+        let Some(text) = self.get(name)? else { return Ok(None) };
+        text.trim().parse().map(Some).map_err(|_| Invalid(format!("Parameter {name} is not a whole number of 0 or more: {text}")))
+    }
+}
+
+/// `+` is a blank, `%41` is A; a `%` without two hexadecimal digits stands for itself.
+fn decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, later @ ..] = rest {
+        rest = later;
+        decoded.push(match (first, later) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+                hex(*high) << 4 | hex(*low)
+            }
+            (byte, _) => *byte,
+        });
+    }
+    decoded
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    }
+}
+
+/// The values of the cookie `JSESSIONID` in a `Cookie` header. Unknown pairs are passed over: some clients
+/// send back all of `Set-Cookie`, attributes included.
+pub fn session_cookies(header: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    header.split(|&byte| byte == b';' || byte == b',').filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        let at = pair.iter().position(|&byte| byte == b'=')?;
+        let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(b"JSESSIONID").then(|| String::from_utf8_lossy(unquoted(value)))
+    })
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn form(text: &str) -> Form {
+        let mut form = Form::default();
+        form.add(text.as_bytes());
+        form
+    }
+
+    #[test]
+    fn what_is_not_encoded_is_taken_as_it_is() {
+        let form = form("descr=My Workspace 1&code=x %% 2 + %zz%4&é=ü%C3%BC&a=1&a=2&empty=&flag");
+        assert_eq!(form.require("descr").unwrap(), "My Workspace 1");
+        assert_eq!(form.require("code").unwrap(), "x %% 2   %zz%4");
+        assert_eq!(form.require("é").unwrap(), "üü");
+        assert_eq!(form.require("a").unwrap(), "2");
+        assert_eq!(form.get("empty").unwrap(), None);
+        assert_eq!(form.require("flag").unwrap_err().0, "Parameter flag is missing.");
+    }
+
+    #[test]
+    fn typed_parameters_say_what_is_wrong() {
+        let form = form("l=x, y,,z &b=TRUE&n=-1&w=maybe&bad=%ff");
+        assert_eq!(form.list("l").unwrap(), ["x", "y", "z"]);
+        assert_eq!(form.boolean("b").unwrap(), Some(true));
+        assert!(form.count("n").unwrap_err().0.contains("Parameter n"));
+        assert!(form.boolean("w").unwrap_err().0.contains("Parameter w"));
+        assert_eq!(form.get("bad").unwrap_err().0, "Parameter bad is not UTF-8 text.");
+    }
+
+    #[test]
+    fn cookies_are_found_among_others() {
+        let found: Vec<_> = session_cookies(b"a=b; JSESSIONID=7B55; Path=/deployr/; HttpOnly, jsessionid=\"X\"").collect();
+        assert_eq!(found, ["7B55", "X"]);
+    }
+
+    proptest! {
+        #[test]
+        fn encoded_pairs_come_back(value in "\\PC*") {
+            let encoded: String = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).collect();
+            let form = form(&format!("v={encoded}"));
+            prop_assert_eq!(form.get("v").unwrap().unwrap_or_default(), value);
+        }
+
+        #[test]
+        fn any_bytes_are_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut form = Form::default();
+            form.add(&bytes);
+            let _ = session_cookies(&bytes).count();
+        }
+    }
+}

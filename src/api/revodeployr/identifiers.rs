@@ -1,0 +1,75 @@
+//! Identifiers as clients see them: a prefix and a UUID (contract, section 3).
+
+use axum::http::{HeaderMap, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::Uuid;
+
+use crate::config::RevoDeployR;
+
+/// What is left as it is in a file's name at the end of a URL (RFC 3986, section 2.3).
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A live session's identifier.
+#[must_use]
+pub fn session(id: Uuid) -> String {
+    format!("LIVE-{id}")
+}
+
+/// The UUID in an identifier with that prefix.
+#[must_use]
+pub fn parse(prefix: &str, identifier: &str) -> Option<Uuid> {
+    let rest = identifier.trim().strip_prefix(prefix)?.strip_prefix('-')?;
+    // Only the usual form, so that one thing has one name.
+    (rest.len() == 36).then(|| Uuid::try_parse(rest).ok()).flatten()
+}
+
+/// The server's address as the client knows it.
+#[must_use]
+pub fn base(config: &RevoDeployR, headers: &HeaderMap) -> String {
+    if !config.web_context.is_empty() {
+        return format!("{}{}", config.web_context.trim_end_matches('/'), config.context);
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    format!("http://{}{}", host.unwrap_or("localhost"), config.context)
+}
+
+/// Whether this can stand in a URL as a host and a port: what a client sends comes back in answers.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.len() < 256 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte))
+}
+
+/// The address of a file that R has made. Its folders are left out of the name.
+#[must_use]
+pub fn file_url(base: &str, id: Uuid, name: &str) -> String {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    format!("{base}/r/file/get/FILE-{id}/{}", utf8_percent_encode(name, NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_read_strictly() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(parse("LIVE", &session(id)), Some(id));
+        for wrong in ["", "LIVE-", "PROJ-00000000-0000-0000-0000-000000000007", "LIVE-00000000000000000000000000000007", "LIVE-x"] {
+            assert_eq!(parse("LIVE", wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn file_names_are_encoded() {
+        let url = file_url("http://h/deployr", Uuid::from_u128(1), "sub/a b%é.png");
+        assert_eq!(url, "http://h/deployr/r/file/get/FILE-00000000-0000-0000-0000-000000000001/a%20b%25%C3%A9.png");
+    }
+
+    #[test]
+    fn hosts_that_are_none_do_not_come_back() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "a\"><script>".parse().unwrap());
+        assert_eq!(base(&RevoDeployR::default(), &headers), "http://localhost/deployr");
+        headers.insert(header::HOST, "r.example.org:8050".parse().unwrap());
+        assert_eq!(base(&RevoDeployR::default(), &headers), "http://r.example.org:8050/deployr");
+    }
+}

@@ -1,0 +1,56 @@
+//! RevoDeployR 1.x: the R Web Services API of 2010.
+//!
+//! Quirks, with the sections of the contract they come from:
+//! - Calls are served below the context (`/deployr`) and at the root (1). Reads are GET or POST, changes POST.
+//! - Forms are decoded leniently: a stray `%` stays, an empty parameter is an absent one (1); see [`form`].
+//! - The login is a cookie, given both as `Set-Cookie` and in the body; the two are equal (1).
+//! - R's errors are 200 with `success: false`; protocol errors have a status of their own (2); see [`error`].
+//! - Another user's session is answered as an unknown one (2).
+//! - `execute/code` names plots under `files` and under `objects` (4, compatibility superset).
+//! - File addresses work without a login: the id is the secret (3).
+//!
+//! Start reading at [`routes`].
+
+pub mod calls;
+pub mod envelope;
+pub mod error;
+pub mod form;
+pub mod identifiers;
+pub mod request;
+pub mod routes;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+
+use crate::app::App;
+use error::Error;
+use routes::{ROUTES, Route};
+
+/// The dialect's routes.
+pub fn router(app: &Arc<App>) -> Router {
+    let context = app.config.revodeployr.context.as_str();
+    let mut router = Router::new();
+    for route in &ROUTES {
+        let handler = any(move |State(app): State<Arc<App>>, request: Request| answer(app, route, request));
+        router = router.route(route.path, handler.clone());
+        if !context.is_empty() {
+            router = router.route(&format!("{context}{}", route.path), handler);
+        }
+    }
+    router.fallback(unknown).with_state(Arc::clone(app))
+}
+
+async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+    routes::dispatch(app, route, request).await
+}
+
+/// What is none of the calls.
+async fn unknown(request: Request) -> Response {
+    Error::not_found(format!("There is no such call: {}", request.uri().path())).answer(request.uri().path(), request::format_of_query(request.uri())).into_response()
+}

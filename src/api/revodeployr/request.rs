@@ -1,0 +1,171 @@
+//! A request as the calls see it: its parameters, its format, and who sends it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, Uri, header},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::{
+    envelope::Format,
+    error::Error,
+    form::{Form, session_cookies},
+    identifiers,
+    routes::Access,
+};
+use crate::{
+    app::App,
+    auth::Login,
+    session::{LookupError, Session},
+};
+
+/// A request that has been read.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The parameters of the query and, overriding them, of the body.
+    pub form: Form,
+    /// The form that the answer is to have; `None` when the request names one that does not exist.
+    pub format: Option<Format>,
+    /// Who has logged in, if anybody.
+    login: Option<Arc<Login>>,
+    headers: HeaderMap,
+    /// Whether the call was made below the context, and not at the root.
+    below_context: bool,
+}
+
+impl Incoming {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// 408 and 413.
+    pub async fn read(app: &App, request: Request) -> Result<Self, Error> {
+        let (head, body) = request.into_parts();
+        let mut form = Form::default();
+        form.add(head.uri.query().unwrap_or_default().as_bytes());
+        form.add(&read_body(app, &head.headers, body).await?);
+        let format = format(form.get("format").ok().flatten());
+        let login = login(app, &head.headers, &head.uri);
+        let context = &app.config.revodeployr.context;
+        let below_context = !context.is_empty() && head.uri.path().starts_with(context.as_str());
+        Ok(Self { form, format, login, headers: head.headers, below_context })
+    }
+
+    /// Whether the format is one of ours.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn check_format(&self) -> Result<(), Error> {
+        self.format.map(drop).ok_or_else(|| Error::invalid("Parameter format is neither json nor xml."))
+    }
+
+    /// Whether the caller is logged in, where that is needed.
+    ///
+    /// # Errors
+    /// 401, and 503 while a logout is under way.
+    pub fn check_login(&self, access: Access) -> Result<(), Error> {
+        match access {
+            Access::Open => Ok(()),
+            Access::Login => self.login().map(drop),
+        }
+    }
+
+    /// Who has logged in.
+    ///
+    /// # Errors
+    /// 401, and 503 while a logout is under way.
+    pub fn login(&self) -> Result<&Arc<Login>, Error> {
+        match &self.login {
+            None => Err(Error::not_logged_in()),
+            Some(login) if login.is_closing() => Err(Error::logging_out()),
+            Some(login) => Ok(login),
+        }
+    }
+
+    /// Who has logged in before, for those who log in again.
+    #[must_use]
+    pub fn earlier_login(&self) -> Option<&Arc<Login>> {
+        self.login.as_ref()
+    }
+
+    /// The caller's session that parameter `session` names.
+    ///
+    /// # Errors
+    /// 400 for one that is unknown, somebody else's or dead.
+    pub fn session(&self, app: &App) -> Result<Arc<Session>, Error> {
+        let login = self.login()?;
+        let identifier = self.form.require("session")?;
+        let unknown = || Error::invalid(format!("Invalid session identifier: {identifier}"));
+        let id = identifiers::parse("LIVE", identifier).ok_or_else(unknown)?;
+        match app.sessions.get(id, &login.user) {
+            Ok(session) => Ok(session),
+            Err(LookupError::Unknown) => Err(unknown()),
+            Err(dead @ LookupError::Dead(_)) => Err(Error::from(dead).of_session(id)),
+        }
+    }
+
+    /// The same, when it runs nothing at the moment.
+    ///
+    /// # Errors
+    /// As [`Self::session`], and 409.
+    pub fn idle_session(&self, app: &App) -> Result<Arc<Session>, Error> {
+        let session = self.session(app)?;
+        if session.is_busy() { Err(Error::busy().of_session(session.id)) } else { Ok(session) }
+    }
+
+    /// The server's address, for URLs in the answer.
+    #[must_use]
+    pub fn base(&self, app: &App) -> String {
+        identifiers::base(&app.config.revodeployr, &self.headers)
+    }
+
+    /// The path that a cookie is for.
+    #[must_use]
+    pub fn cookie_path(&self, app: &App) -> String {
+        if self.below_context { app.config.revodeployr.context.clone() } else { "/".to_owned() }
+    }
+}
+
+/// The format that a query names; JSON when it names none.
+#[must_use]
+pub fn format_of_query(uri: &Uri) -> Format {
+    let mut form = Form::default();
+    form.add(uri.query().unwrap_or_default().as_bytes());
+    format(form.get("format").ok().flatten()).unwrap_or_default()
+}
+
+fn format(name: Option<&str>) -> Option<Format> {
+    match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
+        None | Some("json") => Some(Format::Json),
+        Some("xml") => Some(Format::Xml),
+        Some(_) => None,
+    }
+}
+
+/// The login of the first cookie that is one; or of a path parameter, as Java servers took them.
+fn login(app: &App, headers: &HeaderMap, uri: &Uri) -> Option<Arc<Login>> {
+    let headers = headers.get_all(header::COOKIE);
+    let from_cookie = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).find_map(|cookie| app.logins.get(&cookie));
+    from_cookie.or_else(|| {
+        let (_, parameter) = uri.path().rsplit_once(";jsessionid=")?;
+        app.logins.get(parameter)
+    })
+}
+
+async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Error> {
+    let http = &app.config.http;
+    let limit = usize::try_from(http.form_mib << 20).unwrap_or(usize::MAX);
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(Error::too_large(http.form_mib));
+    }
+    let collected = Limited::new(body, limit).collect();
+    match tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::too_large(http.form_mib)),
+        Ok(Err(error)) => Err(Error::invalid(format!("The request could not be read: {error}"))),
+        Err(_) => Err(Error::too_slow()),
+    }
+}

@@ -1,0 +1,115 @@
+//! Who has logged in: cookies, kept in memory.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+/// Somebody who has logged in.
+#[derive(Debug)]
+pub struct Login {
+    /// Names the login within the server; not the cookie.
+    pub id: Uuid,
+    /// The account's name.
+    pub user: String,
+    /// The name to show.
+    pub display_name: String,
+    /// Whether sessions are saved when they end.
+    pub autosave: AtomicBool,
+    /// Set while a logout is under way.
+    closing: AtomicBool,
+    used: Mutex<Instant>,
+}
+
+impl Login {
+    /// Whether a logout is under way.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Begins the logout; false when another has.
+    #[must_use]
+    pub fn begin_closing(&self) -> bool {
+        !self.closing.swap(true, Ordering::AcqRel)
+    }
+
+    fn idle(&self) -> Duration {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
+
+/// All logins, by cookie.
+#[derive(Debug)]
+pub struct Logins {
+    table: Mutex<HashMap<String, Arc<Login>>>,
+    lifetime: Duration,
+}
+
+impl Logins {
+    /// Logins that end when they have not been used for `lifetime`; zero is for ever.
+    #[must_use]
+    pub fn new(lifetime: Duration) -> Self {
+        Self { table: Mutex::default(), lifetime }
+    }
+
+    /// Remembers somebody; returns the cookie: 32 hexadecimal digits in upper case, 128 bits.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn create(&self, user: &str, display_name: &str, autosave: bool) -> Result<(String, Arc<Login>), getrandom::Error> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)?;
+        let cookie = random.iter().fold(String::with_capacity(32), |mut text, byte| {
+            let _ = write!(text, "{byte:02X}");
+            text
+        });
+        let login = Arc::new(Login {
+            id: Uuid::new_v4(),
+            user: user.to_owned(),
+            display_name: display_name.to_owned(),
+            autosave: AtomicBool::new(autosave),
+            closing: AtomicBool::new(false),
+            used: Mutex::new(Instant::now()),
+        });
+        self.table().insert(cookie.clone(), Arc::clone(&login));
+        Ok((cookie, login))
+    }
+
+    /// The login of a cookie, marked as used.
+    #[must_use]
+    pub fn get(&self, cookie: &str) -> Option<Arc<Login>> {
+        let login = self.table().get(cookie).cloned()?;
+        if self.is_over(&login) {
+            return None;
+        }
+        *login.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Some(login)
+    }
+
+    /// Forgets a login.
+    pub fn remove(&self, id: Uuid) {
+        self.table().retain(|_, login| login.id != id);
+    }
+
+    /// Takes out the logins that have ended unused. One for which `is_busy` says so has not.
+    pub fn take_expired(&self, is_busy: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+        let expired = self.table().extract_if(|_, login| self.is_over(login) && !is_busy(login)).map(|(_, login)| login).collect();
+        expired
+    }
+
+    fn is_over(&self, login: &Login) -> bool {
+        !self.lifetime.is_zero() && login.idle() >= self.lifetime
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Login>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

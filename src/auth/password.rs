@@ -1,0 +1,84 @@
+//! Passwords at rest: argon2 over the SHA-1 digest of the password.
+//!
+//! Clients of the RevoDeployR API send `sha1hex(password)`, so the digest is what every way in is checked
+//! against; it is never stored itself.
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use sha1::{Digest, Sha1};
+
+/// The SHA-1 digest of a password: 40 hexadecimal digits, lower case.
+#[must_use]
+pub fn digest(password: &str) -> String {
+    use std::fmt::Write;
+    Sha1::digest(password.as_bytes()).iter().fold(String::with_capacity(40), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether this may be a digest: clients send them in either case.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is stored of a password. Takes some 20 ms of processor time, on purpose.
+///
+/// # Panics
+/// Never: the parameters are argon2's own, and the system has random numbers.
+#[must_use]
+pub fn hash(password: &str) -> String {
+    let hash = Argon2::default().hash_password(digest(password).as_bytes());
+    hash.expect("invariant: argon2's default parameters are valid").to_string()
+}
+
+/// Whether `digest` is that of the password stored as `hash`. As slow as [`hash()`].
+#[must_use]
+pub fn verify(digest: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
+}
+
+/// A password to show once: 20 letters and digits, some 119 bits.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn generate() -> Result<String, getrandom::Error> {
+    const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+    let mut password = String::new();
+    while password.len() < 20 {
+        let mut byte = [0];
+        getrandom::fill(&mut byte)?;
+        // Only whole multiples of the alphabet, so that each letter is as likely as any other.
+        if usize::from(byte[0]) < 256 / LETTERS.len() * LETTERS.len() {
+            password.push(char::from(LETTERS[usize::from(byte[0]) % LETTERS.len()]));
+        }
+    }
+    Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_that_clients_send() {
+        assert_eq!(digest("secret"), "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4");
+        assert!(is_digest(&digest("x")) && is_digest(&digest("x").to_uppercase()) && !is_digest("secret"));
+    }
+
+    #[test]
+    fn a_hash_verifies_its_own_password_only() {
+        let hash = hash("secret");
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(verify(&digest("secret"), &hash));
+        assert!(!verify(&digest("Secret"), &hash) && !verify("secret", &hash) && !verify("", "garbage"));
+    }
+
+    #[test]
+    fn generated_passwords_differ() {
+        assert_ne!(generate().unwrap(), generate().unwrap());
+    }
+}

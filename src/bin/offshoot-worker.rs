@@ -1,0 +1,29 @@
+//! The zygote. Started by `offshoot`, never by hand: its standard input is the control socket.
+
+use std::{os::fd::AsFd, process::ExitCode};
+
+use offshoot::worker::zygote::{self, START, Start};
+
+fn main() -> ExitCode {
+    let start = std::env::var(START).ok().and_then(|text| serde_json::from_str::<Start>(&text).ok());
+    let (Some(start), Ok(control)) = (start, std::io::stdin().as_fd().try_clone_to_owned()) else {
+        complain("offshoot-worker is started by offshoot, and not by hand");
+        return ExitCode::from(64);
+    };
+    // What R or a package may read from standard input is nothing.
+    if let Ok(null) = std::fs::File::open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(null);
+    }
+    match zygote::run(control, &start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("the zygote ends: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the zygote has no logger; the supervisor passes its standard error on")]
+fn complain(message: &str) {
+    eprintln!("{message}");
+}

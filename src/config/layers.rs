@@ -1,0 +1,196 @@
+//! Settings from several sources: each is checked against the defaults as it is laid over the ones before, so
+//! that a wrong key or value is reported with its name and where it came from.
+
+use std::{ffi::OsString, path::Path};
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// Environment variables that begin like settings, and are none.
+const NOT_SETTINGS: [&str; 5] =
+    ["OFFSHOOT_ADMIN_PASSWORD", "OFFSHOOT_CONFIG", "OFFSHOOT_SESSION_FOLDER", "OFFSHOOT_ZYGOTE", "OFFSHOOT_LOG"];
+
+/// Settings being put together.
+#[derive(Debug)]
+pub struct Layers {
+    defaults: Table,
+    settings: Table,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        let defaults = Table::try_from(Config::default()).unwrap_or_default();
+        Self { settings: defaults.clone(), defaults }
+    }
+}
+
+impl Layers {
+    /// Lays a TOML file over what is there.
+    ///
+    /// # Errors
+    /// A sentence with the file, the key and what is wrong with it.
+    pub fn file(&mut self, path: &Path) -> Result<(), String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let table: Table = text.parse().map_err(|error| format!("{}: {error}", path.display()))?;
+        merge(&mut self.settings, &self.defaults, table, "").map_err(|what| format!("{}: {what}", path.display()))
+    }
+
+    /// Lays environment variables over what is there.
+    ///
+    /// # Errors
+    /// A sentence with the variable and what is wrong with it.
+    pub fn environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), String> {
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("OFFSHOOT_")) else { continue };
+            if NOT_SETTINGS.contains(&name) {
+                continue;
+            }
+            let value = value.to_str().ok_or_else(|| format!("{name}: not UTF-8"))?;
+            let path = self.path_of(name).ok_or_else(|| format!("{name}: there is no such setting"))?;
+            self.set(&path, value).map_err(|what| format!("{name}: {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Sets one key, such as `sessions.pool`, from text.
+    ///
+    /// # Errors
+    /// What is wrong with the value.
+    pub fn set(&mut self, path: &[String], text: &str) -> Result<(), String> {
+        let default = lookup(&self.defaults, path).ok_or("there is no such setting")?;
+        let value = parse(default, text)?;
+        let (last, sections) = path.split_last().ok_or("no key")?;
+        let mut table = &mut self.settings;
+        for section in sections {
+            table = table.get_mut(section).and_then(Value::as_table_mut).ok_or("there is no such section")?;
+        }
+        table.insert(last.clone(), value);
+        Ok(())
+    }
+
+    /// The settings in force.
+    ///
+    /// # Errors
+    /// A sentence that names the key at fault.
+    pub fn finish(self) -> Result<Config, String> {
+        let config: Config = self.settings.try_into().map_err(|error: toml::de::Error| {
+            let text = error.to_string();
+            text.trim().replace('\n', " ")
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// `OFFSHOOT_SESSIONS_IDLE_SECONDS` is `sessions.idle_seconds`.
+    fn path_of(&self, variable: &str) -> Option<Vec<String>> {
+        let name = variable.strip_prefix("OFFSHOOT_")?.to_ascii_lowercase();
+        if self.defaults.get(&name).is_some_and(|value| !value.is_table()) {
+            return Some(vec![name]);
+        }
+        self.defaults.iter().find_map(|(section, value)| {
+            let key = name.strip_prefix(section)?.strip_prefix('_')?;
+            value.as_table()?.contains_key(key).then(|| vec![section.clone(), key.to_owned()])
+        })
+    }
+}
+
+fn lookup<'t>(table: &'t Table, path: &[String]) -> Option<&'t Value> {
+    let (first, rest) = path.split_first()?;
+    let value = table.get(first)?;
+    if rest.is_empty() { Some(value) } else { lookup(value.as_table()?, rest) }
+}
+
+/// The value that `text` is, where the default is of that type. Lists are separated by commas.
+fn parse(default: &Value, text: &str) -> Result<Value, String> {
+    match default {
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| format!("{text:?} is not a whole number")),
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| format!("{text:?} is neither true nor false")),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+        }
+        Value::Table(_) => Err("can be set in the configuration file only".to_owned()),
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// Lays `above` over `below`. A table that is empty by default takes any keys.
+fn merge(below: &mut Table, defaults: &Table, above: Table, path: &str) -> Result<(), String> {
+    for (key, value) in above {
+        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let Some(default) = defaults.get(&key) else {
+            return Err(format!("{name}: there is no such setting"));
+        };
+        match (default, value) {
+            (Value::Table(defaults), Value::Table(above)) if !defaults.is_empty() => {
+                if let Some(Value::Table(below)) = below.get_mut(&key) {
+                    merge(below, defaults, above, &name)?;
+                }
+            }
+            (default, value) if default.same_type(&value) => {
+                below.insert(key, value);
+            }
+            (default, value) => return Err(format!("{name}: expected {}, found {}", kind(default), kind(&value))),
+        }
+    }
+    Ok(())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "a whole number",
+        Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a section",
+        Value::String(_) => "a text",
+        Value::Float(_) => "a fraction",
+        Value::Datetime(_) => "a date",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let mut layers = Layers::default();
+        layers.file(file.path()).map_err(|error| error.replace(&format!("{}: ", file.path().display()), ""))?;
+        layers.finish()
+    }
+
+    fn with_variable(name: &str, value: &str) -> Result<Config, String> {
+        let mut layers = Layers::default();
+        layers.environment([(name.into(), value.into())].into_iter())?;
+        layers.finish()
+    }
+
+    #[test]
+    fn the_defaults_stand_by_themselves() {
+        assert_eq!(Layers::default().finish().unwrap(), Config::default());
+        assert_eq!(with_file(&Config::default().printed()).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn files_and_variables_override_and_wrong_ones_are_named() {
+        let config = with_file("listen = ['127.0.0.1:0']\n[sessions]\npool = 7\n[r.environment]\nA = 'b'").unwrap();
+        assert_eq!((config.sessions.pool, config.listen[0].port(), config.r.environment["A"].as_str()), (7, 0, "b"));
+        assert_eq!(with_variable("OFFSHOOT_SESSIONS_IDLE_SECONDS", "5").unwrap().sessions.idle_seconds, 5);
+        assert_eq!(with_variable("OFFSHOOT_R_PRELOAD", "lattice, Matrix").unwrap().r.preload, ["lattice", "Matrix"]);
+        assert_eq!(with_variable("OFFSHOOT_DATA", "/x").unwrap().data, Path::new("/x"));
+        for (text, expected) in [
+            ("[sessions]\npol = 7", "sessions.pol: there is no such setting"),
+            ("[sessions]\npool = 'x'", "sessions.pool: expected a whole number, found a text"),
+            ("pool = 1", "pool: there is no such setting"),
+        ] {
+            assert_eq!(with_file(text).unwrap_err(), expected);
+        }
+        assert_eq!(with_variable("OFFSHOOT_SESSIONS_POL", "1").unwrap_err(), "OFFSHOOT_SESSIONS_POL: there is no such setting");
+        assert_eq!(with_variable("OFFSHOOT_SESSIONS_POOL", "x").unwrap_err(), "OFFSHOOT_SESSIONS_POOL: \"x\" is not a whole number");
+        assert!(with_file("[sessions]\npool = -1").unwrap_err().contains("pool"));
+        assert!(with_file("listen = ['nowhere']").unwrap_err().contains("listen"));
+        assert!(with_variable("OFFSHOOT_R_LOCALE", "de_DE").unwrap_err().starts_with("r.locale"));
+    }
+}

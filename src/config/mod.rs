@@ -1,0 +1,243 @@
+//! Settings: one struct per concern, with its defaults; read once, at the start.
+//!
+//! Later sources override earlier ones: defaults, the TOML file, the environment (`OFFSHOOT_SESSIONS_POOL` is
+//! `pool` in `[sessions]`), the command line. [`layers`] puts them together and knows which source to blame.
+
+pub mod layers;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen. Port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// The folder of the store, of files and of running sessions.
+    pub data: PathBuf,
+    /// HTTP in general.
+    pub http: Http,
+    /// R itself.
+    pub r: R,
+    /// R sessions and their limits.
+    pub sessions: Sessions,
+    /// The RevoDeployR API.
+    pub revodeployr: RevoDeployR,
+    /// Logging.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8050))],
+            data: PathBuf::from("offshoot-data"),
+            http: Http::default(),
+            r: R::default(),
+            sessions: Sessions::default(),
+            revodeployr: RevoDeployR::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// HTTP in general.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Largest body of a form, in MiB; more is answered with 413.
+    pub form_mib: u64,
+    /// Seconds that a client may take to send the head of a request.
+    pub head_seconds: u64,
+    /// Seconds that a client may take to send a form.
+    pub form_seconds: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { form_mib: 64, head_seconds: 30, form_seconds: 300 }
+    }
+}
+
+/// R itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct R {
+    /// R's home directory; the one found when Offshoot was built, unless set.
+    pub home: PathBuf,
+    /// The program `offshoot-worker`; empty for the one beside `offshoot`.
+    pub worker: PathBuf,
+    /// Packages that every session finds loaded already.
+    pub preload: Vec<String>,
+    /// Folders to look for packages in, before R's own.
+    pub libraries: Vec<PathBuf>,
+    /// The locale of the sessions; a UTF-8 one.
+    pub locale: String,
+    /// Further environment variables of the sessions. Those of the server itself are not passed on.
+    pub environment: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for R {
+    fn default() -> Self {
+        Self {
+            home: PathBuf::from(env!("OFFSHOOT_R_HOME")),
+            worker: PathBuf::new(),
+            preload: Vec::new(),
+            libraries: Vec::new(),
+            locale: "C.UTF-8".to_owned(),
+            environment: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// R sessions and their limits. 0 is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Workers kept ready, so that opening a session waits for no fork.
+    pub pool: usize,
+    /// Sessions in all.
+    pub max: usize,
+    /// Sessions of one user.
+    pub max_per_user: usize,
+    /// Seconds after which a session that nobody uses is closed. A busy one never is.
+    pub idle_seconds: u64,
+    /// Seconds that one operation may take.
+    pub operation_seconds: u64,
+    /// Seconds of processor time that one operation may use.
+    pub cpu_seconds: u64,
+    /// Seconds that R is given to stop when it is interrupted, before it is killed.
+    pub grace_seconds: u64,
+    /// Memory that a session may allocate, in MiB.
+    pub memory_mib: u64,
+    /// Largest file that a session may write, in MiB.
+    pub file_size_mib: u64,
+    /// Processes of a session. Exact where each session has a user of its own, see `users`; else what all
+    /// sessions may have together.
+    pub processes: u64,
+    /// Console text kept of one operation, in KiB; of more, the beginning and the end.
+    pub console_kib: u64,
+    /// Operations that may wait for a session's running one.
+    pub queue: usize,
+    /// User ids for sessions, one each, as "FIRST-LAST": they cannot see each other's files and processes.
+    /// Needs a server that runs as root, and a data folder that others can pass through. "auto": 50000-59999
+    /// where that is so; "": sessions run as the server does.
+    pub users: String,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            pool: 4,
+            max: 1000,
+            max_per_user: 500,
+            idle_seconds: 1800,
+            operation_seconds: 3600,
+            cpu_seconds: 3600,
+            grace_seconds: 5,
+            memory_mib: 4096,
+            file_size_mib: 2048,
+            processes: 128,
+            console_kib: 1024,
+            queue: 100,
+            users: "auto".to_owned(),
+        }
+    }
+}
+
+impl Sessions {
+    /// The range of user ids that is set; `None` for none.
+    ///
+    /// # Errors
+    /// A sentence that names the setting.
+    pub fn user_range(&self) -> Result<Option<std::ops::RangeInclusive<u32>>, String> {
+        let range = match self.users.as_str() {
+            "" => return Ok(None),
+            "auto" => return Ok(Some(50_000..=59_999)),
+            range => range,
+        };
+        let number = |text: &str| text.trim().parse::<u32>().ok().filter(|&id| id > 0);
+        let ids = range.split_once('-').and_then(|(first, last)| Some(number(first)?..=number(last)?));
+        ids.filter(|ids| !ids.is_empty()).map(Some).ok_or_else(|| format!("sessions.users: {range:?} is not FIRST-LAST, user ids above 0"))
+    }
+}
+
+/// The RevoDeployR API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevoDeployR {
+    /// Where the API is, before `/r/...`. It is at the root as well.
+    pub context: String,
+    /// The server's address in the URLs of files, such as `https://r.example.org`; empty for the address that
+    /// the client used.
+    pub web_context: String,
+    /// Seconds after which a login that nobody uses ends.
+    pub login_seconds: u64,
+    /// Accept passwords as they are, and not only their SHA-1 digests, which is what clients of 2010 send.
+    pub plain_passwords: bool,
+    /// Print visible values of executed code, as R's prompt does.
+    pub autoprint: bool,
+}
+
+impl Default for RevoDeployR {
+    fn default() -> Self {
+        Self { context: "/deployr".to_owned(), web_context: String::new(), login_seconds: 1800, plain_passwords: true, autoprint: false }
+    }
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// What is logged, in the notation of `tracing_subscriber::EnvFilter`: "info", "offshoot=debug".
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// Whether the settings make sense together.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn check(&self) -> Result<(), String> {
+        if self.listen.is_empty() {
+            return Err("listen: at least one address is needed".to_owned());
+        }
+        let context = &self.revodeployr.context;
+        if !context.is_empty() && (!context.starts_with('/') || context.ends_with('/')) {
+            return Err(format!("revodeployr.context: {context:?} does not begin with a slash, or ends with one"));
+        }
+        let web = &self.revodeployr.web_context;
+        if !web.is_empty() && !web.starts_with("http://") && !web.starts_with("https://") {
+            return Err(format!("revodeployr.web_context: {web:?} is not an http or https address"));
+        }
+        if !self.r.locale.to_ascii_lowercase().replace('-', "").ends_with("utf8") {
+            return Err(format!("r.locale: {:?} is not a UTF-8 locale", self.r.locale));
+        }
+        if self.r.preload.iter().any(|name| !is_package_name(name)) {
+            return Err("r.preload: not the name of an R package".to_owned());
+        }
+        tracing_subscriber::EnvFilter::try_new(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
+        self.sessions.user_range().map(drop)
+    }
+
+    /// The settings as TOML, with secrets masked.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// Whether this can be the name of an R package: letters, digits and dots, beginning with a letter (Writing R
+/// Extensions, section 1.1.1).
+#[must_use]
+pub fn is_package_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
+}

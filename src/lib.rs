@@ -1,0 +1,18 @@
+//! Offshoot serves R over HTTP: every session is a process forked from one warm R.
+//!
+//! Two programs share this library. `offshoot`, the supervisor: [`cli`], [`server`], the dialects in [`api`] over
+//! [`app`], which puts [`auth`], [`store`] and [`session`] together. And `offshoot-worker`: [`worker`], [`r`] and
+//! [`wire`]. ARCHITECTURE.md has the picture, and what is never there.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod r;
+pub mod server;
+pub mod session;
+pub mod store;
+pub mod telemetry;
+pub mod wire;
+pub mod worker;

@@ -1,0 +1,96 @@
+//! Conditions that reach the top of an evaluation, recorded as they are signalled.
+//!
+//! `r-init/conditions.R` has the handlers; they are put on R's handler stack below the user's own, without a
+//! call frame of ours, and report here through a native routine.
+
+use std::cell::{Cell, RefCell};
+
+use libR_sys::{
+    R_BaseEnv, R_MakeExternalPtrFn, R_NilValue, R_PreserveObject, Rf_defineVar, Rf_eval, Rf_findVarInFrame, Rf_protect, Rf_unprotect,
+    SEXP,
+};
+
+use super::{
+    console,
+    exec::R,
+    ffi::{Native4, NativeRoutine},
+    strings,
+};
+use crate::wire::condition::{Condition, Severity};
+
+/// How many warnings and messages of one evaluation are kept.
+const KEPT: usize = 1_000;
+
+thread_local! {
+    static RECORDED: RefCell<Record> = const { RefCell::new(Record { conditions: Vec::new(), dropped: 0, reason: None }) };
+    /// The call that puts our handlers on the stack.
+    static ESTABLISH: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// The conditions of one evaluation.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Warnings and messages, in order.
+    pub conditions: Vec<Condition>,
+    /// Warnings and messages beyond the number that is kept.
+    pub dropped: usize,
+    reason: Option<Reason>,
+}
+
+/// What reached the top last; the reason for the jump, if there was one.
+#[derive(Debug)]
+pub(super) enum Reason {
+    Error(Condition),
+    Interrupt,
+}
+
+/// Takes the warnings and messages recorded since the last time.
+#[must_use]
+pub fn take() -> Record {
+    console::set_error_recorded(false);
+    RECORDED.take()
+}
+
+/// Takes the reason for a jump.
+pub(super) fn take_reason() -> Option<Reason> {
+    RECORDED.with_borrow_mut(|recorded| recorded.reason.take())
+}
+
+/// Gives the handlers, in the environment of `r-init`, their way to report; remembers how to establish them.
+pub(super) fn install(r: R, environment: SEXP) {
+    // SAFETY: inside `protect`. `.Call` passes four arguments to a routine that takes four, whatever type the
+    // pointer is stored under; the pointer and the call are reachable from `environment` or preserved.
+    unsafe {
+        let routine = std::mem::transmute::<Native4, NativeRoutine>(record);
+        let pointer = Rf_protect(R_MakeExternalPtrFn(std::mem::transmute(routine), strings::symbol(r, c"native symbol"), R_NilValue));
+        Rf_defineVar(strings::symbol(r, c"record"), pointer, environment);
+        let establish = Rf_findVarInFrame(environment, strings::symbol(r, c"establish"));
+        R_PreserveObject(establish);
+        ESTABLISH.set(establish);
+        Rf_unprotect(1);
+    }
+}
+
+/// Puts the handlers on R's handler stack, until the enclosing `protect` ends.
+pub(super) fn establish(_: R) {
+    // SAFETY: inside `protect`; the call was preserved by `install`, which ran in the zygote.
+    unsafe { Rf_eval(ESTABLISH.get(), R_BaseEnv) };
+}
+
+/// `.Call(record, kind, message, call, classes)`.
+unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP) -> SEXP {
+    // SAFETY: R keeps the arguments of `.Call` alive; these functions check types, and do not jump.
+    let (kind, message, call, classes) =
+        unsafe { (strings::first(kind), strings::first(message), strings::first(call), strings::all(classes)) };
+    let condition = |severity| Condition { severity, message, call, classes };
+    console::set_error_recorded(kind == "error");
+    RECORDED.with_borrow_mut(|recorded| match kind.as_str() {
+        "error" => recorded.reason = Some(Reason::Error(condition(Severity::Error))),
+        "interrupt" => recorded.reason = Some(Reason::Interrupt),
+        _ if recorded.conditions.len() >= KEPT => recorded.dropped += 1,
+        "warning" => recorded.conditions.push(condition(Severity::Warning)),
+        _ => recorded.conditions.push(condition(Severity::Message)),
+    });
+    // SAFETY: a constant of R.
+    unsafe { R_NilValue }
+}

@@ -1,0 +1,210 @@
+//! R's console: what R prints, and what it may ask.
+//!
+//! A worker's standard output and standard error are one pipe to the supervisor. R's own text is written into
+//! that pipe at once, so that it stands in order with what C code and child processes print. R's error stream
+//! is told apart by marks in the stream: a random tag that the supervisor knows, and a letter (see
+//! [`Mark`]). Children that R forks write the same way.
+
+use std::{
+    cell::{Cell, RefCell},
+    ffi::{CStr, c_char, c_int, c_uchar},
+    slice,
+};
+
+use super::ffi;
+
+/// Length of the random tag.
+pub const TAG_LENGTH: usize = 16;
+/// The random tag of one worker's stream.
+pub type Tag = [u8; TAG_LENGTH];
+
+/// What follows a tag in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mark {
+    /// From here on: ordinary output.
+    Output = b'o',
+    /// From here on: R's error stream.
+    Error = b'e',
+}
+
+thread_local! {
+    static TAG: Cell<Tag> = const { Cell::new([0; TAG_LENGTH]) };
+    /// R's own report of an error that our handler has recorded is not console text.
+    static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+    static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
+}
+
+/// Sets the tag that marks the error stream.
+pub fn set_tag(tag: Tag) {
+    TAG.set(tag);
+}
+
+/// Whether R's next report of an error has been recorded already.
+pub(super) fn set_error_recorded(recorded: bool) {
+    ERROR_RECORDED.set(recorded);
+}
+
+/// Keeps R's reports of errors from the console; returns what was in force.
+pub(super) fn silence_errors(silent: bool) -> bool {
+    SILENT.replace(silent)
+}
+
+/// What `q()` does: it ends this process, with R's exit status. Never returns.
+pub fn on_quit(end: fn(i32) -> !) {
+    ON_QUIT.set(Some(end));
+}
+
+/// Puts our functions where R looks for its console.
+///
+/// # Safety
+/// Called between `Rf_initialize_R`, which fills in the terminal's functions, and `setup_Rmainloop`.
+pub(super) unsafe fn install() {
+    // SAFETY: single-threaded, and R reads these variables only from this thread.
+    unsafe {
+        ffi::R_Outputfile = std::ptr::null_mut();
+        ffi::R_Consolefile = std::ptr::null_mut();
+        ffi::ptr_R_WriteConsole = None;
+        ffi::ptr_R_WriteConsoleEx = Some(write);
+        ffi::ptr_R_ReadConsole = Some(read);
+        ffi::ptr_R_ShowMessage = Some(show_message);
+        ffi::ptr_R_Suicide = Some(suicide);
+        ffi::ptr_R_CleanUp = Some(clean_up);
+        ffi::ptr_R_Busy = Some(busy);
+        ffi::ptr_R_FlushConsole = Some(nothing);
+        ffi::ptr_R_ResetConsole = Some(nothing);
+        ffi::ptr_R_ClearerrConsole = Some(nothing);
+        ffi::ptr_R_ShowFiles = Some(show_files);
+        ffi::ptr_R_ChooseFile = Some(choose_file);
+    }
+}
+
+unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
+    let Ok(length) = usize::try_from(length) else { return };
+    // SAFETY: R passes `length` bytes.
+    let text = unsafe { slice::from_raw_parts(text.cast::<u8>(), length) };
+    if kind == 0 {
+        write_all(&[text]);
+        return;
+    }
+    if SILENT.get() || (ERROR_RECORDED.get() && is_error_report(text)) {
+        return;
+    }
+    let tag = TAG.get();
+    write_all(&[&tag, &[Mark::Error as u8], text, &tag, &[Mark::Output as u8]]);
+}
+
+/// Whether `text` is R's own report of the error it is about to jump for.
+fn is_error_report(text: &[u8]) -> bool {
+    // SAFETY: R returns a static, terminated buffer.
+    let report = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_bytes();
+    !text.is_empty() && text == report
+}
+
+/// Writes the parts to standard output, as far as that goes: R is never told of a console that is gone.
+fn write_all(parts: &[&[u8]]) {
+    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 5];
+    for (vector, part) in vectors.iter_mut().zip(parts) {
+        *vector = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
+    }
+    let mut rest = &mut vectors[..parts.len()];
+    while !rest.is_empty() {
+        let count = c_int::try_from(rest.len()).unwrap_or(0);
+        // SAFETY: `rest` describes live slices; descriptor 1 is the console.
+        let written = unsafe { libc::writev(1, rest.as_ptr(), count) };
+        let Ok(mut written) = usize::try_from(written) else {
+            if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted {
+                continue;
+            }
+            return;
+        };
+        while let Some(first) = rest.first_mut() {
+            if written < first.iov_len {
+                first.iov_base = first.iov_base.cast::<u8>().wrapping_add(written).cast();
+                first.iov_len -= written;
+                break;
+            }
+            written -= first.iov_len;
+            rest = &mut rest[1..];
+        }
+    }
+}
+
+/// There is nobody to ask: the end of input, as in a non-interactive R.
+unsafe extern "C" fn read(_prompt: *const c_char, _buffer: *mut c_uchar, _length: c_int, _history: c_int) -> c_int {
+    0
+}
+
+unsafe extern "C" fn show_message(text: *const c_char) {
+    // SAFETY: R passes a terminated string.
+    let text = unsafe { CStr::from_ptr(text) };
+    write_all(&[text.to_bytes(), b"\n"]);
+}
+
+/// R cannot go on. Its last words go to the console, which the supervisor keeps for the tombstone.
+unsafe extern "C" fn suicide(text: *const c_char) {
+    // SAFETY: R passes a terminated string.
+    let text = unsafe { CStr::from_ptr(text) };
+    write_all(&[b"Fatal error in R: ", text.to_bytes(), b"\n"]);
+    // SAFETY: always allowed. The status is that of R's own suicide.
+    unsafe { libc::_exit(2) }
+}
+
+/// `q()` and its relatives: `.Last` if asked for, finalizers, and the end of this process only. The temporary
+/// folder is the supervisor's to remove; R's own way would remove that of the zygote.
+unsafe extern "C" fn clean_up(_save: ffi::SaType, status: c_int, run_last: c_int) {
+    finish(run_last != 0, status)
+}
+
+/// The orderly end of a session: as `q()` at R's prompt.
+pub fn end_session() -> ! {
+    finish(true, 0)
+}
+
+fn finish(run_last: bool, status: c_int) -> ! {
+    if run_last {
+        let _ = super::exec::protect(|_| {
+            // SAFETY: inside `protect`; both are R's own orderly end.
+            unsafe { libR_sys::R_dot_Last() }
+        });
+    }
+    let _ = super::exec::protect(|_| {
+        // SAFETY: inside `protect`.
+        unsafe { libR_sys::R_RunExitFinalizers() }
+    });
+    let end = ON_QUIT.with_borrow(|end| *end);
+    match end {
+        Some(end) => end(status),
+        // SAFETY: always allowed.
+        None => unsafe { libc::_exit(status) },
+    }
+}
+
+unsafe extern "C" fn busy(_which: c_int) {}
+
+unsafe extern "C" fn nothing() {}
+
+/// `file.show()` and `?help` pages: the files' text goes to the console.
+unsafe extern "C" fn show_files(
+    count: c_int,
+    files: *mut *const c_char,
+    _headers: *mut *const c_char,
+    _title: *const c_char,
+    _delete: c_int,
+    _pager: *const c_char,
+) -> c_int {
+    for at in 0..usize::try_from(count).unwrap_or(0) {
+        // SAFETY: R passes `count` terminated file names.
+        let name = unsafe { CStr::from_ptr(*files.add(at)) };
+        if let Ok(text) = name.to_str().map_err(drop).and_then(|name| std::fs::read(name).map_err(drop)) {
+            write_all(&[&text]);
+        }
+    }
+    0
+}
+
+/// `file.choose()`: no file is chosen.
+unsafe extern "C" fn choose_file(_new: c_int, _buffer: *mut c_char, _length: c_int) -> c_int {
+    0
+}

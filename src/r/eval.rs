@@ -1,0 +1,153 @@
+//! Evaluation, statement by statement in the global environment, as at R's prompt.
+
+use std::ffi::c_int;
+
+use libR_sys::{
+    ParseStatus, R_BaseEnv, R_GlobalEnv, R_NilValue, R_ParseVector, R_PreserveObject, R_ReleaseObject, Rf_PrintValue, Rf_defineVar,
+    Rf_eval, Rf_protect, Rf_unprotect, SEXP, VECTOR_ELT, XLENGTH,
+};
+
+use super::{
+    conditions,
+    exec::{Jumped, R, last_error, protect, protect_quietly},
+    ffi, interrupt, scripts, strings,
+};
+use crate::wire::condition::{Condition, Severity};
+
+/// Code that does not parse. Nothing of it was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// R's message, with the lines around the place.
+    pub message: String,
+    /// Line, counted from 1; 0 when R does not say.
+    pub line: u32,
+    /// Column, counted from 1; 0 when R does not say.
+    pub column: u32,
+}
+
+/// How an evaluation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Every statement ran.
+    Completed,
+    /// An error stopped it.
+    Failed(Condition),
+    /// An interrupt stopped it.
+    Interrupted,
+    /// The limit on processor time stopped it.
+    CpuLimit,
+}
+
+/// Parsed code, kept from R's garbage collector.
+#[derive(Debug)]
+pub struct Code(SEXP);
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        // SAFETY: preserved when made, released once; does not jump.
+        unsafe { R_ReleaseObject(self.0) };
+    }
+}
+
+/// Parses `text`, whose lines end with `\n`, `\r\n` or `\r`.
+///
+/// # Errors
+/// [`SyntaxError`], with the place.
+pub fn parse(text: &str) -> Result<Code, SyntaxError> {
+    let unix;
+    let text = if text.contains('\r') {
+        unix = text.replace("\r\n", "\n").replace('\r', "\n");
+        unix.as_str()
+    } else {
+        text
+    };
+    let parsed = protect_quietly(|r| parse_vector(r, text));
+    match parsed {
+        Ok(Some(code)) => Ok(Code(code)),
+        Ok(None) | Err(_) => {
+            // The C interface says only that it failed; R's own parse() says why and where.
+            let message = scripts::ask(c"syntax_error", text).unwrap_or_else(|message| message);
+            let (line, column) = place(&message);
+            Err(SyntaxError { message, line, column })
+        }
+    }
+}
+
+fn parse_vector(r: R, text: &str) -> Option<SEXP> {
+    // SAFETY: inside `protect`; the text is protected while it is parsed, the result preserved at once.
+    unsafe {
+        let vector = Rf_protect(strings::scalar(r, text));
+        let mut status = ParseStatus::PARSE_NULL;
+        let code = Rf_protect(R_ParseVector(vector, -1, &raw mut status, R_NilValue));
+        let complete = status == ParseStatus::PARSE_OK;
+        if complete {
+            R_PreserveObject(code);
+        }
+        Rf_unprotect(2);
+        complete.then_some(code)
+    }
+}
+
+/// The place in a message of R's parser: `<text>:2:5: unexpected symbol`.
+fn place(message: &str) -> (u32, u32) {
+    let mut numbers = message.strip_prefix("<text>:").unwrap_or_default().splitn(3, ':').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Evaluates parsed code; with `print`, visible values are printed. Conditions are in [`conditions::take`]
+/// afterwards.
+pub fn run(code: &Code, print: bool) -> Ending {
+    interrupt::clear();
+    let expressions = code.0;
+    match protect(|r| run_all(r, expressions, print)) {
+        Ok(()) => Ending::Completed,
+        Err(Jumped) => ending(),
+    }
+}
+
+fn run_all(r: R, expressions: SEXP, print: bool) {
+    conditions::establish(r);
+    // SAFETY: inside `protect`; `expressions` is preserved by its owner, each value is protected while it is
+    // used, and this frame owns nothing.
+    unsafe {
+        let last_value = strings::symbol(r, c".Last.value");
+        for at in 0..XLENGTH(expressions) {
+            let value = Rf_protect(Rf_eval(VECTOR_ELT(expressions, at), R_GlobalEnv));
+            let visible: c_int = ffi::R_Visible;
+            Rf_defineVar(last_value, value, R_BaseEnv);
+            if print && visible != 0 {
+                Rf_PrintValue(value);
+            }
+            Rf_unprotect(1);
+        }
+    }
+}
+
+/// Why R jumped: what our handlers recorded last, or else an error that no handler saw: R runs none when its
+/// stack is full.
+fn ending() -> Ending {
+    if interrupt::cpu_limit_reached() {
+        return Ending::CpuLimit;
+    }
+    match conditions::take_reason() {
+        Some(conditions::Reason::Interrupt) => Ending::Interrupted,
+        Some(conditions::Reason::Error(error)) => Ending::Failed(error),
+        None => {
+            Ending::Failed(Condition { severity: Severity::Error, message: last_error(), call: String::new(), classes: Vec::new() })
+        }
+    }
+}
+
+/// Evaluates a file of our own.
+pub(super) fn source(text: &str, environment: SEXP) -> Result<(), String> {
+    let code = parse(text).map_err(|error| error.message)?;
+    let expressions = code.0;
+    protect_quietly(|_| {
+        // SAFETY: inside `protect`; `code` keeps the expressions alive until after it.
+        unsafe {
+            for at in 0..XLENGTH(expressions) {
+                Rf_eval(VECTOR_ELT(expressions, at), environment);
+            }
+        }
+    })
+}

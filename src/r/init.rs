@@ -1,0 +1,54 @@
+//! Starting R, once, in the zygote.
+
+use std::ffi::{CString, c_char};
+
+use libR_sys::{Rf_initialize_R, setup_Rmainloop};
+
+use super::{console, ffi, scripts};
+
+/// Starts R on this thread: the main thread of a process that has no other. `R_HOME` and its relatives are in
+/// the environment since the process was started.
+///
+/// # Errors
+/// R's message, when our own R code does not load.
+///
+/// # Panics
+/// Never: the arguments are constants.
+pub fn start() -> Result<(), String> {
+    // Profiles are left out: what they would print or fail at belongs to a session, not to the zygote.
+    let arguments = ["R", "--no-save", "--no-restore", "--no-readline", "--quiet", "--no-site-file", "--no-init-file"];
+    // R edits this array and keeps parts of it: it is never freed.
+    let mut pointers: Vec<*mut c_char> =
+        arguments.iter().map(|text| CString::new(*text).expect("invariant: no NUL in a constant").into_raw()).collect();
+    pointers.push(std::ptr::null_mut());
+    let pointers = pointers.leak();
+    // SAFETY: the first and only start in this process, on its main thread, with no other thread; the order is
+    // that of R's own embedding: flags, Rf_initialize_R, hooks, setup_Rmainloop.
+    unsafe {
+        // Our own signal handlers are set in each worker.
+        ffi::R_SignalHandlers = 0;
+        ffi::R_running_as_main_program = 1;
+        Rf_initialize_R(i32::try_from(pointers.len() - 1).unwrap_or(0), pointers.as_mut_ptr());
+        ffi::R_Interactive = 0;
+        console::install();
+        setup_Rmainloop();
+        ffi::R_Interactive = 0;
+    }
+    scripts::load()
+}
+
+/// R's temporary folder is the zygote's, until `begin_session` has made this process its own; this makes R
+/// look for another.
+pub fn forget_temporary_folder() {
+    // SAFETY: single-threaded; R never frees the old string. Leaked on purpose: R keeps the pointer.
+    unsafe {
+        ffi::R_TempDir = c"/nonexistent".as_ptr().cast_mut();
+        ffi::R_isForkedChild = 1;
+    }
+}
+
+/// R's version, such as "4.2.2".
+#[must_use]
+pub fn version() -> String {
+    scripts::ask(c"r_version", "").unwrap_or_default()
+}

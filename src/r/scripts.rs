@@ -1,0 +1,97 @@
+//! The R code of `r-init/`, in an environment of its own that no search path shows.
+
+use std::{cell::Cell, ffi::CStr};
+
+use libR_sys::{R_BaseEnv, R_NewEnv, R_PreserveObject, Rf_eval, Rf_lang1, Rf_lang2, Rf_protect, Rf_unprotect, SEXP};
+
+use super::{
+    conditions, eval,
+    exec::protect_quietly,
+    strings,
+};
+
+const FILES: [(&str, &str); 3] = [
+    ("conditions.R", include_str!("../../r-init/conditions.R")),
+    ("session.R", include_str!("../../r-init/session.R")),
+    ("graphics.R", include_str!("../../r-init/graphics.R")),
+];
+
+thread_local! {
+    static ENVIRONMENT: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Evaluates `r-init/`, once, in the zygote.
+///
+/// # Errors
+/// The file that failed, with R's message.
+pub(super) fn load() -> Result<(), String> {
+    let environment = protect_quietly(|_| {
+        // SAFETY: inside `protect`; preserved at once.
+        unsafe {
+            let environment = R_NewEnv(R_BaseEnv, 1, 64);
+            R_PreserveObject(environment);
+            environment
+        }
+    })?;
+    ENVIRONMENT.set(environment);
+    for (name, text) in FILES {
+        eval::source(text, environment).map_err(|error| format!("r-init/{name}: {error}"))?;
+    }
+    protect_quietly(|r| conditions::install(r, environment))
+}
+
+/// Calls a function of `r-init/` without arguments, for its effect.
+///
+/// # Errors
+/// R's message.
+pub fn call(function: &CStr) -> Result<(), String> {
+    protect_quietly(|r| {
+        // SAFETY: inside `protect`; the call is protected while it is evaluated.
+        unsafe {
+            let call = Rf_protect(Rf_lang1(strings::symbol(r, function)));
+            Rf_eval(call, ENVIRONMENT.get());
+            Rf_unprotect(1);
+        }
+    })
+}
+
+/// Calls a function of `r-init/` with one string, and takes its answer: the first string of a character vector.
+///
+/// # Errors
+/// R's message.
+pub fn ask(function: &CStr, argument: &str) -> Result<String, String> {
+    let answer = protect_quietly(|r| {
+        // SAFETY: inside `protect`; everything is protected while R runs. The answer is preserved until
+        // it is copied.
+        unsafe {
+            let argument = Rf_protect(strings::scalar(r, argument));
+            let call = Rf_protect(Rf_lang2(strings::symbol(r, function), argument));
+            let answer = Rf_eval(call, ENVIRONMENT.get());
+            R_PreserveObject(answer);
+            Rf_unprotect(2);
+            answer
+        }
+    })?;
+    // SAFETY: preserved above, released once; neither function jumps.
+    unsafe {
+        let text = strings::first(answer);
+        libR_sys::R_ReleaseObject(answer);
+        Ok(text)
+    }
+}
+
+/// Loads a package into this R, without attaching it.
+///
+/// # Errors
+/// R's message.
+pub fn load_package(name: &str) -> Result<(), String> {
+    protect_quietly(|r| {
+        // SAFETY: inside `protect`; everything is protected while R runs.
+        unsafe {
+            let argument = Rf_protect(strings::scalar(r, name));
+            let call = Rf_protect(Rf_lang2(strings::symbol(r, c"loadNamespace"), argument));
+            Rf_eval(call, R_BaseEnv);
+            Rf_unprotect(2);
+        }
+    })
+}

@@ -1,0 +1,83 @@
+//! R strings from and to Rust.
+
+use std::{ffi::CStr, slice};
+
+use libR_sys::{
+    LENGTH, R_CHAR, R_NaString, Rf_allocVector, Rf_getCharCE, Rf_install, Rf_mkCharLenCE, Rf_protect, Rf_unprotect, SET_STRING_ELT,
+    SEXP, SEXPTYPE, STRING_ELT, TYPEOF, XLENGTH, cetype_t,
+};
+
+use super::exec::R;
+use crate::wire::Text;
+
+/// An element of R's string cache (a CHARSXP), where it lies.
+///
+/// # Safety
+/// `string` is a CHARSXP, and stays reachable from R for as long as the text is used.
+pub(super) unsafe fn text<'a>(string: SEXP) -> Text<'a> {
+    // SAFETY: a CHARSXP, as promised by the caller; its bytes do not move, and `LENGTH` counts them.
+    unsafe {
+        if string == R_NaString {
+            return Text::Na;
+        }
+        let length = usize::try_from(LENGTH(string)).unwrap_or(0);
+        let bytes = slice::from_raw_parts(R_CHAR(string).cast::<u8>(), length);
+        match Rf_getCharCE(string) {
+            cetype_t::CE_LATIN1 => Text::Latin1(bytes),
+            _ => Text::Utf8(bytes),
+        }
+    }
+}
+
+/// The first string of a character vector as Rust's; empty when it is none.
+///
+/// # Safety
+/// `vector` is reachable from R.
+pub(super) unsafe fn first(vector: SEXP) -> String {
+    // SAFETY: the type and the length are checked before the element is taken.
+    unsafe {
+        if TYPEOF(vector) != SEXPTYPE::STRSXP || XLENGTH(vector) == 0 {
+            return String::new();
+        }
+        owned(text(STRING_ELT(vector, 0)))
+    }
+}
+
+/// All strings of a character vector; none when it is not one.
+///
+/// # Safety
+/// `vector` is reachable from R.
+pub(super) unsafe fn all(vector: SEXP) -> Vec<String> {
+    // SAFETY: the type is checked, and each index is below the length.
+    unsafe {
+        if TYPEOF(vector) != SEXPTYPE::STRSXP {
+            return Vec::new();
+        }
+        (0..XLENGTH(vector)).map(|at| owned(text(STRING_ELT(vector, at)))).collect()
+    }
+}
+
+fn owned(text: Text<'_>) -> String {
+    let mut bytes = Vec::new();
+    text.pieces(|piece| bytes.extend_from_slice(piece));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A character vector of length 1, unprotected.
+pub(super) fn scalar(_: R, text: &str) -> SEXP {
+    // SAFETY: inside `protect`; the vector is protected while its element is made, and `text` holds its
+    // length's worth of bytes. A length that R cannot hold is refused by R with an error.
+    unsafe {
+        let vector = Rf_protect(Rf_allocVector(SEXPTYPE::STRSXP, 1));
+        let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+        SET_STRING_ELT(vector, 0, Rf_mkCharLenCE(text.as_ptr().cast(), length, cetype_t::CE_UTF8));
+        Rf_unprotect(1);
+        vector
+    }
+}
+
+/// The symbol of that name.
+pub(super) fn symbol(_: R, name: &CStr) -> SEXP {
+    // SAFETY: inside `protect`; symbols are never collected.
+    unsafe { Rf_install(name.as_ptr()) }
+}

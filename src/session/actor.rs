@@ -1,0 +1,447 @@
+//! One R session: a handle for callers, and the task that drives its worker.
+//!
+//! The task owns the worker, so an operation goes on when its caller goes away, and the next one starts when
+//! it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use rustix::process::Signal;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    console::Kept,
+    tombstone::{Cause, Tombstone},
+    worker::Worker,
+};
+use crate::{
+    config,
+    worker::{
+        channel::Payload,
+        protocol::{self, Reply, Request},
+    },
+};
+
+/// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
+const REPEAT: Duration = Duration::from_millis(50);
+/// Between SIGTERM and SIGKILL.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
+/// How much of the last output a tombstone shows, in bytes.
+const LAST_OUTPUT: usize = 2_000;
+
+/// Why an operation was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Interrupt,
+    /// It took longer than it may, in seconds.
+    TimeLimit(u64),
+    /// The session is being closed.
+    Close,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupt => write!(formatter, "an interrupt"),
+            Self::TimeLimit(seconds) => write!(formatter, "its time limit of {seconds} s"),
+            Self::Close => write!(formatter, "the close of the session"),
+        }
+    }
+}
+
+/// What an operation gave.
+#[derive(Debug)]
+pub struct Answer {
+    /// The worker's reply.
+    pub reply: Reply,
+    /// What came with it.
+    pub payload: Payload,
+    /// What was printed.
+    pub console: String,
+    /// Why it was stopped, if it was.
+    pub stopped: Option<Stop>,
+}
+
+/// Why an operation gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// Another operation runs, and the caller would not wait.
+    #[error("the R session is busy")]
+    Busy,
+    /// Too many operations wait already.
+    #[error("too many operations are waiting for the R session")]
+    QueueFull,
+    /// The session is closed, or being closed.
+    #[error("the R session is closed")]
+    Closed,
+    /// The session ended before or during the operation.
+    #[error("{0}")]
+    Dead(Tombstone),
+}
+
+/// Whether an operation waits for the one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is refused.
+    Immediate,
+    /// It waits its turn.
+    Queued,
+}
+
+/// An R session.
+#[derive(Debug)]
+pub struct Session {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose it is: a user name.
+    pub owner: String,
+    /// The login it ends with, if it does.
+    pub login: Option<Uuid>,
+    /// Its worker's process id.
+    pub pid: i32,
+    /// Where its folders are.
+    pub folder: PathBuf,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Operations that run or wait.
+    pending: AtomicUsize,
+    queue: usize,
+    interrupted: Notify,
+    closing: CancellationToken,
+    /// Milliseconds since `started`.
+    last_used: AtomicU64,
+    started: Instant,
+    /// Code blocks, in the order in which they were run.
+    history: Mutex<Vec<Arc<str>>>,
+    /// What the last execution printed.
+    output: Mutex<Arc<str>>,
+    /// Set before anybody is told that the session has ended by itself.
+    tombstone: OnceLock<Tombstone>,
+}
+
+struct Job {
+    header: Vec<u8>,
+    payload: Bytes,
+    answer: oneshot::Sender<Result<Answer, OperationError>>,
+}
+
+impl Session {
+    /// Starts to drive `worker`. The second part of the pair is the task, which ends with the session.
+    pub(super) fn start(
+        id: Uuid,
+        owner: &str,
+        login: Option<Uuid>,
+        worker: Worker,
+        config: &config::Sessions,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let session = Arc::new(Self {
+            id,
+            owner: owner.to_owned(),
+            login,
+            pid: worker.pid(),
+            folder: worker.folder.clone(),
+            jobs,
+            pending: AtomicUsize::new(0),
+            queue: config.queue,
+            interrupted: Notify::new(),
+            closing: CancellationToken::new(),
+            last_used: AtomicU64::new(0),
+            started: Instant::now(),
+            history: Mutex::default(),
+            output: Mutex::new("".into()),
+            tombstone: OnceLock::new(),
+        });
+        let actor = Actor {
+            session: Arc::clone(&session),
+            worker,
+            jobs: queue,
+            printed: Kept::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
+            limit: Some(config.operation_seconds).filter(|&seconds| seconds > 0),
+            grace: Duration::from_secs(config.grace_seconds),
+        };
+        (session, actor.run())
+    }
+
+    /// Runs one operation.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn operate(&self, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
+        self.enter(admission)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job { header: protocol::encode(request), payload, answer };
+        self.jobs.send(job).map_err(|_| OperationError::Closed)?;
+        answered.await.map_err(|_| OperationError::Closed)?
+    }
+
+    /// Counts an operation in.
+    fn enter(&self, admission: Admission) -> Result<(), OperationError> {
+        if self.closing.is_cancelled() {
+            return Err(OperationError::Closed);
+        }
+        let (most, refusal) = match admission {
+            Admission::Immediate => (0, OperationError::Busy),
+            Admission::Queued => (self.queue, OperationError::QueueFull),
+        };
+        let entered = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| (pending <= most).then_some(pending + 1));
+        self.touch();
+        entered.map(drop).map_err(|_| refusal)
+    }
+
+    /// How the session ended, if it ended by itself.
+    #[must_use]
+    pub fn tombstone(&self) -> Option<&Tombstone> {
+        self.tombstone.get()
+    }
+
+    /// Whether an operation runs or waits.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pending.load(Ordering::Acquire) > 0
+    }
+
+    /// Stops the running operation, if there is one; the session lives on.
+    pub fn interrupt(&self) {
+        if self.is_busy() {
+            self.interrupted.notify_one();
+        }
+    }
+
+    /// Closes the session: what runs is stopped, what waits is refused. Returns at once.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Marks the session as used now.
+    pub fn touch(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// How long nobody has used it.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_used.load(Ordering::Relaxed)))
+    }
+
+    /// The code blocks that were run, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<Arc<str>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds to the history.
+    pub fn remember(&self, code: &str) {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).push(code.into());
+    }
+
+    /// What the last execution printed.
+    #[must_use]
+    pub fn output(&self) -> Arc<str> {
+        Arc::clone(&self.output.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_output(&self, text: &str) {
+        *self.output.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+}
+
+/// The task.
+struct Actor {
+    session: Arc<Session>,
+    worker: Worker,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    printed: Kept,
+    limit: Option<u64>,
+    grace: Duration,
+}
+
+impl Actor {
+    async fn run(mut self) {
+        let cause = self.serve().await;
+        if let Some(cause) = cause {
+            self.entomb(cause);
+        }
+        // Whoever waits is told why there will be no answer.
+        self.session.closing.cancel();
+        self.jobs.close();
+        let error = self.session.tombstone().cloned().map_or(OperationError::Closed, OperationError::Dead);
+        while let Ok(job) = self.jobs.try_recv() {
+            let _ = job.answer.send(Err(error.clone()));
+        }
+        if self.session.tombstone().is_none() {
+            self.end().await;
+        }
+        self.worker.bury().await;
+    }
+
+    fn entomb(&self, cause: Cause) -> Tombstone {
+        self.session.tombstone.get_or_init(|| Tombstone { cause, last_output: self.printed.end(LAST_OUTPUT) }).clone()
+    }
+
+    /// Takes jobs until the session is closed (`None`) or its worker has ended.
+    async fn serve(&mut self) -> Option<Cause> {
+        loop {
+            let session = Arc::clone(&self.session);
+            tokio::select! {
+                biased;
+                () = session.closing.cancelled() => return None,
+                job = self.jobs.recv() => {
+                    let Job { header, payload, answer } = job?;
+                    let outcome = self.operate(&header, &payload).await;
+                    session.touch();
+                    // An interrupt that came too late is not for the next operation.
+                    let _ = session.interrupted.notified().now_or_never();
+                    let end = match &outcome {
+                        Ok(done) if done.stopped == Some(Stop::Close) => Some(None),
+                        Ok(_) => None,
+                        Err(cause) => Some(Some(cause.clone())),
+                    };
+                    let outcome = outcome.map_err(|cause| OperationError::Dead(self.entomb(cause)));
+                    session.pending.fetch_sub(1, Ordering::AcqRel);
+                    let _ = answer.send(outcome);
+                    if let Some(cause) = end {
+                        return cause;
+                    }
+                }
+                received = self.worker.frames.receive() => return Some(self.cause(received.ok().flatten().map(|(reply, _)| reply), None).await),
+                () = self.worker.console.readable() => {
+                    let printed = &mut self.printed;
+                    self.worker.console.drain(|_, text| printed.push(text));
+                }
+            }
+        }
+    }
+
+    /// Sends one command and waits for its reply.
+    async fn operate(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
+        self.printed.take();
+        if self.worker.frames.send(header, payload).await.is_err() {
+            return Err(self.cause(None, None).await);
+        }
+        let session = Arc::clone(&self.session);
+        let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
+        let mut stopping: Option<Stopping> = None;
+        loop {
+            let printed = &mut self.printed;
+            let reason = tokio::select! {
+                biased;
+                received = self.worker.frames.receive() => {
+                    let stopped = stopping.as_ref().map(|stopping| stopping.reason);
+                    return match received.ok().flatten() {
+                        Some((Reply::Quit(status), _)) => Err(self.cause(Some(Reply::Quit(status)), stopped).await),
+                        Some((reply, payload)) => {
+                            self.worker.console.drain(|_, text| printed.push(text));
+                            let console = self.printed.take();
+                            if matches!(reply, Reply::Executed(_)) {
+                                session.set_output(&console);
+                            }
+                            Ok(Answer { reply, payload, console, stopped })
+                        }
+                        None => Err(self.cause(None, stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason)).await),
+                    };
+                }
+                () = self.worker.console.readable() => {
+                    self.worker.console.drain(|_, text| printed.push(text));
+                    continue;
+                }
+                () = session.interrupted.notified(), if stopping.is_none() => Stop::Interrupt,
+                () = session.closing.cancelled(), if !matches!(stopping, Some(Stopping { reason: Stop::Close, .. })) => Stop::Close,
+                () = until(deadline), if stopping.is_none() && deadline.is_some() => deadline.map_or(Stop::Interrupt, |(stop, _)| stop),
+                () = sleep_until(stopping.as_ref().map_or_else(Instant::now, |stopping| stopping.next)), if stopping.is_some() => {
+                    if let Some(stopping) = &mut stopping {
+                        stopping.escalate(&self.worker);
+                    }
+                    continue;
+                }
+            };
+            stopping.get_or_insert_with(|| Stopping::start(reason, self.grace, &self.worker)).reason = reason;
+        }
+    }
+
+    /// How the worker ended.
+    async fn cause(&mut self, last: Option<Reply>, killed_for: Option<Stop>) -> Cause {
+        let exit = self.worker.wait().await;
+        let printed = &mut self.printed;
+        self.worker.console.drain(|_, text| printed.push(text));
+        match (last, killed_for) {
+            (Some(Reply::Quit(status)), _) => Cause::Quit(status),
+            (_, Some(stop)) => Cause::Unstoppable(stop),
+            _ => exit.into(),
+        }
+    }
+
+    /// Lets R run `.Last` and its finalizers.
+    async fn end(&mut self) {
+        if self.worker.frames.send(&protocol::encode(&Request::End), &[]).await.is_err() {
+            return;
+        }
+        let ended = async {
+            loop {
+                tokio::select! {
+                    received = self.worker.frames.receive() => if !matches!(received, Ok(Some(_))) { break },
+                    () = self.worker.console.readable() => self.worker.console.drain(|_, _| ()),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(self.grace, ended).await;
+    }
+}
+
+/// An operation that is being stopped: SIGINT again and again, then SIGTERM, then SIGKILL, to the worker and
+/// all that it started.
+struct Stopping {
+    reason: Stop,
+    /// When patience ends.
+    grace: Instant,
+    next: Instant,
+    terminated: bool,
+    killed: bool,
+}
+
+impl Stopping {
+    fn start(reason: Stop, grace: Duration, worker: &Worker) -> Self {
+        worker.signal(Signal::INT);
+        let now = Instant::now();
+        Self { reason, grace: now + grace, next: now + REPEAT, terminated: false, killed: false }
+    }
+
+    fn escalate(&mut self, worker: &Worker) {
+        let now = Instant::now();
+        if now < self.grace {
+            worker.signal(Signal::INT);
+            self.next = now + REPEAT;
+        } else if self.terminated {
+            worker.signal(Signal::KILL);
+            self.killed = true;
+            self.next = now + LAST_CHANCE;
+        } else {
+            worker.signal(Signal::TERM);
+            self.terminated = true;
+            self.killed = true;
+            self.next = now + LAST_CHANCE;
+        }
+    }
+}
+
+async fn until(deadline: Option<(Stop, Instant)>) {
+    match deadline {
+        Some((_, instant)) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}

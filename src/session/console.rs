@@ -1,0 +1,162 @@
+//! The console text of a session: the stream from its pipe, and what is kept of it.
+
+use std::collections::VecDeque;
+
+use crate::r::console::{Mark, TAG_LENGTH, Tag};
+
+/// Takes the marks of R's error stream out of the pipe's bytes.
+#[derive(Debug)]
+pub struct Stream {
+    finder: memchr::memmem::Finder<'static>,
+    /// The end of the last piece, when it may be the beginning of a mark.
+    held: Vec<u8>,
+    current: Mark,
+}
+
+impl Stream {
+    /// The stream of the worker that was given `tag`.
+    #[must_use]
+    pub fn new(tag: &Tag) -> Self {
+        Self { finder: memchr::memmem::Finder::new(tag).into_owned(), held: Vec::new(), current: Mark::Output }
+    }
+
+    /// Hands the text in `bytes` to `each`, piece by piece, with the stream it belongs to.
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Mark, &[u8])) {
+        let joined;
+        let mut rest = if self.held.is_empty() {
+            bytes
+        } else {
+            joined = [std::mem::take(&mut self.held).as_slice(), bytes].concat();
+            joined.as_slice()
+        };
+        while let Some(at) = self.finder.find(rest) {
+            let Some(&letter) = rest.get(at + TAG_LENGTH) else { break };
+            if at > 0 {
+                each(self.current, &rest[..at]);
+            }
+            self.current = if letter == Mark::Error as u8 { Mark::Error } else { Mark::Output };
+            rest = &rest[at + TAG_LENGTH + 1..];
+        }
+        let keep = self.unfinished(rest);
+        let (text, held) = rest.split_at(rest.len() - keep);
+        if !text.is_empty() {
+            each(self.current, text);
+        }
+        self.held = held.to_vec();
+    }
+
+    /// How many bytes at the end of `text` may be the beginning of a mark.
+    fn unfinished(&self, text: &[u8]) -> usize {
+        let tag = self.finder.needle();
+        let longest = TAG_LENGTH.min(text.len());
+        (1..=longest).rev().find(|&length| text[text.len() - length..] == tag[..length]).unwrap_or(0)
+    }
+}
+
+/// Console text of one operation: all of it up to a limit; of more, the beginning and the end.
+#[derive(Debug)]
+pub struct Kept {
+    half: usize,
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    dropped: usize,
+}
+
+impl Kept {
+    /// Keeps up to `limit` bytes; 0 is no limit.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let half = if limit == 0 { usize::MAX } else { limit.div_ceil(2) };
+        Self { half, head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
+    }
+
+    /// Adds text.
+    pub fn push(&mut self, text: &[u8]) {
+        let room = (self.half - self.head.len()).min(text.len());
+        let (head, rest) = text.split_at(room);
+        self.head.extend_from_slice(head);
+        self.tail.extend(rest);
+        let excess = self.tail.len().saturating_sub(self.half);
+        self.tail.drain(..excess);
+        self.dropped += excess;
+    }
+
+    /// The text, as UTF-8, with a notice where some was left out; nothing is kept then.
+    pub fn take(&mut self) -> String {
+        let head = std::mem::take(&mut self.head);
+        let tail = Vec::from(std::mem::take(&mut self.tail));
+        match std::mem::take(&mut self.dropped) {
+            0 if tail.is_empty() => text(head),
+            0 => text([head, tail].concat()),
+            dropped => format!("{}\n[... {dropped} bytes of output left out ...]\n{}", text(head), text(tail)),
+        }
+    }
+
+    /// The last `length` bytes, as UTF-8.
+    #[must_use]
+    pub fn end(&self, length: usize) -> String {
+        let mut last: Vec<u8> = self.tail.iter().rev().chain(self.head.iter().rev()).take(length).copied().collect();
+        last.reverse();
+        text(last)
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TAG: Tag = *b"0123456789abcdef";
+
+    #[test]
+    fn long_output_keeps_its_beginning_and_its_end() {
+        let mut kept = Kept::new(10);
+        for piece in ["abc", "defghijklmnop", "qrstuvwxyz"] {
+            kept.push(piece.as_bytes());
+        }
+        assert_eq!(kept.end(3), "xyz");
+        assert_eq!(kept.take(), "abcde\n[... 16 bytes of output left out ...]\nvwxyz");
+        kept.push(b"short");
+        assert_eq!(kept.take(), "short");
+    }
+
+    proptest! {
+        #[test]
+        fn marks_are_found_however_the_stream_is_cut(
+            parts in proptest::collection::vec((any::<bool>(), "[a-z0-9]{0,30}"), 0..8),
+            cuts in proptest::collection::vec(1_usize..20, 1..20),
+        ) {
+            let mut stream = Vec::new();
+            let mut expected = (String::new(), String::new());
+            for (error, text) in &parts {
+                if *error {
+                    stream.extend([TAG.as_slice(), b"e", text.as_bytes(), TAG.as_slice(), b"o"].concat());
+                    expected.1.push_str(text);
+                } else {
+                    stream.extend(text.as_bytes());
+                    expected.0.push_str(text);
+                }
+            }
+            // The beginning of a tag at the very end would rightly be held back.
+            stream.push(b'.');
+            expected.0.push('.');
+            let mut seen = (String::new(), String::new());
+            let mut parser = Stream::new(&TAG);
+            let mut rest = stream.as_slice();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break }
+                let (piece, later) = rest.split_at((*cut).min(rest.len()));
+                parser.push(piece, |mark, text| {
+                    let text = std::str::from_utf8(text).unwrap();
+                    if mark == Mark::Error { seen.1.push_str(text) } else { seen.0.push_str(text) }
+                });
+                rest = later;
+            }
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! All sessions: opened, found, closed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{
+    actor::Session,
+    pool::Pool,
+    tombstone::{Cause, Tombstone},
+    users::Users,
+    worker::Nursery,
+    zygote::Zygote,
+};
+use crate::{config, worker::protocol::Limits};
+
+/// How many tombstones are kept.
+const TOMBSTONES: usize = 10_000;
+/// Between two looks for idle sessions.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Why no session was opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The server has as many as it may have.
+    #[error("the server has its {0} R sessions open already; close one, or try again later")]
+    TooMany(usize),
+    /// The user has.
+    #[error("{user} has {limit} R sessions open already; close one first")]
+    TooManyOfUser {
+        /// The user.
+        user: String,
+        /// How many a user may have.
+        limit: usize,
+    },
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+    /// There is no worker.
+    #[error("R cannot be started: {0}")]
+    NoWorker(String),
+}
+
+/// Why a session was not found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// There is none of that id, or it is somebody else's, which is not told.
+    #[error("there is no such R session")]
+    Unknown,
+    /// There was.
+    #[error("the R session has ended: {0}")]
+    Dead(Tombstone),
+}
+
+/// All sessions; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: config::Sessions,
+    zygote: Zygote,
+    pool: Arc<Pool>,
+    table: Mutex<Table>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    live: HashMap<Uuid, Arc<Session>>,
+    /// Sessions that are being opened, by owner.
+    opening: HashMap<String, usize>,
+    dead: HashMap<Uuid, (String, Tombstone)>,
+    /// The dead in the order in which they died.
+    graves: VecDeque<Uuid>,
+}
+
+impl Sessions {
+    /// Starts R and the pool. Sessions have their folders in `folder`.
+    ///
+    /// # Errors
+    /// Why R did not start.
+    pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
+        let users = Users::configured(&config, folder)?;
+        let zygote = Zygote::start(r).await?;
+        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), limits: limits(&config), users };
+        let pool = Pool::new(nursery, config.pool);
+        let inner = Inner { config, zygote, pool, table: Mutex::default(), tasks: TaskTracker::new(), stopping: CancellationToken::new() };
+        let sessions = Self(Arc::new(inner));
+        sessions.0.tasks.spawn(sessions.clone().sweep());
+        Ok(sessions)
+    }
+
+    /// Opens a session for `owner`. It ends with `login`, if there is one.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn open(&self, owner: &str, login: Option<Uuid>) -> Result<Arc<Session>, OpenError> {
+        let place = self.reserve(owner)?;
+        let worker = self.0.pool.take().await.map_err(OpenError::NoWorker)?;
+        let id = Uuid::new_v4();
+        let (session, task) = Session::start(id, owner, login, worker, &self.0.config);
+        place.fill(&session);
+        let sessions = self.clone();
+        self.0.tasks.spawn(async move {
+            task.await;
+            sessions.remove(id);
+        });
+        if self.0.stopping.is_cancelled() {
+            session.close();
+        }
+        tracing::info!(session.id = %id, user.name = owner, pid = session.pid, "session opened");
+        Ok(session)
+    }
+
+    /// Finds a session of `owner`, and marks it as used.
+    ///
+    /// # Errors
+    /// [`LookupError`]
+    pub fn get(&self, id: Uuid, owner: &str) -> Result<Arc<Session>, LookupError> {
+        let table = self.table();
+        if let Some(session) = table.live.get(&id).filter(|session| session.owner == owner) {
+            if let Some(tombstone) = session.tombstone() {
+                return Err(LookupError::Dead(tombstone.clone()));
+            }
+            session.touch();
+            return Ok(Arc::clone(session));
+        }
+        match table.dead.get(&id) {
+            Some((of, tombstone)) if of == owner => Err(LookupError::Dead(tombstone.clone())),
+            _ => Err(LookupError::Unknown),
+        }
+    }
+
+    /// Closes a session: it is gone for callers at once, while R ends in its own time.
+    pub fn close(&self, session: &Session) {
+        self.table().live.remove(&session.id);
+        session.close();
+    }
+
+    /// Closes all sessions of a login.
+    pub fn close_login(&self, login: Uuid) {
+        let ended: Vec<_> = self.table().live.extract_if(|_, session| session.login == Some(login)).collect();
+        for (_, session) in ended {
+            session.close();
+        }
+    }
+
+    /// All live sessions.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Session>> {
+        self.table().live.values().cloned().collect()
+    }
+
+    /// How many workers are ready for the next sessions.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.0.pool.ready()
+    }
+
+    /// The process id of the zygote; 0 while there is none.
+    #[must_use]
+    pub fn zygote_pid(&self) -> i32 {
+        self.0.zygote.pid()
+    }
+
+    /// R's version.
+    #[must_use]
+    pub fn r_version(&self) -> &str {
+        self.0.zygote.r_version()
+    }
+
+    /// Closes everything: sessions, pool, zygote. `patience` is what R gets to stop.
+    pub async fn stop(&self, patience: Duration) {
+        self.0.stopping.cancel();
+        let live: Vec<_> = self.table().live.drain().collect();
+        for (_, session) in live {
+            session.close();
+        }
+        self.0.tasks.close();
+        let orderly = async {
+            self.0.pool.close().await;
+            self.0.tasks.wait().await;
+        };
+        if tokio::time::timeout(patience, orderly).await.is_err() {
+            tracing::warn!("some sessions did not end in time, and are killed");
+        }
+        self.0.zygote.end().await;
+    }
+
+    /// Takes a place among the sessions, for as long as the answer lives.
+    fn reserve<'s>(&'s self, owner: &'s str) -> Result<Place<'s>, OpenError> {
+        if self.0.stopping.is_cancelled() {
+            return Err(OpenError::Stopping);
+        }
+        let config = &self.0.config;
+        let mut table = self.table();
+        let all = table.live.len() + table.opening.values().sum::<usize>();
+        if config.max > 0 && all >= config.max {
+            return Err(OpenError::TooMany(config.max));
+        }
+        let opening = table.opening.get(owner).copied().unwrap_or(0);
+        let of_user = opening + table.live.values().filter(|session| session.owner == owner).count();
+        if config.max_per_user > 0 && of_user >= config.max_per_user {
+            return Err(OpenError::TooManyOfUser { user: owner.to_owned(), limit: config.max_per_user });
+        }
+        *table.opening.entry(owner.to_owned()).or_default() += 1;
+        Ok(Place { sessions: self, owner })
+    }
+
+    fn remove(&self, id: Uuid) {
+        let mut table = self.table();
+        let Some(session) = table.live.remove(&id) else { return };
+        let Some(tombstone) = session.tombstone().cloned() else { return };
+        tracing::warn!(session.id = %id, user.name = session.owner, cause = %tombstone.cause, "session ended");
+        table.bury(&session, tombstone);
+    }
+
+    async fn sweep(self) {
+        let idle_seconds = self.0.config.idle_seconds;
+        loop {
+            tokio::select! {
+                () = self.0.stopping.cancelled() => return,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            if idle_seconds == 0 {
+                continue;
+            }
+            let idle = |session: &Session| !session.is_busy() && session.idle() >= Duration::from_secs(idle_seconds);
+            let mut table = self.table();
+            let expired: Vec<_> = table.live.extract_if(|_, session| idle(session)).collect();
+            for (_, session) in expired {
+                session.close();
+                table.bury(&session, Tombstone { cause: Cause::Idle(idle_seconds), last_output: String::new() });
+            }
+        }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// One session of `owner` is no longer being opened.
+    fn opened(&mut self, owner: &str) {
+        if let Some(count) = self.opening.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.opening.remove(owner);
+            }
+        }
+    }
+
+    fn bury(&mut self, session: &Session, tombstone: Tombstone) {
+        self.dead.insert(session.id, (session.owner.clone(), tombstone));
+        self.graves.push_back(session.id);
+        if self.graves.len() > TOMBSTONES
+            && let Some(oldest) = self.graves.pop_front()
+        {
+            self.dead.remove(&oldest);
+        }
+    }
+}
+
+/// A place taken by a session that is being opened.
+struct Place<'s> {
+    sessions: &'s Sessions,
+    owner: &'s str,
+}
+
+impl Place<'_> {
+    /// Gives the place to the session.
+    fn fill(self, session: &Arc<Session>) {
+        let mut table = self.sessions.table();
+        table.live.insert(session.id, Arc::clone(session));
+        table.opened(self.owner);
+        drop(table);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.sessions.table().opened(self.owner);
+    }
+}
+
+fn limits(config: &config::Sessions) -> Limits {
+    let some = |value: u64| Some(value).filter(|&value| value > 0);
+    Limits {
+        memory: some(config.memory_mib << 20),
+        cpu_seconds: some(config.cpu_seconds),
+        processes: some(config.processes),
+        file_size: some(config.file_size_mib << 20),
+    }
+}

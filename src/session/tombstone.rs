@@ -1,0 +1,76 @@
+//! What is known of a session that has ended.
+
+use std::fmt;
+
+use crate::worker::protocol::Exit;
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Its code called `q()`, with this status.
+    Quit(i32),
+    /// Its process ended by itself, with this status.
+    Exited(i32),
+    /// Its process was ended by this signal.
+    Signalled(i32),
+    /// It did not stop when it was told to, and was killed.
+    Unstoppable(super::Stop),
+    /// Nobody used it for as long as the configuration allows, in seconds.
+    Idle(u64),
+    /// Nobody knows: the process that would have told ended first.
+    Unknown,
+}
+
+/// What is left of a session that ended without being closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Why it ended.
+    pub cause: Cause,
+    /// The end of what it printed last.
+    pub last_output: String,
+}
+
+impl From<Option<Exit>> for Cause {
+    fn from(exit: Option<Exit>) -> Self {
+        match exit {
+            Some(Exit::Status(status)) => Self::Exited(status),
+            Some(Exit::Signal(signal)) => Self::Signalled(signal),
+            None => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quit(status) => write!(formatter, "R quit with status {status}"),
+            Self::Exited(status) => write!(formatter, "R's process ended with status {status}"),
+            Self::Signalled(signal) => write!(formatter, "R was ended by signal {signal}{}", meaning(*signal)),
+            Self::Unstoppable(stop) => write!(formatter, "R was killed, as it did not stop at {stop}"),
+            Self::Idle(seconds) => write!(formatter, "the session was closed after {seconds} seconds without use"),
+            Self::Unknown => write!(formatter, "R's process is gone"),
+        }
+    }
+}
+
+impl fmt::Display for Tombstone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.cause)?;
+        let output = self.last_output.trim();
+        if output.is_empty() { Ok(()) } else { write!(formatter, "; its last output: {output}") }
+    }
+}
+
+fn meaning(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSEGV => " (invalid memory access)",
+        libc::SIGBUS => " (bus error)",
+        libc::SIGABRT => " (abort)",
+        libc::SIGFPE => " (arithmetic fault)",
+        libc::SIGILL => " (illegal instruction)",
+        libc::SIGKILL => " (killed; most often because the machine ran out of memory)",
+        libc::SIGTERM => " (terminated)",
+        libc::SIGXCPU => " (processor time used up)",
+        _ => "",
+    }
+}

@@ -1,0 +1,274 @@
+//! One worker process: made, spoken to, and ended.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
+};
+use tokio::{
+    io::Interest,
+    net::{UnixStream, unix::pipe},
+    sync::oneshot,
+};
+use uuid::Uuid;
+
+use super::{
+    console::Stream,
+    users::{User, Users},
+    zygote::Zygote,
+};
+use crate::{
+    r::console::Mark,
+    worker::{
+        channel::{Incoming, Outgoing, Payload},
+        protocol::{self, Exit, Limits, Reply},
+    },
+};
+
+/// How long a fork may take to say that it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the report of a worker's end may take after its socket has closed.
+const REPORT: Duration = Duration::from_secs(2);
+
+/// A worker and all that belongs to it.
+#[derive(Debug)]
+pub struct Worker {
+    /// Commands and replies.
+    pub frames: Frames,
+    /// What it prints.
+    pub console: Console,
+    /// The folder of its session; removed by [`Worker::bury`].
+    pub folder: PathBuf,
+    pid: Pid,
+    pidfd: OwnedFd,
+    exit: oneshot::Receiver<Exit>,
+    /// Given back after the folder is gone.
+    user: Option<User>,
+}
+
+/// How workers are made.
+#[derive(Debug, Clone)]
+pub struct Nursery {
+    /// Forks them.
+    pub zygote: Zygote,
+    /// The folder in which each gets one of its own.
+    pub folder: PathBuf,
+    /// What each may use.
+    pub limits: Limits,
+    /// As whom they run.
+    pub users: Users,
+}
+
+impl Nursery {
+    /// Forks a worker and waits until it is ready.
+    ///
+    /// # Errors
+    /// Why there is none, with what it printed.
+    pub async fn worker(&self) -> Result<Worker, String> {
+        let system = |error: io::Error| format!("no worker could be made: {error}");
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
+        let (read, write) = io::pipe().map_err(system)?;
+        let ours = std::os::unix::net::UnixStream::from(ours);
+        ours.set_nonblocking(true).map_err(system)?;
+        let socket = UnixStream::from_std(ours).map_err(system)?;
+        let console = pipe::Receiver::from_owned_fd(read.into()).map_err(system)?;
+        let user = self.users.take()?;
+        let mut tag = [0; 16];
+        getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
+        let spec = protocol::Fork {
+            request: 0,
+            folder: self.folder.join(Uuid::new_v4().to_string()),
+            user: user.as_ref().map(User::id),
+            limits: self.limits.clone(),
+            tag,
+        };
+        let folder = spec.folder.clone();
+        let forked = self.zygote.fork(spec, [theirs, write.into()]).await?;
+        let pid = Pid::from_raw(forked.pid).ok_or("no process id")?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
+        let frames = Frames { socket, incoming: Incoming::default() };
+        let console = Console { pipe: console, stream: Stream::new(&tag), ended: false };
+        let mut worker = Worker { frames, console, folder, pid, pidfd, exit: forked.exit, user };
+        match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
+            Ok(Ok(Some((Reply::Hello, _)))) => return Ok(worker),
+            Ok(_) => {}
+            Err(_) => worker.signal(Signal::KILL),
+        }
+        let mut said = Vec::new();
+        worker.console.drain(|_, text| said.extend_from_slice(text));
+        worker.bury().await;
+        Err(format!("a worker did not start: {}", String::from_utf8_lossy(&said).trim()))
+    }
+}
+
+impl Worker {
+    /// The worker's process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Sends a signal to the worker and to the processes it started.
+    pub fn signal(&self, signal: Signal) {
+        // The number names this group for as long as the worker is there, which its pidfd tells for certain.
+        if !self.has_ended() {
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+
+    /// A pidfd is readable from the moment its process has ended, reaped or not.
+    fn has_ended(&self) -> bool {
+        let mut ready = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0)
+    }
+
+    /// Whether the process is still there.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.has_ended()
+    }
+
+    /// Waits for the end of a worker whose socket has closed, or that was killed; tells how it ended.
+    pub async fn wait(&mut self) -> Option<Exit> {
+        match tokio::time::timeout(REPORT, &mut self.exit).await {
+            Ok(Ok(exit)) => Some(exit),
+            // Its zygote ended first, and this process has inherited it.
+            _ => self.reap().await,
+        }
+    }
+
+    async fn reap(&self) -> Option<Exit> {
+        for _ in 0..200 {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+                Ok(Some(status)) => {
+                    let signal = status.terminating_signal().map(Exit::Signal);
+                    return signal.or(status.exit_status().map(Exit::Status));
+                }
+                Ok(None) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Kills what is left of the worker, and removes its folder.
+    pub async fn bury(mut self) {
+        self.signal(Signal::KILL);
+        self.wait().await;
+        let Self { folder, user, .. } = self;
+        let removed = tokio::task::spawn_blocking(move || {
+            let removed = remove_folder(&folder);
+            drop(user);
+            removed.map_err(|error| (folder, error))
+        });
+        if let Ok(Err((folder, error))) = removed.await {
+            tracing::warn!(folder = %folder.display(), %error, "a session's folder could not be removed");
+        }
+    }
+}
+
+/// Removes a folder; that it is not there is fine.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The frame socket.
+#[derive(Debug)]
+pub struct Frames {
+    socket: UnixStream,
+    incoming: Incoming,
+}
+
+impl Frames {
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// The system's: the worker is gone.
+    pub async fn send(&self, header: &[u8], payload: &[u8]) -> io::Result<()> {
+        let mut frame = Outgoing::new(header, payload);
+        loop {
+            match self.socket.try_io(Interest::WRITABLE, || frame.write(&self.socket)) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Receives a reply; `None` when the worker is gone. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// The system's, and `InvalidData` for what is no reply.
+    pub async fn receive(&mut self) -> io::Result<Option<(Reply, Payload)>> {
+        loop {
+            if let Some(frame) = self.incoming.next_frame()? {
+                let reply = protocol::decode(&frame.header).ok_or(io::ErrorKind::InvalidData)?;
+                return Ok(Some((reply, frame.payload)));
+            }
+            self.socket.readable().await?;
+            let (socket, incoming) = (&self.socket, &mut self.incoming);
+            match socket.try_io(Interest::READABLE, || incoming.read(socket)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The console pipe.
+#[derive(Debug)]
+pub struct Console {
+    pipe: pipe::Receiver,
+    stream: Stream,
+    ended: bool,
+}
+
+impl Console {
+    /// Waits until there is something to [`drain`](Self::drain).
+    pub async fn readable(&self) {
+        if self.ended || self.pipe.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Hands out what is in the pipe now. A pipe holds no more than its capacity, so that a process that
+    /// prints without end does not keep this from returning.
+    pub fn drain(&mut self, mut each: impl FnMut(Mark, &[u8])) {
+        const CAPACITY: usize = 64 << 10;
+        let mut bytes = [0; 8 << 10];
+        let mut total = 0;
+        while total <= CAPACITY {
+            match self.pipe.try_read(&mut bytes) {
+                Ok(0) => {
+                    self.ended = true;
+                    return;
+                }
+                Ok(length) => {
+                    total += length;
+                    self.stream.push(&bytes[..length], &mut each);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.ended = true;
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The supervisor's hold on the zygote.
+//!
+//! One thread owns the control socket. Async code sends it requests over a crossbeam channel and gets the
+//! answers over oneshots; a second thread reads what the zygote reports. When the zygote dies, the owner
+//! starts another: live workers go on without it.
+
+use std::{
+    collections::HashMap,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI32, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, sendmsg, socketpair,
+};
+use tokio::sync::oneshot;
+
+use super::rhome;
+use crate::{
+    config,
+    worker::{
+        protocol::{self, Exit, Fork, ZygoteReply},
+        zygote::{START, Start},
+    },
+};
+
+/// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A handle on the zygote; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Zygote {
+    requests: Sender<Request>,
+    next: Arc<AtomicU64>,
+    pid: Arc<AtomicI32>,
+    r_version: Arc<str>,
+}
+
+/// A worker that was forked.
+#[derive(Debug)]
+pub struct Forked {
+    /// Its process id and process group.
+    pub pid: i32,
+    /// Tells how it ended; closed without a word when the zygote ended first.
+    pub exit: oneshot::Receiver<Exit>,
+}
+
+type Answer = oneshot::Sender<Result<Forked, String>>;
+
+#[derive(Debug)]
+enum Request {
+    Fork { spec: Box<Fork>, descriptors: [OwnedFd; 2], answer: Answer },
+    /// The zygote that was started as this one is gone.
+    Lost(u64),
+    End(oneshot::Sender<()>),
+}
+
+/// What the reader of the zygote's reports shares with the owner of its socket.
+#[derive(Debug, Default)]
+struct Waiting {
+    forks: Mutex<HashMap<u64, Answer>>,
+    exits: Mutex<HashMap<i32, oneshot::Sender<Exit>>>,
+}
+
+impl Zygote {
+    /// Starts R; returns when forks are welcome.
+    ///
+    /// # Errors
+    /// Why R did not start.
+    pub async fn start(config: config::R) -> Result<Self, String> {
+        let (requests, received) = crossbeam_channel::unbounded();
+        let (started, answer) = oneshot::channel();
+        let pid = Arc::new(AtomicI32::new(0));
+        let owner = Owner {
+            config,
+            requests: requests.clone(),
+            waiting: Arc::default(),
+            pid: Arc::clone(&pid),
+            generation: 0,
+            running: None,
+        };
+        // This thread lives as long as the program.
+        let thread = thread::Builder::new().name("zygote".to_owned());
+        thread.spawn(move || owner.run(&received, started)).map_err(|error| error.to_string())?;
+        let r_version = answer.await.map_err(|_| "the zygote's thread ended".to_owned())??;
+        Ok(Self { requests, next: Arc::default(), pid, r_version: r_version.into() })
+    }
+
+    /// R's version, such as "4.2.2".
+    #[must_use]
+    pub fn r_version(&self) -> &str {
+        &self.r_version
+    }
+
+    /// The process id of the zygote that runs now; 0 while there is none.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// Forks a worker, which gets these two descriptors: its end of the frame socket and of the console pipe.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn fork(&self, mut spec: Fork, descriptors: [OwnedFd; 2]) -> Result<Forked, String> {
+        spec.request = self.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, forked) = oneshot::channel();
+        let request = Request::Fork { spec: Box::new(spec), descriptors, answer };
+        self.requests.send(request).map_err(|_| "the server is stopping".to_owned())?;
+        forked.await.map_err(|_| "the zygote ended while it forked".to_owned())?
+    }
+
+    /// Ends the zygote and, with it, the workers that are left.
+    pub async fn end(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.requests.send(Request::End(done)).is_ok() {
+            let _ = ended.await;
+        }
+    }
+}
+
+/// The thread that owns the control socket.
+struct Owner {
+    config: config::R,
+    requests: Sender<Request>,
+    waiting: Arc<Waiting>,
+    pid: Arc<AtomicI32>,
+    /// Counts the zygotes that were started.
+    generation: u64,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    control: Arc<OwnedFd>,
+}
+
+impl Owner {
+    fn run(mut self, requests: &Receiver<Request>, started: oneshot::Sender<Result<String, String>>) {
+        let first = self.start();
+        let failed = first.is_err();
+        if started.send(first).is_err() || failed {
+            return;
+        }
+        for request in requests {
+            match request {
+                Request::Fork { spec, descriptors, answer } => self.fork(&spec, descriptors, answer),
+                Request::Lost(generation) if generation == self.generation => self.restart(),
+                Request::Lost(_) => {}
+                Request::End(done) => {
+                    self.stop();
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Starts a zygote and waits until it is ready; returns R's version.
+    fn start(&mut self) -> Result<String, String> {
+        self.generation += 1;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|error| format!("control socket: {error}"))?;
+        let program = self.program()?;
+        let start = Start { preload: self.config.preload.clone() };
+        let start = serde_json::to_string(&start).map_err(|error| error.to_string())?;
+        let mut command = Command::new(&program);
+        command
+            .env_clear()
+            .envs(rhome::environment(&self.config)?)
+            .env(START, start)
+            .stdin(Stdio::from(theirs))
+            // What R prints before there are sessions belongs to the server's log.
+            .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?))
+            .current_dir("/")
+            // Ctrl-C at the terminal is the supervisor's to handle.
+            .process_group(0);
+        let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+        drop(command);
+        self.pid.store(child.id().cast_signed(), Ordering::Relaxed);
+        let control = Arc::new(ours);
+        let running = self.running.insert(Running { child, control: Arc::clone(&control) });
+
+        let (version, warnings) = match receive(&control) {
+            Some(ZygoteReply::Ready { r_version, warnings }) => (r_version, warnings),
+            Some(ZygoteReply::Broken(message)) => return Err(format!("R did not start: {message}")),
+            _ => {
+                let status = running.child.wait().map_err(|error| error.to_string())?;
+                return Err(format!("R did not start: {} ended with {status}", program.display()));
+            }
+        };
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let reader = Reader { control, waiting: Arc::clone(&self.waiting), owner: self.requests.clone(), generation: self.generation };
+        let thread = thread::Builder::new().name("zygote-reports".to_owned());
+        thread.spawn(move || reader.run()).map_err(|error| error.to_string())?;
+        Ok(version)
+    }
+
+    fn program(&self) -> Result<PathBuf, String> {
+        if !self.config.worker.as_os_str().is_empty() {
+            return Ok(self.config.worker.clone());
+        }
+        let own = std::env::current_exe().map_err(|error| format!("r.worker: {error}"))?;
+        Ok(own.with_file_name("offshoot-worker"))
+    }
+
+    fn fork(&mut self, spec: &Fork, descriptors: [OwnedFd; 2], answer: Answer) {
+        let Some(running) = &self.running else {
+            let _ = answer.send(Err("R is being started again; try again in a moment".to_owned()));
+            return;
+        };
+        lock(&self.waiting.forks).insert(spec.request, answer);
+        let message = protocol::encode(spec);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let [socket, console] = &descriptors;
+        let borrowed = [socket.as_fd(), console.as_fd()];
+        ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
+        if let Err(error) = sendmsg(&*running.control, &[IoSlice::new(&message)], &mut ancillary, SendFlags::NOSIGNAL)
+            && let Some(answer) = lock(&self.waiting.forks).remove(&spec.request)
+        {
+            let _ = answer.send(Err(format!("the zygote cannot be reached: {error}")));
+        }
+    }
+
+    fn restart(&mut self) {
+        self.stop();
+        tracing::error!("the zygote ended; R is started again, and live sessions go on");
+        // Whoever waits for a fork is told; of workers that end now, nobody reports how.
+        lock(&self.waiting.forks).clear();
+        lock(&self.waiting.exits).clear();
+        if let Err(error) = self.start() {
+            tracing::error!(%error, "R could not be started again");
+            self.stop();
+            let (requests, generation) = (self.requests.clone(), self.generation);
+            let later = thread::Builder::new().name("zygote-pause".to_owned());
+            let _ = later.spawn(move || {
+                thread::sleep(PAUSE);
+                let _ = requests.send(Request::Lost(generation));
+            });
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(Running { mut child, control }) = self.running.take() {
+            // The reader has a share of the socket: shutting it down is what the zygote sees.
+            let _ = rustix::net::shutdown(&*control, rustix::net::Shutdown::Both);
+            let _ = child.wait();
+            self.pid.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread that reads what one zygote reports.
+struct Reader {
+    control: Arc<OwnedFd>,
+    waiting: Arc<Waiting>,
+    owner: Sender<Request>,
+    generation: u64,
+}
+
+impl Reader {
+    fn run(self) {
+        while let Some(reply) = receive(&self.control) {
+            match reply {
+                ZygoteReply::Forked { request, pid } => {
+                    let (ended, exit) = oneshot::channel();
+                    lock(&self.waiting.exits).insert(pid, ended);
+                    if let Some(answer) = lock(&self.waiting.forks).remove(&request) {
+                        let _ = answer.send(Ok(Forked { pid, exit }));
+                    }
+                }
+                ZygoteReply::NotForked { request, reason } => {
+                    if let Some(answer) = lock(&self.waiting.forks).remove(&request) {
+                        let _ = answer.send(Err(reason));
+                    }
+                }
+                ZygoteReply::Exited { pid, exit } => {
+                    if let Some(ended) = lock(&self.waiting.exits).remove(&pid) {
+                        let _ = ended.send(exit);
+                    }
+                }
+                ZygoteReply::Ready { .. } | ZygoteReply::Broken(_) => {}
+            }
+        }
+        let _ = self.owner.send(Request::Lost(self.generation));
+    }
+}
+
+fn receive(control: &OwnedFd) -> Option<ZygoteReply> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        match recv(control, bytes.as_mut_slice(), RecvFlags::empty()) {
+            Ok((_, 0)) => return None,
+            Ok((_, length)) => return protocol::decode(&bytes[..length]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,21 @@
+//! Values on their way out: typed views, and the JSON and XML that clients read.
+//!
+//! This room knows neither R nor HTTP. A value is anything that implements [`Value`]: R's memory through
+//! `crate::r::view` in a worker, plain Rust values in this module's tests. The writers push text into an
+//! [`Out`] and allocate nothing else, because in a worker they run in frames that R may leave by longjmp.
+//!
+//! Start reading at [`value`], then [`typed`].
+
+pub mod condition;
+pub mod number;
+pub mod out;
+pub mod selection;
+pub mod text;
+pub mod time;
+pub mod typed;
+pub mod value;
+
+pub use out::Out;
+pub use selection::{Detail, Encoding, MissingObject};
+pub use text::Text;
+pub use value::{Class, Shape, Storage, Value};

@@ -1,0 +1,226 @@
+//! The typed form as JSON: `{"type":"vector","rclass":"numeric","value":[1,2]}`.
+
+use super::{Kind, MAX_DEPTH, Place, Scratch, Slice, each_moment, moment_format, push_moment};
+use crate::wire::{
+    Out, Storage, Text, Value,
+    number::{infinity, push_double, push_integer},
+    text::{push_json, push_json_escaped},
+    value::NA_INTEGER,
+};
+
+/// Writes `value`, or a slice of it, as one object.
+pub fn object<'a, V: Value<'a>>(out: &mut Out, scratch: &mut Scratch, value: V, slice: Slice) {
+    Writer { out, scratch }.object(value, Place::Alone, slice, 0);
+}
+
+/// Writes what `value` is, without the value: `{"type":"vector","rclass":"numeric"}`.
+pub fn description<'a, V: Value<'a>>(out: &mut Out, value: V) {
+    let kind = Kind::of(value, Place::Alone);
+    push_description(out, kind, value);
+    out.byte(b'}');
+}
+
+/// Writes a member's name with its colon, after a comma if it is not the object's first.
+pub fn key(out: &mut Out, first: bool, name: Text<'_>) {
+    if !first {
+        out.byte(b',');
+    }
+    out.byte(b'"');
+    name.pieces(|piece| push_json_escaped(out, piece));
+    out.push(b"\":");
+}
+
+fn push_description<'a, V: Value<'a>>(out: &mut Out, kind: Kind, value: V) {
+    out.push(b"{\"type\":");
+    push_json(out, kind.type_name(value));
+    out.push(b",\"rclass\":");
+    push_json(out, kind.class_name(value));
+}
+
+struct Writer<'o> {
+    out: &'o mut Out,
+    scratch: &'o mut Scratch,
+}
+
+impl Writer<'_> {
+    fn object<'a, V: Value<'a>>(&mut self, value: V, place: Place, slice: Slice, depth: usize) {
+        let kind = Kind::of(value, place);
+        push_description(self.out, kind, value);
+        match kind {
+            Kind::Moment | Kind::Moments => {
+                self.out.push(b",\"format\":\"");
+                self.out.push(moment_format(value).as_bytes());
+                self.out.byte(b'"');
+            }
+            Kind::Factor { ordered } => {
+                self.out.push(if ordered { b",\"ordered\":true" } else { b",\"ordered\":false" });
+                self.out.push(b",\"levels\":[");
+                for at in 0..value.levels() {
+                    self.comma(at);
+                    push_json(self.out, value.level(at));
+                }
+                self.out.byte(b']');
+            }
+            _ => {}
+        }
+        self.out.push(b",\"value\":");
+        self.value(kind, value, slice, depth);
+        self.out.byte(b'}');
+    }
+
+    fn value<'a, V: Value<'a>>(&mut self, kind: Kind, value: V, slice: Slice, depth: usize) {
+        match kind {
+            Kind::Null | Kind::Opaque => self.out.push(b"null"),
+            Kind::Primitive => self.elements(value, 0, 1),
+            Kind::Moment => self.moments(value, 0, 1),
+            Kind::Vector | Kind::Moments | Kind::Factor { .. } => {
+                let (from, to) = slice.bounds(value.len());
+                self.out.byte(b'[');
+                match kind {
+                    Kind::Vector => self.elements(value, from, to),
+                    Kind::Moments => self.moments(value, from, to),
+                    _ => self.labels(value, from, to),
+                }
+                self.out.byte(b']');
+            }
+            Kind::Matrix { rows, columns } => self.rows(value, rows, columns, slice),
+            Kind::List | Kind::DataFrame if depth >= MAX_DEPTH => self.out.push(b"null"),
+            Kind::List => {
+                let (from, to) = slice.bounds(value.len());
+                self.members(value, from, to, Place::Alone, Slice::ALL, depth);
+            }
+            Kind::DataFrame => self.members(value, 0, value.len(), Place::Column, slice, depth),
+        }
+    }
+
+    /// The elements `from..to` of a list; of each, only the part `slice`.
+    fn members<'a, V: Value<'a>>(&mut self, list: V, from: usize, to: usize, place: Place, slice: Slice, depth: usize) {
+        self.out.byte(b'{');
+        self.scratch.names(depth).open(list);
+        for at in 0..to {
+            let name = self.scratch.names(depth).key(list, at);
+            if at < from {
+                continue;
+            }
+            key(self.out, at == from, name);
+            self.object(list.item(at), place, slice, depth + 1);
+        }
+        self.out.byte(b'}');
+    }
+
+    /// A matrix as an array of rows.
+    fn rows<'a, V: Value<'a>>(&mut self, matrix: V, rows: usize, columns: usize, slice: Slice) {
+        let (from, to) = slice.bounds(rows);
+        self.out.byte(b'[');
+        for row in from..to {
+            self.comma(row - from);
+            self.out.byte(b'[');
+            for column in 0..columns {
+                self.comma(column);
+                let at = column * rows + row;
+                self.elements(matrix, at, at + 1);
+            }
+            self.out.byte(b']');
+        }
+        self.out.byte(b']');
+    }
+
+    /// The elements `from..to` of a plain vector, separated by commas.
+    fn elements<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
+        let out = &mut *self.out;
+        let mut first = true;
+        match vector.storage() {
+            Storage::Double => vector.doubles(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    if number.is_finite() {
+                        push_double(out, number);
+                    } else if number.is_nan() {
+                        out.push(b"null");
+                    } else {
+                        out.byte(b'"');
+                        out.push(infinity(number).as_bytes());
+                        out.byte(b'"');
+                    }
+                }
+            }),
+            Storage::Integer => vector.integers(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    if number == NA_INTEGER { out.push(b"null") } else { push_integer(out, number) }
+                }
+            }),
+            Storage::Logical => vector.integers(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    out.push(match number {
+                        NA_INTEGER => b"null",
+                        0 => b"false",
+                        _ => b"true",
+                    });
+                }
+            }),
+            Storage::String => {
+                for at in from..to {
+                    separate(out, &mut first);
+                    push_json(out, vector.string(at));
+                }
+            }
+            Storage::Null | Storage::List | Storage::Other => {}
+        }
+    }
+
+    /// Dates or moments, as strings.
+    fn moments<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
+        let zone = self.scratch.zone(vector.time_zone());
+        let out = &mut *self.out;
+        let mut first = true;
+        each_moment(vector, from, to, |moment| {
+            separate(out, &mut first);
+            match moment {
+                None => out.push(b"null"),
+                Some(moment) => {
+                    out.byte(b'"');
+                    push_moment(out, moment, vector.class(), zone);
+                    out.byte(b'"');
+                }
+            }
+        });
+    }
+
+    /// The labels of a factor's elements.
+    fn labels<'a, V: Value<'a>>(&mut self, factor: V, from: usize, to: usize) {
+        let out = &mut *self.out;
+        let mut first = true;
+        factor.integers(from, to, |piece| {
+            for &code in piece {
+                separate(out, &mut first);
+                push_json(out, label(factor, code));
+            }
+        });
+    }
+
+    fn comma(&mut self, at: usize) {
+        if at > 0 {
+            self.out.byte(b',');
+        }
+    }
+}
+
+/// The label of a factor's code; `NA` for `NA` and for a code without a level.
+pub(super) fn label<'a, V: Value<'a>>(factor: V, code: i32) -> Text<'a> {
+    match usize::try_from(code) {
+        Ok(code) if code >= 1 && code <= factor.levels() => factor.level(code - 1),
+        _ => Text::Na,
+    }
+}
+
+#[inline]
+fn separate(out: &mut Out, first: &mut bool) {
+    if *first {
+        *first = false;
+    } else {
+        out.byte(b',');
+    }
+}
+

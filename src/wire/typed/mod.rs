@@ -1,0 +1,215 @@
+//! The typed form of a value: `type`, `rclass` and `value`, from one walk for JSON and for XML.
+//!
+//! | R value | type | rclass |
+//! |---|---|---|
+//! | a vector of length 1 | primitive | numeric, character, logical |
+//! | any other vector | vector | numeric, character, logical, date, `POSIXct` |
+//! | one date or moment | date | date, `POSIXct` |
+//! | factor, matrix, list, data frame | factor, matrix, list, dataframe | factor, matrix, list, data.frame |
+//! | anything else | its class | its class (the value is null) |
+//!
+//! [`json`] and [`xml`] write it; what the two have in common stands here.
+
+pub mod json;
+mod names;
+pub mod xml;
+
+use jiff::tz::TimeZone;
+
+pub use names::Names;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Class, Out, Shape, Storage, Text, Value,
+    time::{DATE_FORMAT, DATE_TIME_FORMAT},
+};
+
+/// Lists deeper than this are cut off with a null value.
+pub const MAX_DEPTH: usize = 32;
+
+/// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and
+/// nothing that needs dropping may live in the frames it leaves.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    names: Vec<Names>,
+    zone: Option<(Vec<u8>, TimeZone)>,
+}
+
+impl Scratch {
+    /// The names of the list at this depth.
+    fn names(&mut self, depth: usize) -> &mut Names {
+        if self.names.len() <= depth {
+            self.names.resize_with(depth + 1, Names::default);
+        }
+        &mut self.names[depth]
+    }
+
+    /// The time zone of that name, as R understands it: none is the session's own.
+    fn zone(&mut self, name: Text<'_>) -> &TimeZone {
+        if !matches!(&self.zone, Some((known, _)) if known == name.bytes()) {
+            self.zone = None;
+        }
+        let (_, zone) = self.zone.get_or_insert_with(|| {
+            let zone = match std::str::from_utf8(name.bytes()) {
+                Ok("") | Err(_) => TimeZone::system(),
+                Ok(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+            };
+            (name.bytes().to_vec(), zone)
+        });
+        zone
+    }
+}
+
+/// A part of a value: elements of a vector or list, rows of a matrix or data frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The first element, counted from 0.
+    pub start: usize,
+    /// How many at the most.
+    pub length: usize,
+}
+
+impl Slice {
+    /// All of it.
+    pub const ALL: Self = Self { start: 0, length: usize::MAX };
+
+    /// The bounds within `total` elements.
+    fn bounds(self, total: usize) -> (usize, usize) {
+        let from = self.start.min(total);
+        (from, from.saturating_add(self.length).min(total))
+    }
+}
+
+/// What a value is in the type model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Null,
+    /// Length 1.
+    Primitive,
+    Vector,
+    /// A date or a moment, by itself.
+    Moment,
+    /// A vector of dates or moments.
+    Moments,
+    Factor {
+        ordered: bool,
+    },
+    Matrix {
+        rows: usize,
+        columns: usize,
+    },
+    List,
+    DataFrame,
+    Opaque,
+}
+
+/// Where a value stands: a column of a data frame is a vector whatever its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Alone,
+    Column,
+}
+
+impl Kind {
+    fn of<'a, V: Value<'a>>(value: V, place: Place) -> Self {
+        let single = place == Place::Alone && value.len() == 1;
+        match (value.class(), value.storage(), value.shape()) {
+            (Class::Other, ..) | (_, Storage::Other, _) | (_, _, Shape::Array) => Self::Opaque,
+            (Class::None, Storage::Null, _) => Self::Null,
+            (Class::DataFrame, Storage::List, Shape::Vector) => Self::DataFrame,
+            (Class::Factor { ordered }, Storage::Integer, Shape::Vector) => Self::Factor { ordered },
+            (Class::Date | Class::DateTime, Storage::Integer | Storage::Double, Shape::Vector) => {
+                if single {
+                    Self::Moment
+                } else {
+                    Self::Moments
+                }
+            }
+            (Class::None, Storage::List, Shape::Vector) if place == Place::Alone => Self::List,
+            (Class::None, Storage::List, _) => Self::Opaque,
+            (Class::None, _, Shape::Matrix { rows, columns }) => Self::Matrix { rows, columns },
+            (Class::None, _, Shape::Vector) if single => Self::Primitive,
+            (Class::None, _, Shape::Vector) => Self::Vector,
+            _ => Self::Opaque,
+        }
+    }
+
+    /// Whether the value can be written, and not only named.
+    fn is_encodable(self) -> bool {
+        self != Self::Opaque
+    }
+
+    /// The `type` member.
+    fn type_name<'a, V: Value<'a>>(self, value: V) -> Text<'a> {
+        Text::from_str(match self {
+            Self::Null | Self::Primitive => "primitive",
+            Self::Vector | Self::Moments => "vector",
+            Self::Moment => "date",
+            Self::Factor { .. } => "factor",
+            Self::Matrix { .. } => "matrix",
+            Self::List => "list",
+            Self::DataFrame => "dataframe",
+            Self::Opaque => return value.class_name(),
+        })
+    }
+
+    /// The `rclass` member.
+    fn class_name<'a, V: Value<'a>>(self, value: V) -> Text<'a> {
+        Text::from_str(match self {
+            Self::Null => "NULL",
+            Self::Primitive | Self::Vector => element_class(value.storage()),
+            Self::Moment | Self::Moments if value.class() == Class::Date => "date",
+            Self::Moment | Self::Moments => "POSIXct",
+            Self::Factor { .. } => "factor",
+            Self::Matrix { .. } => "matrix",
+            Self::List => "list",
+            Self::DataFrame => "data.frame",
+            Self::Opaque => return value.class_name(),
+        })
+    }
+}
+
+/// The model's class of atomic elements; it has no integers.
+fn element_class(storage: Storage) -> &'static str {
+    match storage {
+        Storage::Logical => "logical",
+        Storage::String => "character",
+        _ => "numeric",
+    }
+}
+
+/// The `format` member of dates and moments, in strptime's notation.
+fn moment_format<'a, V: Value<'a>>(value: V) -> &'static str {
+    if value.class() == Class::Date { DATE_FORMAT } else { DATE_TIME_FORMAT }
+}
+
+/// Whether a value can be written, and not only named.
+pub fn is_encodable<'a, V: Value<'a>>(value: V) -> bool {
+    Kind::of(value, Place::Alone).is_encodable()
+}
+
+/// Calls `each` with the numbers of a vector, whole or not, as doubles; `None` for `NA` and `NaN`.
+fn each_moment<'a, V: Value<'a>>(value: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
+    if value.storage() == Storage::Integer {
+        value.integers(from, to, |piece| {
+            for &number in piece {
+                each((number != super::value::NA_INTEGER).then(|| f64::from(number)));
+            }
+        });
+    } else {
+        value.doubles(from, to, |piece| {
+            for &number in piece {
+                each(number.is_finite().then_some(number));
+            }
+        });
+    }
+}
+
+/// Writes one date or moment of a vector of them.
+fn push_moment(out: &mut Out, moment: f64, class: Class, zone: &TimeZone) {
+    if class == Class::Date {
+        super::time::push_date(out, moment);
+    } else {
+        super::time::push_date_time(out, moment, zone);
+    }
+}

@@ -1,0 +1,252 @@
+//! The typed form as XML: `<robject name="x" type="vector"><numeric value="1,2"/></robject>`.
+//!
+//! Elements of a vector share one attribute, separated by commas; `NA` is empty. Strings follow the rules of
+//! CSV (RFC 4180): one that holds a comma, a quote or a line break, begins or ends with a blank, or is empty
+//! stands in quotes, with its own quotes doubled. A string by itself is quoted only where it would be taken
+//! for something else: when it is empty or begins with a quote.
+
+use super::{Kind, MAX_DEPTH, Place, Scratch, Slice, each_moment, element_class, json::label, moment_format, push_moment};
+use crate::wire::{
+    Out, Storage, Text, Value,
+    number::{infinity, push_double, push_integer},
+    text::{push_xml_attribute, push_xml_escaped},
+    value::NA_INTEGER,
+};
+
+/// Writes `value`, or a slice of it, as one element called `name`.
+pub fn object<'a, V: Value<'a>>(out: &mut Out, scratch: &mut Scratch, name: Text<'_>, value: V, slice: Slice) {
+    let kind = Kind::of(value, Place::Alone);
+    open(out, name, kind, value);
+    Writer { out, scratch }.content(kind, value, slice, 0);
+}
+
+/// Writes what `value` is, without the value: `<robject name="x" type="vector" rclass="numeric"/>`.
+pub fn description<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, value: V) {
+    let kind = Kind::of(value, Place::Alone);
+    open(out, name, kind, value);
+    out.push(b" rclass=\"");
+    push_xml_attribute(out, kind.class_name(value));
+    out.push(b"\"/>");
+}
+
+/// Writes the element up to its last attribute, still open.
+fn open<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, kind: Kind, value: V) {
+    out.push(b"<robject name=\"");
+    push_xml_attribute(out, name);
+    out.push(b"\" type=\"");
+    push_xml_attribute(out, kind.type_name(value));
+    match kind {
+        Kind::Moment | Kind::Moments => {
+            out.push(b"\" format=\"");
+            out.push(moment_format(value).as_bytes());
+        }
+        Kind::Factor { ordered } => out.push(if ordered { b"\" ordered=\"true" } else { b"\" ordered=\"false" }),
+        _ => {}
+    }
+    out.byte(b'"');
+}
+
+struct Writer<'o> {
+    out: &'o mut Out,
+    scratch: &'o mut Scratch,
+}
+
+impl Writer<'_> {
+    /// Writes the rest of an element that [`open`] began.
+    fn content<'a, V: Value<'a>>(&mut self, kind: Kind, value: V, slice: Slice, depth: usize) {
+        if matches!(kind, Kind::Null | Kind::Opaque) || (depth >= MAX_DEPTH && matches!(kind, Kind::List | Kind::DataFrame)) {
+            self.out.push(b"/>");
+            return;
+        }
+        self.out.byte(b'>');
+        match kind {
+            Kind::Null | Kind::Opaque => {}
+            Kind::Primitive => {
+                self.begin(element_class(value.storage()));
+                if value.storage() == Storage::String {
+                    push_single(self.out, value.string(0));
+                } else {
+                    self.elements(value, 0, 1);
+                }
+                self.end();
+            }
+            Kind::Vector | Kind::Moment | Kind::Moments => {
+                let (from, to) = if kind == Kind::Moment { (0, 1) } else { slice.bounds(value.len()) };
+                if kind == Kind::Vector {
+                    self.begin(element_class(value.storage()));
+                    self.elements(value, from, to);
+                } else {
+                    self.begin("date");
+                    self.moments(value, from, to);
+                }
+                self.end();
+            }
+            Kind::Factor { .. } => self.factor(value, slice),
+            Kind::Matrix { rows, columns } => {
+                let (from, to) = slice.bounds(rows);
+                for row in from..to {
+                    self.begin(element_class(value.storage()));
+                    for column in 0..columns {
+                        if column > 0 {
+                            self.out.byte(b',');
+                        }
+                        let at = column * rows + row;
+                        self.elements(value, at, at + 1);
+                    }
+                    self.end();
+                }
+            }
+            Kind::List => {
+                let (from, to) = slice.bounds(value.len());
+                self.members(value, from, to, Place::Alone, Slice::ALL, depth);
+            }
+            Kind::DataFrame => self.members(value, 0, value.len(), Place::Column, slice, depth),
+        }
+        self.out.push(b"</robject>");
+    }
+
+    /// The elements `from..to` of a list; of each, only the part `slice`.
+    fn members<'a, V: Value<'a>>(&mut self, list: V, from: usize, to: usize, place: Place, slice: Slice, depth: usize) {
+        self.scratch.names(depth).open(list);
+        for at in 0..to {
+            let name = self.scratch.names(depth).key(list, at);
+            if at < from {
+                continue;
+            }
+            let item = list.item(at);
+            let kind = Kind::of(item, place);
+            open(self.out, name, kind, item);
+            self.content(kind, item, slice, depth + 1);
+        }
+    }
+
+    fn factor<'a, V: Value<'a>>(&mut self, factor: V, slice: Slice) {
+        let (from, to) = slice.bounds(factor.len());
+        self.begin("values");
+        let out = &mut *self.out;
+        let mut first = true;
+        factor.integers(from, to, |piece| {
+            for &code in piece {
+                separate(out, &mut first);
+                push_item(out, label(factor, code));
+            }
+        });
+        self.end();
+        self.begin("levels");
+        for at in 0..factor.levels() {
+            if at > 0 {
+                self.out.byte(b',');
+            }
+            push_item(self.out, factor.level(at));
+        }
+        self.end();
+    }
+
+    /// The elements `from..to` of a plain vector, separated by commas.
+    fn elements<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
+        let out = &mut *self.out;
+        let mut first = true;
+        match vector.storage() {
+            Storage::Double => vector.doubles(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    if number.is_finite() {
+                        push_double(out, number);
+                    } else if !number.is_nan() {
+                        out.push(infinity(number).as_bytes());
+                    }
+                }
+            }),
+            Storage::Integer => vector.integers(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    if number != NA_INTEGER {
+                        push_integer(out, number);
+                    }
+                }
+            }),
+            Storage::Logical => vector.integers(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    out.push(match number {
+                        NA_INTEGER => b"",
+                        0 => b"false",
+                        _ => b"true",
+                    });
+                }
+            }),
+            Storage::String => {
+                for at in from..to {
+                    separate(out, &mut first);
+                    push_item(out, vector.string(at));
+                }
+            }
+            Storage::Null | Storage::List | Storage::Other => {}
+        }
+    }
+
+    fn moments<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
+        let zone = self.scratch.zone(vector.time_zone());
+        let out = &mut *self.out;
+        let mut first = true;
+        each_moment(vector, from, to, |moment| {
+            separate(out, &mut first);
+            if let Some(moment) = moment {
+                push_moment(out, moment, vector.class(), zone);
+            }
+        });
+    }
+
+    fn begin(&mut self, element: &str) {
+        self.out.byte(b'<');
+        self.out.push(element.as_bytes());
+        self.out.push(b" value=\"");
+    }
+
+    fn end(&mut self) {
+        self.out.push(b"\"/>");
+    }
+}
+
+fn separate(out: &mut Out, first: &mut bool) {
+    if *first {
+        *first = false;
+    } else {
+        out.byte(b',');
+    }
+}
+
+/// A string among others.
+fn push_item(out: &mut Out, text: Text<'_>) {
+    let bytes = text.bytes();
+    let plain = !bytes.is_empty()
+        && !bytes.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+        && !bytes[0].is_ascii_whitespace()
+        && !bytes[bytes.len() - 1].is_ascii_whitespace();
+    if plain || text.is_na() {
+        push_xml_attribute(out, text);
+    } else {
+        push_quoted(out, text);
+    }
+}
+
+/// A string by itself.
+fn push_single(out: &mut Out, text: Text<'_>) {
+    match text.bytes() {
+        [] | [b'"', ..] if !text.is_na() => push_quoted(out, text),
+        _ => push_xml_attribute(out, text),
+    }
+}
+
+fn push_quoted(out: &mut Out, text: Text<'_>) {
+    out.push(b"&quot;");
+    text.pieces(|piece| {
+        for (at, part) in piece.split(|&byte| byte == b'"').enumerate() {
+            if at > 0 {
+                out.push(b"&quot;&quot;");
+            }
+            push_xml_escaped(out, part);
+        }
+    });
+    out.push(b"&quot;");
+}

@@ -1,0 +1,142 @@
+//! Which files an evaluation wrote, and copies of those to be published.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Component, Path, PathBuf},
+};
+
+use uuid::Uuid;
+
+use super::protocol::{ChangedFile, PublishedFile};
+
+/// Deeper folders are not looked at.
+const MAX_DEPTH: usize = 16;
+
+/// The state of the files below a folder: enough to tell whether one was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<PathBuf, State>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Snapshot {
+    /// Looks at all regular files below `folder`. What cannot be read is left out.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![(PathBuf::new(), 0)];
+        while let Some((relative, depth)) = folders.pop() {
+            let Ok(entries) = fs::read_dir(folder.join(&relative)) else { continue };
+            for entry in entries.flatten() {
+                let path = relative.join(entry.file_name());
+                // Of the entry itself: links are not followed.
+                let Ok(metadata) = entry.metadata() else { continue };
+                if metadata.is_dir() && depth < MAX_DEPTH {
+                    folders.push((path, depth + 1));
+                } else if metadata.is_file() {
+                    let state = State {
+                        inode: metadata.ino(),
+                        size: metadata.size(),
+                        modified: (metadata.mtime(), metadata.mtime_nsec()),
+                        changed: (metadata.ctime(), metadata.ctime_nsec()),
+                    };
+                    files.insert(path, state);
+                }
+            }
+        }
+        Self(files)
+    }
+
+    /// What was created or changed since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Vec<ChangedFile> {
+        let changed = self.0.iter().filter(|(path, state)| before.0.get(*path) != Some(state));
+        changed
+            .map(|(path, state)| ChangedFile {
+                path: path.to_string_lossy().into_owned(),
+                created: !before.0.contains_key(path),
+                size: state.size,
+            })
+            .collect()
+    }
+}
+
+/// Whether this is the name of a plot that the code gave no name.
+#[must_use]
+pub fn is_unnamed_plot(name: &str) -> bool {
+    let number = name.strip_prefix("unnamedplot").and_then(|rest| rest.strip_suffix(".png"));
+    number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Copies a file of the working folder, as it is now; `None` when there is no such file. The copy keeps its
+/// content when the code writes the file again.
+#[must_use]
+pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFile> {
+    let relative = Path::new(name);
+    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return None;
+    }
+    let id = Uuid::new_v4();
+    let mut source = File::open(work.join(relative)).ok()?;
+    if !source.metadata().ok()?.is_file() {
+        return None;
+    }
+    let target = published.join(id.to_string());
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).and_then(|mut copy| io::copy(&mut source, &mut copy)) {
+        Ok(size) => Some(PublishedFile { name: name.to_owned(), id, size }),
+        Err(_) => {
+            let _ = fs::remove_file(&target);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn created_and_changed_files_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        fs::write(folder.path().join("kept"), "1").unwrap();
+        fs::write(folder.path().join("sub/grown"), "1").unwrap();
+        let before = Snapshot::of(folder.path());
+        assert_eq!(Snapshot::of(folder.path()).since(&before), []);
+        fs::write(folder.path().join("sub/grown"), "12").unwrap();
+        fs::write(folder.path().join("new"), "").unwrap();
+        let changed = Snapshot::of(folder.path()).since(&before);
+        let seen: Vec<_> = changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
+        assert_eq!(seen, [("new", true, 0), ("sub/grown", false, 2)]);
+    }
+
+    #[test]
+    fn only_files_of_the_folder_are_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let (work, published) = (folder.path().join("work"), folder.path().join("files"));
+        fs::create_dir(&work).unwrap();
+        fs::create_dir(&published).unwrap();
+        fs::write(folder.path().join("secret"), "no").unwrap();
+        fs::write(work.join("a b.txt"), "yes").unwrap();
+        assert!(publish(&work, &published, "../secret").is_none());
+        assert!(publish(&work, &published, "/etc/passwd").is_none());
+        assert!(publish(&work, &published, "absent").is_none());
+        let copy = publish(&work, &published, "a b.txt").unwrap();
+        fs::write(work.join("a b.txt"), "other").unwrap();
+        assert_eq!(fs::read(published.join(copy.id.to_string())).unwrap(), b"yes");
+    }
+
+    #[test]
+    fn unnamed_plots_have_their_pattern() {
+        assert!(is_unnamed_plot("unnamedplot001.png") && is_unnamed_plot("unnamedplot1000.png"));
+        assert!(!is_unnamed_plot("unnamedplot.png") && !is_unnamed_plot("sub/unnamedplot001.png"));
+    }
+}

@@ -1,0 +1,241 @@
+//! Forking a worker, and what a child resets of its parent.
+
+use std::{
+    ffi::c_int,
+    io,
+    os::{
+        fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::atomic::{AtomicI32, Ordering},
+};
+
+use super::{confine, protocol::Fork, protocol::folder};
+use crate::r;
+
+/// The descriptor of a worker's socket: the first after the standard ones.
+const SOCKET: c_int = 3;
+
+/// This worker's process id: a child that R forks (package parallel) has another.
+static WORKER: AtomicI32 = AtomicI32::new(0);
+
+/// The two sides of a fork.
+#[derive(Debug)]
+pub enum Side {
+    /// The zygote; the child has this process id.
+    Parent(i32),
+    /// The new process.
+    Child,
+}
+
+/// Forks this process.
+///
+/// # Errors
+/// The system's, and `ResourceBusy` when this process has more than one thread: the others would be dead in
+/// the child, with whatever they had locked.
+pub fn fork() -> io::Result<Side> {
+    if threads() > 1 {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the zygote has more than one thread"));
+    }
+    // SAFETY: the process has one thread, so the child may use all of libc and R.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Side::Child),
+        pid => Ok(Side::Parent(pid)),
+    }
+}
+
+/// How many threads this process has.
+#[must_use]
+pub fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// Makes this child a worker: its own group, descriptors, folders, limits, user, signals, and R's state.
+///
+/// # Errors
+/// What could not be done; the child must end then.
+pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<UnixStream, String> {
+    WORKER.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);
+    let failed = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
+    rustix::process::setpgid(None, None).map_err(failed("process group"))?;
+    let socket = own_descriptors(socket, console).map_err(|error| format!("descriptors: {error}"))?;
+
+    let own_user = spec.user.is_some();
+    make_folders(spec)?;
+    let work = spec.folder.join(folder::WORK);
+    rustix::process::chdir(&work).map_err(failed("working folder"))?;
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    confine::environment(&work, &spec.folder.join(folder::TEMPORARY));
+    confine::become_user(spec.user)?;
+    confine::limit(&spec.limits, own_user)?;
+    handle_signals();
+    unbuffer_standard_output();
+
+    r::console::set_tag(spec.tag);
+    r::init::forget_temporary_folder();
+    r::scripts::call(c"begin_session")?;
+    Ok(socket)
+}
+
+fn make_folders(spec: &Fork) -> Result<(), String> {
+    // The session's own folder belongs to the server: its user can pass through, and not put anything there.
+    confine::private_folder(&spec.folder, None)?;
+    if spec.user.is_some() {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&spec.folder, std::fs::Permissions::from_mode(0o711)).map_err(|error| error.to_string())?;
+    }
+    for name in [folder::WORK, folder::TEMPORARY, folder::FILES] {
+        confine::private_folder(&spec.folder.join(name), spec.user)?;
+    }
+    Ok(())
+}
+
+/// Leaves open: nothing to read as standard input, the console as output and error, and the socket.
+fn own_descriptors(socket: OwnedFd, console: &OwnedFd) -> io::Result<UnixStream> {
+    let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+    // SAFETY: plain system calls on descriptors that are open, above the standard ones or moved there first;
+    // what is closed here has no owner left that would close it again, as a worker never returns to its
+    // caller's frames; this function owns what it returns.
+    unsafe {
+        let socket = libc::fcntl(socket.into_raw_fd(), libc::F_DUPFD, 64);
+        let console = libc::fcntl(console.as_raw_fd(), libc::F_DUPFD, 64);
+        let null = libc::fcntl(null.into_raw_fd(), libc::F_DUPFD, 64);
+        if socket < 0 || console < 0 || null < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for (from, to) in [(null, 0), (console, 1), (console, 2), (socket, SOCKET)] {
+            if libc::dup2(from, to) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        libc::fcntl(SOCKET, libc::F_SETFD, libc::FD_CLOEXEC);
+        if libc::syscall(libc::SYS_close_range, SOCKET + 1, c_int::MAX, 0) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(UnixStream::from_raw_fd(SOCKET))
+    }
+}
+
+/// Signals as an ordinary program has them, but for those that a worker answers. Handlers, unlike ignored
+/// signals, are reset when a child starts another program.
+fn handle_signals() {
+    extern "C" fn nothing(_signal: c_int) {}
+    let handlers: [(c_int, extern "C" fn(c_int)); 5] = [
+        (libc::SIGINT, r::interrupt::on_interrupt),
+        (libc::SIGXCPU, r::interrupt::on_cpu_limit),
+        // Writing too much, or to nobody, is an error of the write.
+        (libc::SIGPIPE, nothing),
+        (libc::SIGXFSZ, nothing),
+        (libc::SIGIO, on_socket_event),
+    ];
+    // SAFETY: the handlers only store to memory or make system calls; the structures are fully set.
+    unsafe {
+        for (signal, handler) in handlers {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            // Not SA_RESTART: R's own waits look for interrupts when a call is cut short.
+            action.sa_flags = if signal == libc::SIGIO { libc::SA_RESTART } else { 0 };
+            libc::sigemptyset(&raw mut action.sa_mask);
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// While R computes, nobody reads the socket: the kernel tells when the supervisor is gone.
+extern "C" fn on_socket_event(_signal: c_int) {
+    if supervisor_is_gone() {
+        // SAFETY: the whole group of a worker, itself included; async-signal-safe.
+        unsafe { libc::kill(0, libc::SIGKILL) };
+    }
+}
+
+fn supervisor_is_gone() -> bool {
+    let mut poll = libc::pollfd { fd: SOCKET, events: 0, revents: 0 };
+    // SAFETY: one live structure; async-signal-safe.
+    unsafe { libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLHUP != 0 }
+}
+
+/// From now on, or until it is called with `false`, the end of the supervisor ends this worker at once.
+pub fn watch_supervisor(watch: bool) {
+    // SAFETY: plain system calls on the worker's own socket.
+    unsafe {
+        if watch {
+            libc::fcntl(SOCKET, libc::F_SETOWN, WORKER.load(Ordering::Relaxed));
+        }
+        libc::fcntl(SOCKET, libc::F_SETFL, if watch { libc::O_ASYNC } else { 0 });
+    }
+    if watch && supervisor_is_gone() {
+        end(0);
+    }
+}
+
+/// What C code prints with stdio must not lag behind what R prints.
+fn unbuffer_standard_output() {
+    unsafe extern "C" {
+        static mut stdout: *mut libc::FILE;
+    }
+    // SAFETY: before anything is printed in this process.
+    unsafe { libc::setvbuf(stdout, std::ptr::null_mut(), libc::_IONBF, 0) };
+}
+
+/// Whether this process is the worker, and not a child that R forked from it.
+#[must_use]
+pub fn is_worker() -> bool {
+    WORKER.load(Ordering::Relaxed) == rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Ends this process at once: no exit handler may run, as they would be the zygote's.
+pub fn end(status: i32) -> ! {
+    // SAFETY: always allowed.
+    unsafe { libc::_exit(status) }
+}
+
+/// A descriptor that becomes readable when a child ends. SIGCHLD is blocked from then on; a worker unblocks it.
+///
+/// # Errors
+/// The system's.
+pub fn child_signals() -> io::Result<OwnedFd> {
+    // SAFETY: the structure is fully set before it is used; the descriptor returned is owned by nobody else.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let descriptor = libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+/// Reads away what [`child_signals`] has to tell: that there was something, and nothing more, is what counts.
+pub fn drain(signals: &OwnedFd) {
+    let mut bytes = [0; 1024];
+    while rustix::io::read(signals, &mut bytes).is_ok_and(|count| count > 0) {}
+}
+
+/// Writes to the console of a child that will not become a worker.
+pub fn last_words(text: &str) {
+    let _ = rustix::io::write(rustix::stdio::stdout(), text.as_bytes());
+}
+
+/// A child that has ended and is not reaped yet, so that its number is still its own.
+#[must_use]
+pub fn ended_child() -> Option<i32> {
+    // SAFETY: fills in the structure it is given; `si_pid` is valid after success, 0 when no child has ended.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        if libc::waitid(libc::P_ALL, 0, &raw mut info, options) != 0 {
+            return None;
+        }
+        Some(info.si_pid()).filter(|&pid| pid > 0)
+    }
+}

@@ -1,0 +1,21 @@
+//! The other program: the zygote, and the workers forked from it.
+//!
+//! [`zygote`] starts R and forks; [`fork`] and [`confine`] make a child a worker, with nothing of its parent
+//! left open; [`session`] is a worker's life: read a command, evaluate, reply. [`protocol`] and [`frame`] are
+//! what the supervisor shares with it. Single-threaded throughout, and blocking: no runtime here.
+//!
+//! Start reading at [`protocol`], then [`zygote`].
+
+pub mod channel;
+#[expect(unsafe_code, reason = "limits and identities are set by system calls")]
+pub mod confine;
+pub mod files;
+#[expect(unsafe_code, reason = "fork, signals and descriptors")]
+pub mod fork;
+pub mod frame;
+pub mod packages;
+pub mod protocol;
+pub mod session;
+#[expect(unsafe_code, reason = "mapping memory")]
+pub mod shared;
+pub mod zygote;

@@ -1,0 +1,56 @@
+//! Loading packages and fonts into the zygote, each after a trial: a thread that a library starts would be
+//! dead in every session, and cannot be stopped once it is there.
+
+use std::io::{self, Read, Write};
+
+use super::fork::{self, Side};
+use crate::r;
+
+/// Loads the packages that can be; returns a warning for each that cannot.
+pub fn preload(packages: &[String]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for package in packages {
+        let load = || r::scripts::load_package(package);
+        if let Err(reason) = trial(load).and_then(|()| load()) {
+            warnings.push(format!("package {package} is not preloaded: {reason}"));
+        }
+    }
+    warnings
+}
+
+/// Loads the graphics libraries and fonts, if that starts no thread.
+pub fn warm_graphics() -> Vec<String> {
+    let draw = || r::scripts::call(c"warm_graphics");
+    match trial(draw).and_then(|()| draw()) {
+        Ok(()) => Vec::new(),
+        Err(reason) => vec![format!("the graphics libraries are loaded by each session anew: {reason}")],
+    }
+}
+
+/// Does the work in a child, to see what it would do to this process.
+fn trial(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let (mut reader, mut writer) = io::pipe().map_err(|error| error.to_string())?;
+    match fork::fork().map_err(|error| error.to_string())? {
+        Side::Child => {
+            drop(reader);
+            let outcome = match work() {
+                Err(message) => message,
+                Ok(()) if fork::threads() > 1 => "it starts a thread, which would not live in the sessions".to_owned(),
+                Ok(()) => "ok".to_owned(),
+            };
+            let _ = writer.write_all(outcome.as_bytes());
+            fork::end(0)
+        }
+        Side::Parent(_) => {
+            // The zygote's loop is not running yet: the child is reaped there, among others.
+            drop(writer);
+            let mut outcome = String::new();
+            reader.read_to_string(&mut outcome).map_err(|error| error.to_string())?;
+            match outcome.as_str() {
+                "ok" => Ok(()),
+                "" => Err("it ends the process that loads it".to_owned()),
+                message => Err(message.to_owned()),
+            }
+        }
+    }
+}

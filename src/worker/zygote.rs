@@ -1,0 +1,173 @@
+//! The zygote: starts R, loads packages, then only forks, reaps and reports.
+//!
+//! It has one thread, always: what is forked of it is whole. Its descriptor 0 is the control socket when it
+//! starts; the supervisor's death closes that, and ends it with all its workers.
+
+use std::{
+    collections::HashSet,
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send},
+    process::{Pid, Signal, WaitOptions},
+};
+
+use super::{
+    fork::{self, Side},
+    packages,
+    protocol::{self, Exit, Fork, ZygoteReply},
+    session::Worker,
+};
+use crate::r;
+
+/// Longest message on the control socket.
+const MESSAGE: usize = 64 << 10;
+
+/// What the supervisor tells the zygote at its start, in one environment variable, as JSON.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Start {
+    /// Packages to load.
+    pub preload: Vec<String>,
+}
+
+/// The environment variable of [`Start`].
+pub const START: &str = "OFFSHOOT_ZYGOTE";
+
+/// Runs the zygote on `control`, until the supervisor is gone.
+///
+/// # Errors
+/// When R does not start, or the control socket fails.
+pub fn run(control: OwnedFd, start: &Start) -> anyhow::Result<()> {
+    let children = fork::child_signals()?;
+    // Processes that outlive the session that started them become ours.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    if let Err(message) = r::init::start() {
+        report(&control, &ZygoteReply::Broken(message))?;
+        return Ok(());
+    }
+    let mut warnings = packages::warm_graphics();
+    warnings.extend(packages::preload(&start.preload));
+    r::scripts::call(c"settle").map_err(anyhow::Error::msg)?;
+    report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
+    let mut zygote = Zygote { control, children, workers: HashSet::new() };
+    let outcome = zygote.serve();
+    zygote.kill_workers();
+    outcome.map_err(Into::into)
+}
+
+struct Zygote {
+    control: OwnedFd,
+    /// Readable when a child has ended.
+    children: OwnedFd,
+    workers: HashSet<i32>,
+}
+
+impl Zygote {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            let mut ready =
+                [PollFd::new(&self.control, PollFlags::IN), PollFd::new(&self.children, PollFlags::IN)];
+            match poll(&mut ready, None) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let [control, children] = ready.map(|descriptor| !descriptor.revents().is_empty());
+            if children {
+                self.reap()?;
+            }
+            if control && !self.take_request()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads one request and forks; false when the supervisor is gone.
+    fn take_request(&mut self) -> io::Result<bool> {
+        let mut bytes = vec![0; MESSAGE];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = match recvmsg(&self.control, &mut [io::IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Ok(received) => received.bytes,
+            Err(rustix::io::Errno::INTR) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        if received == 0 {
+            return Ok(false);
+        }
+        let mut descriptors = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
+            }
+        }
+        let Some(spec) = protocol::decode::<Fork>(&bytes[..received]) else { return Ok(true) };
+        let request = spec.request;
+        let reply = match <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| "descriptors are missing".to_owned()).and_then(|descriptors| self.fork_worker(&spec, descriptors)) {
+            Ok(pid) => ZygoteReply::Forked { request, pid },
+            Err(reason) => ZygoteReply::NotForked { request, reason },
+        };
+        report(&self.control, &reply)?;
+        Ok(true)
+    }
+
+    fn fork_worker(&mut self, spec: &Fork, [socket, console]: [OwnedFd; 2]) -> Result<i32, String> {
+        match fork::fork().map_err(|error| error.to_string())? {
+            Side::Parent(pid) => {
+                self.workers.insert(pid);
+                Ok(pid)
+            }
+            Side::Child => match fork::become_worker(spec, socket, &console) {
+                Ok(socket) => Worker::new(socket, spec).run(),
+                Err(reason) => {
+                    // The console, if it got as far, keeps this for the tombstone.
+                    fork::last_words(&format!("the session could not be set up: {reason}\n"));
+                    fork::end(70)
+                }
+            },
+        }
+    }
+
+    /// Reaps children that ended. Of a worker, what is left of its process group goes with it.
+    fn reap(&mut self) -> io::Result<()> {
+        fork::drain(&self.children);
+        while let Some(raw) = fork::ended_child() {
+            let Some(pid) = Pid::from_raw(raw) else { break };
+            let worker = self.workers.remove(&raw);
+            if worker {
+                // Not reaped yet: its group's number cannot be somebody else's.
+                let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            }
+            let status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+            if let (true, Ok(Some((_, status)))) = (worker, status) {
+                let exit = match status.terminating_signal() {
+                    Some(signal) => Exit::Signal(signal),
+                    None => Exit::Status(status.exit_status().unwrap_or(0)),
+                };
+                report(&self.control, &ZygoteReply::Exited { pid: raw, exit })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kill_workers(&self) {
+        for pid in self.workers.iter().filter_map(|&pid| Pid::from_raw(pid)) {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+fn report(control: impl AsFd, reply: &ZygoteReply) -> io::Result<()> {
+    let bytes = protocol::encode(reply);
+    loop {
+        match send(&control, &bytes, SendFlags::NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
