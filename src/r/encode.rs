@@ -10,6 +10,9 @@ use crate::wire::{
     typed::{self, Scratch},
 };
 
+/// What an object is whose value is not looked at.
+const ACTIVE_BINDING: &str = "activeBinding";
+
 /// Encoded objects.
 #[derive(Debug)]
 pub struct Encoded {
@@ -66,6 +69,14 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
         let key = Text::from_str(name);
         if objects::is_active(r, symbol) && matches!(detail, Detail::Description { .. }) {
             // Its value is made anew each time it is asked for: naming it must not run the code behind it.
+            match (detail, encoding) {
+                (Detail::Description { only_encodable: true }, _) => {}
+                (_, Encoding::TypedJson) => {
+                    typed::json::key(out, first, key);
+                    typed::json::unread(out, ACTIVE_BINDING);
+                }
+                (_, Encoding::TypedXml) => typed::xml::unread(out, key, ACTIVE_BINDING),
+            }
             return true;
         }
         // SAFETY: inside `protect`; the value is protected while it is written.

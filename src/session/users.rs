@@ -1,24 +1,43 @@
 //! User ids for sessions, where each has its own.
 
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
+    fs::File,
     ops::RangeInclusive,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::config;
+use crate::{config, worker::confine};
 
-/// The ids that no session uses.
+/// Where servers on one machine tell each other which ids they use: by locks on single bytes.
+const LOCKS: &str = "/run/offshoot.users";
+
+/// The ids that sessions may have; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Users(Option<Arc<Mutex<BTreeSet<u32>>>>);
+pub struct Users(Option<Arc<Range>>);
+
+#[derive(Debug)]
+struct Range {
+    ids: RangeInclusive<u32>,
+    locks: File,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: HashSet<u32>,
+    /// How many have been given out: ids come back late, so that what an earlier session may have left behind
+    /// is not a later one's.
+    given: u32,
+}
 
 /// The id of one session; given back when it is dropped.
 #[derive(Debug)]
 pub struct User {
     id: u32,
-    users: Arc<Mutex<BTreeSet<u32>>>,
+    range: Arc<Range>,
 }
 
 impl Users {
@@ -33,7 +52,10 @@ impl Users {
         } else if let Some(closed) = folder.ancestors().find(|folder| !is_open_for_passing(folder)) {
             format!("{} is closed to other users", closed.display())
         } else {
-            return Ok(Self::new(Some(range)));
+            match open_locks().or_else(|_| open_locks_at(&folder.join("users"))) {
+                Ok(locks) => return Ok(Self(Some(Arc::new(Range { ids: range, locks, state: Mutex::default() })))),
+                Err(error) => format!("{LOCKS}: {error}"),
+            }
         };
         if config.users != "auto" {
             return Err(format!("sessions.users: sessions cannot have users of their own, as {obstacle}"));
@@ -42,21 +64,32 @@ impl Users {
         Ok(Self::default())
     }
 
-    /// Ids from `range`; with `None`, sessions run as the server does.
-    #[must_use]
-    pub fn new(range: Option<RangeInclusive<u32>>) -> Self {
-        Self(range.map(|range| Arc::new(Mutex::new(range.collect()))))
-    }
-
     /// Takes an id; `Ok(None)` when sessions have none of their own.
     ///
     /// # Errors
     /// When all are in use.
     pub fn take(&self) -> Result<Option<User>, &'static str> {
-        let Some(users) = &self.0 else { return Ok(None) };
-        let id = users.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
-        id.map(|id| Some(User { id, users: Arc::clone(users) })).ok_or("all user ids of sessions.users are in use")
+        let Some(range) = &self.0 else { return Ok(None) };
+        let mut state = range.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = range.ids.end() - range.ids.start() + 1;
+        for _ in 0..count {
+            let id = range.ids.start() + state.given % count;
+            state.given = state.given.wrapping_add(1);
+            if !state.used.contains(&id) && confine::reserve(&range.locks, id) {
+                state.used.insert(id);
+                return Ok(Some(User { id, range: Arc::clone(range) }));
+            }
+        }
+        Err("all user ids of sessions.users are in use")
     }
+}
+
+fn open_locks() -> std::io::Result<File> {
+    open_locks_at(Path::new(LOCKS))
+}
+
+fn open_locks_at(path: &Path) -> std::io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
 impl User {
@@ -69,7 +102,9 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(self.id);
+        let mut state = self.range.state.lock().unwrap_or_else(PoisonError::into_inner);
+        confine::release(&self.range.locks, self.id);
+        state.used.remove(&self.id);
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Worker {
     pid: Pid,
     pidfd: OwnedFd,
     exit: oneshot::Receiver<Exit>,
+    /// What [`Worker::wait`] has found out.
+    ended: Option<Option<Exit>>,
     /// Given back after the folder is gone.
     user: Option<User>,
 }
@@ -95,7 +97,7 @@ impl Nursery {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
         let frames = Frames { socket, incoming: Incoming::default() };
         let console = Console { pipe: console, stream: Stream::new(&tag), ended: false };
-        let mut worker = Worker { frames, console, folder, pid, pidfd, exit: forked.exit, user };
+        let mut worker = Worker { frames, console, folder, pid, pidfd, exit: forked.exit, ended: None, user };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
             Ok(Ok(Some((Reply::Hello, _)))) => return Ok(worker),
             Ok(_) => {}
@@ -138,11 +140,15 @@ impl Worker {
 
     /// Waits for the end of a worker whose socket has closed, or that was killed; tells how it ended.
     pub async fn wait(&mut self) -> Option<Exit> {
-        match tokio::time::timeout(REPORT, &mut self.exit).await {
+        if let Some(ended) = self.ended {
+            return ended;
+        }
+        let ended = match tokio::time::timeout(REPORT, &mut self.exit).await {
             Ok(Ok(exit)) => Some(exit),
             // Its zygote ended first, and this process has inherited it.
             _ => self.reap().await,
-        }
+        };
+        *self.ended.insert(ended)
     }
 
     async fn reap(&self) -> Option<Exit> {

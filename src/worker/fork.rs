@@ -7,7 +7,7 @@ use std::{
         fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
         unix::net::UnixStream,
     },
-    sync::atomic::{AtomicI32, Ordering},
+    sync::atomic::{AtomicBool, AtomicI32, Ordering},
 };
 
 use super::{confine, protocol::Fork, protocol::folder};
@@ -18,6 +18,8 @@ const SOCKET: c_int = 3;
 
 /// This worker's process id: a child that R forks (package parallel) has another.
 static WORKER: AtomicI32 = AtomicI32::new(0);
+/// Whether this worker's user is nobody else's.
+static OWN_USER: AtomicBool = AtomicBool::new(false);
 
 /// The two sides of a fork.
 #[derive(Debug)]
@@ -62,6 +64,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     let socket = own_descriptors(socket, console).map_err(|error| format!("descriptors: {error}"))?;
 
     let own_user = spec.user.is_some();
+    OWN_USER.store(own_user, Ordering::Relaxed);
     make_folders(spec)?;
     let work = spec.folder.join(folder::WORK);
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
@@ -139,6 +142,10 @@ fn handle_signals() {
             libc::sigemptyset(&raw mut action.sa_mask);
             libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
+        // Rust's own handlers are for its own stack: what R does wrong is to end the process.
+        for signal in [libc::SIGSEGV, libc::SIGBUS] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
@@ -186,6 +193,34 @@ fn unbuffer_standard_output() {
 #[must_use]
 pub fn is_worker() -> bool {
     WORKER.load(Ordering::Relaxed) == rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Ends a session whose work is done, with all processes that it has left behind.
+pub fn end_session(status: i32) -> ! {
+    if is_worker() && OWN_USER.load(Ordering::Relaxed) {
+        // SAFETY: all processes of this user except this one; no other session has the user.
+        unsafe { libc::kill(-1, libc::SIGKILL) };
+    }
+    end(status)
+}
+
+/// Kills what a session that did not end by itself has left behind, wherever it has hidden from its group.
+pub fn kill_all_of(user: u32) {
+    // SAFETY: the zygote has one thread; the child makes two system calls and ends.
+    unsafe {
+        match libc::fork() {
+            0 => {
+                if libc::setresuid(user, user, user) == 0 {
+                    libc::kill(-1, libc::SIGKILL);
+                }
+                end(0)
+            }
+            pid if pid > 0 => {
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Ends this process at once: no exit handler may run, as they would be the zygote's.

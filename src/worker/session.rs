@@ -59,12 +59,12 @@ impl Worker {
             fork::watch_supervisor(false);
             self.reply(&reply, &payload);
         }
-        fork::end(0)
+        fork::end_session(0)
     }
 
     fn reply(&self, reply: &Reply, payload: &[u8]) {
         if channel::send(&*self.socket, &protocol::encode(reply), payload).is_err() {
-            fork::end(0);
+            fork::end_session(0);
         }
     }
 
@@ -158,5 +158,5 @@ fn quit(status: i32) -> ! {
             let _ = channel::send(&*socket, &protocol::encode(&Reply::Quit(status)), &[]);
         }
     }
-    fork::end(status)
+    fork::end_session(status)
 }

@@ -4,7 +4,7 @@
 //! starts; the supervisor's death closes that, and ends it with all its workers.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io,
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
@@ -53,7 +53,7 @@ pub fn run(control: OwnedFd, start: &Start) -> anyhow::Result<()> {
     warnings.extend(packages::preload(&start.preload));
     r::scripts::call(c"settle").map_err(anyhow::Error::msg)?;
     report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
-    let mut zygote = Zygote { control, children, workers: HashSet::new() };
+    let mut zygote = Zygote { control, children, workers: HashMap::new() };
     let outcome = zygote.serve();
     zygote.kill_workers();
     outcome.map_err(Into::into)
@@ -63,7 +63,8 @@ struct Zygote {
     control: OwnedFd,
     /// Readable when a child has ended.
     children: OwnedFd,
-    workers: HashSet<i32>,
+    /// The workers, with their users where they have their own.
+    workers: HashMap<i32, Option<u32>>,
 }
 
 impl Zygote {
@@ -118,7 +119,7 @@ impl Zygote {
     fn fork_worker(&mut self, spec: &Fork, [socket, console]: [OwnedFd; 2]) -> Result<i32, String> {
         match fork::fork().map_err(|error| error.to_string())? {
             Side::Parent(pid) => {
-                self.workers.insert(pid);
+                self.workers.insert(pid, spec.user);
                 Ok(pid)
             }
             Side::Child => match fork::become_worker(spec, socket, &console) {
@@ -138,16 +139,19 @@ impl Zygote {
         while let Some(raw) = fork::ended_child() {
             let Some(pid) = Pid::from_raw(raw) else { break };
             let worker = self.workers.remove(&raw);
-            if worker {
+            if worker.is_some() {
                 // Not reaped yet: its group's number cannot be somebody else's.
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
             }
             let status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-            if let (true, Ok(Some((_, status)))) = (worker, status) {
+            if let (Some(user), Ok(Some((_, status)))) = (worker, status) {
                 let exit = match status.terminating_signal() {
                     Some(signal) => Exit::Signal(signal),
                     None => Exit::Status(status.exit_status().unwrap_or(0)),
                 };
+                if let (Some(user), Exit::Signal(_)) = (user, exit) {
+                    fork::kill_all_of(user);
+                }
                 report(&self.control, &ZygoteReply::Exited { pid: raw, exit })?;
             }
         }
@@ -155,7 +159,7 @@ impl Zygote {
     }
 
     fn kill_workers(&self) {
-        for pid in self.workers.iter().filter_map(|&pid| Pid::from_raw(pid)) {
+        for pid in self.workers.keys().filter_map(|&pid| Pid::from_raw(pid)) {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
     }

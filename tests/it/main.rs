@@ -1,1 +1,22 @@
-fn main(){}
+//! The integration tests: a real server, real R, real HTTP.
+//!
+//! `harness` starts servers and speaks to them; `core` drives sessions without HTTP, where no dialect has a
+//! call for what is tested. The other modules are named after what they look at.
+
+#![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
+
+mod cli;
+mod concurrency;
+mod console;
+mod core;
+mod evaluation;
+mod ffi;
+mod harness;
+mod hostile;
+mod isolation;
+mod lifecycle;
+mod limits;
+mod linkage;
+mod plots;
+mod revodeployr;
+mod values;

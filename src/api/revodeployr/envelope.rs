@@ -176,6 +176,10 @@ impl Answer {
         }
         if let Some(files) = &self.files {
             for (group, element) in [("objects", "object"), ("files", "file")] {
+                if files.is_empty() {
+                    out.push(format!("<{group}/>").as_bytes());
+                    continue;
+                }
                 out.push(format!("<{group}>").as_bytes());
                 for (name, url) in files {
                     out.push(format!("<{element}").as_bytes());
@@ -186,13 +190,15 @@ impl Answer {
                 out.push(format!("</{group}>").as_bytes());
             }
         }
-        if self.robjects.is_some() {
-            out.push(b"<robjects>");
+        match &self.robjects {
+            Some(objects) if objects.as_ref().is_empty() => out.push(b"<robjects/>"),
+            Some(_) => out.push(b"<robjects>"),
+            None => {}
         }
     }
 
     fn xml_tail(&self, out: &mut Out) {
-        if self.robjects.is_some() {
+        if self.robjects.as_ref().is_some_and(|objects| !objects.as_ref().is_empty()) {
             out.push(b"</robjects>");
         }
         if let Some(console) = &self.console {

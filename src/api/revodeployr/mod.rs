@@ -27,30 +27,33 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use tower::ServiceExt;
 
 use crate::app::App;
 use error::Error;
-use routes::{ROUTES, Route};
+use routes::ROUTES;
 
 /// The dialect's routes.
 pub fn router(app: &Arc<App>) -> Router {
     let context = app.config.revodeployr.context.as_str();
     let mut router = Router::new();
     for route in &ROUTES {
-        let handler = any(move |State(app): State<Arc<App>>, request: Request| answer(app, route, request));
+        let handler = any(move |State(app): State<Arc<App>>, request: Request| routes::dispatch(app, route, request));
         router = router.route(route.path, handler.clone());
         if !context.is_empty() {
             router = router.route(&format!("{context}{}", route.path), handler);
         }
     }
-    router.fallback(unknown).with_state(Arc::clone(app))
+    let calls: Router = router.with_state(Arc::clone(app));
+    let again = calls.clone();
+    calls.fallback(move |request| unrouted(again, request))
 }
 
-async fn answer(app: Arc<App>, route: &'static Route, request: Request) -> Response {
-    routes::dispatch(app, route, request).await
-}
-
-/// What is none of the calls.
-async fn unknown(request: Request) -> Response {
-    Error::not_found(format!("There is no such call: {}", request.uri().path())).answer(request.uri().path(), request::format_of_query(request.uri())).into_response()
+/// What is none of the calls, unless the path has a cookie at its end, as Java clients wrote it.
+async fn unrouted(calls: Router, mut request: Request) -> Response {
+    if request::take_path_cookie(&mut request) {
+        return calls.oneshot(request).await.into_response();
+    }
+    let path = request.uri().path();
+    Error::not_found(format!("There is no such call: {path}")).answer(path, request::format_of_query(request.uri()))
 }

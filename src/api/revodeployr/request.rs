@@ -47,7 +47,7 @@ impl Incoming {
         form.add(head.uri.query().unwrap_or_default().as_bytes());
         form.add(&read_body(app, &head.headers, body).await?);
         let format = format(form.get("format").ok().flatten());
-        let login = login(app, &head.headers, &head.uri);
+        let login = login(app, &head.headers, head.extensions.get());
         let context = &app.config.revodeployr.context;
         let below_context = !context.is_empty() && head.uri.path().starts_with(context.as_str());
         Ok(Self { form, format, login, headers: head.headers, below_context })
@@ -144,28 +144,54 @@ fn format(name: Option<&str>) -> Option<Format> {
     }
 }
 
-/// The login of the first cookie that is one; or of a path parameter, as Java servers took them.
-fn login(app: &App, headers: &HeaderMap, uri: &Uri) -> Option<Arc<Login>> {
+/// The login of the first cookie that is one.
+fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
     let from_cookie = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).find_map(|cookie| app.logins.get(&cookie));
-    from_cookie.or_else(|| {
-        let (_, parameter) = uri.path().rsplit_once(";jsessionid=")?;
-        app.logins.get(parameter)
-    })
+    from_cookie.or_else(|| app.logins.get(&path_cookie?.0))
 }
 
-async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Error> {
+/// A cookie that came at the end of the path, as Java servers took it: `/r/user/whoami;jsessionid=...`
+#[derive(Debug, Clone)]
+struct PathCookie(String);
+
+/// Takes such a cookie out of the path; false when there is none.
+pub fn take_path_cookie(request: &mut Request) -> bool {
+    let Some((path, cookie)) = request.uri().path().rsplit_once(";jsessionid=") else { return false };
+    let cookie = PathCookie(cookie.to_owned());
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let Ok(uri) = format!("{path}{query}").parse() else { return false };
+    *request.uri_mut() = uri;
+    request.extensions_mut().insert(cookie);
+    true
+}
+
+/// How long a body that is too large is still read, so that its sender gets to read the answer.
+const LINGER: Duration = Duration::from_secs(10);
+
+async fn read_body(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Error> {
     let http = &app.config.http;
     let limit = usize::try_from(http.form_mib << 20).unwrap_or(usize::MAX);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > limit) {
+        discard(&mut body).await;
         return Err(Error::too_large(http.form_mib));
     }
-    let collected = Limited::new(body, limit).collect();
+    let collected = Limited::new(&mut body, limit).collect();
     match tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), collected).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::too_large(http.form_mib)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(Error::too_large(http.form_mib))
+        }
         Ok(Err(error)) => Err(Error::invalid(format!("The request could not be read: {error}"))),
         Err(_) => Err(Error::too_slow()),
     }
+}
+
+/// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer
+/// may be lost with it.
+async fn discard(body: &mut Body) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(LINGER, rest).await;
 }

@@ -20,6 +20,15 @@ pub fn description<'a, V: Value<'a>>(out: &mut Out, value: V) {
     out.byte(b'}');
 }
 
+/// The same, of something that is not looked at: `class` is all that is known.
+pub fn unread(out: &mut Out, class: &str) {
+    out.push(b"{\"type\":");
+    push_json(out, Text::from_str(class));
+    out.push(b",\"rclass\":");
+    push_json(out, Text::from_str(class));
+    out.byte(b'}');
+}
+
 /// Writes a member's name with its colon, after a comma if it is not the object's first.
 pub fn key(out: &mut Out, first: bool, name: Text<'_>) {
     if !first {

@@ -29,6 +29,17 @@ pub fn description<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, value: V) {
     out.push(b"\"/>");
 }
 
+/// The same, of something that is not looked at: `class` is all that is known.
+pub fn unread(out: &mut Out, name: Text<'_>, class: &str) {
+    for (attribute, value) in [("<robject name", name), (" type", Text::from_str(class)), (" rclass", Text::from_str(class))] {
+        out.push(attribute.as_bytes());
+        out.push(b"=\"");
+        push_xml_attribute(out, value);
+        out.byte(b'"');
+    }
+    out.push(b"/>");
+}
+
 /// Writes the element up to its last attribute, still open.
 fn open<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, kind: Kind, value: V) {
     out.push(b"<robject name=\"");

@@ -81,8 +81,9 @@ async fn published(app: &Arc<App>, incoming: &Incoming, session: &Session, files
 /// The error of an evaluation that did not complete.
 fn error_of(app: &App, ending: &Ending, stopped: Option<Stop>) -> Option<(String, u16)> {
     Some(match (ending, stopped) {
+        // Code may complete although it was stopped: what was cut short may have been a program that it ran.
+        (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT),
         (Ending::Completed, _) => return None,
-        (Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT),
         (Ending::Interrupted, _) => ("The operation was interrupted.".to_owned(), error::R_ERROR),
         (Ending::CpuLimit, _) => {
             let seconds = app.config.sessions.cpu_seconds;

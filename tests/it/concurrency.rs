@@ -1,0 +1,66 @@
+//! Many sessions at once, and nothing left of them.
+
+use crate::harness::{Client, Server, descendants, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_sessions_from_fifty_clients() {
+    let server = Server::start("[sessions]\npool = 4");
+    let before = open_descriptors(&server);
+    let client = Client::admin(&server).await;
+    // Every client has its four sessions open while it waits for the others: all 200 are open at once.
+    let all_open = std::sync::Arc::new(tokio::sync::Barrier::new(50));
+    let clients: Vec<_> = (0..50)
+        .map(|number| {
+            let (client, all_open) = (client.clone(), std::sync::Arc::clone(&all_open));
+            tokio::spawn(async move {
+                let mut sessions = Vec::new();
+                for _ in 0..4 {
+                    sessions.push(client.session().await);
+                }
+                all_open.wait().await;
+                for (at, session) in sessions.iter().enumerate() {
+                    let code = format!("x <- sum(sqrt(1:1e5)) * 0 + {number} + {at}");
+                    let reply = session.execute(&code, &[("robjects", "x")]).await.success();
+                    assert_eq!(reply["robjects"]["x"]["value"], number + at);
+                }
+                for session in sessions {
+                    session.close().await;
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    drop(client);
+    // What is left are the pool's workers, their descriptors and folders.
+    eventually("all workers end", || descendants(server.zygote()).len() == 4);
+    eventually("their folders go", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 4);
+    eventually("their descriptors are closed", || open_descriptors(&server) <= before + 8);
+}
+
+fn open_descriptors(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_session_refuses_every_call() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let folder = session.value("x <- getwd()").await["value"].as_str().unwrap().to_owned();
+    let running = tokio::spawn({
+        let session = session.clone();
+        async move { session.execute("while (!file.exists('go')) Sys.sleep(0.01); x <- 2", &[("robjects", "x")]).await.success() }
+    });
+    while session.get("ping", &[]).await.status != 409 {}
+    for call in ["ping", "output", "history", "object/list", "object/get"] {
+        let reply = session.get(call, &[("name", "x")]).await;
+        assert_eq!(reply.status, 409, "{call}");
+        assert_eq!(reply.json()["session"], session.id);
+    }
+    for call in ["execute/code", "object/delete", "close"] {
+        assert_eq!(session.post(call, &[("name", "x"), ("code", "1")]).await.status, 409, "{call}");
+    }
+    std::fs::write(std::path::Path::new(&folder).join("go"), "").unwrap();
+    assert_eq!(running.await.unwrap()["robjects"]["x"]["value"], 2);
+    session.get("ping", &[]).await.success();
+}

@@ -1,0 +1,149 @@
+//! Sessions driven without HTTP: interrupts, for which RevoDeployR has no call.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use offshoot::{
+    config::Config,
+    session::{Answer, OperationError, Sessions, Stop, actor::Admission},
+    wire::Encoding,
+    worker::protocol::{Ending, Execute, Executed, Reply, Request},
+};
+
+struct Core {
+    sessions: Sessions,
+    _folder: tempfile::TempDir,
+}
+
+impl Core {
+    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
+        config.sessions.pool = 1;
+        change(&mut config);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        let sessions = Sessions::start(config.sessions, config.r, folder.path()).await.unwrap();
+        Self { sessions, _folder: folder }
+    }
+}
+
+fn execute(objects: &[&str]) -> Request {
+    let objects = objects.iter().map(|&name| name.to_owned()).collect();
+    Request::Execute(Execute { print: true, objects, encoding: Encoding::TypedJson, publish: Vec::new() })
+}
+
+fn executed(answer: &Answer) -> &Executed {
+    match &answer.reply {
+        Reply::Executed(executed) => executed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn interrupts_stop_what_runs_and_the_session_lives_on() {
+    let core = Core::start(|_| ()).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    session.operate(&execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
+    for endless in ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"] {
+        let running = tokio::spawn({
+            let session = session.clone();
+            let code = format!("cat('running'); {endless}");
+            async move { session.operate(&execute(&[]), code.into(), Admission::Immediate).await }
+        });
+        // Interrupted at any time after it was started, it stops.
+        while !session.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        let asked = Instant::now();
+        session.interrupt();
+        let answer = running.await.unwrap().unwrap();
+        assert_eq!((&executed(&answer).ending, answer.stopped), (&Ending::Interrupted, Some(Stop::Interrupt)), "{endless}");
+        assert!(asked.elapsed() < Duration::from_secs(30), "{endless}");
+    }
+    let answer = session.operate(&execute(&["kept"]), "kept".into(), Admission::Immediate).await.unwrap();
+    assert_eq!(answer.console, "[1] 42\n");
+    assert_eq!(answer.payload.as_ref(), br#"{"kept":{"type":"primitive","rclass":"numeric","value":42}}"#);
+    core.sessions.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn an_interrupt_of_nothing_does_not_stop_what_comes_next() {
+    let core = Core::start(|_| ()).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    session.interrupt();
+    let answer = session.operate(&execute(&[]), "for (i in 1:1e6) i; cat('done')".into(), Admission::Immediate).await.unwrap();
+    assert_eq!((&executed(&answer).ending, answer.console.as_str()), (&Ending::Completed, "done"));
+    core.sessions.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn code_that_does_not_stop_is_killed() {
+    let core = Core::start(|config| config.sessions.grace_seconds = 1).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    let deaf = "suspendInterrupts(repeat {})".to_owned();
+    let running = tokio::spawn({
+        let session = session.clone();
+        async move { session.operate(&execute(&[]), deaf.into(), Admission::Immediate).await }
+    });
+    while !session.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    session.interrupt();
+    match running.await.unwrap() {
+        Err(OperationError::Dead(tombstone)) => assert_eq!(tombstone.cause.to_string(), "R was killed, as it did not stop at an interrupt"),
+        other => panic!("{other:?}"),
+    }
+    core.sessions.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn queued_operations_keep_their_order() {
+    let core = Core::start(|config| config.sessions.queue = 20).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    session.operate(&execute(&[]), "seen <- integer()".into(), Admission::Immediate).await.unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        let session = session.clone();
+        let code = format!("seen <- c(seen, {number}L)");
+        let mut operation = Box::pin(async move { session.operate(&execute(&[]), Bytes::from(code), Admission::Queued).await });
+        // Polled once, it has its place in the queue.
+        assert!(futures_util::poll!(&mut operation).is_pending());
+        waiting.push(operation);
+    }
+    let refused = session.operate(&execute(&[]), "1".into(), Admission::Immediate).await;
+    assert_eq!(refused.unwrap_err(), OperationError::Busy);
+    for operation in waiting {
+        operation.await.unwrap();
+    }
+    let answer = session.operate(&execute(&[]), "cat(seen)".into(), Admission::Queued).await.unwrap();
+    assert_eq!(answer.console, (0..20).map(|number| number.to_string()).collect::<Vec<_>>().join(" "));
+    core.sessions.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
+    let core = Core::start(|config| config.r.preload = vec!["lattice".into(), "nowhere".into()]).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    let code = "cat('lattice' %in% loadedNamespaces(), 'nowhere' %in% loadedNamespaces(), length(list.files('/proc/self/task')))";
+    let answer = session.operate(&execute(&[]), code.into(), Admission::Immediate).await.unwrap();
+    assert_eq!(answer.console, "TRUE FALSE 1");
+    core.sessions.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn changed_files_are_known() {
+    let core = Core::start(|_| ()).await;
+    let session = core.sessions.open("someone", None).await.unwrap();
+    let code = "writeLines('a', 'a.txt'); dir.create('sub'); writeLines('b', 'sub/b.txt')";
+    let answer = session.operate(&execute(&[]), code.into(), Admission::Immediate).await.unwrap();
+    let seen: Vec<_> = executed(&answer).changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
+    assert_eq!(seen, [("a.txt", true, 2), ("sub/b.txt", true, 2)]);
+    let answer = session.operate(&execute(&[]), "cat('more', file = 'a.txt', append = TRUE)".into(), Admission::Immediate).await.unwrap();
+    let seen: Vec<_> = executed(&answer).changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
+    assert_eq!(seen, [("a.txt", false, 6)]);
+    core.sessions.stop(Duration::from_secs(5)).await;
+}

@@ -1,0 +1,73 @@
+//! Our own declarations of R's C interface, compared with R's headers by the C compiler.
+
+use std::{io::Write, process::Command};
+
+/// Each declaration of `src/r/ffi.rs`, in C. Two declarations of one name must agree, or the compiler objects.
+const DECLARATIONS: &str = r#"
+#include <stdio.h>
+#define R_INTERFACE_PTRS 1
+#include <Rinternals.h>
+#include <Rembedded.h>
+#include <Rinterface.h>
+
+extern int R_SignalHandlers;
+extern char *R_TempDir;
+extern Rboolean R_Interactive;
+extern FILE *R_Outputfile;
+extern FILE *R_Consolefile;
+extern int R_running_as_main_program;
+extern void (*ptr_R_Suicide)(const char *);
+extern void (*ptr_R_ShowMessage)(const char *);
+extern int (*ptr_R_ReadConsole)(const char *, unsigned char *, int, int);
+extern void (*ptr_R_WriteConsole)(const char *, int);
+extern void (*ptr_R_WriteConsoleEx)(const char *, int, int);
+extern void (*ptr_R_ResetConsole)(void);
+extern void (*ptr_R_FlushConsole)(void);
+extern void (*ptr_R_ClearerrConsole)(void);
+extern void (*ptr_R_Busy)(int);
+extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
+extern int (*ptr_R_ShowFiles)(int, const char **, const char **, const char *, Rboolean, const char *);
+extern int (*ptr_R_ChooseFile)(int, char *, int);
+extern int R_Visible;
+extern int R_isForkedChild;
+const char *R_curErrorBuf(void);
+
+_Static_assert(sizeof(Rboolean) == sizeof(int), "size of Rboolean");
+_Static_assert(sizeof(SA_TYPE) == sizeof(int), "size of SA_TYPE");
+"#;
+
+#[test]
+fn our_declarations_agree_with_the_headers() {
+    let include = Command::new("R").args(["CMD", "config", "--cppflags"]).output().expect("R is installed");
+    let flags = String::from_utf8(include.stdout).unwrap();
+    let mut file = tempfile::Builder::new().suffix(".c").tempfile().unwrap();
+    file.write_all(DECLARATIONS.as_bytes()).unwrap();
+    let output = Command::new("cc").args(flags.split_whitespace()).args(["-Wall", "-Werror", "-fsyntax-only"]).arg(file.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(declared_in_rust(), declared_in_c());
+}
+
+/// The names in the `extern` block.
+fn declared_in_rust() -> Vec<String> {
+    let source = include_str!("../../src/r/ffi.rs");
+    let block = &source[source.find("unsafe extern \"C\" {").unwrap()..];
+    let lines = block.lines().filter_map(|line| line.trim().strip_prefix("pub "));
+    let mut names: Vec<_> = lines
+        .filter_map(|line| line.strip_prefix("static mut ").or_else(|| line.strip_prefix("fn ")))
+        .map(|line| line.split([':', '(']).next().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn declared_in_c() -> Vec<String> {
+    let lines = DECLARATIONS.lines().filter(|line| line.starts_with("extern") || line.starts_with("const char"));
+    let mut names: Vec<_> = lines
+        .map(|line| {
+            let name = line.split("(*").nth(1).map_or_else(|| line.split('(').next().unwrap(), |rest| rest.split(')').next().unwrap());
+            name.trim_end_matches(';').rsplit([' ', '*']).next().unwrap().to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}

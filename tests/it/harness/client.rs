@@ -1,0 +1,165 @@
+//! A client of the RevoDeployR API.
+
+use reqwest::{Method, StatusCode, header};
+use serde_json::Value;
+
+use super::server::{PASSWORD, Server};
+
+/// Somebody who may have logged in.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    cookie: Option<String>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: header::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("an answer is UTF-8")
+    }
+
+    /// The member `response`, of an answer in JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let mut value: Value = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()));
+        value["deployr"]["response"].take()
+    }
+
+    /// The same, of a successful call.
+    #[track_caller]
+    pub fn success(&self) -> Value {
+        let response = self.json();
+        assert!(self.status == 200 && response["success"] == true, "{} {}", self.status, self.text());
+        response
+    }
+}
+
+impl Client {
+    /// A client that has not logged in.
+    pub fn new(server: &Server) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, base: format!("{}/deployr", server.address), cookie: None }
+    }
+
+    /// A client that has logged in as admin.
+    pub async fn admin(server: &Server) -> Self {
+        Self::login(server, "admin", PASSWORD).await
+    }
+
+    /// A client that has logged in.
+    pub async fn login(server: &Server, user: &str, password: &str) -> Self {
+        let mut client = Self::new(server);
+        let reply = client.post("/r/user/login", &[("username", user), ("password", password)]).await;
+        client.cookie = Some(reply.success()["cookie"].as_str().unwrap().to_owned());
+        client
+    }
+
+    /// The same, with another cookie.
+    pub fn with_cookie(&self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()), ..self.clone() }
+    }
+
+    pub fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap()
+    }
+
+    /// Any request, below the context.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.raw(method, &format!("{}{path}", self.base))
+    }
+
+    /// Any request, anywhere.
+    pub fn raw(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, url);
+        match &self.cookie {
+            Some(cookie) => request.header(header::COOKIE, format!("JSESSIONID={cookie}")),
+            None => request,
+        }
+    }
+
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+        read(self.request(Method::POST, path).form(form)).await
+    }
+
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Reply {
+        read(self.request(Method::GET, path).query(query)).await
+    }
+
+    /// Gets an address that an answer has given.
+    pub async fn fetch(&self, url: &str) -> Reply {
+        read(self.http.get(url)).await
+    }
+
+    /// Opens an R session.
+    pub async fn session(&self) -> Session {
+        let reply = self.post("/r/session/create", &[]).await;
+        Session { client: self.clone(), id: reply.success()["session"].as_str().unwrap().to_owned() }
+    }
+}
+
+/// Sends a request and reads the answer to its end.
+pub async fn read(request: reqwest::RequestBuilder) -> Reply {
+    let response = request.send().await.expect("the server answers");
+    let (status, headers) = (response.status(), response.headers().clone());
+    Reply { status, headers, body: response.bytes().await.expect("the answer is whole").to_vec() }
+}
+
+/// An R session of a client.
+#[derive(Clone)]
+pub struct Session {
+    pub client: Client,
+    pub id: String,
+}
+
+impl Session {
+    /// Runs code, whatever comes of it.
+    pub async fn execute(&self, code: &str, further: &[(&str, &str)]) -> Reply {
+        let form = [&[("session", self.id.as_str()), ("code", code)], further].concat();
+        self.client.post("/r/session/execute/code", &form).await
+    }
+
+    /// Runs code that succeeds; the member `response`.
+    pub async fn run(&self, code: &str) -> Value {
+        self.execute(code, &[]).await.success()
+    }
+
+    /// Runs code that succeeds, and returns what it printed.
+    pub async fn prints(&self, code: &str) -> String {
+        self.run(code).await["console"]["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Runs code that fails, and returns the error.
+    pub async fn fails(&self, code: &str) -> String {
+        let reply = self.execute(code, &[]).await;
+        let response = reply.json();
+        assert!(reply.status == 200 && response["success"] == false, "{}", reply.text());
+        response["error"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of an expression, in the type model.
+    pub async fn value(&self, expression: &str) -> Value {
+        let code = format!(".value <- {{ {expression} }}");
+        self.execute(&code, &[("robjects", ".value")]).await.success()["robjects"][".value"].take()
+    }
+
+    /// A call about this session.
+    pub async fn get(&self, call: &str, query: &[(&str, &str)]) -> Reply {
+        self.client.get(&format!("/r/session/{call}"), &[&[("session", self.id.as_str())], query].concat()).await
+    }
+
+    pub async fn post(&self, call: &str, form: &[(&str, &str)]) -> Reply {
+        self.client.post(&format!("/r/session/{call}"), &[&[("session", self.id.as_str())], form].concat()).await
+    }
+
+    pub async fn close(&self) {
+        self.post("close", &[]).await.success();
+    }
+}

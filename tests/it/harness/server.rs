@@ -1,0 +1,177 @@
+//! Real servers: the built program, on a free port, with a data folder of its own.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// The password of all accounts of a test server.
+pub const PASSWORD: &str = "a password, über-secret";
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:port`
+    pub address: String,
+    folder: Option<tempfile::TempDir>,
+    standard_error: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+impl Server {
+    /// The server that all tests share which neither need settings of their own nor count what is on it.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            // The kernel ends the server when the thread that started it does: this one never ends.
+            let (started, server) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                started.send(Self::start("")).ok();
+                loop {
+                    std::thread::park();
+                }
+            });
+            server.recv().expect("the shared server starts")
+        })
+    }
+
+    /// A server with these settings, in TOML.
+    pub fn start(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Sessions have users of their own, and must be able to reach their folders.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::start_in(folder, settings)
+    }
+
+    /// A server in a folder that an earlier one may have used.
+    pub fn start_in(folder: tempfile::TempDir, settings: &str) -> Self {
+        std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
+        let mut command = Self::command();
+        command
+            .arg("serve")
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--config")
+            .arg(folder.path().join("offshoot.toml"))
+            .arg("--data")
+            .arg(folder.path().join("data"))
+            .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        end_with_this_thread(&mut command);
+        let mut child = command.spawn().expect("the server starts");
+        let standard_error = std::sync::Arc::<std::sync::Mutex<String>>::default();
+        let (mut errors, kept) = (child.stderr.take().unwrap(), std::sync::Arc::clone(&standard_error));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut bytes) {
+                kept.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| {
+            let _ = child.wait();
+            panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
+        });
+        Self { address: address.to_owned(), child, folder: Some(folder), standard_error }
+    }
+
+    /// The program, with nothing of this process's settings.
+    pub fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OFFSHOOT_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.as_ref().unwrap().path().join("data")
+    }
+
+    /// The process id of the supervisor.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// The process id of the zygote: the supervisor's child.
+    pub fn zygote(&self) -> i32 {
+        children(self.pid()).into_iter().find(|&pid| command_name(pid) == "offshoot-worker").unwrap_or(0)
+    }
+
+    /// What the server has said on standard error.
+    pub fn log(&self) -> String {
+        self.standard_error.lock().unwrap().clone()
+    }
+
+    /// Sends a signal to the supervisor.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end of the server.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// Takes the folder from a server that has ended, for the next one.
+    pub fn into_folder(mut self) -> tempfile::TempDir {
+        self.folder.take().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A test that is killed leaves no server behind.
+#[expect(unsafe_code, reason = "between fork and exec, one system call")]
+fn end_with_this_thread(command: &mut Command) {
+    // SAFETY: prctl is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+}
+
+/// The children of a process.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// All processes below a process.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    children(pid).into_iter().flat_map(|child| std::iter::once(child).chain(descendants(child))).collect()
+}
+
+fn command_name(pid: i32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// Waits until `condition` holds: for events that have no other way to be told.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it never happened that {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}

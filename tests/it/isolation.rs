@@ -1,0 +1,65 @@
+//! A new session has nothing of its parent, of the server, or of another session.
+
+use crate::harness::{Client, Server};
+
+#[tokio::test]
+async fn a_new_session_is_empty_and_its_own() {
+    let client = Client::admin(Server::shared()).await;
+    let (one, other) = (client.session().await, client.session().await);
+    for session in [&one, &other] {
+        assert_eq!(session.value("ls()").await["value"], serde_json::json!([]));
+        assert_eq!(session.value("list.files(all.files = TRUE, no.. = TRUE)").await["value"], serde_json::json!([]));
+        assert_eq!(session.value("list.files(tempdir(), all.files = TRUE, no.. = TRUE)").await["value"], serde_json::json!([]));
+        assert_eq!(session.value("as.character(file.mode(c(getwd(), tempdir())))").await["value"], serde_json::json!(["700", "700"]));
+        assert_eq!(session.value("l10n_info()[['UTF-8']]").await["value"], true);
+        assert_eq!(session.value("Sys.getenv(c('OFFSHOOT_ZYGOTE', 'OFFSHOOT_ADMIN_PASSWORD'))").await["value"], serde_json::json!(["", ""]));
+        assert_eq!(session.value("search()[2] != 'offshoot'").await["value"], true);
+    }
+    for own in ["getwd()", "tempdir()", "tempfile()", "Sys.getpid()"] {
+        assert_ne!(one.value(own).await, other.value(own).await, "{own}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_draw_different_random_numbers() {
+    let client = Client::admin(Server::shared()).await;
+    let (one, other) = (client.session().await, client.session().await);
+    assert_ne!(one.value("runif(5)").await, other.value("runif(5)").await);
+    let seeded = "set.seed(1); runif(3)";
+    assert_eq!(one.value(seeded).await, other.value(seeded).await);
+}
+
+#[tokio::test]
+async fn no_descriptor_is_inherited() {
+    let client = Client::admin(Server::shared()).await;
+    let (session, _other) = (client.session().await, client.session().await);
+    // 3 is the session's own socket; one more is the folder being listed.
+    let open = session.value("x <- list.files('/proc/self/fd', full.names = TRUE); Sys.readlink(x)").await;
+    let open: Vec<_> = open["value"].as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
+    assert_eq!(open.len(), 5, "{open:?}");
+    assert_eq!(open[0], "/dev/null");
+    assert!(open[1].starts_with("pipe:") && open[1] == open[2], "{open:?}");
+    assert!(open[3].starts_with("socket:"), "{open:?}");
+    // Of a program that R starts, not even the socket.
+    let of_child = session.value("system('ls -l /proc/self/fd', intern = TRUE)").await["value"].to_string();
+    assert!(!of_child.contains("socket:"), "{of_child}");
+}
+
+#[tokio::test]
+async fn sessions_cannot_reach_each_other_or_the_store() {
+    let server = Server::shared();
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give sessions users of their own.
+    }
+    let client = Client::admin(server).await;
+    let (one, other) = (client.session().await, client.session().await);
+    one.run("writeLines('mine', 'secret.txt')").await;
+    let path = one.value("file.path(getwd(), 'secret.txt')").await["value"].as_str().unwrap().to_owned();
+    let pid = one.value("Sys.getpid()").await["value"].to_string();
+    assert!(other.fails(&format!("readLines('{path}')")).await.contains("cannot open"));
+    assert_eq!(other.value(&format!("tools::pskill({pid}, tools::SIGKILL)")).await["value"], false);
+    let store = server.data().join("offshoot.db");
+    assert!(store.exists());
+    assert!(other.fails(&format!("readBin('{}', 'raw', 10)", store.display())).await.contains("cannot open"));
+    assert_eq!(one.prints("cat(readLines('secret.txt'))").await, "mine");
+}

@@ -1,0 +1,217 @@
+//! How sessions and servers end, and what is left of them: nothing.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Client, Server, Session, descendants, eventually};
+
+async fn pid(session: &Session) -> i32 {
+    session.value("Sys.getpid()").await["value"].as_i64().unwrap().try_into().unwrap()
+}
+
+fn kill(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+fn exists(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn session_folders(server: &Server) -> usize {
+    std::fs::read_dir(server.data().join("run")).unwrap().count()
+}
+
+/// Sends code that ends the session; the answer to it, and to the next call.
+async fn last_words(session: &Session, code: &str) -> (String, String) {
+    let reply = session.execute(code, &[]).await;
+    assert_eq!(reply.status, 502, "{}", reply.text());
+    let next = session.execute("1", &[]).await;
+    assert_eq!(next.status, 400, "{}", next.text());
+    let text = |reply: crate::harness::Reply| reply.json()["error"].as_str().unwrap().to_owned();
+    (text(reply), text(next))
+}
+
+#[tokio::test]
+async fn quitting_ends_only_that_session() {
+    let client = Client::admin(Server::shared()).await;
+    let (one, two, three, witness) = (client.session().await, client.session().await, client.session().await, client.session().await);
+    let folder = witness.value("tempdir()").await["value"].as_str().unwrap().to_owned();
+    let (now, next) = last_words(&one, "cat('bye'); q()").await;
+    assert_eq!(now, "The R session has ended: R quit with status 0; its last output: bye");
+    assert_eq!(next, "Invalid session identifier: the R session has ended: R quit with status 0; its last output: bye.");
+    assert!(last_words(&two, "q(status = 3)").await.0.contains("R quit with status 3"));
+    let last = ".Last <- function() cat('the last word'); reg.finalizer(environment(), function(e) cat(', finally'), onexit = TRUE); q()";
+    assert!(last_words(&three, last).await.0.contains("its last output: the last word, finally"));
+    assert!(std::path::Path::new(&folder).exists());
+    assert_eq!(witness.value("dir.exists(tempdir())").await["value"], true);
+    assert!(client.session().await.prints("cat(dir.exists(tempdir()))").await == "TRUE");
+}
+
+#[tokio::test]
+async fn a_session_that_dies_says_how_and_nobody_else_notices() {
+    let client = Client::admin(Server::shared()).await;
+    let witness = client.session().await;
+    let crash = client.session().await;
+    let (now, next) = last_words(&crash, "cat('dying'); tools::pskill(Sys.getpid(), 11); Sys.sleep(5)").await;
+    assert!(now.contains("R was ended by signal 11 (invalid memory access); its last output: dying"), "{now}");
+    assert!(next.contains("R was ended by signal 11"), "{next}");
+    // Killed while it runs, and while it does not.
+    for busy in [true, false] {
+        let session = client.session().await;
+        let victim = pid(&session).await;
+        let text = if busy {
+            let waiting = tokio::spawn({
+                let session = session.clone();
+                async move { session.execute("cat('at work'); Sys.sleep(60)", &[]).await }
+            });
+            while session.get("ping", &[]).await.status != 409 {}
+            kill(victim, Signal::KILL);
+            let reply = waiting.await.unwrap();
+            assert_eq!(reply.status, 502);
+            reply.json()["error"].as_str().unwrap().to_owned()
+        } else {
+            kill(victim, Signal::KILL);
+            let reply = loop {
+                let reply = session.get("ping", &[]).await;
+                if reply.status != 200 {
+                    break reply;
+                }
+            };
+            reply.json()["error"].as_str().unwrap().to_owned()
+        };
+        assert!(text.contains("R was ended by signal 9"), "{text}");
+    }
+    assert_eq!(witness.value("1 + 1").await["value"], 2);
+}
+
+#[tokio::test]
+async fn closing_runs_finalizers_and_leaves_nothing() {
+    let server = Server::start("[sessions]\npool = 0");
+    let client = Client::admin(&server).await;
+    let session = client.session().await;
+    let marker = server.data().parent().unwrap().join("marker");
+    std::fs::write(&marker, "").unwrap();
+    std::fs::set_permissions(&marker, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let worker = pid(&session).await;
+    // Processes that leave the group and the terminal are found as well, where sessions have their own users.
+    let daemon = if rustix::process::geteuid().is_root() { "setsid sleep 1000 &" } else { "sleep 1000 &" };
+    session.run(&format!("system('{daemon}'); .Last <- function() cat('closed', file = '{}')", marker.display())).await;
+    assert!(descendants(server.zygote()).len() >= 2);
+    session.close().await;
+    assert_eq!(session.get("ping", &[]).await.status, 400);
+    eventually("the worker and what it started end", || !exists(worker) && descendants(server.zygote()).is_empty());
+    eventually("its folder is removed", || session_folders(&server) == 0);
+    assert_eq!(std::fs::read_to_string(marker).unwrap(), "closed");
+}
+
+#[tokio::test]
+async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
+    let server = Server::start("[sessions]\npool = 1");
+    let client = Client::admin(&server).await;
+    let session = client.session().await;
+    session.run("kept <- 42").await;
+    let first = server.zygote();
+    kill(first, Signal::KILL);
+    eventually("another zygote is started", || ![0, first].contains(&server.zygote()));
+    assert_eq!(session.value("kept").await["value"], 42);
+    let another = loop {
+        let reply = client.post("/r/session/create", &[]).await;
+        if reply.status == 200 {
+            break reply.success()["session"].as_str().unwrap().to_owned();
+        }
+        assert_eq!(reply.status, 503, "{}", reply.text());
+    };
+    let another = Session { client: client.clone(), id: another };
+    assert_eq!(another.value("1 + 1").await["value"], 2);
+    // The orphan's end is seen as well.
+    assert!(last_words(&session, "q(status = 5)").await.0.contains("R quit with status 5"));
+    let orphan = client.session().await;
+    kill(server.zygote(), Signal::KILL);
+    assert!(last_words(&orphan, "tools::pskill(Sys.getpid(), tools::SIGKILL); Sys.sleep(5)").await.0.contains("signal 9"));
+}
+
+#[tokio::test]
+async fn sigterm_ends_everything_in_order() {
+    let mut server = Server::start("[sessions]\npool = 2");
+    let client = Client::admin(&server).await;
+    let (busy, _idle) = (client.session().await, client.session().await);
+    let running = tokio::spawn({
+        let busy = busy.clone();
+        async move {
+            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
+            busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await
+        }
+    });
+    while busy.get("ping", &[]).await.status != 409 {}
+    let processes = descendants(server.pid());
+    assert!(processes.len() >= 3);
+    let asked = Instant::now();
+    server.signal(Signal::TERM);
+    let status = server.wait();
+    assert!(status.success(), "{status} {}", server.log());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(processes.iter().all(|&pid| !exists(pid)), "{}", server.log());
+    assert_eq!(session_folders(&server), 0);
+    // Whoever was waiting got an answer, and not a broken connection.
+    let answered = running.await.unwrap().expect("an answer");
+    let text = answered.text().await.unwrap();
+    assert!(text.contains("interrupted") || text.contains("ended"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_server_that_is_killed_and_the_next_one_clears_up() {
+    let mut server = Server::start("[sessions]\npool = 2");
+    let client = Client::admin(&server).await;
+    let (busy, idle) = (client.session().await, client.session().await);
+    idle.run("x <- 1; system('sleep 1000 &')").await;
+    tokio::spawn({
+        let busy = busy.clone();
+        async move {
+            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
+            let _ = busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await;
+        }
+    });
+    while busy.get("ping", &[]).await.status != 409 {}
+    let processes = descendants(server.pid());
+    server.signal(Signal::KILL);
+    let killed = Instant::now();
+    server.wait();
+    eventually("all processes end", || processes.iter().all(|&pid| !exists(pid)));
+    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    assert!(session_folders(&server) > 0);
+    let next = Server::start_in(server.into_folder(), "[sessions]\npool = 0");
+    assert_eq!(session_folders(&next), 0);
+    Client::admin(&next).await.session().await;
+}
+
+#[tokio::test]
+async fn a_busy_session_whose_zygote_is_dead_ends_with_the_server() {
+    let mut server = Server::start("[sessions]\npool = 0");
+    let client = Client::admin(&server).await;
+    let busy = client.session().await;
+    let worker = pid(&busy).await;
+    tokio::spawn({
+        let busy = busy.clone();
+        async move {
+            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
+            let _ = busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await;
+        }
+    });
+    while busy.get("ping", &[]).await.status != 409 {}
+    let zygote = server.zygote();
+    kill(zygote, Signal::KILL);
+    eventually("another zygote is started", || ![0, zygote].contains(&server.zygote()));
+    assert!(exists(worker));
+    server.signal(Signal::KILL);
+    server.wait();
+    eventually("the orphan ends", || !exists(worker));
+}
+
+#[test]
+fn two_servers_cannot_share_a_data_folder() {
+    let server = Server::start("[sessions]\npool = 0");
+    let output = Server::command().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("another offshoot server works in"), "{said}");
+}

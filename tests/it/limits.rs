@@ -1,0 +1,76 @@
+//! What a session may use, and what happens when it wants more.
+
+use crate::harness::{Client, Server, eventually};
+
+#[tokio::test]
+async fn limits_are_errors_of_r_and_the_session_lives_on() {
+    let server = Server::start(
+        "[sessions]\npool = 1\nmemory_mib = 200\ncpu_seconds = 1\nprocesses = 20\nfile_size_mib = 1\noperation_seconds = 30",
+    );
+    let session = Client::admin(&server).await.session().await;
+    session.run("kept <- 42").await;
+
+    assert!(session.fails("x <- numeric(5e7)").await.starts_with("cannot allocate vector of size 381.5 Mb"));
+    assert!(session.fails("x <- list(); repeat x[[length(x) + 1]] <- numeric(1e6)").await.contains("cannot allocate"));
+    session.run("rm(x); invisible(gc())").await;
+
+    let reply = session.execute("repeat {}", &[]).await.json();
+    assert_eq!((reply["errorCode"].as_i64(), reply["success"].as_bool()), (Some(914), Some(false)));
+    assert_eq!(reply["error"], "The operation was stopped at its limit of 1 seconds of processor time.");
+    // The next operation has the whole time again.
+    session.run("for (i in 1:1e6) i").await;
+
+    let error = session.execute("con <- file('big', 'wb'); for (i in 1:100) writeBin(raw(1e5), con); close(con)", &[]).await.json();
+    let size = session.value("file.size('big')").await["value"].as_f64().unwrap();
+    assert!(size <= 1_048_576.0, "{size} {error}");
+
+    if rustix::process::geteuid().is_root() {
+        let many = "p <- list(); r <- try(for (i in 1:40) p[[i]] <- parallel::mcparallel(Sys.sleep(5)), silent = TRUE); cat(class(r))";
+        assert_eq!(session.prints(many).await, "try-error");
+        session.run("tools::pskill(unlist(lapply(p, `[[`, 'pid'))); invisible(suppressWarnings(parallel::mccollect(p)))").await;
+    }
+    assert_eq!(session.value("kept").await["value"], 42);
+}
+
+#[tokio::test]
+async fn an_operation_has_a_time_limit() {
+    let server = Server::start("[sessions]\npool = 1\noperation_seconds = 1\ngrace_seconds = 1");
+    let session = Client::admin(&server).await.session().await;
+    session.run("kept <- 42").await;
+    for endless in ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60')", "tryCatch(repeat {}, interrupt = function(i) repeat {})"] {
+        let reply = session.execute(endless, &[]).await.json();
+        assert_eq!(reply["error"], "The operation was stopped at its time limit of 1 seconds.", "{endless}");
+        assert_eq!(reply["errorCode"], 914);
+        assert_eq!(session.value("kept").await["value"], 42, "{endless}");
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_sessions_is_limited() {
+    let server = Server::start("[sessions]\npool = 1\nmax = 3\nmax_per_user = 2");
+    let client = Client::admin(&server).await;
+    let (one, _two) = (client.session().await, client.session().await);
+    let refused = client.post("/r/session/create", &[]).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.json()["error"], "Admin has 2 R sessions open already; close one first.");
+    one.close().await;
+    client.session().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_sessions_end_and_busy_ones_do_not() {
+    let server = Server::start("[sessions]\npool = 1\nidle_seconds = 3");
+    let client = Client::admin(&server).await;
+    let (busy, idle) = (client.session().await, client.session().await);
+    let long = tokio::spawn({
+        let busy = busy.clone();
+        async move { busy.prints("Sys.sleep(7); cat('done')").await }
+    });
+    eventually("the idle session ends", || server.log().contains("the session was closed after 3 seconds without use") || {
+        std::fs::read_dir(server.data().join("run")).unwrap().count() <= 2
+    });
+    let reply = idle.get("output", &[]).await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(reply.json()["error"], "Invalid session identifier: the R session has ended: the session was closed after 3 seconds without use.");
+    assert_eq!(long.await.unwrap(), "done");
+}

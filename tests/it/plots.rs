@@ -1,0 +1,86 @@
+//! Plots without a named device become PNG files.
+
+use crate::harness::{Client, Server, Session};
+
+/// Width and height of a PNG (PNG specification, section 11.2.2), which must be whole.
+fn png_size(bytes: &[u8]) -> (u32, u32) {
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+    assert_eq!(&bytes[bytes.len() - 8..bytes.len() - 4], b"IEND");
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+async fn plots(session: &Session, code: &str, files: &str) -> Vec<(String, Vec<u8>)> {
+    let response = session.execute(code, &[("files", files)]).await.success();
+    assert_eq!(response["files"], response["objects"]);
+    let mut found = Vec::new();
+    for (name, file) in response["files"].as_object().unwrap() {
+        let reply = session.client.fetch(file["value"].as_str().unwrap()).await;
+        assert_eq!(reply.status, 200);
+        found.push((name.clone(), reply.body));
+    }
+    found
+}
+
+#[tokio::test]
+async fn unnamed_plots_are_numbered_anew_for_each_execution() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let names = |plots: &[(String, Vec<u8>)]| plots.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let first = plots(&session, "plot(1:3); hist(c(1, 2, 2)); plot(lm(dist ~ speed, cars), which = 1:2)", "").await;
+    assert_eq!(names(&first), ["unnamedplot001.png", "unnamedplot002.png", "unnamedplot003.png", "unnamedplot004.png"]);
+    assert!(first.iter().all(|(_, bytes)| png_size(bytes) == (480, 480)));
+    let second = plots(&session, "plot(3:1)", "").await;
+    assert_eq!(names(&second), ["unnamedplot001.png"]);
+    assert_ne!(first[0].1, second[0].1);
+    assert!(plots(&session, "x <- 1", "").await.is_empty());
+    assert_eq!(session.value("length(dev.list())").await["value"], 0);
+}
+
+#[tokio::test]
+async fn an_earlier_plot_keeps_its_address_and_content() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let address = session.run("plot(1:3)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    let before = session.client.fetch(&address).await.body;
+    session.run("plot(3:1)").await;
+    assert_eq!(session.client.fetch(&address).await.body, before);
+    session.close().await;
+    assert_eq!(session.client.fetch(&address).await.body, before);
+}
+
+#[tokio::test]
+async fn grid_and_lattice_plot_as_base_graphics_do() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "library(lattice); print(xyplot(dist ~ speed, cars)); grid::grid.newpage(); grid::grid.circle(); plot(1)";
+    let found = plots(&session, code, "").await;
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|(_, bytes)| png_size(bytes) == (480, 480)));
+}
+
+#[tokio::test]
+async fn named_devices_do_what_they_do_in_r() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "png('myplot.png', width = 300, height = 250); plot(rnorm(100)); invisible(dev.off()); pdf('a b.pdf'); plot(1); invisible(dev.off())";
+    let found = plots(&session, code, "myplot.png, a b.pdf, absent.png").await;
+    assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a b.pdf", "myplot.png"]);
+    assert!(found[0].1.starts_with(b"%PDF"));
+    assert_eq!(png_size(&found[1].1), (300, 250));
+    // Not asked for, not given; open devices stay open from one execution to the next.
+    assert!(plots(&session, "png('open.png'); plot(1)", "").await.is_empty());
+    let found = plots(&session, "lines(1); invisible(dev.off())", "open.png").await;
+    assert_eq!(png_size(&found[0].1), (480, 480));
+}
+
+#[tokio::test]
+async fn a_plot_of_code_that_fails_is_there() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let response = session.execute("plot(1); stop('after')", &[]).await.json();
+    let address = response["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    assert_eq!(png_size(&session.client.fetch(&address).await.body), (480, 480));
+}
+
+#[tokio::test]
+async fn plots_stay_with_the_session_when_its_code_goes_elsewhere() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let found = plots(&session, "old <- setwd(tempdir()); plot(1); setwd(old)", "").await;
+    assert_eq!(found.len(), 1);
+}

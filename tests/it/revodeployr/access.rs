@@ -1,0 +1,60 @@
+//! The table of routes, walked without a login, and with every method.
+
+use offshoot::api::revodeployr::routes::{Access, Methods, ROUTES};
+use reqwest::Method;
+
+use crate::harness::{Client, Server, read};
+
+/// A path of the table with its placeholders filled in.
+fn example(path: &str) -> String {
+    path.replace("{id}", "FILE-00000000-0000-4000-8000-000000000000").replace("{name}", "plot.png")
+}
+
+/// What every open route answers to somebody unknown who sends nothing. A route that is not here, and does not
+/// need a login, fails the test: somebody has to decide what it gives away.
+const OPEN: &[(&str, u16)] = &[("/r/user/login", 400), ("/r/file/get/{id}/{name}", 404)];
+
+#[tokio::test]
+async fn every_route_has_been_tried_without_a_login() {
+    let client = Client::new(Server::shared());
+    for route in &ROUTES {
+        let method = if route.methods == Methods::File { Method::GET } else { Method::POST };
+        let expected = match route.access {
+            Access::Login => 401,
+            Access::Open => OPEN.iter().find(|(path, _)| *path == route.path).unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.path)).1,
+        };
+        for cookie in [None, Some("00000000000000000000000000000000"), Some("' OR 1=1")] {
+            let client = cookie.map_or_else(|| client.clone(), |cookie| client.with_cookie(cookie));
+            for format in ["json", "xml"] {
+                let reply = read(client.request(method.clone(), &format!("{}?format={format}", example(route.path)))).await;
+                assert_eq!(reply.status, expected, "{} {format}", route.path);
+                let expected_type = format!("application/{format}; charset=utf-8");
+                assert_eq!(reply.headers["content-type"], expected_type.as_str());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_takes_its_own_methods_only() {
+    let client = Client::admin(Server::shared()).await;
+    for route in &ROUTES {
+        let (allowed, header): (&[Method], &str) = match route.methods {
+            Methods::Read => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
+            Methods::Change => (&[Method::POST], "POST"),
+            Methods::File => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+        };
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+            if route.path == "/r/user/logout" && method == Method::POST {
+                continue; // It works, and would end the login that this test uses.
+            }
+            let reply = read(client.request(method.clone(), &example(route.path))).await;
+            if allowed.contains(&method) {
+                assert_ne!(reply.status, 405, "{method} {}", route.path);
+            } else {
+                assert_eq!(reply.status, 405, "{method} {}", route.path);
+                assert_eq!(reply.headers["allow"], header);
+            }
+        }
+    }
+}

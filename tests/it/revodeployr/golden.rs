@@ -1,0 +1,174 @@
+//! Golden exchanges: each call in each format, with its error cases, as it is on the wire.
+
+use reqwest::Method;
+
+use crate::harness::{Client, Reply, Server, Session, read};
+
+/// A request and its answer as text, with what differs from run to run taken out.
+fn exchange(method: &Method, path: &str, form: &[(&str, &str)], reply: &Reply) -> String {
+    let form: String = form.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let content_type = reply.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
+    format!("{method} {path}\n{form}\n{}\ncontent-type: {content_type}\n\n{}\n", reply.status, reply.text())
+}
+
+/// Exchanges, in both formats, under one name.
+struct Golden {
+    text: String,
+}
+
+impl Golden {
+    fn new() -> Self {
+        Self { text: String::new() }
+    }
+
+    async fn call(&mut self, client: &Client, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
+        let mut last = None;
+        for format in ["json", "xml"] {
+            let form = [&[("format", format)], form].concat();
+            let request = client.request(method.clone(), path);
+            let request = if method == Method::GET { request.query(&form) } else { request.form(&form) };
+            let reply = read(request).await;
+            self.text.push_str(&exchange(&method, path, &form, &reply));
+            self.text.push_str("--------\n");
+            last = Some(reply);
+        }
+        last.unwrap()
+    }
+
+    fn check(self, name: &str) {
+        let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+        insta::with_settings!({
+            filters => vec![(uuid, "[uuid]"), ("127.0.0.1:[0-9]+", "[server]"), ("[0-9A-F]{32}", "[cookie]")],
+            omit_expression => true,
+            prepend_module_to_snapshot => false,
+        }, {
+            insta::assert_snapshot!(name, self.text);
+        });
+    }
+}
+
+async fn session() -> Session {
+    Client::admin(Server::shared()).await.session().await
+}
+
+#[tokio::test]
+async fn user_login() {
+    let client = Client::new(Server::shared());
+    let mut golden = Golden::new();
+    golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", crate::harness::PASSWORD), ("autosave", "false")]).await;
+    golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", "wrong")]).await;
+    golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin")]).await;
+    golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", "x"), ("autosave", "sometimes")]).await;
+    golden.call(&client, Method::GET, "/r/user/login", &[]).await;
+    golden.check("user_login");
+}
+
+#[tokio::test]
+async fn user_whoami_and_logout() {
+    let mut golden = Golden::new();
+    let client = Client::admin(Server::shared()).await;
+    golden.call(&client, Method::GET, "/r/user/whoami", &[]).await;
+    golden.call(&client, Method::POST, "/r/user/whoami", &[]).await;
+    golden.call(&Client::new(Server::shared()), Method::GET, "/r/user/whoami", &[]).await;
+    // The second of the two logouts finds nobody logged in.
+    golden.call(&client, Method::POST, "/r/user/logout", &[]).await;
+    golden.call(&Client::admin(Server::shared()).await, Method::GET, "/r/user/logout", &[]).await;
+    golden.check("user_whoami_and_logout");
+}
+
+#[tokio::test]
+async fn session_create_ping_and_close() {
+    let client = Client::admin(Server::shared()).await;
+    let mut golden = Golden::new();
+    golden.call(&client, Method::POST, "/r/session/create", &[]).await;
+    let session = client.session().await;
+    let named = [("session", session.id.as_str())];
+    golden.call(&client, Method::GET, "/r/session/ping", &named).await;
+    // The second of the two finds the session closed.
+    golden.call(&client, Method::POST, "/r/session/close", &named).await;
+    for path in ["/r/session/ping", "/r/session/output", "/r/session/history"] {
+        golden.call(&client, Method::GET, path, &named).await;
+        golden.call(&client, Method::GET, path, &[]).await;
+    }
+    golden.call(&client, Method::GET, "/r/session/close", &named).await;
+    golden.call(&Client::new(Server::shared()), Method::POST, "/r/session/create", &[]).await;
+    golden.check("session_create_ping_and_close");
+}
+
+#[tokio::test]
+async fn session_execute_code() {
+    let session = session().await;
+    let mut golden = Golden::new();
+    for (code, robjects, files) in [
+        ("x <- 1", "", ""),
+        ("myVector <- c(0.3164758010404593, 1.1669658074158804); png(\"myplot.png\"); plot(myVector); dev.off();", "myVector", "myplot.png"),
+        ("df <- data.frame(a = 1:3, b = 4:6)\nmyformula <- formula(paste('df$b', '~', 'df$a'))\nprint(myformula)\nlm1 <- lm(myformula)\nplot(lm1)", "df", ""),
+        ("warning('NaNs produced'); message('on the console')", "absent", "absent.txt"),
+        ("cat('before'); stop('it went wrong')", "x", ""),
+        ("x <-- ", "x", ""),
+        ("x y", "", ""),
+    ] {
+        golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("session", &session.id), ("code", code), ("robjects", robjects), ("files", files)]).await;
+    }
+    golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("session", &session.id)]).await;
+    golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("code", "1")]).await;
+    golden.call(&session.client, Method::GET, "/r/session/execute/code", &[("session", &session.id), ("code", "1")]).await;
+    golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("session", &session.id), ("code", "q(status = 7)")]).await;
+    golden.check("session_execute_code");
+}
+
+#[tokio::test]
+async fn session_output_and_history() {
+    let session = session().await;
+    let named = [("session", session.id.as_str())];
+    let mut golden = Golden::new();
+    golden.call(&session.client, Method::GET, "/r/session/output", &named).await;
+    golden.call(&session.client, Method::GET, "/r/session/history", &named).await;
+    session.run("x<-c(1:10);\ry<-c(11:20);\rprint(x - y) ").await;
+    session.fails("stop('kept as well ]]> in CDATA')").await;
+    session.run("cat('<&\"]]>\\n\\n')").await;
+    golden.call(&session.client, Method::GET, "/r/session/output", &named).await;
+    golden.call(&session.client, Method::GET, "/r/session/history", &named).await;
+    golden.check("session_output_and_history");
+}
+
+#[tokio::test]
+async fn session_object_list_get_and_delete() {
+    let session = session().await;
+    let id = session.id.as_str();
+    session.run("x <- c(13, 14, 15); y <- 'text'; f <- function() 1; df <- data.frame(n = 1:2, l = c(TRUE, NA))").await;
+    let mut golden = Golden::new();
+    golden.call(&session.client, Method::GET, "/r/session/object/list", &[("session", id)]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/list", &[("session", id), ("filter", "true")]).await;
+    for name in ["x", "y", "f", "df"] {
+        golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", name)]).await;
+    }
+    golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "df"), ("start", "1"), ("length", "5")]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "absent")]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id)]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "x"), ("start", "-1")]).await;
+    // The second of the two finds it gone.
+    golden.call(&session.client, Method::POST, "/r/session/object/delete", &[("session", id), ("name", "x"), ("descr", "stray")]).await;
+    golden.call(&session.client, Method::POST, "/r/session/object/delete", &[("session", id)]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/delete", &[("session", id), ("name", "y")]).await;
+    golden.check("session_object_list_get_and_delete");
+}
+
+#[tokio::test]
+async fn file_get() {
+    let client = Client::new(Server::shared());
+    let mut golden = Golden::new();
+    golden.call(&client, Method::GET, "/r/file/get/FILE-00000000-0000-4000-8000-000000000000/plot.png", &[]).await;
+    golden.call(&client, Method::GET, "/r/file/get/nothing/plot.png", &[]).await;
+    golden.call(&client, Method::POST, "/r/file/get/FILE-00000000-0000-4000-8000-000000000000/plot.png", &[]).await;
+    golden.check("file_get");
+}
+
+#[tokio::test]
+async fn unknown_call_and_format() {
+    let client = Client::admin(Server::shared()).await;
+    let mut golden = Golden::new();
+    golden.call(&client, Method::GET, "/r/session/nothing", &[]).await;
+    golden.text.push_str(&exchange(&Method::GET, "/r/user/whoami", &[("format", "text")], &client.get("/r/user/whoami", &[("format", "text")]).await));
+    golden.check("unknown_call_and_format");
+}

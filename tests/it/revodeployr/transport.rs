@@ -1,0 +1,96 @@
+//! Requests as clients of 2010 send them.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use reqwest::{Method, header};
+
+use crate::harness::{Client, Server, read};
+
+#[tokio::test]
+async fn headers_may_end_with_a_bare_line_feed() {
+    let server = Server::shared();
+    let client = Client::admin(server).await;
+    let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+    let body = "format=json";
+    let request = format!(
+        "POST /deployr/r/user/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\nCookie: JSESSIONID={}\r\nContent-Length: {}\r\n\r\n{body}",
+        client.cookie(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("System Administrator"), "{answer}");
+}
+
+#[tokio::test]
+async fn calls_are_below_the_context_and_at_the_root() {
+    let server = Server::shared();
+    let client = Client::admin(server).await;
+    for prefix in ["/deployr", ""] {
+        let reply = read(client.raw(Method::GET, &format!("{}{prefix}/r/user/whoami", server.address))).await;
+        // The call is named without the context.
+        assert_eq!(reply.success()["call"], "/r/user/whoami");
+    }
+    let other = Server::start("[sessions]\npool = 0\n[revodeployr]\ncontext = '/old/name'\nweb_context = 'https://r.example.org'");
+    let client = Client::new(&other);
+    let login = read(client.raw(Method::POST, &format!("{}/old/name/r/user/login", other.address)).form(&[("username", "admin"), ("password", crate::harness::PASSWORD)])).await;
+    assert!(login.headers["set-cookie"].to_str().unwrap().contains("Path=/old/name;"));
+    let cookie = login.success()["cookie"].as_str().unwrap().to_owned();
+    assert_eq!(read(client.raw(Method::GET, &format!("{}/deployr/r/user/whoami", other.address))).await.status, 404);
+    let root = |path: &str| format!("{}{path}", other.address);
+    let client = client.with_cookie(&cookie);
+    let session = read(client.raw(Method::POST, &root("/r/session/create"))).await.success()["session"].as_str().unwrap().to_owned();
+    let form = [("session", session.as_str()), ("code", "plot(1)")];
+    let reply = read(client.raw(Method::POST, &root("/r/session/execute/code")).form(&form)).await.success();
+    let url = reply["files"]["unnamedplot001.png"]["value"].as_str().unwrap();
+    assert!(url.starts_with("https://r.example.org/old/name/r/file/get/FILE-"), "{url}");
+}
+
+#[tokio::test]
+async fn parameters_come_from_the_query_and_from_the_body() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    session.run("x <- 1; y <- 2").await;
+    let path = format!("/r/session/object/get?session={}&name=x&format=xml&rnd=123", session.id);
+    let reply = read(session.client.request(Method::POST, &path).body("name=y&format=json")).await.success();
+    assert_eq!(reply["robjects"]["y"]["value"], 2);
+    // Empty is absent, names and lists have blanks, booleans are words of all kinds.
+    let reply = session.execute("z <- 3", &[("robjects", " x , , z,"), ("files", ""), ("format", "JSON"), ("inputs", "")]).await.success();
+    assert_eq!(reply["robjects"].as_object().unwrap().len(), 2);
+    for word in ["true", "T", "1", "on", "TRUE"] {
+        session.get("object/list", &[("filter", word)]).await.success();
+    }
+    assert_eq!(session.get("object/list", &[("filter", "perhaps")]).await.status, 400);
+}
+
+#[tokio::test]
+async fn cookies_are_found_wherever_they_are() {
+    let server = Server::shared();
+    let client = Client::admin(server).await;
+    let anonymous = Client::new(server);
+    let cookie = client.cookie();
+    for value in [format!("JSESSIONID={cookie}"), format!("a=b; JSESSIONID={cookie}; Path=/deployr/; HttpOnly"), format!("JSESSIONID=stale; JSESSIONID={cookie}")] {
+        let reply = read(anonymous.request(Method::GET, "/r/user/whoami").header(header::COOKIE, &value)).await;
+        assert_eq!(reply.status, 200, "{value}");
+    }
+    let reply = read(anonymous.request(Method::GET, &format!("/r/user/whoami;jsessionid={cookie}"))).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn head_answers_as_get_without_the_body() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let plot = session.run("plot(1)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    let got = session.client.fetch(&plot).await;
+    let head = read(session.client.raw(Method::HEAD, &plot)).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    for name in ["content-type", "content-length"] {
+        assert_eq!(head.headers[name], got.headers[name]);
+    }
+    assert_eq!(got.headers["content-type"], "image/png");
+    assert_eq!(got.headers["content-security-policy"], "sandbox");
+    assert_eq!(read(session.client.request(Method::HEAD, &format!("/r/session/ping?session={}", session.id))).await.status, 200);
+}
