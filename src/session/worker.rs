@@ -25,7 +25,7 @@ use super::{
     zygote::Zygote,
 };
 use crate::{
-    r::console::Mark,
+    r::console::{Mark, Tag},
     worker::{
         channel::{Incoming, Outgoing, Payload},
         protocol::{self, Exit, Limits, Reply},
@@ -80,8 +80,7 @@ impl Nursery {
         let ours = std::os::unix::net::UnixStream::from(ours);
         ours.set_nonblocking(true).map_err(system)?;
         let socket = UnixStream::from_std(ours).map_err(system)?;
-        let console = pipe::Receiver::from_owned_fd(read.into()).map_err(system)?;
-        let user = self.users.take()?;
+                let user = self.users.take()?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
         let spec = protocol::Fork {
@@ -96,7 +95,7 @@ impl Nursery {
         let pid = Pid::from_raw(forked.pid).ok_or("no process id")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
         let frames = Frames { socket, incoming: Incoming::default() };
-        let console = Console { pipe: console, stream: Stream::new(&tag), ended: false };
+        let console = Console::new(read.into(), &tag).map_err(system)?;
         let mut worker = Worker { frames, console, folder, pid, pidfd, exit: forked.exit, ended: None, user };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
             Ok(Ok(Some((Reply::Hello, _)))) => return Ok(worker),
@@ -246,6 +245,10 @@ pub struct Console {
 }
 
 impl Console {
+    fn new(pipe: OwnedFd, tag: &Tag) -> io::Result<Self> {
+        Ok(Self { pipe: pipe::Receiver::from_owned_fd(pipe)?, stream: Stream::new(tag), ended: false })
+    }
+
     /// Waits until there is something to [`drain`](Self::drain).
     pub async fn readable(&self) {
         if self.ended || self.pipe.readable().await.is_err() {
@@ -260,21 +263,30 @@ impl Console {
         let mut bytes = [0; 8 << 10];
         let mut total = 0;
         while total <= CAPACITY {
-            match self.pipe.try_read(&mut bytes) {
-                Ok(0) => {
-                    self.ended = true;
-                    return;
-                }
-                Ok(length) => {
+            match self.read(&mut bytes) {
+                Ok(length) if length > 0 => {
                     total += length;
                     self.stream.push(&bytes[..length], &mut each);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
+                _ => {
                     self.ended = true;
                     return;
                 }
             }
         }
+    }
+
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut answer = None;
+        let _ = self.pipe.try_io(|| {
+            let read = rustix::io::read(&self.pipe, &mut *bytes).map_err(io::Error::from);
+            let blocked = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            answer = Some(read);
+            if blocked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        // The runtime may not have heard yet of what is there: what was printed before a reply is in the pipe
+        // when the reply has come, and has to be found.
+        answer.unwrap_or_else(|| Ok(rustix::io::read(&self.pipe, bytes)?))
     }
 }
