@@ -1,6 +1,6 @@
 //! Finds R, its version and its library, so that the worker binary starts without `LD_LIBRARY_PATH`.
 //!
-//! Gives the program `OFFSHOOT_R_HOME` and `OFFSHOOT_R_VERSION` at compile time.
+//! Gives the program `BUILT_FOR_R_HOME` and `BUILT_FOR_R_VERSION` at compile time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +14,8 @@ fn main() {
     println!("cargo:rerun-if-changed=migrations");
     match find() {
         Ok((home, version)) => {
-            println!("cargo:rustc-env=OFFSHOOT_R_HOME={}", home.display());
-            println!("cargo:rustc-env=OFFSHOOT_R_VERSION={version}");
+            println!("cargo:rustc-env=BUILT_FOR_R_HOME={}", home.display());
+            println!("cargo:rustc-env=BUILT_FOR_R_VERSION={version}");
             let library = home.join("lib");
             println!("cargo:rustc-link-arg-bin=offshoot-worker=-Wl,-rpath,{}", library.display());
         }
@@ -29,9 +29,9 @@ fn main() {
 fn find() -> Result<(PathBuf, String), String> {
     let home = match std::env::var_os("R_HOME") {
         Some(home) => PathBuf::from(home),
-        None => ask(Path::new("R"), &["RHOME"])
-            .map(PathBuf::from)
-            .ok_or("R is not installed, or not on the PATH. On Debian and Ubuntu: apt-get install r-base-core r-base-dev (or just: make setup)")?,
+        None => ask(Path::new("R"), &["RHOME"]).map(PathBuf::from).ok_or(
+            "R is not installed, or not on the PATH. On Debian and Ubuntu: apt-get install r-base-core r-base-dev (or just: make setup)",
+        )?,
     };
     let program = home.join("bin/R");
     let banner = ask(&program, &["--version"])
@@ -43,7 +43,10 @@ fn find() -> Result<(PathBuf, String), String> {
         return Err(format!("R {version} in {} is too old: Offshoot needs R {}.{} or newer.", home.display(), OLDEST.0, OLDEST.1));
     }
     if !home.join("lib/libR.so").exists() {
-        return Err(format!("R in {} was built without its shared library (lib/libR.so). Install a build with --enable-R-shlib; Debian's r-base-core is one.", home.display()));
+        return Err(format!(
+            "R in {} was built without its shared library (lib/libR.so). Install a build with --enable-R-shlib; Debian's r-base-core is one.",
+            home.display()
+        ));
     }
     Ok((home, version))
 }

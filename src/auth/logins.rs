@@ -101,8 +101,7 @@ impl Logins {
 
     /// Takes out the logins that have ended unused. One for which `is_busy` says so has not.
     pub fn take_expired(&self, is_busy: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
-        let expired = self.table().extract_if(|_, login| self.is_over(login) && !is_busy(login)).map(|(_, login)| login).collect();
-        expired
+        self.table().extract_if(|_, login| self.is_over(login) && !is_busy(login)).map(|(_, login)| login).collect()
     }
 
     fn is_over(&self, login: &Login) -> bool {

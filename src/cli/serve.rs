@@ -1,11 +1,6 @@
 //! `offshoot serve`
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
@@ -104,7 +99,9 @@ async fn first_accounts(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     let admin_password = given.map_or_else(password::generate, Ok)?;
     let made = app.accounts.create_first(&admin_password, false).await?;
     if made && generated {
-        tell(&format!("\n  The password of the account admin is: {admin_password}\n  It is not shown again; change it with: offshoot user passwd admin\n"));
+        tell(&format!(
+            "\n  The password of the account admin is: {admin_password}\n  It is not shown again; change it with: offshoot user passwd admin\n"
+        ));
     }
     Ok(())
 }

@@ -95,7 +95,9 @@ async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> any
     match command {
         Command::Add { name, display_name, password } => {
             if !is_account_name(name) {
-                bail!("{name:?} cannot be an account's name: 1 to 64 letters, digits, dots, dashes, underscores or @, beginning with a letter or digit");
+                bail!(
+                    "{name:?} cannot be an account's name: 1 to 64 letters, digits, dots, dashes, underscores or @, beginning with a letter or digit"
+                );
             }
             let password = password.read(name)?;
             accounts.add(name, display_name.as_deref().unwrap_or(name), password, true).await?;
@@ -103,7 +105,12 @@ async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> any
         Command::List => {
             let mut text = format!("{:<24} {:<9} {}\n", "NAME", "ENABLED", "DISPLAY NAME");
             for account in store.account_list().await? {
-                text.push_str(&format!("{:<24} {:<9} {}\n", account.name, if account.enabled { "yes" } else { "no" }, account.display_name));
+                text.push_str(&format!(
+                    "{:<24} {:<9} {}\n",
+                    account.name,
+                    if account.enabled { "yes" } else { "no" },
+                    account.display_name
+                ));
             }
             std::io::stdout().lock().write_all(text.as_bytes())?;
         }

@@ -82,7 +82,7 @@ pub struct R {
 impl Default for R {
     fn default() -> Self {
         Self {
-            home: PathBuf::from(env!("OFFSHOOT_R_HOME")),
+            home: PathBuf::from(env!("BUILT_FOR_R_HOME")),
             worker: PathBuf::new(),
             preload: Vec::new(),
             libraries: Vec::new(),
@@ -239,5 +239,6 @@ impl Config {
 /// Extensions, section 1.1.1).
 #[must_use]
 pub fn is_package_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.')
 }

@@ -6,8 +6,7 @@
 use std::cell::{Cell, RefCell};
 
 use libR_sys::{
-    R_BaseEnv, R_MakeExternalPtrFn, R_NilValue, R_PreserveObject, Rf_defineVar, Rf_eval, Rf_findVarInFrame, Rf_protect, Rf_unprotect,
-    SEXP,
+    R_BaseEnv, R_MakeExternalPtrFn, R_NilValue, R_PreserveObject, Rf_defineVar, Rf_eval, Rf_findVarInFrame, Rf_protect, Rf_unprotect, SEXP,
 };
 
 use super::{
@@ -62,7 +61,7 @@ pub(super) fn install(r: R, environment: SEXP) {
     // pointer is stored under; the pointer and the call are reachable from `environment` or preserved.
     unsafe {
         let routine = std::mem::transmute::<Native4, NativeRoutine>(record);
-        let pointer = Rf_protect(R_MakeExternalPtrFn(std::mem::transmute(routine), strings::symbol(r, c"native symbol"), R_NilValue));
+        let pointer = Rf_protect(R_MakeExternalPtrFn(routine, strings::symbol(r, c"native symbol"), R_NilValue));
         Rf_defineVar(strings::symbol(r, c"record"), pointer, environment);
         let establish = Rf_findVarInFrame(environment, strings::symbol(r, c"establish"));
         R_PreserveObject(establish);

@@ -66,7 +66,7 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
         if !objects::exists(r, symbol) {
             return false;
         }
-        let key = Text::from_str(name);
+        let key = Text::of(name);
         if objects::is_active(r, symbol) && matches!(detail, Detail::Description { .. }) {
             // Its value is made anew each time it is asked for: naming it must not run the code behind it.
             match (detail, encoding) {

@@ -132,9 +132,7 @@ fn ending() -> Ending {
     match conditions::take_reason() {
         Some(conditions::Reason::Interrupt) => Ending::Interrupted,
         Some(conditions::Reason::Error(error)) => Ending::Failed(error),
-        None => {
-            Ending::Failed(Condition { severity: Severity::Error, message: last_error(), call: String::new(), classes: Vec::new() })
-        }
+        None => Ending::Failed(Condition { severity: Severity::Error, message: last_error(), call: String::new(), classes: Vec::new() }),
     }
 }
 

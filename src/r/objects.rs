@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 
 use libR_sys::{
-    R_BindingIsActive, R_GlobalEnv, R_PreserveObject, R_ReleaseObject, R_existsVarInFrame, Rboolean, R_lsInternal3, R_removeVarFromFrame, Rf_eval,
-    Rf_protect, Rf_unprotect, SEXP,
+    R_BindingIsActive, R_GlobalEnv, R_PreserveObject, R_ReleaseObject, R_existsVarInFrame, R_lsInternal3, R_removeVarFromFrame, Rboolean,
+    Rf_eval, Rf_protect, Rf_unprotect, SEXP,
 };
 
 use super::{

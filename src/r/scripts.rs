@@ -4,11 +4,7 @@ use std::{cell::Cell, ffi::CStr};
 
 use libR_sys::{R_BaseEnv, R_NewEnv, R_PreserveObject, Rf_eval, Rf_lang1, Rf_lang2, Rf_protect, Rf_unprotect, SEXP};
 
-use super::{
-    conditions, eval,
-    exec::protect_quietly,
-    strings,
-};
+use super::{conditions, eval, exec::protect_quietly, strings};
 
 const FILES: [(&str, &str); 3] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),

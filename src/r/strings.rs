@@ -3,8 +3,8 @@
 use std::{ffi::CStr, slice};
 
 use libR_sys::{
-    LENGTH, R_CHAR, R_NaString, Rf_allocVector, Rf_getCharCE, Rf_install, Rf_mkCharLenCE, Rf_protect, Rf_unprotect, SET_STRING_ELT,
-    SEXP, SEXPTYPE, STRING_ELT, TYPEOF, XLENGTH, cetype_t,
+    LENGTH, R_CHAR, R_NaString, Rf_allocVector, Rf_getCharCE, Rf_install, Rf_mkCharLenCE, Rf_protect, Rf_unprotect, SET_STRING_ELT, SEXP,
+    SEXPTYPE, STRING_ELT, TYPEOF, XLENGTH, cetype_t,
 };
 
 use super::exec::R;

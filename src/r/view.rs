@@ -1,4 +1,4 @@
-//! R's values as the writers see them: [`RValue`], a view of the memory itself.
+//! R's values as the writers see them: a view of the memory itself.
 //!
 //! Compact sequences and other ALTREP vectors are read in pieces and never expanded: expanding one would
 //! copy it into every process that looks.
@@ -7,8 +7,8 @@ use std::{cell::Cell, ffi::CStr, marker::PhantomData, slice};
 
 use extendr_api::{Rtype, sxp_to_rtype};
 use libR_sys::{
-    CDR, DATAPTR_OR_NULL, INTEGER, INTEGER_GET_REGION, LOGICAL_GET_REGION, REAL_GET_REGION, R_BaseEnv, R_ClassSymbol,
-    R_DimSymbol, R_LevelsSymbol, R_NamesSymbol, R_NilValue, R_PreserveObject, Rboolean, Rf_cons, Rf_eval, Rf_getAttrib, Rf_isObject, Rf_lang2,
+    CDR, DATAPTR_OR_NULL, INTEGER, INTEGER_GET_REGION, LOGICAL_GET_REGION, R_BaseEnv, R_ClassSymbol, R_DimSymbol, R_LevelsSymbol,
+    R_NamesSymbol, R_NilValue, R_PreserveObject, REAL_GET_REGION, Rboolean, Rf_cons, Rf_eval, Rf_getAttrib, Rf_isObject, Rf_lang2,
     Rf_protect, Rf_type2char, Rf_unprotect, SETCDR, SEXP, SEXPTYPE, STRING_ELT, TYPEOF, VECTOR_ELT, XLENGTH,
 };
 
@@ -173,12 +173,12 @@ impl<'a> Value<'a> for RValue<'a> {
             return Self::string_of(attribute, 0);
         }
         match (self.shape(), self.rtype()) {
-            (Shape::Matrix { .. }, _) => Text::from_str("matrix"),
-            (Shape::Array, _) => Text::from_str("array"),
-            (_, Rtype::Doubles) => Text::from_str("numeric"),
-            (_, Rtype::Function | Rtype::Special | Rtype::Builtin) => Text::from_str("function"),
-            (_, Rtype::Symbol) => Text::from_str("name"),
-            (_, Rtype::Language) => Text::from_str("call"),
+            (Shape::Matrix { .. }, _) => Text::of("matrix"),
+            (Shape::Array, _) => Text::of("array"),
+            (_, Rtype::Doubles) => Text::of("numeric"),
+            (_, Rtype::Function | Rtype::Special | Rtype::Builtin) => Text::of("function"),
+            (_, Rtype::Symbol) => Text::of("name"),
+            (_, Rtype::Language) => Text::of("call"),
             // SAFETY: R returns the constant name of a valid type.
             _ => Text::Utf8(unsafe { CStr::from_ptr(Rf_type2char(TYPEOF(self.value))) }.to_bytes()),
         }

@@ -90,6 +90,7 @@ impl Sessions {
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
         let users = Users::configured(&config, folder)?;
         let zygote = Zygote::start(r).await?;
+        warn_of_another_r(zygote.r_version());
         let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), limits: limits(&config), users };
         let pool = Pool::new(nursery, config.pool);
         let inner = Inner { config, zygote, pool, table: Mutex::default(), tasks: TaskTracker::new(), stopping: CancellationToken::new() };
@@ -290,6 +291,15 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.sessions.table().opened(self.owner);
+    }
+}
+
+/// R's interface is stable within a minor version only.
+fn warn_of_another_r(running: &str) {
+    let built_for = env!("BUILT_FOR_R_VERSION");
+    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+    if minor(running) != minor(built_for) {
+        tracing::warn!("this is R {running}, and Offshoot was built for R {built_for}: build it again");
     }
 }
 

@@ -9,8 +9,7 @@ const FROM_R: [&str; 5] = ["R_SHARE_DIR", "R_INCLUDE_DIR", "R_DOC_DIR", "R_ARCH"
 /// What is passed on from the server's environment. Everything else, secrets above all, is not.
 const PASSED_ON: [&str; 8] = ["PATH", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /// Libraries that read these start their threads when they are loaded, before R's first line runs.
-const ONE_THREAD: [&str; 5] =
-    ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
+const ONE_THREAD: [&str; 5] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
 
 /// The whole environment of the zygote.
 ///

@@ -75,12 +75,13 @@ impl Nursery {
     /// Why there is none, with what it printed.
     pub async fn worker(&self) -> Result<Worker, String> {
         let system = |error: io::Error| format!("no worker could be made: {error}");
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
         let (read, write) = io::pipe().map_err(system)?;
         let ours = std::os::unix::net::UnixStream::from(ours);
         ours.set_nonblocking(true).map_err(system)?;
         let socket = UnixStream::from_std(ours).map_err(system)?;
-                let user = self.users.take()?;
+        let user = self.users.take()?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
         let spec = protocol::Fork {

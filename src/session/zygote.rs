@@ -62,7 +62,11 @@ type Answer = oneshot::Sender<Result<Forked, String>>;
 
 #[derive(Debug)]
 enum Request {
-    Fork { spec: Box<Fork>, descriptors: [OwnedFd; 2], answer: Answer },
+    Fork {
+        spec: Box<Fork>,
+        descriptors: [OwnedFd; 2],
+        answer: Answer,
+    },
     /// The zygote that was started as this one is gone.
     Lost(u64),
     End(oneshot::Sender<()>),
@@ -84,14 +88,8 @@ impl Zygote {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
-        let owner = Owner {
-            config,
-            requests: requests.clone(),
-            waiting: Arc::default(),
-            pid: Arc::clone(&pid),
-            generation: 0,
-            running: None,
-        };
+        let owner =
+            Owner { config, requests: requests.clone(), waiting: Arc::default(), pid: Arc::clone(&pid), generation: 0, running: None };
         // This thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
         thread.spawn(move || owner.run(&received, started)).map_err(|error| error.to_string())?;

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn extremes_read_back() {
-        for number in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, 1e300, 9_007_199_254_740_993.0, 1e16, 1e17, 123_456_789_012_345_680.0] {
+        for number in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, 1e300, 9_007_199_254_740_993.0, 1e16, 1e17, 123_456_789_012_345_680.0]
+        {
             assert_eq!(text(number).parse::<f64>().unwrap().to_bits(), number.to_bits());
         }
     }

@@ -19,7 +19,7 @@ pub enum Text<'a> {
 impl<'a> Text<'a> {
     /// A Rust string.
     #[must_use]
-    pub fn from_str(text: &'a str) -> Self {
+    pub fn of(text: &'a str) -> Self {
         Self::Utf8(text.as_bytes())
     }
 
@@ -73,8 +73,8 @@ fn repaired(bytes: &[u8], mut push: impl FnMut(&[u8])) {
 
 /// The characters of 0x80 to 0x9F in Windows-1252; its five holes are the control characters of ISO 8859-1.
 const CP1252: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•',
-    '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–',
+    '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
 fn windows_1252(byte: u8) -> char {
@@ -223,7 +223,7 @@ mod tests {
 
     fn xml(text: &str) -> String {
         let mut out = Out::new();
-        push_xml_attribute(&mut out, Text::from_str(text));
+        push_xml_attribute(&mut out, Text::of(text));
         String::from_utf8(out.finish().unwrap()).unwrap()
     }
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn invalid_utf8_is_written_as_r_prints_it() {
-        assert_eq!(json(Text::Utf8(b"a\xff\xfe\"b")), r#""a\\xff\\xfe\"b""#.replace("\\\\x", "\\\\x"));
+        assert_eq!(json(Text::Utf8(b"a\xff\xfe\"b")), r#""a\\xff\\xfe\"b""#);
         assert_eq!(json(Text::Na), "null");
     }
 
@@ -253,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn json_strings_read_back(text in ".*") {
-            let read: String = serde_json::from_str(&json(Text::from_str(&text))).unwrap();
+            let read: String = serde_json::from_str(&json(Text::of(&text))).unwrap();
             prop_assert_eq!(read, text);
         }
 

@@ -136,6 +136,7 @@ pub fn become_user(user: Option<u32>) -> Result<(), String> {
 }
 
 /// Sets the environment of the session.
+#[expect(clippy::disallowed_methods, reason = "a worker has one thread")]
 pub fn environment(work: &Path, temporary: &Path) {
     let set = |name: &str, value: &std::ffi::OsStr| {
         // SAFETY: the process has one thread.

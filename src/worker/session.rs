@@ -1,12 +1,6 @@
 //! A worker's life: read a command, carry it out, reply.
 
-use std::{
-    cell::RefCell,
-    ffi::CString,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    rc::Rc,
-};
+use std::{cell::RefCell, ffi::CString, os::unix::net::UnixStream, path::PathBuf, rc::Rc};
 
 use super::{
     channel::{self, Frame, Incoming},
@@ -115,14 +109,8 @@ impl Worker {
             Ok(encoded) => (encoded.bytes, encoded.missing),
             Err(message) => return (Reply::Refused(message), Vec::new()),
         };
-        let executed = Executed {
-            ending,
-            conditions: recorded.conditions,
-            dropped_conditions: recorded.dropped as u64,
-            missing,
-            changed,
-            published,
-        };
+        let executed =
+            Executed { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64, missing, changed, published };
         (Reply::Executed(executed), objects)
     }
 

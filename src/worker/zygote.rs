@@ -56,7 +56,11 @@ pub fn run(control: OwnedFd, start: &Start) -> anyhow::Result<()> {
     let mut zygote = Zygote { control, children, workers: HashMap::new() };
     let outcome = zygote.serve();
     zygote.kill_workers();
-    outcome.map_err(Into::into)
+    match outcome {
+        // The supervisor is gone: that is how zygotes end.
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
+        outcome => outcome.map_err(Into::into),
+    }
 }
 
 struct Zygote {
@@ -70,8 +74,7 @@ struct Zygote {
 impl Zygote {
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            let mut ready =
-                [PollFd::new(&self.control, PollFlags::IN), PollFd::new(&self.children, PollFlags::IN)];
+            let mut ready = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(&self.children, PollFlags::IN)];
             match poll(&mut ready, None) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
@@ -108,7 +111,10 @@ impl Zygote {
         }
         let Some(spec) = protocol::decode::<Fork>(&bytes[..received]) else { return Ok(true) };
         let request = spec.request;
-        let reply = match <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| "descriptors are missing".to_owned()).and_then(|descriptors| self.fork_worker(&spec, descriptors)) {
+        let reply = match <[OwnedFd; 2]>::try_from(descriptors)
+            .map_err(|_| "descriptors are missing".to_owned())
+            .and_then(|descriptors| self.fork_worker(&spec, descriptors))
+        {
             Ok(pid) => ZygoteReply::Forked { request, pid },
             Err(reason) => ZygoteReply::NotForked { request, reason },
         };

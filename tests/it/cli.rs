@@ -36,7 +36,8 @@ fn wrong_settings_stop_the_start_and_are_named() {
     let output = offshoot(&["serve", "--config", "/nowhere.toml"], None, &[]);
     assert_eq!(said(&output), "offshoot: /nowhere.toml: No such file or directory (os error 2)\n");
     let data = folder.path().join("data");
-    let output = offshoot(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], None, &[("OFFSHOOT_R_HOME", "/nowhere")]);
+    let output =
+        offshoot(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], None, &[("OFFSHOOT_R_HOME", "/nowhere")]);
     assert!(said(&output).contains("r.home: /nowhere/bin/R: No such file"), "{}", said(&output));
 }
 
@@ -59,7 +60,8 @@ fn the_settings_in_force_can_be_printed() {
 async fn accounts_are_managed_while_the_server_runs() {
     let server = Server::start("[sessions]\npool = 0");
     let data = server.data();
-    let user = |arguments: &[&str], input: Option<&str>| offshoot(&[&["user", "--data", data.to_str().unwrap()], arguments].concat(), input, &[]);
+    let user =
+        |arguments: &[&str], input: Option<&str>| offshoot(&[&["user", "--data", data.to_str().unwrap()], arguments].concat(), input, &[]);
     let listed = || String::from_utf8(user(&["list"], None).stdout).unwrap();
     assert!(listed().contains("admin                    yes       System Administrator"), "{}", listed());
     assert!(listed().contains("testuser                 no        Test User"));
@@ -91,7 +93,8 @@ async fn accounts_are_managed_while_the_server_runs() {
         assert!(!output.status.success() && said(&output).contains(message), "{arguments:?}: {}", said(&output));
     }
     // At rest there is neither the password nor what clients send of it.
-    let store: Vec<u8> = ["offshoot.db", "offshoot.db-wal"].iter().flat_map(|name| std::fs::read(data.join(name)).unwrap_or_default()).collect();
+    let store: Vec<u8> =
+        ["offshoot.db", "offshoot.db-wal"].iter().flat_map(|name| std::fs::read(data.join(name)).unwrap_or_default()).collect();
     let digest = offshoot::auth::password::digest(PASSWORD);
     for secret in [PASSWORD, "second", &digest] {
         assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()));
@@ -139,7 +142,13 @@ async fn the_demonstration_has_known_passwords_and_leaves_nothing() {
         let login = http.post(format!("{address}/deployr/r/user/login")).form(&[("username", user), ("password", "secret")]);
         assert_eq!(login.send().await.unwrap().status(), 200, "{user}");
     }
-    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("offshoot-demo")).count(), 1);
+    assert_eq!(
+        std::fs::read_dir(temporary.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("offshoot-demo"))
+            .count(),
+        1
+    );
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

@@ -48,7 +48,9 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
     let core = Core::start(|_| ()).await;
     let session = core.sessions.open("someone", None).await.unwrap();
     session.operate(&execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
-    for endless in ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"] {
+    for endless in
+        ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"]
+    {
         let running = tokio::spawn({
             let session = session.clone();
             let code = format!("cat('running'); {endless}");

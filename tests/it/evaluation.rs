@@ -30,7 +30,10 @@ async fn an_error_stops_the_rest_and_has_its_call() {
     assert_eq!(session.fails("log('a')").await, "Error in log(\"a\") : non-numeric argument to mathematical function");
     // What an earlier evaluation left behind is not taken for the cause of a later one.
     assert!(session.fails("f <- function(n) f(n + 1); f(1)").await.contains("too"));
-    assert_eq!(session.fails("undefined_function()").await, "Error in undefined_function() : could not find function \"undefined_function\"");
+    assert_eq!(
+        session.fails("undefined_function()").await,
+        "Error in undefined_function() : could not find function \"undefined_function\""
+    );
 }
 
 #[tokio::test]
@@ -61,7 +64,9 @@ async fn conditions_are_recorded_in_order() {
     assert_eq!(texts, ["one", "two", "three"]);
     assert_eq!(response["console"]["value"], "said");
     // Conditions that the code handles itself are not ours.
-    let response = session.run("tryCatch(warning('x'), warning = function(w) NULL); suppressWarnings(warning('y')); try(stop('z'), silent = TRUE)").await;
+    let response = session
+        .run("tryCatch(warning('x'), warning = function(w) NULL); suppressWarnings(warning('y')); try(stop('z'), silent = TRUE)")
+        .await;
     assert!(response.get("warnings").is_none(), "{response}");
     let response = session.run("withCallingHandlers({ warning('w'); cat('goes on') }, warning = function(w) cat('seen '))").await;
     assert_eq!((&response["console"]["value"], &response["warnings"]["warning001"]["value"]), (&json!("seen goes on"), &json!("w")));
@@ -117,7 +122,10 @@ async fn ordinary_r_works() {
     let r5 = "A <- setRefClass('A', fields = list(n = 'numeric'), methods = list(up = function() { n <<- n + 1; invisible(.self) })); \
               a <- A$new(n = 1); a$up()$up(); cat(a$n)";
     assert_eq!(session.prints(r5).await, "3");
-    assert_eq!(session.prints("library(survival); library(Matrix); library(lattice); cat(dim(Matrix(0, 2, 3)), class(Surv(1, 1)))").await, "2 3 Surv");
+    assert_eq!(
+        session.prints("library(survival); library(Matrix); library(lattice); cat(dim(Matrix(0, 2, 3)), class(Surv(1, 1)))").await,
+        "2 3 Surv"
+    );
     assert_eq!(session.value("round(coef(lm(dist ~ speed, cars)), 3)").await["value"], json!([-17.579, 3.932]));
 }
 

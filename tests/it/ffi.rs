@@ -42,7 +42,8 @@ fn our_declarations_agree_with_the_headers() {
     let flags = String::from_utf8(include.stdout).unwrap();
     let mut file = tempfile::Builder::new().suffix(".c").tempfile().unwrap();
     file.write_all(DECLARATIONS.as_bytes()).unwrap();
-    let output = Command::new("cc").args(flags.split_whitespace()).args(["-Wall", "-Werror", "-fsyntax-only"]).arg(file.path()).output().unwrap();
+    let output =
+        Command::new("cc").args(flags.split_whitespace()).args(["-Wall", "-Werror", "-fsyntax-only"]).arg(file.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(declared_in_rust(), declared_in_c());
 }

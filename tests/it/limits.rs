@@ -4,9 +4,8 @@ use crate::harness::{Client, Server, eventually};
 
 #[tokio::test]
 async fn limits_are_errors_of_r_and_the_session_lives_on() {
-    let server = Server::start(
-        "[sessions]\npool = 1\nmemory_mib = 200\ncpu_seconds = 1\nprocesses = 20\nfile_size_mib = 1\noperation_seconds = 30",
-    );
+    let server =
+        Server::start("[sessions]\npool = 1\nmemory_mib = 200\ncpu_seconds = 1\nprocesses = 20\nfile_size_mib = 1\noperation_seconds = 30");
     let session = Client::admin(&server).await.session().await;
     session.run("kept <- 42").await;
 
@@ -37,7 +36,13 @@ async fn an_operation_has_a_time_limit() {
     let server = Server::start("[sessions]\npool = 1\noperation_seconds = 1\ngrace_seconds = 1");
     let session = Client::admin(&server).await.session().await;
     session.run("kept <- 42").await;
-    for endless in ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60')", "tryCatch(repeat {}, interrupt = function(i) repeat {})"] {
+    for endless in [
+        "Sys.sleep(60)",
+        "repeat {}",
+        "for (i in 1:1e12) sqrt(i)",
+        "system('sleep 60')",
+        "tryCatch(repeat {}, interrupt = function(i) repeat {})",
+    ] {
         let reply = session.execute(endless, &[]).await.json();
         assert_eq!(reply["error"], "The operation was stopped at its time limit of 1 seconds.", "{endless}");
         assert_eq!(reply["errorCode"], 914);
@@ -66,11 +71,16 @@ async fn idle_sessions_end_and_busy_ones_do_not() {
         let busy = busy.clone();
         async move { busy.prints("Sys.sleep(7); cat('done')").await }
     });
-    eventually("the idle session ends", || server.log().contains("the session was closed after 3 seconds without use") || {
-        std::fs::read_dir(server.data().join("run")).unwrap().count() <= 2
+    eventually("the idle session ends", || {
+        server.log().contains("the session was closed after 3 seconds without use") || {
+            std::fs::read_dir(server.data().join("run")).unwrap().count() <= 2
+        }
     });
     let reply = idle.get("output", &[]).await;
     assert_eq!(reply.status, 400);
-    assert_eq!(reply.json()["error"], "Invalid session identifier: the R session has ended: the session was closed after 3 seconds without use.");
+    assert_eq!(
+        reply.json()["error"],
+        "Invalid session identifier: the R session has ended: the session was closed after 3 seconds without use."
+    );
     assert_eq!(long.await.unwrap(), "done");
 }

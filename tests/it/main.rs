@@ -3,6 +3,7 @@
 //! `harness` starts servers and speaks to them; `core` drives sessions without HTTP, where no dialect has a
 //! call for what is tested. The other modules are named after what they look at.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
 
 mod cli;

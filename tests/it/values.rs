@@ -11,58 +11,226 @@ struct Row(&'static str, &'static str, &'static str);
 /// Every row of the type model, and everything that it cannot express.
 const ROWS: &[Row] = &[
     // Primitives
-    Row("3", r#"{"type":"primitive","rclass":"numeric","value":3}"#, r#"<robject name="v" type="primitive"><numeric value="3"/></robject>"#),
-    Row("3L", r#"{"type":"primitive","rclass":"numeric","value":3}"#, r#"<robject name="v" type="primitive"><numeric value="3"/></robject>"#),
-    Row("-0.5", r#"{"type":"primitive","rclass":"numeric","value":-0.5}"#, r#"<robject name="v" type="primitive"><numeric value="-0.5"/></robject>"#),
-    Row("TRUE", r#"{"type":"primitive","rclass":"logical","value":true}"#, r#"<robject name="v" type="primitive"><logical value="true"/></robject>"#),
-    Row("'Here is my name'", r#"{"type":"primitive","rclass":"character","value":"Here is my name"}"#, r#"<robject name="v" type="primitive"><character value="Here is my name"/></robject>"#),
-    Row("'a, \"b\"\\n<c>&'", r#"{"type":"primitive","rclass":"character","value":"a, \"b\"\n<c>&"}"#, r#"<robject name="v" type="primitive"><character value="a, &quot;b&quot;&#10;&lt;c&gt;&amp;"/></robject>"#),
-    Row("''", r#"{"type":"primitive","rclass":"character","value":""}"#, r#"<robject name="v" type="primitive"><character value="&quot;&quot;"/></robject>"#),
-    Row("NA", r#"{"type":"primitive","rclass":"logical","value":null}"#, r#"<robject name="v" type="primitive"><logical value=""/></robject>"#),
-    Row("NA_integer_", r#"{"type":"primitive","rclass":"numeric","value":null}"#, r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#),
-    Row("NA_real_", r#"{"type":"primitive","rclass":"numeric","value":null}"#, r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#),
-    Row("NA_character_", r#"{"type":"primitive","rclass":"character","value":null}"#, r#"<robject name="v" type="primitive"><character value=""/></robject>"#),
-    Row("NaN", r#"{"type":"primitive","rclass":"numeric","value":null}"#, r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#),
+    Row(
+        "3",
+        r#"{"type":"primitive","rclass":"numeric","value":3}"#,
+        r#"<robject name="v" type="primitive"><numeric value="3"/></robject>"#,
+    ),
+    Row(
+        "3L",
+        r#"{"type":"primitive","rclass":"numeric","value":3}"#,
+        r#"<robject name="v" type="primitive"><numeric value="3"/></robject>"#,
+    ),
+    Row(
+        "-0.5",
+        r#"{"type":"primitive","rclass":"numeric","value":-0.5}"#,
+        r#"<robject name="v" type="primitive"><numeric value="-0.5"/></robject>"#,
+    ),
+    Row(
+        "TRUE",
+        r#"{"type":"primitive","rclass":"logical","value":true}"#,
+        r#"<robject name="v" type="primitive"><logical value="true"/></robject>"#,
+    ),
+    Row(
+        "'Here is my name'",
+        r#"{"type":"primitive","rclass":"character","value":"Here is my name"}"#,
+        r#"<robject name="v" type="primitive"><character value="Here is my name"/></robject>"#,
+    ),
+    Row(
+        "'a, \"b\"\\n<c>&'",
+        r#"{"type":"primitive","rclass":"character","value":"a, \"b\"\n<c>&"}"#,
+        r#"<robject name="v" type="primitive"><character value="a, &quot;b&quot;&#10;&lt;c&gt;&amp;"/></robject>"#,
+    ),
+    Row(
+        "''",
+        r#"{"type":"primitive","rclass":"character","value":""}"#,
+        r#"<robject name="v" type="primitive"><character value="&quot;&quot;"/></robject>"#,
+    ),
+    Row(
+        "NA",
+        r#"{"type":"primitive","rclass":"logical","value":null}"#,
+        r#"<robject name="v" type="primitive"><logical value=""/></robject>"#,
+    ),
+    Row(
+        "NA_integer_",
+        r#"{"type":"primitive","rclass":"numeric","value":null}"#,
+        r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#,
+    ),
+    Row(
+        "NA_real_",
+        r#"{"type":"primitive","rclass":"numeric","value":null}"#,
+        r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#,
+    ),
+    Row(
+        "NA_character_",
+        r#"{"type":"primitive","rclass":"character","value":null}"#,
+        r#"<robject name="v" type="primitive"><character value=""/></robject>"#,
+    ),
+    Row(
+        "NaN",
+        r#"{"type":"primitive","rclass":"numeric","value":null}"#,
+        r#"<robject name="v" type="primitive"><numeric value=""/></robject>"#,
+    ),
     Row("NULL", r#"{"type":"primitive","rclass":"NULL","value":null}"#, r#"<robject name="v" type="primitive"/>"#),
     // Vectors
-    Row("c(13, 14.5, NA, Inf, -Inf)", r#"{"type":"vector","rclass":"numeric","value":[13,14.5,null,"Inf","-Inf"]}"#, r#"<robject name="v" type="vector"><numeric value="13,14.5,,Inf,-Inf"/></robject>"#),
-    Row("1:3", r#"{"type":"vector","rclass":"numeric","value":[1,2,3]}"#, r#"<robject name="v" type="vector"><numeric value="1,2,3"/></robject>"#),
-    Row("c(5L, NA)", r#"{"type":"vector","rclass":"numeric","value":[5,null]}"#, r#"<robject name="v" type="vector"><numeric value="5,"/></robject>"#),
-    Row("c(TRUE, FALSE, NA)", r#"{"type":"vector","rclass":"logical","value":[true,false,null]}"#, r#"<robject name="v" type="vector"><logical value="true,false,"/></robject>"#),
-    Row("c('age', NA, '', 'a,b', ' x', 'say \"hi\"')", r#"{"type":"vector","rclass":"character","value":["age",null,"","a,b"," x","say \"hi\""]}"#, r#"<robject name="v" type="vector"><character value="age,,&quot;&quot;,&quot;a,b&quot;,&quot; x&quot;,&quot;say &quot;&quot;hi&quot;&quot;&quot;"/></robject>"#),
-    Row("numeric()", r#"{"type":"vector","rclass":"numeric","value":[]}"#, r#"<robject name="v" type="vector"><numeric value=""/></robject>"#),
-    Row("character()", r#"{"type":"vector","rclass":"character","value":[]}"#, r#"<robject name="v" type="vector"><character value=""/></robject>"#),
-    Row("c(a = 1, b = 2)", r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#, r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#),
-    Row("array(1:2, 2)", r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#, r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#),
-    Row("I(1:2)", r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#, r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#),
+    Row(
+        "c(13, 14.5, NA, Inf, -Inf)",
+        r#"{"type":"vector","rclass":"numeric","value":[13,14.5,null,"Inf","-Inf"]}"#,
+        r#"<robject name="v" type="vector"><numeric value="13,14.5,,Inf,-Inf"/></robject>"#,
+    ),
+    Row(
+        "1:3",
+        r#"{"type":"vector","rclass":"numeric","value":[1,2,3]}"#,
+        r#"<robject name="v" type="vector"><numeric value="1,2,3"/></robject>"#,
+    ),
+    Row(
+        "c(5L, NA)",
+        r#"{"type":"vector","rclass":"numeric","value":[5,null]}"#,
+        r#"<robject name="v" type="vector"><numeric value="5,"/></robject>"#,
+    ),
+    Row(
+        "c(TRUE, FALSE, NA)",
+        r#"{"type":"vector","rclass":"logical","value":[true,false,null]}"#,
+        r#"<robject name="v" type="vector"><logical value="true,false,"/></robject>"#,
+    ),
+    Row(
+        "c('age', NA, '', 'a,b', ' x', 'say \"hi\"')",
+        r#"{"type":"vector","rclass":"character","value":["age",null,"","a,b"," x","say \"hi\""]}"#,
+        r#"<robject name="v" type="vector"><character value="age,,&quot;&quot;,&quot;a,b&quot;,&quot; x&quot;,&quot;say &quot;&quot;hi&quot;&quot;&quot;"/></robject>"#,
+    ),
+    Row(
+        "numeric()",
+        r#"{"type":"vector","rclass":"numeric","value":[]}"#,
+        r#"<robject name="v" type="vector"><numeric value=""/></robject>"#,
+    ),
+    Row(
+        "character()",
+        r#"{"type":"vector","rclass":"character","value":[]}"#,
+        r#"<robject name="v" type="vector"><character value=""/></robject>"#,
+    ),
+    Row(
+        "c(a = 1, b = 2)",
+        r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#,
+        r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#,
+    ),
+    Row(
+        "array(1:2, 2)",
+        r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#,
+        r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#,
+    ),
+    Row(
+        "I(1:2)",
+        r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#,
+        r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#,
+    ),
     // Dates and moments
-    Row("as.Date('2010-04-20')", r#"{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}"#, r#"<robject name="v" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject>"#),
-    Row("as.Date(c('2010-04-20', NA, '0099-12-31'))", r#"{"type":"vector","rclass":"date","format":"%Y-%m-%d","value":["2010-04-20",null,"0099-12-31"]}"#, r#"<robject name="v" type="vector" format="%Y-%m-%d"><date value="2010-04-20,,0099-12-31"/></robject>"#),
-    Row("structure(14719L, class = 'Date')", r#"{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}"#, r#"<robject name="v" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject>"#),
-    Row("as.POSIXct('2010-04-20 13:45:10', tz = 'UTC')", r#"{"type":"date","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":"2010-04-20 13:45:10 +0000"}"#, r#"<robject name="v" type="date" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-04-20 13:45:10 +0000"/></robject>"#),
-    Row("as.POSIXct(c('2010-01-20 13:45:10', '2010-07-20 01:00:00', NA), tz = 'America/New_York')", r#"{"type":"vector","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":["2010-01-20 13:45:10 -0500","2010-07-20 01:00:00 -0400",null]}"#, r#"<robject name="v" type="vector" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-01-20 13:45:10 -0500,2010-07-20 01:00:00 -0400,"/></robject>"#),
-    Row("as.POSIXlt('2010-04-20 13:45:10', tz = 'Asia/Tokyo')", r#"{"type":"date","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":"2010-04-20 13:45:10 +0900"}"#, r#"<robject name="v" type="date" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-04-20 13:45:10 +0900"/></robject>"#),
+    Row(
+        "as.Date('2010-04-20')",
+        r#"{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}"#,
+        r#"<robject name="v" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject>"#,
+    ),
+    Row(
+        "as.Date(c('2010-04-20', NA, '0099-12-31'))",
+        r#"{"type":"vector","rclass":"date","format":"%Y-%m-%d","value":["2010-04-20",null,"0099-12-31"]}"#,
+        r#"<robject name="v" type="vector" format="%Y-%m-%d"><date value="2010-04-20,,0099-12-31"/></robject>"#,
+    ),
+    Row(
+        "structure(14719L, class = 'Date')",
+        r#"{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}"#,
+        r#"<robject name="v" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject>"#,
+    ),
+    Row(
+        "as.POSIXct('2010-04-20 13:45:10', tz = 'UTC')",
+        r#"{"type":"date","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":"2010-04-20 13:45:10 +0000"}"#,
+        r#"<robject name="v" type="date" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-04-20 13:45:10 +0000"/></robject>"#,
+    ),
+    Row(
+        "as.POSIXct(c('2010-01-20 13:45:10', '2010-07-20 01:00:00', NA), tz = 'America/New_York')",
+        r#"{"type":"vector","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":["2010-01-20 13:45:10 -0500","2010-07-20 01:00:00 -0400",null]}"#,
+        r#"<robject name="v" type="vector" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-01-20 13:45:10 -0500,2010-07-20 01:00:00 -0400,"/></robject>"#,
+    ),
+    Row(
+        "as.POSIXlt('2010-04-20 13:45:10', tz = 'Asia/Tokyo')",
+        r#"{"type":"date","rclass":"POSIXct","format":"%Y-%m-%d %H:%M:%S %z","value":"2010-04-20 13:45:10 +0900"}"#,
+        r#"<robject name="v" type="date" format="%Y-%m-%d %H:%M:%S %z"><date value="2010-04-20 13:45:10 +0900"/></robject>"#,
+    ),
     // Factors
-    Row("factor(c('male', 'female', NA))", r#"{"type":"factor","rclass":"factor","ordered":false,"levels":["female","male"],"value":["male","female",null]}"#, r#"<robject name="v" type="factor" ordered="false"><values value="male,female,"/><levels value="female,male"/></robject>"#),
-    Row("factor('low', c('low', 'high'), ordered = TRUE)", r#"{"type":"factor","rclass":"factor","ordered":true,"levels":["low","high"],"value":["low"]}"#, r#"<robject name="v" type="factor" ordered="true"><values value="low"/><levels value="low,high"/></robject>"#),
+    Row(
+        "factor(c('male', 'female', NA))",
+        r#"{"type":"factor","rclass":"factor","ordered":false,"levels":["female","male"],"value":["male","female",null]}"#,
+        r#"<robject name="v" type="factor" ordered="false"><values value="male,female,"/><levels value="female,male"/></robject>"#,
+    ),
+    Row(
+        "factor('low', c('low', 'high'), ordered = TRUE)",
+        r#"{"type":"factor","rclass":"factor","ordered":true,"levels":["low","high"],"value":["low"]}"#,
+        r#"<robject name="v" type="factor" ordered="true"><values value="low"/><levels value="low,high"/></robject>"#,
+    ),
     // Matrices
-    Row("matrix(c(1, 11, 2, NA), 2)", r#"{"type":"matrix","rclass":"matrix","value":[[1,2],[11,null]]}"#, r#"<robject name="v" type="matrix"><numeric value="1,2"/><numeric value="11,"/></robject>"#),
-    Row("matrix(c('a', 'b'), 1)", r#"{"type":"matrix","rclass":"matrix","value":[["a","b"]]}"#, r#"<robject name="v" type="matrix"><character value="a,b"/></robject>"#),
-    Row("matrix(TRUE)", r#"{"type":"matrix","rclass":"matrix","value":[[true]]}"#, r#"<robject name="v" type="matrix"><logical value="true"/></robject>"#),
+    Row(
+        "matrix(c(1, 11, 2, NA), 2)",
+        r#"{"type":"matrix","rclass":"matrix","value":[[1,2],[11,null]]}"#,
+        r#"<robject name="v" type="matrix"><numeric value="1,2"/><numeric value="11,"/></robject>"#,
+    ),
+    Row(
+        "matrix(c('a', 'b'), 1)",
+        r#"{"type":"matrix","rclass":"matrix","value":[["a","b"]]}"#,
+        r#"<robject name="v" type="matrix"><character value="a,b"/></robject>"#,
+    ),
+    Row(
+        "matrix(TRUE)",
+        r#"{"type":"matrix","rclass":"matrix","value":[[true]]}"#,
+        r#"<robject name="v" type="matrix"><logical value="true"/></robject>"#,
+    ),
     Row("matrix(0, 0, 2)", r#"{"type":"matrix","rclass":"matrix","value":[]}"#, r#"<robject name="v" type="matrix"></robject>"#),
     // Lists
-    Row("list(a = 1, b = 'x')", r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"b":{"type":"primitive","rclass":"character","value":"x"}}}"#, r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="b" type="primitive"><character value="x"/></robject></robject>"#),
-    Row("list(1, list(2))", r#"{"type":"list","rclass":"list","value":{"1":{"type":"primitive","rclass":"numeric","value":1},"2":{"type":"list","rclass":"list","value":{"1":{"type":"primitive","rclass":"numeric","value":2}}}}}"#, r#"<robject name="v" type="list"><robject name="1" type="primitive"><numeric value="1"/></robject><robject name="2" type="list"><robject name="1" type="primitive"><numeric value="2"/></robject></robject></robject>"#),
-    Row("list(a = 1, 2, a = 3)", r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"2":{"type":"primitive","rclass":"numeric","value":2},"a.1":{"type":"primitive","rclass":"numeric","value":3}}}"#, r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="2" type="primitive"><numeric value="2"/></robject><robject name="a.1" type="primitive"><numeric value="3"/></robject></robject>"#),
+    Row(
+        "list(a = 1, b = 'x')",
+        r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"b":{"type":"primitive","rclass":"character","value":"x"}}}"#,
+        r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="b" type="primitive"><character value="x"/></robject></robject>"#,
+    ),
+    Row(
+        "list(1, list(2))",
+        r#"{"type":"list","rclass":"list","value":{"1":{"type":"primitive","rclass":"numeric","value":1},"2":{"type":"list","rclass":"list","value":{"1":{"type":"primitive","rclass":"numeric","value":2}}}}}"#,
+        r#"<robject name="v" type="list"><robject name="1" type="primitive"><numeric value="1"/></robject><robject name="2" type="list"><robject name="1" type="primitive"><numeric value="2"/></robject></robject></robject>"#,
+    ),
+    Row(
+        "list(a = 1, 2, a = 3)",
+        r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"2":{"type":"primitive","rclass":"numeric","value":2},"a.1":{"type":"primitive","rclass":"numeric","value":3}}}"#,
+        r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="2" type="primitive"><numeric value="2"/></robject><robject name="a.1" type="primitive"><numeric value="3"/></robject></robject>"#,
+    ),
     Row("list()", r#"{"type":"list","rclass":"list","value":{}}"#, r#"<robject name="v" type="list"></robject>"#),
-    Row("list(f = sum, d = as.Date('2010-04-20'))", r#"{"type":"list","rclass":"list","value":{"f":{"type":"function","rclass":"function","value":null},"d":{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}}}"#, r#"<robject name="v" type="list"><robject name="f" type="function"/><robject name="d" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject></robject>"#),
+    Row(
+        "list(f = sum, d = as.Date('2010-04-20'))",
+        r#"{"type":"list","rclass":"list","value":{"f":{"type":"function","rclass":"function","value":null},"d":{"type":"date","rclass":"date","format":"%Y-%m-%d","value":"2010-04-20"}}}"#,
+        r#"<robject name="v" type="list"><robject name="f" type="function"/><robject name="d" type="date" format="%Y-%m-%d"><date value="2010-04-20"/></robject></robject>"#,
+    ),
     // Data frames
-    Row("data.frame(a = 1:2, b = c('x', NA))", r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"vector","rclass":"numeric","value":[1,2]},"b":{"type":"vector","rclass":"character","value":["x",null]}}}"#, r#"<robject name="v" type="dataframe"><robject name="a" type="vector"><numeric value="1,2"/></robject><robject name="b" type="vector"><character value="x,"/></robject></robject>"#),
-    Row("data.frame(f = factor('u'), d = as.Date('2010-04-20'))", r#"{"type":"dataframe","rclass":"data.frame","value":{"f":{"type":"factor","rclass":"factor","ordered":false,"levels":["u"],"value":["u"]},"d":{"type":"vector","rclass":"date","format":"%Y-%m-%d","value":["2010-04-20"]}}}"#, r#"<robject name="v" type="dataframe"><robject name="f" type="factor" ordered="false"><values value="u"/><levels value="u"/></robject><robject name="d" type="vector" format="%Y-%m-%d"><date value="2010-04-20"/></robject></robject>"#),
-    Row("structure(data.frame(a = 1), class = c('tbl_df', 'tbl', 'data.frame'))", r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"vector","rclass":"numeric","value":[1]}}}"#, r#"<robject name="v" type="dataframe"><robject name="a" type="vector"><numeric value="1"/></robject></robject>"#),
-    Row("data.frame(a = I(list(1, 2)))", r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"AsIs","rclass":"AsIs","value":null}}}"#, r#"<robject name="v" type="dataframe"><robject name="a" type="AsIs"/></robject>"#),
+    Row(
+        "data.frame(a = 1:2, b = c('x', NA))",
+        r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"vector","rclass":"numeric","value":[1,2]},"b":{"type":"vector","rclass":"character","value":["x",null]}}}"#,
+        r#"<robject name="v" type="dataframe"><robject name="a" type="vector"><numeric value="1,2"/></robject><robject name="b" type="vector"><character value="x,"/></robject></robject>"#,
+    ),
+    Row(
+        "data.frame(f = factor('u'), d = as.Date('2010-04-20'))",
+        r#"{"type":"dataframe","rclass":"data.frame","value":{"f":{"type":"factor","rclass":"factor","ordered":false,"levels":["u"],"value":["u"]},"d":{"type":"vector","rclass":"date","format":"%Y-%m-%d","value":["2010-04-20"]}}}"#,
+        r#"<robject name="v" type="dataframe"><robject name="f" type="factor" ordered="false"><values value="u"/><levels value="u"/></robject><robject name="d" type="vector" format="%Y-%m-%d"><date value="2010-04-20"/></robject></robject>"#,
+    ),
+    Row(
+        "structure(data.frame(a = 1), class = c('tbl_df', 'tbl', 'data.frame'))",
+        r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"vector","rclass":"numeric","value":[1]}}}"#,
+        r#"<robject name="v" type="dataframe"><robject name="a" type="vector"><numeric value="1"/></robject></robject>"#,
+    ),
+    Row(
+        "data.frame(a = I(list(1, 2)))",
+        r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"AsIs","rclass":"AsIs","value":null}}}"#,
+        r#"<robject name="v" type="dataframe"><robject name="a" type="AsIs"/></robject>"#,
+    ),
     Row("data.frame()", r#"{"type":"dataframe","rclass":"data.frame","value":{}}"#, r#"<robject name="v" type="dataframe"></robject>"#),
-    Row("list(x = data.frame(x = c(0, 10), y = c('zero', 'ten')))", r#"{"type":"list","rclass":"list","value":{"x":{"type":"dataframe","rclass":"data.frame","value":{"x":{"type":"vector","rclass":"numeric","value":[0,10]},"y":{"type":"vector","rclass":"character","value":["zero","ten"]}}}}}"#, r#"<robject name="v" type="list"><robject name="x" type="dataframe"><robject name="x" type="vector"><numeric value="0,10"/></robject><robject name="y" type="vector"><character value="zero,ten"/></robject></robject></robject>"#),
+    Row(
+        "list(x = data.frame(x = c(0, 10), y = c('zero', 'ten')))",
+        r#"{"type":"list","rclass":"list","value":{"x":{"type":"dataframe","rclass":"data.frame","value":{"x":{"type":"vector","rclass":"numeric","value":[0,10]},"y":{"type":"vector","rclass":"character","value":["zero","ten"]}}}}}"#,
+        r#"<robject name="v" type="list"><robject name="x" type="dataframe"><robject name="x" type="vector"><numeric value="0,10"/></robject><robject name="y" type="vector"><character value="zero,ten"/></robject></robject></robject>"#,
+    ),
     // What has no value in the model
     Row("sum", r#"{"type":"function","rclass":"function","value":null}"#, r#"<robject name="v" type="function"/>"#),
     Row("function(x) x", r#"{"type":"function","rclass":"function","value":null}"#, r#"<robject name="v" type="function"/>"#),
@@ -77,9 +245,17 @@ const ROWS: &[Row] = &[
     Row("array(1:8, c(2, 2, 2))", r#"{"type":"array","rclass":"array","value":null}"#, r#"<robject name="v" type="array"/>"#),
     Row("ts(1:3)", r#"{"type":"ts","rclass":"ts","value":null}"#, r#"<robject name="v" type="ts"/>"#),
     Row("table(c(1, 1))", r#"{"type":"table","rclass":"table","value":null}"#, r#"<robject name="v" type="table"/>"#),
-    Row("as.difftime(1, units = 'secs')", r#"{"type":"difftime","rclass":"difftime","value":null}"#, r#"<robject name="v" type="difftime"/>"#),
+    Row(
+        "as.difftime(1, units = 'secs')",
+        r#"{"type":"difftime","rclass":"difftime","value":null}"#,
+        r#"<robject name="v" type="difftime"/>"#,
+    ),
     Row("structure(1, class = 'mine')", r#"{"type":"mine","rclass":"mine","value":null}"#, r#"<robject name="v" type="mine"/>"#),
-    Row("getClass('numeric')", r#"{"type":"classRepresentation","rclass":"classRepresentation","value":null}"#, r#"<robject name="v" type="classRepresentation"/>"#),
+    Row(
+        "getClass('numeric')",
+        r#"{"type":"classRepresentation","rclass":"classRepresentation","value":null}"#,
+        r#"<robject name="v" type="classRepresentation"/>"#,
+    ),
 ];
 
 async fn raw(session: &Session, name: &str, format: &str, slice: &[(&str, &str)]) -> String {

@@ -111,7 +111,7 @@ impl Answer {
         }
         if let Some((user, display_name)) = &self.identity {
             out.push(b",\"identity\":{\"username\":");
-            push_json(out, Text::from_str(user));
+            push_json(out, Text::of(user));
             member(out, "displayname", display_name);
             out.byte(b'}');
         }
@@ -130,7 +130,7 @@ impl Answer {
     fn json_tail(&self, out: &mut Out) {
         if let Some(console) = &self.console {
             out.push(b",\"console\":{\"value\":");
-            push_json(out, Text::from_str(console));
+            push_json(out, Text::of(console));
             out.byte(b'}');
         }
         if !self.warnings.is_empty() {
@@ -144,7 +144,7 @@ impl Answer {
                 if at > 0 {
                     out.byte(b',');
                 }
-                push_json(out, Text::from_str(block));
+                push_json(out, Text::of(block));
             }
             out.byte(b']');
         }
@@ -236,7 +236,7 @@ fn warning_name(number: usize) -> String {
 /// `,"name":"value"`
 fn member(out: &mut Out, name: &str, value: &str) {
     out.push(format!(",\"{name}\":").as_bytes());
-    push_json(out, Text::from_str(value));
+    push_json(out, Text::of(value));
 }
 
 /// `{"a":{"value":"1"}}`. Of equal names the last one counts, as JSON can hold one only.
@@ -246,9 +246,9 @@ fn group_of_values<'a>(out: &mut Out, entries: impl Iterator<Item = (&'a str, &'
         if at > 0 {
             out.byte(b',');
         }
-        push_json(out, Text::from_str(name));
+        push_json(out, Text::of(name));
         out.push(b":{\"value\":");
-        push_json(out, Text::from_str(value));
+        push_json(out, Text::of(value));
         out.byte(b'}');
     }
     out.byte(b'}');

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::Request,
-    http::Method,
-    response::Response,
-};
+use axum::{extract::Request, http::Method, response::Response};
 
 use super::{
     calls::{execute, file, object, session, user},

@@ -23,9 +23,9 @@ pub fn description<'a, V: Value<'a>>(out: &mut Out, value: V) {
 /// The same, of something that is not looked at: `class` is all that is known.
 pub fn unread(out: &mut Out, class: &str) {
     out.push(b"{\"type\":");
-    push_json(out, Text::from_str(class));
+    push_json(out, Text::of(class));
     out.push(b",\"rclass\":");
-    push_json(out, Text::from_str(class));
+    push_json(out, Text::of(class));
     out.byte(b'}');
 }
 
@@ -232,4 +232,3 @@ fn separate(out: &mut Out, first: &mut bool) {
         out.byte(b',');
     }
 }
-

@@ -141,7 +141,7 @@ impl Kind {
 
     /// The `type` member.
     fn type_name<'a, V: Value<'a>>(self, value: V) -> Text<'a> {
-        Text::from_str(match self {
+        Text::of(match self {
             Self::Null | Self::Primitive => "primitive",
             Self::Vector | Self::Moments => "vector",
             Self::Moment => "date",
@@ -155,7 +155,7 @@ impl Kind {
 
     /// The `rclass` member.
     fn class_name<'a, V: Value<'a>>(self, value: V) -> Text<'a> {
-        Text::from_str(match self {
+        Text::of(match self {
             Self::Null => "NULL",
             Self::Primitive | Self::Vector => element_class(value.storage()),
             Self::Moment | Self::Moments if value.class() == Class::Date => "date",

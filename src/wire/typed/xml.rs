@@ -31,7 +31,7 @@ pub fn description<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, value: V) {
 
 /// The same, of something that is not looked at: `class` is all that is known.
 pub fn unread(out: &mut Out, name: Text<'_>, class: &str) {
-    for (attribute, value) in [("<robject name", name), (" type", Text::from_str(class)), (" rclass", Text::from_str(class))] {
+    for (attribute, value) in [("<robject name", name), (" type", Text::of(class)), (" rclass", Text::of(class))] {
         out.push(attribute.as_bytes());
         out.push(b"=\"");
         push_xml_attribute(out, value);

@@ -21,7 +21,9 @@ async fn every_route_has_been_tried_without_a_login() {
         let method = if route.methods == Methods::File { Method::GET } else { Method::POST };
         let expected = match route.access {
             Access::Login => 401,
-            Access::Open => OPEN.iter().find(|(path, _)| *path == route.path).unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.path)).1,
+            Access::Open => {
+                OPEN.iter().find(|(path, _)| *path == route.path).unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.path)).1
+            }
         };
         for cookie in [None, Some("00000000000000000000000000000000"), Some("' OR 1=1")] {
             let client = cookie.map_or_else(|| client.clone(), |cookie| client.with_cookie(cookie));

@@ -55,7 +55,14 @@ async fn session() -> Session {
 async fn user_login() {
     let client = Client::new(Server::shared());
     let mut golden = Golden::new();
-    golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", crate::harness::PASSWORD), ("autosave", "false")]).await;
+    golden
+        .call(
+            &client,
+            Method::POST,
+            "/r/user/login",
+            &[("username", "admin"), ("password", crate::harness::PASSWORD), ("autosave", "false")],
+        )
+        .await;
     golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", "wrong")]).await;
     golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin")]).await;
     golden.call(&client, Method::POST, "/r/user/login", &[("username", "admin"), ("password", "x"), ("autosave", "sometimes")]).await;
@@ -101,14 +108,29 @@ async fn session_execute_code() {
     let mut golden = Golden::new();
     for (code, robjects, files) in [
         ("x <- 1", "", ""),
-        ("myVector <- c(0.3164758010404593, 1.1669658074158804); png(\"myplot.png\"); plot(myVector); dev.off();", "myVector", "myplot.png"),
-        ("df <- data.frame(a = 1:3, b = 4:6)\nmyformula <- formula(paste('df$b', '~', 'df$a'))\nprint(myformula)\nlm1 <- lm(myformula)\nplot(lm1)", "df", ""),
+        (
+            "myVector <- c(0.3164758010404593, 1.1669658074158804); png(\"myplot.png\"); plot(myVector); dev.off();",
+            "myVector",
+            "myplot.png",
+        ),
+        (
+            "df <- data.frame(a = 1:3, b = 4:6)\nmyformula <- formula(paste('df$b', '~', 'df$a'))\nprint(myformula)\nlm1 <- lm(myformula)\nplot(lm1)",
+            "df",
+            "",
+        ),
         ("warning('NaNs produced'); message('on the console')", "absent", "absent.txt"),
         ("cat('before'); stop('it went wrong')", "x", ""),
         ("x <-- ", "x", ""),
         ("x y", "", ""),
     ] {
-        golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("session", &session.id), ("code", code), ("robjects", robjects), ("files", files)]).await;
+        golden
+            .call(
+                &session.client,
+                Method::POST,
+                "/r/session/execute/code",
+                &[("session", &session.id), ("code", code), ("robjects", robjects), ("files", files)],
+            )
+            .await;
     }
     golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("session", &session.id)]).await;
     golden.call(&session.client, Method::POST, "/r/session/execute/code", &[("code", "1")]).await;
@@ -143,7 +165,9 @@ async fn session_object_list_get_and_delete() {
     for name in ["x", "y", "f", "df"] {
         golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", name)]).await;
     }
-    golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "df"), ("start", "1"), ("length", "5")]).await;
+    golden
+        .call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "df"), ("start", "1"), ("length", "5")])
+        .await;
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "absent")]).await;
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id)]).await;
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "x"), ("start", "-1")]).await;
@@ -169,6 +193,11 @@ async fn unknown_call_and_format() {
     let client = Client::admin(Server::shared()).await;
     let mut golden = Golden::new();
     golden.call(&client, Method::GET, "/r/session/nothing", &[]).await;
-    golden.text.push_str(&exchange(&Method::GET, "/r/user/whoami", &[("format", "text")], &client.get("/r/user/whoami", &[("format", "text")]).await));
+    golden.text.push_str(&exchange(
+        &Method::GET,
+        "/r/user/whoami",
+        &[("format", "text")],
+        &client.get("/r/user/whoami", &[("format", "text")]).await,
+    ));
     golden.check("unknown_call_and_format");
 }

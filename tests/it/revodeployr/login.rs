@@ -18,7 +18,14 @@ async fn passwords_are_taken_plain_or_as_digests() {
         assert_eq!(reply.headers["set-cookie"], format!("JSESSIONID={cookie}; Path=/deployr; HttpOnly").as_str());
     }
     let wrong = password::digest("wrong");
-    for (user, sent, status) in [("admin", "wrong", 401), ("admin", wrong.as_str(), 401), ("nobody", PASSWORD, 401), ("admin", "", 400), ("", PASSWORD, 400), ("testuser", PASSWORD, 401)] {
+    for (user, sent, status) in [
+        ("admin", "wrong", 401),
+        ("admin", wrong.as_str(), 401),
+        ("nobody", PASSWORD, 401),
+        ("admin", "", 400),
+        ("", PASSWORD, 400),
+        ("testuser", PASSWORD, 401),
+    ] {
         let reply = client.post("/r/user/login", &[("username", user), ("password", sent)]).await;
         assert_eq!(reply.status, status, "{user} {sent}");
         assert!(!reply.headers.contains_key("set-cookie"));

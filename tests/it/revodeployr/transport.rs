@@ -37,7 +37,12 @@ async fn calls_are_below_the_context_and_at_the_root() {
     }
     let other = Server::start("[sessions]\npool = 0\n[revodeployr]\ncontext = '/old/name'\nweb_context = 'https://r.example.org'");
     let client = Client::new(&other);
-    let login = read(client.raw(Method::POST, &format!("{}/old/name/r/user/login", other.address)).form(&[("username", "admin"), ("password", crate::harness::PASSWORD)])).await;
+    let login = read(
+        client
+            .raw(Method::POST, &format!("{}/old/name/r/user/login", other.address))
+            .form(&[("username", "admin"), ("password", crate::harness::PASSWORD)]),
+    )
+    .await;
     assert!(login.headers["set-cookie"].to_str().unwrap().contains("Path=/old/name;"));
     let cookie = login.success()["cookie"].as_str().unwrap().to_owned();
     assert_eq!(read(client.raw(Method::GET, &format!("{}/deployr/r/user/whoami", other.address))).await.status, 404);
@@ -72,7 +77,11 @@ async fn cookies_are_found_wherever_they_are() {
     let client = Client::admin(server).await;
     let anonymous = Client::new(server);
     let cookie = client.cookie();
-    for value in [format!("JSESSIONID={cookie}"), format!("a=b; JSESSIONID={cookie}; Path=/deployr/; HttpOnly"), format!("JSESSIONID=stale; JSESSIONID={cookie}")] {
+    for value in [
+        format!("JSESSIONID={cookie}"),
+        format!("a=b; JSESSIONID={cookie}; Path=/deployr/; HttpOnly"),
+        format!("JSESSIONID=stale; JSESSIONID={cookie}"),
+    ] {
         let reply = read(anonymous.request(Method::GET, "/r/user/whoami").header(header::COOKIE, &value)).await;
         assert_eq!(reply.status, 200, "{value}");
     }

@@ -82,7 +82,9 @@ async fn published(app: &Arc<App>, incoming: &Incoming, session: &Session, files
 fn error_of(app: &App, ending: &Ending, stopped: Option<Stop>) -> Option<(String, u16)> {
     Some(match (ending, stopped) {
         // Code may complete although it was stopped: what was cut short may have been a program that it ran.
-        (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT),
+        (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => {
+            (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT)
+        }
         (Ending::Completed, _) => return None,
         (Ending::Interrupted, _) => ("The operation was interrupted.".to_owned(), error::R_ERROR),
         (Ending::CpuLimit, _) => {
@@ -101,11 +103,13 @@ fn as_r_prints(condition: &Condition) -> String {
 
 /// The warnings that R raised, and those that are ours: objects that were asked for and are not there.
 fn warnings(executed: Executed) -> Vec<String> {
-    let raised = executed.conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
+    let raised =
+        executed.conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
     let missing = executed.missing.into_iter().map(|missing| match missing.error {
         None => format!("object '{}' not found", missing.name),
         Some(error) => format!("object '{}' could not be read: {error}", missing.name),
     });
-    let dropped = (executed.dropped_conditions > 0).then(|| format!("{} more warnings and messages were left out", executed.dropped_conditions));
+    let dropped =
+        (executed.dropped_conditions > 0).then(|| format!("{} more warnings and messages were left out", executed.dropped_conditions));
     raised.chain(missing).chain(dropped).collect()
 }

@@ -45,9 +45,15 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
     }
 }
 
-async fn objects(incoming: &Incoming, session: &Session, names: Option<Vec<String>>, detail: Detail) -> Result<(Answer, Vec<MissingObject>), Error> {
+async fn objects(
+    incoming: &Incoming,
+    session: &Session,
+    names: Option<Vec<String>>,
+    detail: Detail,
+) -> Result<(Answer, Vec<MissingObject>), Error> {
     let request = Request::Objects { names, detail, encoding: incoming.format.unwrap_or_default().encoding() };
-    let answered = session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
+    let answered =
+        session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
     match answered.reply {
         Reply::Objects { missing } => Ok((Answer { robjects: Some(answered.payload), ..about(session) }, missing)),
         Reply::Refused(message) => Ok((failed(session, message), Vec::new())),
@@ -60,7 +66,8 @@ pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Res
     let name = incoming.form.require("name")?.to_owned();
     let session = incoming.session(app)?;
     let request = Request::Remove { name: name.clone() };
-    let answered = session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
+    let answered =
+        session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
     match answered.reply {
         Reply::Removed(true) => Ok(about(&session)),
         Reply::Removed(false) => Err(unknown(&session, &name)),

@@ -1,0 +1,36 @@
+# Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
+
+.PHONY: serve test setup check fuzz bench test-newer-r clean
+
+# Starts a server to try things out on http://127.0.0.1:8050.
+serve: setup
+	cargo run --release --locked --bin offshoot -- serve --demo $(ARGS)
+
+# Every test.
+test: setup
+	cargo test --locked --no-fail-fast
+
+# Installs what is missing: R with its headers, build tools, and the packages that the tests load.
+setup:
+	@./scripts/setup
+
+# What the tests do not see: form, lints, documentation.
+check: setup
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+# What a session costs.
+bench: setup
+	cargo bench --locked --bench core
+
+# Five minutes for each fuzz target; SECONDS=60 for less.
+fuzz: setup
+	@./scripts/fuzz $(SECONDS)
+
+# The tests against R of Debian 13 and of Debian unstable, each in a root folder of its own. Needs root.
+test-newer-r: setup
+	@./scripts/test-newer-r $(RELEASES)
+
+clean:
+	cargo clean

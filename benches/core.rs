@@ -1,0 +1,234 @@
+//! What a session costs: `cargo bench --bench core` starts the server itself, and prints figures.
+//!
+//! Latencies are medians over one keep-alive connection; all work is over HTTP, with a login.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints figures, or fails")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+fn main() {
+    // Cargo asks benches that are no harness for their tests, too.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let starts: Vec<_> = (0..5).map(|_| Server::start("").took).collect();
+    report("time to first listen", median(starts));
+    let server = Server::start("");
+    let mut client = server.login();
+
+    report("open a session, from the pool", {
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let (took, session) = timed(|| client.open());
+            times.push(took);
+            client.close(&session);
+            // The pool fills up again while nobody waits.
+            client.get("/deployr/r/user/whoami");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        median(times)
+    });
+    let without = Server::start("[sessions]\npool = 0\n");
+    let mut other = without.login();
+    report("open a session, without a pool", {
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let (took, session) = timed(|| other.open());
+            times.push(took);
+            other.close(&session);
+        }
+        median(times)
+    });
+    drop((other, without));
+
+    let session = client.open();
+    report("execute/code of x <- 1", median((0..5000).map(|_| timed(|| client.execute(&session, "x <- 1", "")).0).collect()));
+    println!("{:<44} {:>10.0} /s", "execute/code, 8 connections and sessions", throughput(&server, 8));
+
+    client.execute(&session, "v <- runif(1e6)", "");
+    let path = format!("/deployr/r/session/object/get?session={session}&name=v&format=json");
+    report("1,000,000 doubles as JSON", median((0..20).map(|_| timed(|| client.get(&path)).0).collect()));
+    let (_, body) = timed(|| client.get(&path));
+    println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
+    drop(client);
+    memory(500);
+}
+
+/// Sessions' memory, shared pages counted in proportion.
+fn memory(sessions: usize) {
+    let server = Server::start("");
+    let mut client = server.login();
+    for _ in 0..sessions {
+        let session = client.open();
+        client.execute(&session, "x <- 1", "");
+    }
+    let zygote = children(server.child.id()).into_iter().next().unwrap();
+    let pss: f64 = children(zygote).iter().map(|&pid| pss(pid)).sum();
+    println!("{:<44} {:>10.2} MB", format!("memory of an idle session, of {sessions}"), pss / children(zygote).len() as f64);
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+fn pss(pid: u32) -> f64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+fn throughput(server: &Server, connections: usize) -> f64 {
+    let duration = Duration::from_secs(5);
+    let clients: Vec<_> = (0..connections).map(|_| server.login()).collect();
+    let start = Instant::now();
+    let threads: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            std::thread::spawn(move || {
+                let session = client.open();
+                let mut count = 0_u64;
+                while start.elapsed() < duration {
+                    client.execute(&session, "x <- 1", "");
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    let total: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    total as f64 / start.elapsed().as_secs_f64()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let start = Instant::now();
+    let result = work();
+    (start.elapsed(), result)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn report(what: &str, took: Duration) {
+    println!("{what:<44} {:>10.3} ms", took.as_secs_f64() * 1e3);
+}
+
+struct Server {
+    child: Child,
+    address: String,
+    took: Duration,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(settings: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        let config = folder.path().join("offshoot.toml");
+        std::fs::write(&config, settings).unwrap();
+        let data = folder.path().join("data");
+        // The accounts are made before the clock starts: only the first start of a server makes any.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(&data);
+        command.env("OFFSHOOT_ADMIN_PASSWORD", "secret").env("OFFSHOOT_LOG_LEVEL", "warn").stdout(Stdio::piped());
+        let (mut first, _) = Self::run(&mut command);
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let start = Instant::now();
+        let (child, address) = Self::run(&mut command);
+        Self { child, address, took: start.elapsed(), _folder: folder }
+    }
+
+    fn run(command: &mut Command) -> (Child, String) {
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (child, line.trim().trim_start_matches("listening on http://").to_owned())
+    }
+
+    fn login(&self) -> Client {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut client = Client { stream: BufReader::with_capacity(1 << 20, stream), cookie: String::new() };
+        let answer = client.post("/deployr/r/user/login", "username=admin&password=secret");
+        client.cookie = between(&answer, "\"cookie\":\"", "\"");
+        client
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// One connection, spoken to by hand: the client is not what is measured.
+struct Client {
+    stream: BufReader<TcpStream>,
+    cookie: String,
+}
+
+impl Client {
+    fn open(&mut self) -> String {
+        let answer = self.post("/deployr/r/session/create", "");
+        between(&answer, "\"session\":\"", "\"")
+    }
+
+    fn close(&mut self, session: &str) {
+        self.post("/deployr/r/session/close", &format!("session={session}"));
+    }
+
+    fn execute(&mut self, session: &str, code: &str, robjects: &str) -> Vec<u8> {
+        self.post("/deployr/r/session/execute/code", &format!("session={session}&code={code}&robjects={robjects}"))
+    }
+
+    fn get(&mut self, path: &str) -> Vec<u8> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: JSESSIONID={}\r\n\r\n", self.cookie))
+    }
+
+    fn post(&mut self, path: &str, body: &str) -> Vec<u8> {
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nCookie: JSESSIONID={}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.cookie,
+            body.len()
+        ))
+    }
+
+    fn send(&mut self, request: &str) -> Vec<u8> {
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let (mut line, mut length, mut status) = (String::new(), 0, String::new());
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).unwrap();
+            let head = line.trim().to_ascii_lowercase();
+            if status.is_empty() {
+                status.clone_from(&head);
+            }
+            if let Some(value) = head.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+            if head.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));
+        body
+    }
+}
+
+fn between(text: &[u8], before: &str, after: &str) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0.to_owned()
+}

@@ -1,0 +1,27 @@
+//! Any bytes, however they are cut, are frames or are refused; headers decode or do not.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use offshoot::worker::{
+    frame::Decoder,
+    protocol::{self, Reply, Request, ZygoteReply},
+};
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (cut, bytes) = input;
+    let mut decoder = Decoder::default();
+    for piece in bytes.chunks(usize::from(cut) + 1) {
+        decoder.push(piece);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    let _ = protocol::decode::<Request>(&frame.header);
+                    let _ = protocol::decode::<Reply>(&frame.header);
+                    let _ = protocol::decode::<ZygoteReply>(&frame.header);
+                }
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+    }
+});
