@@ -62,7 +62,11 @@ async fn listen(config: Config, demo: bool) -> anyhow::Result<()> {
     for &address in &config.listen {
         listeners.push(server::bind(address).await.map_err(anyhow::Error::msg)?);
     }
-    let app = App::start(config).await?;
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     first_accounts(&app, demo).await?;
 
     let router = api::router(&app);

@@ -19,7 +19,7 @@ use std::{
         atomic::{AtomicI32, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender};
@@ -37,6 +37,8 @@ use crate::{
     },
 };
 
+/// What a zygote gets to end by itself.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -258,10 +260,26 @@ impl Owner {
         if let Some(Running { mut child, control }) = self.running.take() {
             // The reader has a share of the socket: shutting it down is what the zygote sees.
             let _ = rustix::net::shutdown(&*control, rustix::net::Shutdown::Both);
-            let _ = child.wait();
+            if !ends_within(&mut child, PATIENCE) {
+                tracing::warn!("the zygote did not end, and is killed");
+                let _ = child.kill();
+                let _ = child.wait();
+            }
             self.pid.store(0, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether a process ends by itself.
+fn ends_within(child: &mut Child, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
 }
 
 /// The thread that reads what one zygote reports.

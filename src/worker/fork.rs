@@ -74,6 +74,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     confine::limit(&spec.limits, own_user)?;
     handle_signals();
     unbuffer_standard_output();
+    reseed_c();
 
     r::console::set_tag(spec.tag);
     r::init::forget_temporary_folder();
@@ -187,6 +188,23 @@ fn unbuffer_standard_output() {
     }
     // SAFETY: before anything is printed in this process.
     unsafe { libc::setvbuf(stdout, std::ptr::null_mut(), libc::_IONBF, 0) };
+}
+
+/// Compiled code that draws from C's generators must not draw in every session what the zygote would.
+fn reseed_c() {
+    let mut seed = [0; 4];
+    if getrandom::fill(&mut seed).is_ok() {
+        let seed = u32::from_ne_bytes(seed);
+        // SAFETY: one thread; both only store the seed.
+        unsafe {
+            libc::srand(seed);
+            srandom(seed);
+        }
+    }
+    unsafe extern "C" {
+        // stdlib.h; not bound by `libc`.
+        fn srandom(seed: libc::c_uint);
+    }
 }
 
 /// Whether this process is the worker, and not a child that R forked from it.

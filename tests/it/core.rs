@@ -13,6 +13,8 @@ use offshoot::{
     worker::protocol::{Ending, Execute, Executed, Reply, Request},
 };
 
+use crate::harness::{Client, Server};
+
 struct Core {
     sessions: Sessions,
     _folder: tempfile::TempDir,
@@ -126,14 +128,39 @@ async fn queued_operations_keep_their_order() {
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
+/// Installs a package that starts a thread when it is loaded.
+fn install_threaded_package(library: &std::path::Path) {
+    let source = library.join("source/threaded");
+    std::fs::create_dir_all(source.join("src")).unwrap();
+    std::fs::write(source.join("DESCRIPTION"), "Package: threaded\nVersion: 1.0\nTitle: T\nDescription: T.\nLicense: MIT\n").unwrap();
+    std::fs::write(source.join("NAMESPACE"), "useDynLib(threaded)\n").unwrap();
+    let code = "#include <pthread.h>\n#include <unistd.h>\n\
+                static void *run(void *x) { for (;;) pause(); return x; }\n\
+                void R_init_threaded(void *dll) { pthread_t thread; pthread_create(&thread, 0, run, 0); }\n";
+    std::fs::write(source.join("src/threaded.c"), code).unwrap();
+    let install = std::process::Command::new("R").args(["CMD", "INSTALL", "--no-docs", "-l"]).arg(library).arg(&source).output().unwrap();
+    assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
+}
+
 #[tokio::test]
 async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
-    let core = Core::start(|config| config.r.preload = vec!["lattice".into(), "nowhere".into()]).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
-    let code = "cat('lattice' %in% loadedNamespaces(), 'nowhere' %in% loadedNamespaces(), length(list.files('/proc/self/task')))";
-    let answer = session.operate(&execute(&[]), code.into(), Admission::Immediate).await.unwrap();
-    assert_eq!(answer.console, "TRUE FALSE 1");
-    core.sessions.stop(Duration::from_secs(5)).await;
+    let library = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    install_threaded_package(library.path());
+    let server = Server::start(&format!(
+        "[sessions]\npool = 0\n[r]\npreload = ['lattice', 'threaded', 'nowhere']\nlibraries = ['{}']",
+        library.path().display()
+    ));
+    let log = server.log();
+    assert!(log.contains("package threaded is not preloaded: it starts a thread, which would not live in the sessions"), "{log}");
+    assert!(log.contains("package nowhere is not preloaded: there is no package called"), "{log}");
+    let session = Client::admin(&server).await.session().await;
+    assert_eq!(
+        session.prints("cat(c('lattice', 'threaded') %in% loadedNamespaces(), length(list.files('/proc/self/task')))").await,
+        "TRUE FALSE 1"
+    );
+    // A session may load it itself.
+    assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ impl Incoming {
     /// As [`Self::session`], and 409.
     pub fn idle_session(&self, app: &App) -> Result<Arc<Session>, Error> {
         let session = self.session(app)?;
-        if session.is_busy() { Err(Error::busy().of_session(session.id)) } else { Ok(session) }
+        if session.is_busy() { Err(Error::busy()) } else { Ok(session) }
     }
 
     /// The server's address, for URLs in the answer.

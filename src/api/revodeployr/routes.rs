@@ -125,7 +125,11 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     };
     match answered {
         Ok(answer) => answer.render(route.path, format),
-        Err(error) => error.answer(route.path, format),
+        // A client that talks about a session is told that it is still there.
+        Err(error) => match incoming.session(&app) {
+            Ok(session) => error.of_session(session.id).answer(route.path, format),
+            Err(_) => error.answer(route.path, format),
+        },
     }
 }
 

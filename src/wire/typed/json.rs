@@ -1,11 +1,10 @@
 //! The typed form as JSON: `{"type":"vector","rclass":"numeric","value":[1,2]}`.
 
-use super::{Kind, MAX_DEPTH, Place, Scratch, Slice, each_moment, moment_format, push_moment};
+use super::{Atom, Kind, MAX_DEPTH, Place, Scratch, Slice, each_atom, each_moment, label, moment_format, push_moment, separate};
 use crate::wire::{
-    Out, Storage, Text, Value,
+    Out, Text, Value,
     number::{infinity, push_double, push_integer},
     text::{push_json, push_json_escaped},
-    value::NA_INTEGER,
 };
 
 /// Writes `value`, or a slice of it, as one object.
@@ -138,45 +137,18 @@ impl Writer<'_> {
     fn elements<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
         let out = &mut *self.out;
         let mut first = true;
-        match vector.storage() {
-            Storage::Double => vector.doubles(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    if number.is_finite() {
-                        push_double(out, number);
-                    } else if number.is_nan() {
-                        out.push(b"null");
-                    } else {
-                        out.byte(b'"');
-                        out.push(infinity(number).as_bytes());
-                        out.byte(b'"');
-                    }
-                }
-            }),
-            Storage::Integer => vector.integers(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    if number == NA_INTEGER { out.push(b"null") } else { push_integer(out, number) }
-                }
-            }),
-            Storage::Logical => vector.integers(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    out.push(match number {
-                        NA_INTEGER => b"null",
-                        0 => b"false",
-                        _ => b"true",
-                    });
-                }
-            }),
-            Storage::String => {
-                for at in from..to {
-                    separate(out, &mut first);
-                    push_json(out, vector.string(at));
-                }
+        each_atom(vector, from, to, |atom| {
+            separate(out, &mut first);
+            match atom {
+                Atom::Na => out.push(b"null"),
+                Atom::Logical(true) => out.push(b"true"),
+                Atom::Logical(false) => out.push(b"false"),
+                Atom::Integer(number) => push_integer(out, number),
+                Atom::Double(number) => push_double(out, number),
+                Atom::Infinite(number) => push_json(out, Text::of(infinity(number))),
+                Atom::Text(text) => push_json(out, text),
             }
-            Storage::Null | Storage::List | Storage::Other => {}
-        }
+        });
     }
 
     /// Dates or moments, as strings.
@@ -213,22 +185,5 @@ impl Writer<'_> {
         if at > 0 {
             self.out.byte(b',');
         }
-    }
-}
-
-/// The label of a factor's code; `NA` for `NA` and for a code without a level.
-pub(super) fn label<'a, V: Value<'a>>(factor: V, code: i32) -> Text<'a> {
-    match usize::try_from(code) {
-        Ok(code) if code >= 1 && code <= factor.levels() => factor.level(code - 1),
-        _ => Text::Na,
-    }
-}
-
-#[inline]
-fn separate(out: &mut Out, first: &mut bool) {
-    if *first {
-        *first = false;
-    } else {
-        out.byte(b',');
     }
 }

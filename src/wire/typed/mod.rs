@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Class, Out, Shape, Storage, Text, Value,
     time::{DATE_FORMAT, DATE_TIME_FORMAT},
+    value::NA_INTEGER,
 };
 
 /// Lists deeper than this are cut off with a null value.
@@ -188,12 +189,76 @@ pub fn is_encodable<'a, V: Value<'a>>(value: V) -> bool {
     Kind::of(value, Place::Alone).is_encodable()
 }
 
+/// One element of a plain vector.
+enum Atom<'a> {
+    Na,
+    Logical(bool),
+    Integer(i32),
+    /// Finite.
+    Double(f64),
+    Infinite(f64),
+    Text(Text<'a>),
+}
+
+/// Calls `each` with the elements `from..to` of a plain vector.
+#[inline]
+fn each_atom<'a, V: Value<'a>>(vector: V, from: usize, to: usize, mut each: impl FnMut(Atom<'a>)) {
+    match vector.storage() {
+        Storage::Double => vector.doubles(from, to, |piece| {
+            for &number in piece {
+                each(if number.is_finite() {
+                    Atom::Double(number)
+                } else if number.is_nan() {
+                    Atom::Na
+                } else {
+                    Atom::Infinite(number)
+                });
+            }
+        }),
+        Storage::Integer => vector.integers(from, to, |piece| {
+            for &number in piece {
+                each(if number == NA_INTEGER { Atom::Na } else { Atom::Integer(number) });
+            }
+        }),
+        Storage::Logical => vector.integers(from, to, |piece| {
+            for &number in piece {
+                each(if number == NA_INTEGER { Atom::Na } else { Atom::Logical(number != 0) });
+            }
+        }),
+        Storage::String => {
+            for at in from..to {
+                let text = vector.string(at);
+                each(if text.is_na() { Atom::Na } else { Atom::Text(text) });
+            }
+        }
+        Storage::Null | Storage::List | Storage::Other => {}
+    }
+}
+
+/// The label of a factor's code; `NA` for `NA` and for a code without a level.
+fn label<'a, V: Value<'a>>(factor: V, code: i32) -> Text<'a> {
+    match usize::try_from(code) {
+        Ok(code) if code >= 1 && code <= factor.levels() => factor.level(code - 1),
+        _ => Text::Na,
+    }
+}
+
+/// Writes a comma, but not the first time.
+#[inline]
+fn separate(out: &mut Out, first: &mut bool) {
+    if *first {
+        *first = false;
+    } else {
+        out.byte(b',');
+    }
+}
+
 /// Calls `each` with the numbers of a vector, whole or not, as doubles; `None` for `NA` and `NaN`.
 fn each_moment<'a, V: Value<'a>>(value: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
     if value.storage() == Storage::Integer {
         value.integers(from, to, |piece| {
             for &number in piece {
-                each((number != super::value::NA_INTEGER).then(|| f64::from(number)));
+                each((number != NA_INTEGER).then(|| f64::from(number)));
             }
         });
     } else {

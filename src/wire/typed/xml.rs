@@ -5,12 +5,13 @@
 //! stands in quotes, with its own quotes doubled. A string by itself is quoted only where it would be taken
 //! for something else: when it is empty or begins with a quote.
 
-use super::{Kind, MAX_DEPTH, Place, Scratch, Slice, each_moment, element_class, json::label, moment_format, push_moment};
+use super::{
+    Atom, Kind, MAX_DEPTH, Place, Scratch, Slice, each_atom, each_moment, element_class, label, moment_format, push_moment, separate,
+};
 use crate::wire::{
     Out, Storage, Text, Value,
     number::{infinity, push_double, push_integer},
     text::{push_xml_attribute, push_xml_escaped},
-    value::NA_INTEGER,
 };
 
 /// Writes `value`, or a slice of it, as one element called `name`.
@@ -157,43 +158,18 @@ impl Writer<'_> {
     fn elements<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
         let out = &mut *self.out;
         let mut first = true;
-        match vector.storage() {
-            Storage::Double => vector.doubles(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    if number.is_finite() {
-                        push_double(out, number);
-                    } else if !number.is_nan() {
-                        out.push(infinity(number).as_bytes());
-                    }
-                }
-            }),
-            Storage::Integer => vector.integers(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    if number != NA_INTEGER {
-                        push_integer(out, number);
-                    }
-                }
-            }),
-            Storage::Logical => vector.integers(from, to, |piece| {
-                for &number in piece {
-                    separate(out, &mut first);
-                    out.push(match number {
-                        NA_INTEGER => b"",
-                        0 => b"false",
-                        _ => b"true",
-                    });
-                }
-            }),
-            Storage::String => {
-                for at in from..to {
-                    separate(out, &mut first);
-                    push_item(out, vector.string(at));
-                }
+        each_atom(vector, from, to, |atom| {
+            separate(out, &mut first);
+            match atom {
+                Atom::Na => {}
+                Atom::Logical(true) => out.push(b"true"),
+                Atom::Logical(false) => out.push(b"false"),
+                Atom::Integer(number) => push_integer(out, number),
+                Atom::Double(number) => push_double(out, number),
+                Atom::Infinite(number) => out.push(infinity(number).as_bytes()),
+                Atom::Text(text) => push_item(out, text),
             }
-            Storage::Null | Storage::List | Storage::Other => {}
-        }
+        });
     }
 
     fn moments<'a, V: Value<'a>>(&mut self, vector: V, from: usize, to: usize) {
@@ -216,14 +192,6 @@ impl Writer<'_> {
 
     fn end(&mut self) {
         self.out.push(b"\"/>");
-    }
-}
-
-fn separate(out: &mut Out, first: &mut bool) {
-    if *first {
-        *first = false;
-    } else {
-        out.byte(b',');
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
@@ -29,7 +29,7 @@ impl Server {
             // The kernel ends the server when the thread that started it does: this one never ends.
             let (started, server) = std::sync::mpsc::channel();
             std::thread::spawn(move || {
-                started.send(Self::start("")).ok();
+                started.send(Self::start_in(folder_of_the_shared_server(), "")).ok();
                 loop {
                     std::thread::park();
                 }
@@ -113,6 +113,12 @@ impl Server {
         rustix::process::kill_process(rustix::process::Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
     }
 
+    fn signal_if_running(&mut self, signal: rustix::process::Signal) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(signal);
+        }
+    }
+
     /// Waits for the end of the server.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -133,9 +139,25 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // In order, so that nothing is being written while the folder goes.
+        self.signal_if_running(rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
+}
+
+/// The shared server has nobody to remove its folder at the end: the next run of the tests does.
+fn folder_of_the_shared_server() -> tempfile::TempDir {
+    const PREFIX: &str = "offshoot-tests-";
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    folder
 }
 
 /// A test that is killed leaves no server behind.

@@ -51,7 +51,7 @@ pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Resul
             })
         }
         Reply::Refused(message) => Ok(failed(&session, message)),
-        _ => Err(unexpected(&session)),
+        _ => Err(unexpected()),
     }
 }
 

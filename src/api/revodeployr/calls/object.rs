@@ -40,7 +40,7 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
     let (answer, missing) = objects(incoming, &session, Some(vec![name]), Detail::Value(Slice { start, length })).await?;
     match missing.into_iter().next() {
         None => Ok(answer),
-        Some(MissingObject { name, error: None }) => Err(unknown(&session, &name)),
+        Some(MissingObject { name, error: None }) => Err(unknown(&name)),
         Some(MissingObject { error: Some(message), .. }) => Ok(failed(&session, message)),
     }
 }
@@ -57,7 +57,7 @@ async fn objects(
     match answered.reply {
         Reply::Objects { missing } => Ok((Answer { robjects: Some(answered.payload), ..about(session) }, missing)),
         Reply::Refused(message) => Ok((failed(session, message), Vec::new())),
-        _ => Err(unexpected(session)),
+        _ => Err(unexpected()),
     }
 }
 
@@ -70,14 +70,14 @@ pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Res
         session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
     match answered.reply {
         Reply::Removed(true) => Ok(about(&session)),
-        Reply::Removed(false) => Err(unknown(&session, &name)),
+        Reply::Removed(false) => Err(unknown(&name)),
         Reply::Refused(message) => Ok(failed(&session, message)),
-        _ => Err(unexpected(&session)),
+        _ => Err(unexpected()),
     }
 }
 
-fn unknown(session: &Session, name: &str) -> Error {
-    Error::invalid(format!("There is no object {name:?} in the R session.")).of_session(session.id)
+fn unknown(name: &str) -> Error {
+    Error::invalid(format!("There is no object {name:?} in the R session."))
 }
 
 /// R raised an error: not the caller's fault, nor the server's.
@@ -86,6 +86,6 @@ pub(super) fn failed(session: &Session, message: String) -> Answer {
 }
 
 /// A worker that answers another question: it is broken.
-pub(super) fn unexpected(session: &Session) -> Error {
-    Error::internal(&std::io::Error::other("a worker gave an answer to another question")).of_session(session.id)
+pub(super) fn unexpected() -> Error {
+    Error::internal(&std::io::Error::other("a worker gave an answer to another question"))
 }
