@@ -130,6 +130,18 @@ async fn ordinary_r_works() {
 }
 
 #[tokio::test]
+async fn a_data_table_is_a_data_frame() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "library(data.table); d <- data.table(k = c('a', 'b', 'a'), v = 1:3, i = as.IDate('2020-01-01') + 0:2)[, .(s = sum(v), i = max(i)), by = k]";
+    let response = session.execute(code, &[("robjects", "d")]).await.success();
+    let columns = &response["robjects"]["d"]["value"];
+    assert_eq!((&columns["k"]["value"], &columns["s"]["value"]), (&json!(["a", "b"]), &json!([4, 2])));
+    assert_eq!(columns["i"]["value"], json!(["2020-01-03", "2020-01-02"]));
+    // Threads that its compiled code starts are the session's own.
+    assert_eq!(session.prints("setDTthreads(2); x <- data.table(k = sample(1e3, 1e5, TRUE))[, .N, by = k]; cat(sum(x$N))").await, "100000");
+}
+
+#[tokio::test]
 async fn memory_that_is_not_there_is_an_error() {
     let session = Client::admin(Server::shared()).await.session().await;
     assert!(session.fails("x <- numeric(2e9)").await.starts_with("cannot allocate vector of size 14.9 Gb"));

@@ -57,6 +57,16 @@ async fn grid_and_lattice_plot_as_base_graphics_do() {
 }
 
 #[tokio::test]
+async fn ggplot2_plots_too() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "library(ggplot2); print(ggplot(mtcars, aes(wt, mpg)) + geom_point()); p <- ggplot(cars, aes(speed, dist)) + \
+                geom_smooth(method = 'lm', formula = y ~ x); print(p); ggsave('saved.png', p, width = 2, height = 2, dpi = 100)";
+    let found = plots(&session, code, "saved.png").await;
+    let sizes: Vec<_> = found.iter().map(|(name, bytes)| (name.as_str(), png_size(bytes))).collect();
+    assert_eq!(sizes, [("saved.png", (200, 200)), ("unnamedplot001.png", (480, 480)), ("unnamedplot002.png", (480, 480))]);
+}
+
+#[tokio::test]
 async fn named_devices_do_what_they_do_in_r() {
     let session = Client::admin(Server::shared()).await.session().await;
     let code = "png('myplot.png', width = 300, height = 250); plot(rnorm(100)); invisible(dev.off()); pdf('a b.pdf'); plot(1); invisible(dev.off())";
