@@ -49,7 +49,7 @@ impl Default for Config {
 pub struct Http {
     /// Largest body of a form, in MiB; more is answered with 413.
     pub form_mib: u64,
-    /// Seconds that a client may take to send the head of a request.
+    /// Seconds that a client may take to send the head of a request, idle connections included.
     pub head_seconds: u64,
     /// Seconds that a client may take to send a form.
     pub form_seconds: u64,
@@ -57,7 +57,7 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { form_mib: 64, head_seconds: 30, form_seconds: 300 }
+        Self { form_mib: 64, head_seconds: 60, form_seconds: 300 }
     }
 }
 

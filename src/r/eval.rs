@@ -97,7 +97,6 @@ fn place(message: &str) -> (u32, u32) {
 /// Evaluates parsed code; with `print`, visible values are printed. Conditions are in [`conditions::take`]
 /// afterwards.
 pub fn run(code: &Code, print: bool) -> Ending {
-    interrupt::clear();
     let expressions = code.0;
     match protect(|r| run_all(r, expressions, print)) {
         Ok(()) => Ending::Completed,

@@ -8,7 +8,7 @@ use std::{
 
 use libR_sys::R_ToplevelExec;
 
-use super::{console, ffi};
+use super::{console, ffi, interrupt};
 
 /// Proof of standing inside [`protect`], on R's thread. Functions that ask for it may call R functions that
 /// fail by longjmp; their frames, and those of their callers up to [`protect`], own nothing.
@@ -50,9 +50,25 @@ pub fn protect<T, F: FnOnce(R) -> T>(body: F) -> Result<T, Jumped> {
 /// [`protect`] for work of our own: R's message goes into the error and not to the console.
 pub fn protect_quietly<T, F: FnOnce(R) -> T>(body: F) -> Result<T, String> {
     let was = console::silence_errors(true);
+    let earlier = mark_error_text(0);
     let result = protect(body);
     console::silence_errors(was);
-    result.map_err(|Jumped| last_error())
+    if result.is_ok() {
+        mark_error_text(earlier);
+    }
+    result.map_err(|Jumped| match last_error() {
+        _ if interrupt::cpu_limit_reached() => "stopped at the limit on processor time".to_owned(),
+        message if message.is_empty() => "interrupted".to_owned(),
+        message => message,
+    })
+}
+
+/// Sets the first byte of the text of R's last error, and returns what it was. An interrupt is no error, and
+/// leaves the text as it is: only with a mark in it can the two be told apart. Without an error, the mark is
+/// taken away again, as the text is the user's (`geterrmessage()`).
+fn mark_error_text(byte: u8) -> u8 {
+    // SAFETY: R returns a static array of its own, which is not constant; one thread.
+    unsafe { ffi::R_curErrorBuf().cast_mut().cast::<u8>().replace(byte) }
 }
 
 /// The text of R's last error, without its "Error in f(x) : ".

@@ -9,7 +9,7 @@ use libR_sys::R_interrupts_pending;
 
 static CPU_LIMIT_REACHED: AtomicBool = AtomicBool::new(false);
 
-/// The handler of SIGINT: one store.
+/// The handler of SIGINT: one store. While R waits in `select`, it has a handler of its own in this one's place.
 pub extern "C" fn on_interrupt(_signal: c_int) {
     // SAFETY: an int that R reads from this thread, between instructions of its own choosing.
     unsafe { R_interrupts_pending = 1 };
@@ -23,7 +23,7 @@ pub extern "C" fn on_cpu_limit(_signal: c_int) {
     unsafe { R_interrupts_pending = 1 };
 }
 
-/// Forgets an interrupt that came too late for the last evaluation.
+/// Forgets an interrupt that came too late for the last command.
 pub fn clear() {
     CPU_LIMIT_REACHED.store(false, Ordering::Relaxed);
     // SAFETY: as in `on_interrupt`.

@@ -49,7 +49,10 @@ impl Worker {
         self.reply(&Reply::Hello, &[]);
         while let Ok(Some(frame)) = channel::receive(&*self.socket, &mut incoming) {
             fork::watch_supervisor(true);
+            r::interrupt::clear();
+            confine::allow_cpu(self.cpu_seconds);
             let (reply, payload) = self.answer(&frame);
+            confine::allow_cpu(None);
             fork::watch_supervisor(false);
             self.reply(&reply, &payload);
         }
@@ -67,10 +70,7 @@ impl Worker {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
             Some(Request::Remove { name }) => (remove(&name), Vec::new()),
-            Some(Request::End) => {
-                confine::allow_cpu(self.cpu_seconds);
-                r::console::end_session()
-            }
+            Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), Vec::new()),
         }
     }
@@ -80,7 +80,6 @@ impl Worker {
             return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
         };
         let before = Snapshot::of(&self.work);
-        confine::allow_cpu(self.cpu_seconds);
         let ending = match r::eval::parse(code) {
             Err(error) => Ending::SyntaxError { message: error.message, line: error.line, column: error.column },
             Ok(code) => match r::eval::run(&code, execute.print) {
@@ -96,7 +95,6 @@ impl Worker {
         }
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
-        confine::allow_cpu(None);
         let changed = Snapshot::of(&self.work).since(&before);
         let mut wanted: Vec<&String> = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path)).collect();
         for name in &execute.publish {

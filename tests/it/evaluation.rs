@@ -28,6 +28,7 @@ async fn an_error_stops_the_rest_and_has_its_call() {
     assert_eq!(session.fails("stop('no call', call. = FALSE)").await, "no call");
     assert_eq!(session.fails("stop(structure(class = c('mine', 'error', 'condition'), list(message = 'own', call = NULL)))").await, "own");
     assert_eq!(session.fails("log('a')").await, "Error in log(\"a\") : non-numeric argument to mathematical function");
+    assert_eq!(session.prints("cat(geterrmessage())").await, "Error in log(\"a\") : non-numeric argument to mathematical function");
     // What an earlier evaluation left behind is not taken for the cause of a later one.
     assert!(session.fails("f <- function(n) f(n + 1); f(1)").await.contains("too"));
     assert_eq!(

@@ -51,6 +51,20 @@ async fn an_operation_has_a_time_limit() {
 }
 
 #[tokio::test]
+async fn reading_an_object_has_a_time_limit_too() {
+    let server = Server::start("[sessions]\npool = 0\noperation_seconds = 1\ncpu_seconds = 1");
+    let session = Client::admin(&server).await.session().await;
+    session.fails("stop('an earlier error')").await;
+    session.run("delayedAssign('slow', Sys.sleep(60)); delayedAssign('busy', repeat {}); x <- 1").await;
+    let slow = session.get("object/get", &[("name", "slow")]).await.json();
+    assert_eq!((&slow["success"], &slow["error"]), (&serde_json::json!(false), &serde_json::json!("interrupted")));
+    let busy = session.get("object/get", &[("name", "busy")]).await.json();
+    assert_eq!(busy["success"], false);
+    assert!(["interrupted", "stopped at the limit on processor time"].contains(&busy["error"].as_str().unwrap()), "{busy}");
+    assert_eq!(session.value("x").await["value"], 1);
+}
+
+#[tokio::test]
 async fn the_number_of_sessions_is_limited() {
     let server = Server::start("[sessions]\npool = 1\nmax = 3\nmax_per_user = 2");
     let client = Client::admin(&server).await;

@@ -73,6 +73,12 @@ async fn published(app: &Arc<App>, incoming: &Incoming, session: &Session, files
         published.take(&from, &files, login)
     });
     let taken = taken.await.unwrap_or_default();
+    if incoming.login().is_err() {
+        // A logout has looked for files before these were there.
+        let published = Arc::clone(&app.published);
+        let _ = tokio::task::spawn_blocking(move || published.forget(login)).await;
+        return Vec::new();
+    }
     let base = incoming.base(app);
     let named = files.iter().filter(|file| taken.contains(&file.id));
     named.map(|file| (file.name.clone(), identifiers::file_url(&base, file.id, &file.name))).collect()
