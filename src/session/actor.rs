@@ -291,7 +291,17 @@ impl Actor {
     }
 
     fn entomb(&self, cause: Cause) -> Tombstone {
-        self.session.tombstone.get_or_init(|| Tombstone { cause, last_output: self.printed.end(LAST_OUTPUT) }).clone()
+        self.session.tombstone.get_or_init(|| Tombstone { cause, last_output: self.last_output() }).clone()
+    }
+
+    /// The end of what was printed since the last execution, or else of what that printed.
+    fn last_output(&self) -> String {
+        let since = self.printed.end(LAST_OUTPUT);
+        if !since.is_empty() {
+            return since;
+        }
+        let last = self.session.output();
+        last[last.floor_char_boundary(last.len().saturating_sub(LAST_OUTPUT))..].to_owned()
     }
 
     /// Takes jobs until the session is closed (`None`) or its worker has ended.
