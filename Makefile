@@ -4,7 +4,8 @@
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
-	cargo run --release --locked --bin offshoot -- serve --demo $(ARGS)
+	cargo build --release --locked --bins
+	cargo run --release --locked --quiet --bin offshoot -- serve --demo $(ARGS)
 
 # Every test.
 test: setup

@@ -188,7 +188,10 @@ impl Owner {
             .current_dir("/")
             // Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0);
-        let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+        let child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("r.worker: {} is not there; cargo build makes it, beside offshoot", program.display()),
+            _ => format!("r.worker: {}: {error}", program.display()),
+        })?;
         drop(command);
         self.pid.store(child.id().cast_signed(), Ordering::Relaxed);
         let control = Arc::new(ours);

@@ -42,6 +42,21 @@ fn wrong_settings_stop_the_start_and_are_named() {
 }
 
 #[test]
+fn a_missing_worker_program_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output = offshoot(
+        &["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()],
+        None,
+        &[("OFFSHOOT_R_WORKER", "/nowhere/worker")],
+    );
+    assert_eq!(
+        said(&output).lines().last().unwrap(),
+        "offshoot: r.worker: /nowhere/worker is not there; cargo build makes it, beside offshoot"
+    );
+}
+
+#[test]
 fn the_settings_in_force_can_be_printed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("offshoot.toml");
