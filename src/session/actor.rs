@@ -356,7 +356,7 @@ impl Actor {
                     return match received.ok().flatten() {
                         Some((Reply::Quit(status), _)) => Err(self.cause(Some(Reply::Quit(status)), stopped).await),
                         Some((reply, payload)) => {
-                            self.worker.console.drain(|_, text| printed.push(text));
+                            self.worker.console.finish(|_, text| printed.push(text));
                             let console = self.printed.take();
                             if matches!(reply, Reply::Executed(_)) {
                                 session.set_output(&console);
@@ -388,7 +388,7 @@ impl Actor {
     async fn cause(&mut self, last: Option<Reply>, killed_for: Option<Stop>) -> Cause {
         let exit = self.worker.wait().await;
         let printed = &mut self.printed;
-        self.worker.console.drain(|_, text| printed.push(text));
+        self.worker.console.finish(|_, text| printed.push(text));
         match (last, killed_for) {
             (Some(Reply::Quit(status)), _) => Cause::Quit(status),
             (_, Some(stop)) => Cause::Unstoppable(stop),

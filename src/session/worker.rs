@@ -104,7 +104,7 @@ impl Nursery {
             Err(_) => worker.signal(Signal::KILL),
         }
         let mut said = Vec::new();
-        worker.console.drain(|_, text| said.extend_from_slice(text));
+        worker.console.finish(|_, text| said.extend_from_slice(text));
         worker.bury().await;
         Err(format!("a worker did not start: {}", String::from_utf8_lossy(&said).trim()))
     }
@@ -276,6 +276,12 @@ impl Console {
                 }
             }
         }
+    }
+
+    /// The same, when the worker has replied or ended: nothing is kept back for what may follow.
+    pub fn finish(&mut self, mut each: impl FnMut(Mark, &[u8])) {
+        self.drain(&mut each);
+        self.stream.flush(each);
     }
 
     fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
