@@ -47,11 +47,7 @@ fn open_descriptors(server: &Server) -> usize {
 async fn a_busy_session_refuses_every_call() {
     let session = Client::admin(Server::shared()).await.session().await;
     let folder = session.value("x <- getwd()").await["value"].as_str().unwrap().to_owned();
-    let running = tokio::spawn({
-        let session = session.clone();
-        async move { session.execute("while (!file.exists('go')) Sys.sleep(0.01); x <- 2", &[("robjects", "x")]).await.success() }
-    });
-    while session.get("ping", &[]).await.status != 409 {}
+    let running = session.occupy("while (!file.exists('go')) Sys.sleep(0.01); x <- 2").await;
     for call in ["ping", "output", "history", "object/list", "object/get"] {
         let reply = session.get(call, &[("name", "x")]).await;
         assert_eq!(reply.status, 409, "{call}");
@@ -61,6 +57,6 @@ async fn a_busy_session_refuses_every_call() {
         assert_eq!(session.post(call, &[("name", "x"), ("code", "1")]).await.status, 409, "{call}");
     }
     std::fs::write(std::path::Path::new(&folder).join("go"), "").unwrap();
-    assert_eq!(running.await.unwrap()["robjects"]["x"]["value"], 2);
-    session.get("ping", &[]).await.success();
+    running.await.unwrap().unwrap().success();
+    assert_eq!(session.value("x").await["value"], 2);
 }

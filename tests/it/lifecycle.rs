@@ -61,13 +61,9 @@ async fn a_session_that_dies_says_how_and_nobody_else_notices() {
         let session = client.session().await;
         let victim = pid(&session).await;
         let text = if busy {
-            let waiting = tokio::spawn({
-                let session = session.clone();
-                async move { session.execute("cat('at work'); Sys.sleep(60)", &[]).await }
-            });
-            while session.get("ping", &[]).await.status != 409 {}
+            let waiting = session.occupy("cat('at work'); Sys.sleep(60)").await;
             kill(victim, Signal::KILL);
-            let reply = waiting.await.unwrap();
+            let reply = waiting.await.unwrap().unwrap();
             assert_eq!(reply.status, 502);
             reply.json()["error"].as_str().unwrap().to_owned()
         } else {
@@ -139,14 +135,7 @@ async fn sigterm_ends_everything_in_order() {
     let mut server = Server::start("[sessions]\npool = 2");
     let client = Client::admin(&server).await;
     let (busy, _idle) = (client.session().await, client.session().await);
-    let running = tokio::spawn({
-        let busy = busy.clone();
-        async move {
-            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
-            busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await
-        }
-    });
-    while busy.get("ping", &[]).await.status != 409 {}
+    let running = busy.occupy("repeat {}").await;
     let processes = descendants(server.pid());
     assert!(processes.len() >= 3);
     let asked = Instant::now();
@@ -158,8 +147,7 @@ async fn sigterm_ends_everything_in_order() {
     assert_eq!(session_folders(&server), 0);
     // Whoever was waiting got an answer, and not a broken connection.
     let answered = running.await.unwrap().expect("an answer");
-    let text = answered.text().await.unwrap();
-    assert!(text.contains("interrupted") || text.contains("ended"), "{text}");
+    assert!(answered.text().contains("interrupted") || answered.text().contains("ended"), "{}", answered.text());
 }
 
 #[tokio::test]
@@ -168,14 +156,7 @@ async fn nothing_outlives_a_server_that_is_killed_and_the_next_one_clears_up() {
     let client = Client::admin(&server).await;
     let (busy, idle) = (client.session().await, client.session().await);
     idle.run("x <- 1; system('sleep 1000 &')").await;
-    tokio::spawn({
-        let busy = busy.clone();
-        async move {
-            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
-            let _ = busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await;
-        }
-    });
-    while busy.get("ping", &[]).await.status != 409 {}
+    let _running = busy.occupy("repeat {}").await;
     let processes = descendants(server.pid());
     server.signal(Signal::KILL);
     let killed = Instant::now();
@@ -194,14 +175,7 @@ async fn a_busy_session_whose_zygote_is_dead_ends_with_the_server() {
     let client = Client::admin(&server).await;
     let busy = client.session().await;
     let worker = pid(&busy).await;
-    tokio::spawn({
-        let busy = busy.clone();
-        async move {
-            let form = [("session", busy.id.as_str()), ("code", "repeat {}")];
-            let _ = busy.client.request(reqwest::Method::POST, "/r/session/execute/code").form(&form).send().await;
-        }
-    });
-    while busy.get("ping", &[]).await.status != 409 {}
+    let _running = busy.occupy("repeat {}").await;
     let zygote = server.zygote();
     kill(zygote, Signal::KILL);
     eventually("another zygote is started", || ![0, zygote].contains(&server.zygote()));

@@ -126,6 +126,19 @@ impl Session {
         self.client.post("/r/session/execute/code", &form).await
     }
 
+    /// Runs code that takes its time, and returns when the session is busy with it. The task has the answer,
+    /// unless the connection broke.
+    pub async fn occupy(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
+        let request = self.client.request(Method::POST, "/r/session/execute/code").form(&[("session", self.id.as_str()), ("code", code)]);
+        let running = tokio::spawn(async move {
+            let response = request.send().await.ok()?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            Some(Reply { status, headers, body: response.bytes().await.ok()?.to_vec() })
+        });
+        while self.get("ping", &[]).await.status != 409 {}
+        running
+    }
+
     /// Runs code that succeeds; the member `response`.
     pub async fn run(&self, code: &str) -> Value {
         self.execute(code, &[]).await.success()

@@ -182,17 +182,13 @@ async fn session_object_list_get_and_delete() {
 async fn session_that_is_busy_and_then_dead() {
     let session = session().await;
     let folder = session.value("getwd()").await["value"].as_str().unwrap().to_owned();
-    let running = tokio::spawn({
-        let session = session.clone();
-        let code = "cat('waiting'); while (!file.exists('go')) Sys.sleep(0.01); tools::pskill(Sys.getpid(), 9); Sys.sleep(60)";
-        async move { session.execute(code, &[]).await }
-    });
-    while session.get("ping", &[]).await.status != 409 {}
+    let code = "cat('waiting'); while (!file.exists('go')) Sys.sleep(0.01); tools::pskill(Sys.getpid(), 9); Sys.sleep(60)";
+    let running = session.occupy(code).await;
     let named = [("session", session.id.as_str())];
     let mut golden = Golden::new();
     golden.call(&session.client, Method::GET, "/r/session/ping", &named).await;
     std::fs::write(std::path::Path::new(&folder).join("go"), "").unwrap();
-    golden.text.push_str(&exchange(&Method::POST, "/r/session/execute/code", &named, &running.await.unwrap()));
+    golden.text.push_str(&exchange(&Method::POST, "/r/session/execute/code", &named, &running.await.unwrap().unwrap()));
     golden.text.push_str("--------\n");
     golden.call(&session.client, Method::GET, "/r/session/ping", &named).await;
     golden.check("session_that_is_busy_and_then_dead");
