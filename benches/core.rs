@@ -56,7 +56,19 @@ fn main() {
     let (_, body) = timed(|| client.get(&path));
     println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
     drop(client);
+    interrupts();
     memory(500);
+}
+
+/// How long after its time limit an operation stops: the limit is an interrupt like any other.
+fn interrupts() {
+    let server = Server::start("[sessions]\noperation_seconds = 1\n");
+    let mut client = server.login();
+    let session = client.open();
+    for endless in ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)"] {
+        let times = (0..3).map(|_| timed(|| client.execute(&session, endless, "")).0.saturating_sub(Duration::from_secs(1))).collect();
+        report(&format!("interrupt of {endless}"), median(times));
+    }
 }
 
 /// Sessions' memory, shared pages counted in proportion.
