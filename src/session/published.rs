@@ -34,12 +34,12 @@ impl Published {
 
     /// Takes over files that a worker has copied into `from`, under their ids. Those that cannot be taken are
     /// left out of the answer. Blocks on the file system.
-    pub fn take(&self, from: &std::path::Path, files: &[(Uuid, &str)], login: Uuid) -> Vec<Uuid> {
+    pub fn take(&self, from: &std::path::Path, files: Vec<(Uuid, String)>, login: Uuid) -> Vec<Uuid> {
         let mut taken = Vec::new();
-        for &(id, name) in files {
+        for (id, name) in files {
             let file = id.to_string();
             if std::fs::rename(from.join(&file), self.folder.join(&file)).is_ok() {
-                let entry = Entry { name: name.to_owned(), login };
+                let entry = Entry { name, login };
                 self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
                 taken.push(id);
             }

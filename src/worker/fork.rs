@@ -213,6 +213,14 @@ pub fn is_worker() -> bool {
     WORKER.load(Ordering::Relaxed) == rustix::process::getpid().as_raw_nonzero().get()
 }
 
+/// Ends this process if it is a child that R forked: one that was interrupted, or forgot to end. What follows
+/// is its parent's to do.
+pub fn end_if_child() {
+    if !is_worker() {
+        end(1);
+    }
+}
+
 /// Ends a session whose work is done, with all processes that it has left behind.
 pub fn end_session(status: i32) -> ! {
     if is_worker() && OWN_USER.load(Ordering::Relaxed) {
@@ -222,7 +230,17 @@ pub fn end_session(status: i32) -> ! {
     end(status)
 }
 
-/// Kills what a session that did not end by itself has left behind, wherever it has hidden from its group.
+/// Whether a user has any process.
+#[must_use]
+pub fn has_processes(user: u32) -> bool {
+    // SAFETY: plain system calls. A priority may be -1 by right, so success is told by the error being unset.
+    unsafe {
+        *libc::__errno_location() = 0;
+        libc::getpriority(libc::PRIO_USER, user) != -1 || *libc::__errno_location() == 0
+    }
+}
+
+/// Kills what a session has left behind, wherever it has hidden from its group.
 pub fn kill_all_of(user: u32) {
     // SAFETY: the zygote has one thread; the child makes two system calls and ends.
     unsafe {

@@ -52,6 +52,7 @@ impl Worker {
             r::interrupt::clear();
             confine::allow_cpu(self.cpu_seconds);
             let (reply, payload) = self.answer(&frame);
+            fork::end_if_child();
             confine::allow_cpu(None);
             fork::watch_supervisor(false);
             self.reply(&reply, &payload);
@@ -89,10 +90,7 @@ impl Worker {
                 r::eval::Ending::CpuLimit => Ending::CpuLimit,
             },
         };
-        if !fork::is_worker() {
-            // A child that R forked was interrupted, or forgot to end: what follows is its parent's to do.
-            fork::end(1);
-        }
+        fork::end_if_child();
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
         let changed = Snapshot::of(&self.work).since(&before);

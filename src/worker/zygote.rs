@@ -155,7 +155,7 @@ impl Zygote {
                     Some(signal) => Exit::Signal(signal),
                     None => Exit::Status(status.exit_status().unwrap_or(0)),
                 };
-                if let (Some(user), Exit::Signal(_)) = (user, exit) {
+                if let Some(user) = user.filter(|&user| fork::has_processes(user)) {
                     fork::kill_all_of(user);
                 }
                 report(&self.control, &ZygoteReply::Exited { pid: raw, exit })?;

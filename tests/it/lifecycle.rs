@@ -105,6 +105,19 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_session_that_exits_behind_our_back_leaves_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Without a user of its own, nothing tells what has left a session's group.
+    }
+    let server = Server::start("[sessions]\npool = 0");
+    let session = Client::admin(&server).await.session().await;
+    session.run("system('setsid sleep 1000 &')").await;
+    let (now, _) = last_words(&session, "cat('gone'); .C('_exit', 0L)").await;
+    assert!(now.contains("R's process ended with status") && now.contains("its last output: gone"), "{now}");
+    eventually("what it started ends", || descendants(server.zygote()).is_empty());
+}
+
+#[tokio::test]
 async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
     let server = Server::start("[sessions]\npool = 1");
     let client = Client::admin(&server).await;

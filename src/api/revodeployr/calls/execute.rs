@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     object::{failed, unexpected},
-    session::about,
+    session::{about, operate},
 };
 use crate::{
     api::revodeployr::{
@@ -17,7 +17,7 @@ use crate::{
         request::Incoming,
     },
     app::App,
-    session::{Session, Stop, actor::Admission},
+    session::{Session, Stop},
     wire::condition::{Condition, Severity},
     worker::protocol::{Ending, Execute, Executed, PublishedFile, Reply, Request, folder},
 };
@@ -32,10 +32,7 @@ pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Resul
         publish: incoming.form.list("files")?,
     };
     let session = incoming.session(app)?;
-    let request = Request::Execute(execute);
-    let code_bytes = Bytes::copy_from_slice(code.as_bytes());
-    let answered = session.operate(&request, code_bytes, Admission::Immediate).await;
-    let answered = answered.map_err(|error| Error::from(error).of_session(session.id))?;
+    let answered = operate(&session, &Request::Execute(execute), Bytes::copy_from_slice(code.as_bytes())).await?;
     session.remember(code);
     let stopped = answered.stopped;
     match answered.reply {
@@ -68,10 +65,7 @@ async fn published(app: &Arc<App>, incoming: &Incoming, session: &Session, files
     let Some(login) = session.login.filter(|_| !files.is_empty()) else { return Vec::new() };
     let owned: Vec<(Uuid, String)> = files.iter().map(|file| (file.id, file.name.clone())).collect();
     let (published, from) = (Arc::clone(&app.published), session.folder.join(folder::FILES));
-    let taken = tokio::task::spawn_blocking(move || {
-        let files: Vec<_> = owned.iter().map(|(id, name)| (*id, name.as_str())).collect();
-        published.take(&from, &files, login)
-    });
+    let taken = tokio::task::spawn_blocking(move || published.take(&from, owned, login));
     let taken = taken.await.unwrap_or_default();
     if incoming.login().is_err() {
         // A logout has looked for files before these were there.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::session::about;
+use super::session::{about, operate};
 use crate::{
     api::revodeployr::{envelope::Answer, envelope::Format, error::Error, request::Incoming},
     app::App,
-    session::{Session, actor::Admission},
+    session::Session,
     wire::{Detail, Encoding, MissingObject, typed::Slice},
     worker::protocol::{Reply, Request},
 };
@@ -52,8 +52,7 @@ async fn objects(
     detail: Detail,
 ) -> Result<(Answer, Vec<MissingObject>), Error> {
     let request = Request::Objects { names, detail, encoding: incoming.format.unwrap_or_default().encoding() };
-    let answered =
-        session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
+    let answered = operate(session, &request, Bytes::new()).await?;
     match answered.reply {
         Reply::Objects { missing } => Ok((Answer { robjects: Some(answered.payload), ..about(session) }, missing)),
         Reply::Refused(message) => Ok((failed(session, message), Vec::new())),
@@ -66,8 +65,7 @@ pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Res
     let name = incoming.form.require("name")?.to_owned();
     let session = incoming.session(app)?;
     let request = Request::Remove { name: name.clone() };
-    let answered =
-        session.operate(&request, Bytes::new(), Admission::Immediate).await.map_err(|error| Error::from(error).of_session(session.id))?;
+    let answered = operate(&session, &request, Bytes::new()).await?;
     match answered.reply {
         Reply::Removed(true) => Ok(about(&session)),
         Reply::Removed(false) => Err(unknown(&name)),

@@ -2,15 +2,25 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::App,
-    session::Session,
+    session::{Answer as Done, Session, actor::Admission},
+    worker::protocol::Request,
 };
 
 /// An answer that names the session.
 pub(super) fn about(session: &Session) -> Answer {
     Answer { session: Some(identifiers::session(session.id)), ..Answer::default() }
+}
+
+/// Has the session carry out one command. A session that runs something already refuses.
+pub(super) async fn operate(session: &Session, request: &Request, payload: Bytes) -> Result<Done, Error> {
+    let done = session.operate(request, payload, Admission::Immediate).await;
+    // A session that died under the command is not found again: the error names it here.
+    done.map_err(|error| Error::from(error).of_session(session.id))
 }
 
 /// `/r/session/create`
