@@ -138,7 +138,13 @@ fn install_threaded_package(library: &std::path::Path) {
                 static void *run(void *x) { for (;;) pause(); return x; }\n\
                 void R_init_threaded(void *dll) { pthread_t thread; pthread_create(&thread, 0, run, 0); }\n";
     std::fs::write(source.join("src/threaded.c"), code).unwrap();
-    let install = std::process::Command::new("R").args(["CMD", "INSTALL", "--no-docs", "-l"]).arg(library).arg(&source).output().unwrap();
+    let install = std::process::Command::new("R")
+        .args(["CMD", "INSTALL", "--no-docs", "-l"])
+        .arg(library)
+        .arg(&source)
+        .env_remove("R_HOME")
+        .output()
+        .unwrap();
     assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
 }
 
