@@ -5,14 +5,16 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{Accounts, Login, Logins},
+    auth::{Accounts, LiveRules, Login, Logins},
     config::Config,
     session::{Sessions, published::Published},
-    store::Store,
+    store::{Store, StoreError, Watch, policies::Policy, rules::Rules},
 };
 
-/// Between two looks for logins that have ended.
+/// Between two looks for what has changed, and for logins that have ended.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Between two collections of contents that nothing refers to, in sweeps.
+const COLLECTION: u64 = 600;
 
 /// The parts.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct App {
     pub config: Config,
     /// Accounts.
     pub accounts: Accounts,
+    /// Who may do what.
+    pub rules: LiveRules,
     /// Who has logged in.
     pub logins: Logins,
     /// R sessions.
@@ -48,10 +52,15 @@ impl App {
         let run = fresh_folder(&data, "run")?;
         let files = fresh_folder(&data, "files")?;
         let sessions = Sessions::start(config.sessions.clone(), config.r.clone(), &run).await.map_err(anyhow::Error::msg)?;
-        let lifetime = Duration::from_secs(config.revodeployr.login_seconds);
+        // Logins have not outlived the server that had them.
+        store.object_forget(None).await?;
+        store.collect_blobs().await?;
+        let rules = LiveRules::open(store.clone()).await?;
+        let watch = store.watch().await?;
         let app = Arc::new(Self {
-            accounts: Accounts::new(store.clone()),
-            logins: Logins::new(lifetime),
+            accounts: Accounts::new(store.clone(), rules.clone()),
+            rules,
+            logins: Logins::default(),
             sessions,
             published: Arc::new(Published::new(files)),
             store,
@@ -59,13 +68,16 @@ impl App {
             config,
             _lock: lock,
         });
-        tokio::spawn(Arc::clone(&app).sweep());
+        tokio::spawn(Arc::clone(&app).sweep(watch));
         Ok(app)
     }
 
-    /// Ends a login with its sessions and files.
+    /// Ends a login with its sessions, files and objects.
     pub async fn login_end(&self, login: &Login) {
         self.sessions.close_login(login.id);
+        if let Err(error) = self.store.object_forget(Some(login.id)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the objects of a login could not be removed");
+        }
         let (published, id) = (Arc::clone(&self.published), login.id);
         let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
         self.logins.remove(login.id);
@@ -78,19 +90,57 @@ impl App {
         self.store.close().await;
     }
 
-    async fn sweep(self: Arc<Self>) {
-        loop {
+    async fn sweep(self: Arc<Self>, mut watch: Watch) {
+        for turn in 1.. {
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(SWEEP) => {}
             }
+            if let Err(error) = self.look_at_store(&mut watch, turn).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
+            }
             let busy = |login: &Login| self.sessions.list().iter().any(|session| session.login == Some(login.id) && session.is_busy());
-            for login in self.logins.take_expired(busy) {
+            for login in self.logins.take_expired(self.login_lifetime(), busy) {
                 tracing::info!(user.name = login.user, "login ended unused");
                 self.login_end(&login).await;
             }
         }
     }
+
+    /// Takes over what has changed in the store.
+    async fn look_at_store(&self, watch: &mut Watch, turn: u64) -> Result<(), StoreError> {
+        if turn.is_multiple_of(COLLECTION) {
+            self.store.collect_blobs().await?;
+        }
+        if !watch.changed().await? {
+            return Ok(());
+        }
+        let before = self.rules.refresh().await?;
+        let now = self.rules.now();
+        // What was, is no more: a login of an account that is another, or none, is nobody's.
+        let replaced = before.generation != now.generation;
+        let is_over = |login: &Login| replaced || !may_stay(&now, &login.user);
+        for login in self.logins.take(is_over) {
+            tracing::info!(user.name = login.user, "login ended: its account may not be logged in any more");
+            self.login_end(&login).await;
+        }
+        if replaced {
+            tracing::info!("the store was replaced by a backup: all sessions are closed");
+            self.sessions.list().iter().for_each(|session| self.sessions.close(session));
+        }
+        Ok(())
+    }
+
+    /// How long a login may be unused; zero is for ever.
+    #[must_use]
+    pub fn login_lifetime(&self) -> Duration {
+        let policies = &self.rules.now().policies;
+        Duration::from_secs(policies.number(Policy::LoginSeconds, self.config.revodeployr.login_seconds))
+    }
+}
+
+fn may_stay(rules: &Rules, account: &str) -> bool {
+    rules.account(account).is_some_and(|account| account.enabled && !account.locked)
 }
 
 /// Takes the data folder for this process.

@@ -1,14 +1,18 @@
 //! Accounts: made at the first start, and checked at each login.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::password;
-use crate::store::{Account, AccountError, Store, StoreError};
+use super::{LiveRules, password, permissions::role};
+use crate::store::{Account, ChangeError, Store, StoreError, accounts::AccountChange, policies::Policy};
 
 /// Checks at the same time: each takes memory and a processor.
 const CHECKS: usize = 2;
+/// Failed logins after which an account is locked for a while, unless the policy says otherwise.
+const LOCK_AFTER: u64 = 10;
+/// Seconds for which it then is.
+const UNLOCK_SECONDS: u64 = 1800;
 
 /// A name and a password did not let anybody in.
 #[derive(Debug, thiserror::Error)]
@@ -19,15 +23,39 @@ pub enum AuthError {
     /// The password is right, and the account is disabled.
     #[error("the account is disabled")]
     Disabled,
+    /// An administrator has locked the account, or too many logins have failed; the password is not looked at.
+    #[error("the account is locked")]
+    Locked,
+    /// The password is right, and has to be changed first.
+    #[error("the password has expired; an administrator can set a new one")]
+    PasswordExpired,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An account to be made.
+#[derive(Debug, Clone, Default)]
+pub struct NewAccount {
+    /// The name to log in with.
+    pub name: String,
+    /// The name to show.
+    pub display_name: String,
+    /// The password, as it is typed.
+    pub password: String,
+    /// Whether it can log in.
+    pub enabled: bool,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Its boundary, by name.
+    pub boundary: Option<String>,
 }
 
 /// The accounts; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     store: Store,
+    rules: LiveRules,
     checks: Arc<Semaphore>,
     /// The hash of a password that nobody has: a check takes the same time whether the account exists or not.
     nobody: Arc<str>,
@@ -36,9 +64,9 @@ pub struct Accounts {
 impl Accounts {
     /// The accounts of a store.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, rules: LiveRules) -> Self {
         let nobody = password::hash(&password::generate().unwrap_or_default()).into();
-        Self { store, checks: Arc::new(Semaphore::new(CHECKS)), nobody }
+        Self { store, rules, checks: Arc::new(Semaphore::new(CHECKS)), nobody }
     }
 
     /// Makes the accounts that every server has, unless there are accounts already: `admin` with this
@@ -48,15 +76,27 @@ impl Accounts {
     /// Returns whether they were made.
     ///
     /// # Errors
-    /// [`AccountError`]
-    pub async fn create_first(&self, admin_password: &str, demonstration: bool) -> Result<bool, AccountError> {
+    /// [`ChangeError`]
+    pub async fn create_first(&self, admin_password: &str, demonstration: bool) -> Result<bool, ChangeError> {
         if !self.store.account_list().await?.is_empty() {
             return Ok(false);
         }
-        for (name, display_name) in [("admin", "System Administrator"), ("testmanager", "Test Manager"), ("testuser", "Test User")] {
-            let known = demonstration || name == "admin";
-            let password = if known { admin_password.to_owned() } else { password::generate().unwrap_or_default() };
-            self.add(name, display_name, password, known).await?;
+        let first: [(&str, &str, &[&str]); 3] = [
+            ("admin", "System Administrator", &[role::ADMINISTRATOR, role::POWER_USER]),
+            ("testmanager", "Test Manager", &[role::SCRIPT_MANAGER, role::POWER_USER]),
+            ("testuser", "Test User", &[role::POWER_USER]),
+        ];
+        for (name, display_name, roles) in first {
+            let enabled = demonstration || name == "admin";
+            let account = NewAccount {
+                name: name.to_owned(),
+                display_name: display_name.to_owned(),
+                password: if enabled { admin_password.to_owned() } else { password::generate().unwrap_or_default() },
+                enabled,
+                roles: roles.iter().map(|&role| role.to_owned()).collect(),
+                boundary: None,
+            };
+            self.add(account).await?;
         }
         Ok(true)
     }
@@ -64,19 +104,34 @@ impl Accounts {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`AccountError`]
-    pub async fn add(&self, name: &str, display_name: &str, password: String, enabled: bool) -> Result<(), AccountError> {
-        let password_hash = hash(password).await;
-        let account = Account { name: name.to_owned(), display_name: display_name.to_owned(), password_hash, enabled };
-        self.store.account_add(&account).await
+    /// [`ChangeError`]
+    pub async fn add(&self, new: NewAccount) -> Result<(), ChangeError> {
+        let account = Account {
+            name: new.name,
+            display_name: new.display_name,
+            password_hash: hash(new.password).await,
+            enabled: new.enabled,
+            locked: false,
+            password_expired: false,
+            boundary: new.boundary,
+            roles: new.roles,
+            failures: 0,
+            failed_at: 0,
+        };
+        self.store.account_add(&account).await?;
+        self.rules.refresh().await?;
+        Ok(())
     }
 
     /// Sets a password.
     ///
     /// # Errors
-    /// [`AccountError`]
-    pub async fn set_password(&self, name: &str, password: String) -> Result<(), AccountError> {
-        self.store.account_set_password(name, &hash(password).await).await
+    /// [`ChangeError`]
+    pub async fn set_password(&self, name: &str, password: String) -> Result<(), ChangeError> {
+        let change = AccountChange { password_hash: Some(hash(password).await), password_expired: Some(false), ..AccountChange::default() };
+        self.store.account_change(name, &change).await?;
+        self.rules.refresh().await?;
+        Ok(())
     }
 
     /// The account that `name` and a password belong to. `digests` are what the password may be the digest of:
@@ -86,22 +141,47 @@ impl Accounts {
     /// [`AuthError`]
     pub async fn check(&self, name: &str, digests: Vec<String>) -> Result<Account, AuthError> {
         let account = self.store.account(name).await?;
+        if account.as_ref().is_some_and(|account| self.is_locked(account)) {
+            return Err(AuthError::Locked);
+        }
         let hash = account.as_ref().map_or_else(|| self.nobody.to_string(), |account| account.password_hash.clone());
         let permit = Arc::clone(&self.checks).acquire_owned().await;
         let right = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             digests.iter().any(|digest| password::verify(digest, &hash))
         });
-        match account {
-            Some(account) if right.await.unwrap_or(false) => {
-                if account.enabled {
-                    Ok(account)
-                } else {
-                    Err(AuthError::Disabled)
-                }
-            }
-            _ => Err(AuthError::Credentials),
+        let right = right.await.unwrap_or(false);
+        let Some(account) = account else { return Err(AuthError::Credentials) };
+        if !right {
+            self.store.account_failed(name).await?;
+            return Err(AuthError::Credentials);
         }
+        if !account.enabled {
+            return Err(AuthError::Disabled);
+        }
+        if account.password_expired {
+            return Err(AuthError::PasswordExpired);
+        }
+        if account.failures > 0 {
+            self.store.account_succeeded(name).await?;
+        }
+        // An account that was made or changed a moment ago has its rights from the first request on.
+        if self.rules.now().account(name) != Some(&account) {
+            self.rules.refresh().await?;
+        }
+        Ok(account)
+    }
+
+    /// Whether an account may not log in now, whatever the password.
+    #[must_use]
+    pub fn is_locked(&self, account: &Account) -> bool {
+        let rules = self.rules.now();
+        let after = rules.policies.number(Policy::LockAfter, LOCK_AFTER);
+        let unlock = Duration::from_secs(rules.policies.number(Policy::UnlockSeconds, UNLOCK_SECONDS));
+        let failures = u64::try_from(account.failures).unwrap_or(0);
+        let since = jiff::Timestamp::now().as_microsecond().saturating_sub(account.failed_at);
+        let over = !unlock.is_zero() && Duration::from_micros(u64::try_from(since).unwrap_or(0)) >= unlock;
+        account.locked || (after > 0 && failures >= after && !over)
     }
 }
 

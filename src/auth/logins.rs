@@ -41,25 +41,18 @@ impl Login {
         !self.closing.swap(true, Ordering::AcqRel)
     }
 
-    fn idle(&self) -> Duration {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    fn is_over(&self, lifetime: Duration) -> bool {
+        !lifetime.is_zero() && self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= lifetime
     }
 }
 
 /// All logins, by cookie.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Logins {
     table: Mutex<HashMap<String, Arc<Login>>>,
-    lifetime: Duration,
 }
 
 impl Logins {
-    /// Logins that end when they have not been used for `lifetime`; zero is for ever.
-    #[must_use]
-    pub fn new(lifetime: Duration) -> Self {
-        Self { table: Mutex::default(), lifetime }
-    }
-
     /// Remembers somebody; returns the cookie: 32 hexadecimal digits in upper case, 128 bits.
     ///
     /// # Errors
@@ -83,11 +76,11 @@ impl Logins {
         Ok((cookie, login))
     }
 
-    /// The login of a cookie, marked as used.
+    /// The login of a cookie, marked as used. It ends when it has not been used for `lifetime`; zero is for ever.
     #[must_use]
-    pub fn get(&self, cookie: &str) -> Option<Arc<Login>> {
+    pub fn get(&self, cookie: &str, lifetime: Duration) -> Option<Arc<Login>> {
         let login = self.table().get(cookie).cloned()?;
-        if self.is_over(&login) {
+        if login.is_over(lifetime) {
             return None;
         }
         *login.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -100,12 +93,13 @@ impl Logins {
     }
 
     /// Takes out the logins that have ended unused. One for which `is_busy` says so has not.
-    pub fn take_expired(&self, is_busy: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
-        self.table().extract_if(|_, login| self.is_over(login) && !is_busy(login)).map(|(_, login)| login).collect()
+    pub fn take_expired(&self, lifetime: Duration, is_busy: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+        self.take(|login| login.is_over(lifetime) && !is_busy(login))
     }
 
-    fn is_over(&self, login: &Login) -> bool {
-        !self.lifetime.is_zero() && login.idle() >= self.lifetime
+    /// Takes out logins.
+    pub fn take(&self, which: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+        self.table().extract_if(|_, login| which(login)).map(|(_, login)| login).collect()
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Login>>> {

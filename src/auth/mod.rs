@@ -1,11 +1,12 @@
-//! Who is asking.
-//!
-//! [`accounts`] checks a name and a password against the store; [`logins`] remembers who has logged in, for
-//! clients that keep a cookie; [`password`] is what is stored of a password.
+//! Who is asking, and what they may do.
 
 pub mod accounts;
 pub mod logins;
 pub mod password;
+pub mod permissions;
+pub mod rules;
 
-pub use accounts::{Accounts, AuthError};
+pub use accounts::{Accounts, AuthError, NewAccount};
 pub use logins::{Login, Logins};
+pub use permissions::{Caller, Permission};
+pub use rules::LiveRules;

@@ -6,7 +6,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::Settings;
-use crate::{auth::Accounts, store::Store};
+use crate::{
+    auth::{Accounts, LiveRules, NewAccount, permissions::role},
+    store::{Store, accounts::AccountChange},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct User {
@@ -84,7 +87,7 @@ pub(super) fn run(user: &User) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open(&config.data).await?;
-        let accounts = Accounts::new(store.clone());
+        let accounts = Accounts::new(store.clone(), LiveRules::open(store.clone()).await?);
         let outcome = carry_out(&user.command, &store, &accounts).await;
         store.close().await;
         outcome
@@ -100,7 +103,9 @@ async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> any
                 );
             }
             let password = password.read(name)?;
-            accounts.add(name, display_name.as_deref().unwrap_or(name), password, true).await?;
+            let display_name = display_name.as_deref().unwrap_or(name).to_owned();
+            let roles = vec![role::POWER_USER.to_owned()];
+            accounts.add(NewAccount { name: name.clone(), display_name, password, enabled: true, roles, boundary: None }).await?;
         }
         Command::List => {
             let mut text = format!("{:<24} {:<9} {}\n", "NAME", "ENABLED", "DISPLAY NAME");
@@ -120,10 +125,14 @@ async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> any
             }
             accounts.set_password(name, password.read(name)?).await?;
         }
-        Command::Enable { name } => store.account_enable(name, true).await?,
-        Command::Disable { name } => store.account_enable(name, false).await?,
+        Command::Enable { name } => enable(store, name, true).await?,
+        Command::Disable { name } => enable(store, name, false).await?,
     }
     Ok(())
+}
+
+async fn enable(store: &Store, name: &str, enabled: bool) -> anyhow::Result<()> {
+    Ok(store.account_change(name, &AccountChange { enabled: Some(enabled), ..AccountChange::default() }).await?)
 }
 
 fn is_account_name(name: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Accounts.
 
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 
-use super::{Store, StoreError, now};
+use super::{ChangeError, Store, StoreError, now, words};
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The name to log in with; unique.
     pub name: String,
@@ -15,27 +15,55 @@ pub struct Account {
     pub password_hash: String,
     /// Whether it can log in.
     pub enabled: bool,
+    /// Whether an administrator has locked it.
+    pub locked: bool,
+    /// Whether the password has to be changed before the next login.
+    pub password_expired: bool,
+    /// The limits of its sessions, by name.
+    pub boundary: Option<String>,
+    /// Its roles, sorted.
+    pub roles: Vec<String>,
+    /// Logins that failed since the last one that did not.
+    pub failures: i64,
+    /// When the last of them did, in microseconds since 1970.
+    pub failed_at: i64,
 }
 
-/// An account could not be changed.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// There is none of that name.
-    #[error("there is no account {0:?}")]
-    Unknown(String),
-    /// There is one of that name already.
-    #[error("there is an account {0:?} already")]
-    Exists(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for AccountError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+impl FromRow<'_, SqliteRow> for Account {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let mut roles = words(row.try_get("roles")?);
+        roles.sort();
+        Ok(Self {
+            name: row.try_get("name")?,
+            display_name: row.try_get("display_name")?,
+            password_hash: row.try_get("password_hash")?,
+            enabled: row.try_get("enabled")?,
+            locked: row.try_get("locked")?,
+            password_expired: row.try_get("password_expired")?,
+            boundary: row.try_get("boundary")?,
+            roles,
+            failures: row.try_get("failures")?,
+            failed_at: row.try_get("failed_at")?,
+        })
     }
 }
+
+/// What is to be different; `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of an account")]
+pub struct AccountChange {
+    pub display_name: Option<String>,
+    pub password_hash: Option<String>,
+    pub enabled: Option<bool>,
+    pub locked: Option<bool>,
+    pub password_expired: Option<bool>,
+    /// `Some(None)` takes the boundary away.
+    pub boundary: Option<Option<String>>,
+    /// All roles from now on.
+    pub roles: Option<Vec<String>>,
+}
+
+const KIND: &str = "account";
 
 impl Store {
     /// The account of that name.
@@ -43,7 +71,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        let found = query_as("SELECT name, display_name, password_hash, enabled FROM account WHERE name = $1");
+        let found = query_as(
+            "SELECT *, coalesce((SELECT group_concat(role, ' ') FROM account_role WHERE account = name), '') AS roles
+             FROM account WHERE name = $1",
+        );
         Ok(found.bind(name).fetch_optional(&self.pool).await?)
     }
 
@@ -52,15 +83,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn account_list(&self) -> Result<Vec<Account>, StoreError> {
-        let all = query_as("SELECT name, display_name, password_hash, enabled FROM account ORDER BY name");
+        let all = query_as(
+            "SELECT *, coalesce((SELECT group_concat(role, ' ') FROM account_role WHERE account = name), '') AS roles
+             FROM account ORDER BY name",
+        );
         Ok(all.fetch_all(&self.pool).await?)
     }
 
     /// Adds an account.
     ///
     /// # Errors
-    /// [`AccountError::Exists`], [`AccountError::Store`]
-    pub async fn account_add(&self, account: &Account) -> Result<(), AccountError> {
+    /// [`ChangeError`]
+    pub async fn account_add(&self, account: &Account) -> Result<(), ChangeError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let added = query(
             "INSERT INTO account (name, display_name, password_hash, enabled, created, changed)
              VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
@@ -70,28 +105,96 @@ impl Store {
         .bind(&account.password_hash)
         .bind(account.enabled)
         .bind(now())
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        if added.rows_affected() == 0 { Err(AccountError::Exists(account.name.clone())) } else { Ok(()) }
+        if added.rows_affected() == 0 {
+            return Err(ChangeError::exists(KIND, &account.name));
+        }
+        let change = AccountChange {
+            locked: Some(account.locked),
+            password_expired: Some(account.password_expired),
+            boundary: Some(account.boundary.clone()),
+            roles: Some(account.roles.clone()),
+            ..AccountChange::default()
+        };
+        change_in(&mut transaction, &account.name, &change).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// Sets the password of an account, as a hash.
+    /// Changes an account.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], [`AccountError::Store`]
-    pub async fn account_set_password(&self, name: &str, hash: &str) -> Result<(), AccountError> {
-        let changed = query("UPDATE account SET password_hash = $2, changed = $3 WHERE name = $1");
-        let changed = changed.bind(name).bind(hash).bind(now()).execute(&self.pool).await?;
-        if changed.rows_affected() == 0 { Err(AccountError::Unknown(name.to_owned())) } else { Ok(()) }
+    /// [`ChangeError`]
+    pub async fn account_change(&self, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        change_in(&mut transaction, name, change).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// Lets an account log in, or not.
+    /// Removes an account with all that belongs to it.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], [`AccountError::Store`]
-    pub async fn account_enable(&self, name: &str, enabled: bool) -> Result<(), AccountError> {
-        let changed = query("UPDATE account SET enabled = $2, changed = $3 WHERE name = $1");
-        let changed = changed.bind(name).bind(enabled).bind(now()).execute(&self.pool).await?;
-        if changed.rows_affected() == 0 { Err(AccountError::Unknown(name.to_owned())) } else { Ok(()) }
+    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    pub async fn account_remove(&self, name: &str) -> Result<(), ChangeError> {
+        let removed = query("DELETE FROM account WHERE name = $1").bind(name).execute(&self.pool).await?;
+        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
     }
+
+    /// Counts a login that failed.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn account_failed(&self, name: &str) -> Result<(), StoreError> {
+        let counted = query("UPDATE account SET failures = failures + 1, failed_at = $2 WHERE name = $1");
+        counted.bind(name).bind(now()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Forgets the logins that failed.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn account_succeeded(&self, name: &str) -> Result<(), StoreError> {
+        query("UPDATE account SET failures = 0 WHERE name = $1 AND failures > 0").bind(name).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+async fn change_in(connection: &mut sqlx::SqliteConnection, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
+    if let Some(Some(boundary)) = &change.boundary {
+        super::boundaries::require(connection, boundary).await?;
+    }
+    let changed = query(
+        "UPDATE account SET
+             display_name = coalesce($2, display_name), password_hash = coalesce($3, password_hash),
+             enabled = coalesce($4, enabled), locked = coalesce($5, locked),
+             password_expired = coalesce($6, password_expired),
+             boundary = CASE WHEN $7 THEN $8 ELSE boundary END,
+             failures = CASE WHEN $3 IS NULL AND $5 IS NULL AND $4 IS NULL THEN failures ELSE 0 END,
+             changed = $9
+         WHERE name = $1",
+    )
+    .bind(name)
+    .bind(&change.display_name)
+    .bind(&change.password_hash)
+    .bind(change.enabled)
+    .bind(change.locked)
+    .bind(change.password_expired)
+    .bind(change.boundary.is_some())
+    .bind(change.boundary.clone().flatten())
+    .bind(now())
+    .execute(&mut *connection)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(ChangeError::unknown(KIND, name));
+    }
+    if let Some(roles) = &change.roles {
+        query("DELETE FROM account_role WHERE account = $1").bind(name).execute(&mut *connection).await?;
+        for role in roles {
+            super::roles::require(connection, role).await?;
+            let given = query("INSERT INTO account_role (account, role) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+            given.bind(name).bind(role).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }

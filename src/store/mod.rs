@@ -1,18 +1,33 @@
-//! What outlives the server: accounts, for now.
+//! What outlives the server: accounts and their rights, scripts, objects, projects, policies.
 //!
-//! The interface is in terms of the domain; SQLite stands behind it. Migrations are numbered files in
-//! `migrations/`, applied at the start.
+//! The interface is in terms of the domain; SQLite stands behind it, and a [blob store](blobs) for contents.
+//! Migrations are numbered files in `migrations/`, applied at the start. Several processes may work on one
+//! store: the server and the command line.
 
-mod accounts;
+pub mod access;
+pub mod accounts;
+pub mod backup;
+pub mod blobs;
+pub mod boundaries;
+pub mod filters;
+pub mod objects;
+pub mod policies;
+pub mod projects;
+pub mod roles;
+pub mod rules;
+pub mod scripts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Connection, Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
+use uuid::Uuid;
 
-pub use accounts::{Account, AccountError};
+pub use access::Access;
+pub use accounts::Account;
+pub use blobs::{Blob, Blobs};
 
 /// The file in the data folder.
 const FILE: &str = "offshoot.db";
@@ -21,6 +36,9 @@ const FILE: &str = "offshoot.db";
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// The contents.
+    pub blobs: Blobs,
+    file: PathBuf,
 }
 
 /// The store failed.
@@ -35,6 +53,52 @@ pub enum StoreError {
     /// Its folder is not usable.
     #[error("the data folder is not usable")]
     Folder(#[from] std::io::Error),
+    /// The blob store did.
+    #[error("the contents in the store could not be read or written")]
+    Contents(#[from] object_store::Error),
+}
+
+/// Something in the store could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is none of that name.
+    #[error("there is no {kind} {name:?}")]
+    Unknown {
+        /// "account", "role"...
+        kind: &'static str,
+        /// The name that was asked for.
+        name: String,
+    },
+    /// There is one of that name already.
+    #[error("the {kind} {name:?} is there already")]
+    Exists {
+        /// "account", "role"...
+        kind: &'static str,
+        /// The name that is taken.
+        name: String,
+    },
+    /// The change makes no sense; the text says why.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ChangeError {
+    fn unknown(kind: &'static str, name: &str) -> Self {
+        Self::Unknown { kind, name: name.to_owned() }
+    }
+
+    fn exists(kind: &'static str, name: &str) -> Self {
+        Self::Exists { kind, name: name.to_owned() }
+    }
+}
+
+impl From<sqlx::Error> for ChangeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl Store {
@@ -46,26 +110,78 @@ impl Store {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
         std::fs::DirBuilder::new().recursive(true).mode(0o711).create(data)?;
         let file = data.join(FILE);
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(std::time::Duration::from_secs(10));
         // The files beside it are made with its rights.
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file)?;
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options(&file)).await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool })
+        let blobs = Blobs::open(&data.join("blobs"))?;
+        Ok(Self { pool, blobs, file })
     }
 
     /// Closes the store.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+
+    /// Notices changes that are made to the store by whomever.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn watch(&self) -> Result<Watch, StoreError> {
+        let connection = SqliteConnection::connect_with(&options(&self.file)).await?;
+        Ok(Watch { connection, seen: None })
+    }
 }
 
-/// Now, in the store's measure.
+/// See [`Store::watch`].
+#[derive(Debug)]
+pub struct Watch {
+    /// Writes nothing itself: what SQLite counts is what others have written.
+    connection: SqliteConnection,
+    seen: Option<i64>,
+}
+
+impl Watch {
+    /// Whether something was written since the last time; the first time it is so.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn changed(&mut self) -> Result<bool, StoreError> {
+        let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await?;
+        Ok(self.seen.replace(now) != Some(now))
+    }
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(std::time::Duration::from_secs(10))
+}
+
+/// Now, in the store's measure: microseconds since 1970.
 fn now() -> i64 {
     jiff::Timestamp::now().as_microsecond()
+}
+
+/// The words of a list kept in one column, which hold no blank.
+fn words(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// An identity in a column.
+fn uuid(row: &SqliteRow, column: &str) -> sqlx::Result<Uuid> {
+    row.try_get::<&str, _>(column)?.parse().map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
+}
+
+/// A content in a column, with its size beside it.
+fn blob(row: &SqliteRow, column: &str) -> sqlx::Result<Blob> {
+    Ok(Blob { hash: row.try_get(column)?, size: u64::try_from(row.try_get::<i64, _>("size")?).unwrap_or(0) })
+}
+
+/// A size as the store has it.
+fn size(blob: &Blob) -> i64 {
+    i64::try_from(blob.size).unwrap_or(i64::MAX)
 }

@@ -84,20 +84,20 @@ async fn accounts_are_managed_while_the_server_runs() {
     assert!(user(&["add", "ada", "--display-name", "Ada L.", "--password-stdin"], Some("first\n")).status.success());
     let ada = Client::login(&server, "ada", "first").await;
     assert_eq!(ada.get("/r/user/whoami", &[]).await.success()["identity"]["displayname"], "Ada L.");
-    assert!(user(&["passwd", "ada", "--password-stdin"], Some("second")).status.success());
+    assert!(user(&["passwd", "ada", "--password-stdin"], Some("second-password")).status.success());
     let refused = |password: &'static str| {
         let client = Client::new(&server);
         async move { client.post("/r/user/login", &[("username", "ada"), ("password", password)]).await.status.as_u16() }
     };
     assert_eq!(refused("first").await, 401);
-    Client::login(&server, "ada", "second").await;
+    Client::login(&server, "ada", "second-password").await;
     assert!(user(&["disable", "ada"], None).status.success());
-    assert_eq!(refused("second").await, 403);
+    assert_eq!(refused("second-password").await, 403);
     assert!(user(&["enable", "ada"], None).status.success());
-    Client::login(&server, "ada", "second").await;
+    Client::login(&server, "ada", "second-password").await;
 
     for (arguments, input, message) in [
-        (vec!["add", "ada", "--password-stdin"], Some("x"), "there is an account \"ada\" already"),
+        (vec!["add", "ada", "--password-stdin"], Some("x"), "the account \"ada\" is there already"),
         (vec!["add", "a b", "--password-stdin"], Some("x"), "\"a b\" cannot be an account's name"),
         (vec!["add", "eve", "--password-stdin"], Some("\n"), "an account needs a password that is not empty"),
         (vec!["add", "eve"], None, "there is no terminal to ask for a password; give it with --password-stdin"),
@@ -111,7 +111,7 @@ async fn accounts_are_managed_while_the_server_runs() {
     let store: Vec<u8> =
         ["offshoot.db", "offshoot.db-wal"].iter().flat_map(|name| std::fs::read(data.join(name)).unwrap_or_default()).collect();
     let digest = offshoot::auth::password::digest(PASSWORD);
-    for secret in [PASSWORD, "second", &digest] {
+    for secret in [PASSWORD, "second-password", &digest] {
         assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()));
     }
     assert!(!server.log().contains(PASSWORD));

@@ -114,7 +114,7 @@ impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
-            AuthError::Disabled => Self::forbidden("The account is disabled."),
+            error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

@@ -1,10 +1,14 @@
 //! A request as the calls see it: its parameters, its format, and who sends it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{ConnectInfo, Request},
     http::{HeaderMap, Uri, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -14,12 +18,13 @@ use super::{
     error::Error,
     form::{Form, session_cookies},
     identifiers,
-    routes::Access,
+    routes::{Access, Route},
 };
 use crate::{
     app::App,
-    auth::Login,
+    auth::{Login, permissions::may_call},
     session::{LookupError, Session},
+    store::policies::Policy,
 };
 
 /// A request that has been read.
@@ -31,6 +36,8 @@ pub struct Incoming {
     pub format: Option<Format>,
     /// Who has logged in, if anybody.
     login: Option<Arc<Login>>,
+    /// Where the request comes from.
+    pub address: IpAddr,
     headers: HeaderMap,
     /// Whether the call was made below the context, and not at the root.
     below_context: bool,
@@ -50,7 +57,9 @@ impl Incoming {
         let login = login(app, &head.headers, head.extensions.get());
         let context = &app.config.revodeployr.context;
         let below_context = !context.is_empty() && head.uri.path().starts_with(context.as_str());
-        Ok(Self { form, format, login, headers: head.headers, below_context })
+        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        Ok(Self { form, format, login, address, headers: head.headers, below_context })
     }
 
     /// Whether the format is one of ours.
@@ -61,14 +70,22 @@ impl Incoming {
         self.format.map(drop).ok_or_else(|| Error::invalid("Parameter format is neither json nor xml."))
     }
 
-    /// Whether the caller is logged in, where that is needed.
+    /// Whether the caller may make this call, and from where it is made.
     ///
     /// # Errors
-    /// 401, and 503 while a logout is under way.
-    pub fn check_login(&self, access: Access) -> Result<(), Error> {
-        match access {
-            Access::Open => Ok(()),
-            Access::Login => self.login().map(drop),
+    /// 401, 403, and 503 while a logout is under way.
+    pub fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
+        let rules = app.rules.now();
+        let filter = if self.login.is_some() { Policy::AuthenticatedIpFilter } else { Policy::AnonymousIpFilter };
+        if rules.lets_in(filter, self.address) == Some(false) {
+            return Err(Error::forbidden("Requests from your address are not allowed."));
+        }
+        let Access::Login(needs) = route.access else { return Ok(()) };
+        let login = self.login()?;
+        if may_call(&rules, &login.user, route.path, needs) {
+            Ok(())
+        } else {
+            Err(Error::forbidden("Your account may not make this call."))
         }
     }
 
@@ -147,8 +164,10 @@ fn format(name: Option<&str>) -> Option<Format> {
 /// The login of the first cookie that is one.
 fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
-    let from_cookie = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).find_map(|cookie| app.logins.get(&cookie));
-    from_cookie.or_else(|| app.logins.get(&path_cookie?.0))
+    let lifetime = app.login_lifetime();
+    let cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes()));
+    let from_cookie = cookies.into_iter().find_map(|cookie| app.logins.get(&cookie, lifetime));
+    from_cookie.or_else(|| app.logins.get(&path_cookie?.0, lifetime))
 }
 
 /// A cookie that came at the end of the path, as Java servers took it: `/r/user/whoami;jsessionid=...`

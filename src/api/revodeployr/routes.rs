@@ -10,7 +10,7 @@ use super::{
     error::Error,
     request::{self, Incoming},
 };
-use crate::app::App;
+use crate::{app::App, auth::Permission};
 
 /// Which methods a call takes: clients of 2010 send reads by POST as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Methods {
 pub enum Access {
     /// Everybody.
     Open,
-    /// Who has logged in.
-    Login,
+    /// Who has logged in, and has this permission.
+    Login(Permission),
 }
 
 /// What a call does.
@@ -82,24 +82,29 @@ pub struct Route {
     pub call: Call,
 }
 
+/// Who has logged in.
+const USER: Access = Access::Login(Permission::Use);
+/// Who may bring code of their own.
+const CODER: Access = Access::Login(Permission::Code);
+
 const fn route(path: &'static str, methods: Methods, access: Access, call: Call) -> Route {
     Route { path, methods, access, call }
 }
 
 /// All calls.
 pub const ROUTES: [Route; 13] = [
-    route("/r/session/create", Methods::Change, Access::Login, Call::SessionCreate),
-    route("/r/session/close", Methods::Change, Access::Login, Call::SessionClose),
-    route("/r/session/ping", Methods::Read, Access::Login, Call::SessionPing),
-    route("/r/session/execute/code", Methods::Change, Access::Login, Call::SessionExecuteCode),
-    route("/r/session/output", Methods::Read, Access::Login, Call::SessionOutput),
-    route("/r/session/history", Methods::Read, Access::Login, Call::SessionHistory),
-    route("/r/session/object/list", Methods::Read, Access::Login, Call::SessionObjectList),
-    route("/r/session/object/get", Methods::Read, Access::Login, Call::SessionObjectGet),
-    route("/r/session/object/delete", Methods::Change, Access::Login, Call::SessionObjectDelete),
+    route("/r/session/create", Methods::Change, USER, Call::SessionCreate),
+    route("/r/session/close", Methods::Change, USER, Call::SessionClose),
+    route("/r/session/ping", Methods::Read, USER, Call::SessionPing),
+    route("/r/session/execute/code", Methods::Change, CODER, Call::SessionExecuteCode),
+    route("/r/session/output", Methods::Read, USER, Call::SessionOutput),
+    route("/r/session/history", Methods::Read, USER, Call::SessionHistory),
+    route("/r/session/object/list", Methods::Read, USER, Call::SessionObjectList),
+    route("/r/session/object/get", Methods::Read, USER, Call::SessionObjectGet),
+    route("/r/session/object/delete", Methods::Change, USER, Call::SessionObjectDelete),
     route("/r/user/login", Methods::Change, Access::Open, Call::UserLogin),
-    route("/r/user/logout", Methods::Change, Access::Login, Call::UserLogout),
-    route("/r/user/whoami", Methods::Read, Access::Login, Call::UserWhoami),
+    route("/r/user/logout", Methods::Change, USER, Call::UserLogout),
+    route("/r/user/whoami", Methods::Read, USER, Call::UserWhoami),
     route("/r/file/get/{id}/{name}", Methods::File, Access::Open, Call::FileGet),
 ];
 
@@ -119,7 +124,7 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
         Err(error) => return error.answer(route.path, early),
     };
     let format = incoming.format.unwrap_or_default();
-    let answered = match incoming.check_format().and_then(|()| incoming.check_login(route.access)) {
+    let answered = match incoming.check_format().and_then(|()| incoming.check_access(&app, route)) {
         Ok(()) => call(&app, route.call, &incoming).await,
         Err(error) => Err(error),
     };

@@ -20,7 +20,7 @@ async fn every_route_has_been_tried_without_a_login() {
     for route in &ROUTES {
         let method = if route.methods == Methods::File { Method::GET } else { Method::POST };
         let expected = match route.access {
-            Access::Login => 401,
+            Access::Login(_) => 401,
             Access::Open => {
                 OPEN.iter().find(|(path, _)| *path == route.path).unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.path)).1
             }

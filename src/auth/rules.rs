@@ -1,0 +1,38 @@
+//! The store's rules, kept in memory and up to date: every request asks them.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::store::{Store, StoreError, rules::Rules};
+
+/// The rules in force; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LiveRules {
+    store: Store,
+    rules: Arc<RwLock<Arc<Rules>>>,
+}
+
+impl LiveRules {
+    /// Reads the rules for the first time.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn open(store: Store) -> Result<Self, StoreError> {
+        let rules = store.rules().await?;
+        Ok(Self { store, rules: Arc::new(RwLock::new(Arc::new(rules))) })
+    }
+
+    /// The rules as they are now.
+    #[must_use]
+    pub fn now(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads them again; returns what was in force until now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the rules stay what they were.
+    pub async fn refresh(&self) -> Result<Arc<Rules>, StoreError> {
+        let rules = Arc::new(self.store.rules().await?);
+        Ok(std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), rules))
+    }
+}

@@ -1,0 +1,191 @@
+//! The whole store as one ZIP file, and back. Blocks on the file: for the command line, not for the server.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    path::Path,
+};
+
+use futures_util::StreamExt;
+use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions};
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use super::{Blobs, Store, StoreError, blobs::Keeping, options};
+
+/// The tables, those that others refer to first.
+const TABLES: [&str; 14] = [
+    "boundary",
+    "ip_filter",
+    "role",
+    "account",
+    "account_role",
+    "policy",
+    "script",
+    "script_version",
+    "script_role",
+    "object",
+    "object_role",
+    "project",
+    "project_file",
+    "suspended",
+];
+/// The database in the ZIP file.
+const DATABASE: &str = "offshoot.db";
+/// The folder of the contents in the ZIP file.
+const CONTENTS: &str = "contents/";
+
+/// A backup could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// It is none, or a damaged one; the text says what is wrong.
+    #[error("{0}")]
+    Unusable(String),
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// As a ZIP file.
+    #[error("not a usable ZIP file: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for BackupError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Writes everything to `file`, as it is at one moment; the server may be running. What goes with logins
+    /// is left out.
+    ///
+    /// # Errors
+    /// [`BackupError`]
+    pub async fn backup(&self, file: impl Write + Seek) -> Result<(), BackupError> {
+        let keeping = self.blobs.keep().await?;
+        let folder = scratch(&self.file)?;
+        let copy = folder.join(DATABASE);
+        query("VACUUM INTO $1").bind(copy.to_string_lossy()).execute(&self.pool).await?;
+        let written = write(&copy, &self.blobs, file).await;
+        drop(keeping);
+        std::fs::remove_dir_all(&folder)?;
+        written
+    }
+
+    /// Replaces everything by what is in `file`. Others see all of it or nothing; a running server ends its
+    /// logins and sessions.
+    ///
+    /// # Errors
+    /// [`BackupError`]; the store is as it was then.
+    pub async fn restore(&self, file: impl Read + Seek) -> Result<(), BackupError> {
+        let keeping = self.blobs.keep().await?;
+        let folder = scratch(&self.file)?;
+        let restored = self.restore_from(file, &folder.join(DATABASE), &keeping).await;
+        std::fs::remove_dir_all(&folder)?;
+        restored
+    }
+
+    async fn restore_from(&self, file: impl Read + Seek, copy: &Path, keeping: &Keeping) -> Result<(), BackupError> {
+        let mut archive = ZipArchive::new(file)?;
+        match archive.by_name(DATABASE) {
+            Ok(mut entry) => io::copy(&mut entry, &mut File::create(copy)?)?,
+            Err(_) => return Err(BackupError::Unusable("this is no backup of an Offshoot store".to_owned())),
+        };
+        let ours: i64 = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&self.pool).await?;
+        let (theirs, needed) = inspect(copy).await?;
+        if theirs != ours {
+            return Err(BackupError::Unusable(format!(
+                "the backup is of version {theirs} of the store, and this is version {ours}: use the same release of Offshoot for both"
+            )));
+        }
+        let mut present = HashSet::new();
+        for at in 0..archive.len() {
+            let mut entry = archive.by_index(at)?;
+            let Some(hash) = entry.name()?.strip_prefix(CONTENTS).map(str::to_owned) else { continue };
+            let mut content = tempfile_in(copy)?;
+            io::copy(&mut entry, &mut content)?;
+            content.rewind()?;
+            if self.blobs.put(keeping, tokio::fs::File::from_std(content)).await?.hash != hash {
+                return Err(BackupError::Unusable(format!("the backup is damaged: the content {hash} is another")));
+            }
+            present.insert(hash);
+        }
+        if let Some(missing) = needed.difference(&present).next() {
+            return Err(BackupError::Unusable(format!("the backup is damaged: the content {missing} is missing")));
+        }
+        replace(&self.file, copy).await
+    }
+}
+
+/// A file beside `copy` that nobody else sees.
+fn tempfile_in(copy: &Path) -> io::Result<File> {
+    let path = copy.with_file_name("content");
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// A folder for one backup, beside the store and as private.
+fn scratch(file: &Path) -> io::Result<std::path::PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let folder = file.with_file_name(format!("backup-{}", uuid::Uuid::new_v4()));
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
+}
+
+async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Result<(), BackupError> {
+    let mut connection = SqliteConnection::connect_with(&options(database)).await?;
+    query("DELETE FROM object WHERE login IS NOT NULL").execute(&mut connection).await?;
+    let contents = contents(&mut connection).await?;
+    // Out of the log and into the file.
+    query("PRAGMA journal_mode = DELETE").execute(&mut connection).await?;
+    connection.close().await?;
+    let mut archive = ZipWriter::new(BufWriter::new(file));
+    let compressed = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
+    archive.start_file(DATABASE, compressed)?;
+    io::copy(&mut BufReader::new(File::open(database)?), &mut archive)?;
+    for hash in contents {
+        archive.start_file(format!("{CONTENTS}{hash}"), compressed)?;
+        let mut content = blobs.get(&hash).await?;
+        while let Some(piece) = content.next().await {
+            archive.write_all(&piece.map_err(StoreError::from)?)?;
+        }
+    }
+    archive.finish()?.flush()?;
+    Ok(())
+}
+
+/// The version of a database's tables, and the contents that it refers to.
+async fn inspect(database: &Path) -> Result<(i64, HashSet<String>), BackupError> {
+    let unusable = |_| BackupError::Unusable("the backup is damaged: its database cannot be read".to_owned());
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(database)).await.map_err(unusable)?;
+    let version = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await.map_err(unusable)?;
+    let contents = contents(&mut connection).await.map_err(unusable)?;
+    connection.close().await?;
+    Ok((version, contents))
+}
+
+async fn contents(connection: &mut SqliteConnection) -> sqlx::Result<HashSet<String>> {
+    let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM project UNION SELECT blob FROM project_file");
+    Ok(hashes.fetch_all(connection).await?.into_iter().collect())
+}
+
+/// Replaces the rows of all tables, in one transaction.
+async fn replace(database: &Path, copy: &Path) -> Result<(), BackupError> {
+    let mut connection = SqliteConnection::connect_with(&options(database)).await?;
+    query("ATTACH $1 AS backup").bind(copy.to_string_lossy()).execute(&mut connection).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    query("PRAGMA defer_foreign_keys = ON").execute(&mut *transaction).await?;
+    for table in TABLES.iter().rev() {
+        query(sqlx::AssertSqlSafe(format!("DELETE FROM main.{table}"))).execute(&mut *transaction).await?;
+    }
+    for table in TABLES {
+        query(sqlx::AssertSqlSafe(format!("INSERT INTO main.{table} SELECT * FROM backup.{table}"))).execute(&mut *transaction).await?;
+    }
+    query("UPDATE main.generation SET id = lower(hex(randomblob(16)))").execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(connection.close().await?)
+}

@@ -1,0 +1,206 @@
+//! Contents, called by their SHA-256. They are written before they are referred to, and are collected when
+//! nothing refers to them any more.
+
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    fs::File,
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
+use sha2::{Digest, Sha256};
+use sqlx::query_scalar;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+
+/// Bytes read and written at a time.
+const PIECE: usize = 256 << 10;
+/// Contents on their way in.
+const INCOMING: &str = "incoming";
+
+/// A content.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Blob {
+    /// SHA-256, 64 hexadecimal digits in lower case.
+    pub hash: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// The contents; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
+}
+
+/// While one of these lives, in whatever process, nothing is collected: what has been written and is not
+/// referred to yet stays.
+#[derive(Debug)]
+pub struct Keeping(#[expect(dead_code, reason = "the lock is let go of with the file")] File);
+
+impl Blobs {
+    /// The contents in `folder`, which only the server's user can enter.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(folder)?), folder: folder.to_owned() })
+    }
+
+    /// Holds collection off, for whoever writes contents and then refers to them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn keep(&self) -> Result<Keeping, StoreError> {
+        let path = self.lock_path();
+        let locked = tokio::task::spawn_blocking(move || {
+            let file = open_lock(&path)?;
+            file.lock_shared()?;
+            Ok::<_, io::Error>(Keeping(file))
+        });
+        Ok(locked.await.map_err(io::Error::other)??)
+    }
+
+    /// Writes a content. It is whole when this returns, or not there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; reading the content may be what failed.
+    pub async fn put(&self, _: &Keeping, mut content: impl AsyncRead + Unpin) -> Result<Blob, StoreError> {
+        let incoming = Key::from(INCOMING).join(Uuid::new_v4().to_string());
+        let mut writer = BufWriter::new(Arc::clone(&self.store), incoming.clone());
+        let mut hasher = Sha256::new();
+        let mut size = 0;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = match content.read(&mut piece).await {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) => {
+                    let _ = writer.abort().await;
+                    return Err(error.into());
+                }
+            };
+            hasher.update(&piece[..count]);
+            size += count as u64;
+            writer.write_all(&piece[..count]).await?;
+        }
+        writer.shutdown().await?;
+        let hash = hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        // Also when the content is there already: the one that is there may be about to be collected.
+        self.store.rename(&incoming, &key(&hash)).await?;
+        Ok(Blob { hash, size })
+    }
+
+    /// Reads a content.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn get(&self, hash: &str) -> Result<BoxStream<'static, Result<bytes::Bytes, object_store::Error>>, StoreError> {
+        Ok(self.store.get(&key(hash)).await?.into_stream())
+    }
+
+    /// Writes a content into `file`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn copy_to(&self, hash: &str, file: File) -> Result<(), StoreError> {
+        let mut file = tokio::fs::File::from_std(file);
+        let mut content = self.get(hash).await?;
+        while let Some(piece) = content.next().await {
+            file.write_all(&piece?).await?;
+        }
+        Ok(file.flush().await?)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// Removes all contents but those in `referred`.
+    async fn remove_all_but(&self, referred: &HashSet<String>) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for folder in [INCOMING, CONTENTS] {
+            let all: Vec<_> = self.store.list(Some(&Key::from(folder))).try_collect().await?;
+            for entry in all {
+                if !entry.location.filename().is_some_and(|name| referred.contains(name)) {
+                    self.store.delete(&entry.location).await?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The folder of contents that are whole.
+const CONTENTS: &str = "sha256";
+
+fn key(hash: &str) -> Key {
+    let shard = hash.get(..2).unwrap_or_default();
+    Key::from(CONTENTS).join(shard).join(hash)
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+impl Store {
+    /// All contents that something refers to.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn blobs_in_use(&self) -> Result<HashSet<String>, StoreError> {
+        let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM project UNION SELECT blob FROM project_file");
+        Ok(hashes.fetch_all(&self.pool).await?.into_iter().collect())
+    }
+
+    /// Removes contents that nothing refers to, unless somebody is writing one; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn collect_blobs(&self) -> Result<usize, StoreError> {
+        let lock = open_lock(&self.blobs.lock_path())?;
+        if lock.try_lock().is_err() {
+            return Ok(0);
+        }
+        let referred = self.blobs_in_use().await?;
+        let removed = self.blobs.remove_all_but(&referred).await;
+        drop(lock);
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn contents_come_back_and_what_nobody_refers_to_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let content = vec![7; 3 * PIECE + 1];
+        let keeping = store.blobs.keep().await.unwrap();
+        let blob = store.blobs.put(&keeping, content.as_slice()).await.unwrap();
+        assert_eq!((blob.size, blob.hash.len()), (content.len() as u64, 64));
+        // What is being written is not collected.
+        assert_eq!(store.collect_blobs().await.unwrap(), 0);
+        assert_eq!(store.blobs.put(&keeping, content.as_slice()).await.unwrap(), blob);
+        let back: Vec<_> = store.blobs.get(&blob.hash).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(back.concat(), content);
+        drop(keeping);
+        assert_eq!(store.collect_blobs().await.unwrap(), 1);
+        assert!(store.blobs.get(&blob.hash).await.is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! R boundaries: what the sessions of an account, or the runs of a script, may use.
+
+use serde::Serialize;
+use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
+
+use super::{ChangeError, Store, StoreError, now};
+
+/// A boundary. 0 is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
+pub struct Boundary {
+    /// Its name; unique.
+    pub name: String,
+    /// Processor time of one operation, in seconds.
+    pub cpu_seconds: i64,
+    /// Memory that a session may allocate, in MiB.
+    pub memory_mib: i64,
+}
+
+const KIND: &str = "boundary";
+
+impl Store {
+    /// All boundaries, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn boundary_list(&self) -> Result<Vec<Boundary>, StoreError> {
+        Ok(query_as("SELECT name, cpu_seconds, memory_mib FROM boundary ORDER BY name").fetch_all(&self.pool).await?)
+    }
+
+    /// Makes a boundary, or changes it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), StoreError> {
+        query(
+            "INSERT INTO boundary (name, cpu_seconds, memory_mib, changed) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (name) DO UPDATE SET cpu_seconds = $2, memory_mib = $3, changed = $4",
+        )
+        .bind(&boundary.name)
+        .bind(boundary.cpu_seconds)
+        .bind(boundary.memory_mib)
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Removes a boundary; what had it has none.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    pub async fn boundary_remove(&self, name: &str) -> Result<(), ChangeError> {
+        let removed = query("DELETE FROM boundary WHERE name = $1").bind(name).execute(&self.pool).await?;
+        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
+    }
+}
+
+/// That there is such a boundary.
+pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Result<(), ChangeError> {
+    let found = query_scalar("SELECT EXISTS (SELECT 1 FROM boundary WHERE name = $1)");
+    if found.bind(name).fetch_one(connection).await? { Ok(()) } else { Err(ChangeError::unknown(KIND, name)) }
+}

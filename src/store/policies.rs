@@ -1,0 +1,184 @@
+//! Server policies: settings that administrators change while the server runs. What is not set has the value
+//! of the configuration, or its default.
+
+use std::collections::BTreeMap;
+
+use sqlx::{query, query_as};
+
+use super::{ChangeError, Store, StoreError, now};
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "`description` says it")]
+pub enum Policy {
+    ServerName,
+    WebContext,
+    DefaultBoundary,
+    LoginSeconds,
+    UploadMib,
+    AnonymousSeconds,
+    AuthenticatedIpFilter,
+    TrustedIpFilter,
+    AnonymousIpFilter,
+    HistoryDepth,
+    HistoryMib,
+    LockAfter,
+    UnlockSeconds,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Text,
+    Number,
+    Url,
+    Boundary,
+    IpFilter,
+}
+
+impl Policy {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::ServerName,
+        Self::WebContext,
+        Self::DefaultBoundary,
+        Self::LoginSeconds,
+        Self::UploadMib,
+        Self::AnonymousSeconds,
+        Self::AuthenticatedIpFilter,
+        Self::TrustedIpFilter,
+        Self::AnonymousIpFilter,
+        Self::HistoryDepth,
+        Self::HistoryMib,
+        Self::LockAfter,
+        Self::UnlockSeconds,
+    ];
+
+    fn entry(self) -> (&'static str, Shape, &'static str) {
+        match self {
+            Self::ServerName => ("server-name", Shape::Text, "The name of the server on its pages"),
+            Self::WebContext => ("web-context", Shape::Url, "The server's address in the URLs of files, unless the configuration has one"),
+            Self::DefaultBoundary => ("default-boundary", Shape::Boundary, "The boundary of accounts that have none"),
+            Self::LoginSeconds => ("login-seconds", Shape::Number, "Seconds after which a login that nobody uses ends; 0 is never"),
+            Self::UploadMib => ("upload-mib", Shape::Number, "Largest file that can be uploaded, in MiB"),
+            Self::AnonymousSeconds => ("anonymous-seconds", Shape::Number, "Seconds that a script may run for a caller without a login"),
+            Self::AuthenticatedIpFilter => {
+                ("authenticated-ip-filter", Shape::IpFilter, "Where callers with a login may come from; unset is anywhere")
+            }
+            Self::TrustedIpFilter => {
+                ("trusted-ip-filter", Shape::IpFilter, "Where callers of trusted scripts without a login may come from; unset is nowhere")
+            }
+            Self::AnonymousIpFilter => {
+                ("anonymous-ip-filter", Shape::IpFilter, "Where callers without a login may come from; unset is anywhere")
+            }
+            Self::HistoryDepth => ("history-depth", Shape::Number, "Code blocks that a session remembers"),
+            Self::HistoryMib => ("history-mib", Shape::Number, "Size of the code blocks that a session remembers, in MiB"),
+            Self::LockAfter => ("lock-after", Shape::Number, "Failed logins after which an account is locked for a while; 0 is never"),
+            Self::UnlockSeconds => (
+                "unlock-seconds",
+                Shape::Number,
+                "Seconds from the last failed login until the account can log in again; 0: an administrator unlocks it",
+            ),
+        }
+    }
+
+    /// Its name: `upload-mib`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        self.entry().2
+    }
+
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// A sentence with all names.
+    pub fn named(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();
+            format!("there is no policy {name:?}; there are {}", names.join(", "))
+        })
+    }
+
+    fn shape(self) -> Shape {
+        self.entry().1
+    }
+}
+
+/// The policies that are set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policies(pub(super) BTreeMap<String, String>);
+
+impl Policies {
+    /// A text; `None` when it is not set.
+    #[must_use]
+    pub fn text(&self, policy: Policy) -> Option<&str> {
+        self.0.get(policy.name()).map(String::as_str)
+    }
+
+    /// A number, or `otherwise` when it is not set.
+    #[must_use]
+    pub fn number(&self, policy: Policy, otherwise: u64) -> u64 {
+        self.text(policy).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    }
+}
+
+impl Store {
+    /// The policies that are set, with their values.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn policy_list(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        let set: Vec<(String, String)> = query_as("SELECT name, value FROM policy").fetch_all(&self.pool).await?;
+        Ok(set.into_iter().collect())
+    }
+
+    /// Sets a policy.
+    ///
+    /// # Errors
+    /// [`ChangeError::Invalid`], [`ChangeError::Unknown`] for a boundary or a filter that is not there
+    pub async fn policy_put(&self, policy: Policy, value: &str) -> Result<(), ChangeError> {
+        let name = policy.name();
+        match policy.shape() {
+            Shape::Text => {}
+            Shape::Number => {
+                value.parse::<u64>().map_err(|_| ChangeError::Invalid(format!("{name}: {value:?} is not a whole number")))?;
+            }
+            Shape::Url if value.starts_with("http://") || value.starts_with("https://") => {}
+            Shape::Url => return Err(ChangeError::Invalid(format!("{name}: {value:?} is not an http or https address"))),
+            Shape::Boundary => {
+                let mut connection = self.pool.acquire().await?;
+                super::boundaries::require(&mut connection, value).await?;
+            }
+            Shape::IpFilter => {
+                if !self.filter_list().await?.iter().any(|filter| filter.name == value) {
+                    return Err(ChangeError::unknown("IP filter", value));
+                }
+            }
+        }
+        query(
+            "INSERT INTO policy (name, value, changed) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET value = $2, changed = $3",
+        )
+        .bind(name)
+        .bind(value)
+        .bind(now())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a policy its default again.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn policy_remove(&self, policy: Policy) -> Result<(), StoreError> {
+        query("DELETE FROM policy WHERE name = $1").bind(policy.name()).execute(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Projects: sessions that were saved. A save is one transaction: the project is the old one or the new one.
+
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow, types::Json};
+use uuid::Uuid;
+
+use super::{Blob, ChangeError, Store, StoreError, blobs::Keeping, now};
+
+/// What a project keeps beside the workspace and the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Code blocks, oldest first.
+    pub history: Vec<String>,
+    /// What the last execution printed.
+    pub output: String,
+    /// Attached packages, in the order in which they were attached.
+    pub packages: Vec<String>,
+    /// The working folder, relative to the session's.
+    pub folder: String,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose it is.
+    pub owner: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// The image of the global environment.
+    pub workspace: Blob,
+    /// What else is kept.
+    pub state: State,
+    /// When it was made, in microseconds since 1970.
+    pub created: i64,
+    /// When it was saved last.
+    pub changed: i64,
+}
+
+impl FromRow<'_, SqliteRow> for Project {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: super::uuid(row, "id")?,
+            owner: row.try_get("owner")?,
+            name: row.try_get("name")?,
+            workspace: super::blob(row, "workspace")?,
+            state: row.try_get::<Json<_>, _>("state")?.0,
+            created: row.try_get("created")?,
+            changed: row.try_get("changed")?,
+        })
+    }
+}
+
+/// A file of the working folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectFile {
+    /// Its path in the working folder.
+    pub path: String,
+    /// Its content.
+    pub blob: Blob,
+    /// Whether it had an address.
+    pub published: bool,
+}
+
+impl FromRow<'_, SqliteRow> for ProjectFile {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { path: row.try_get("path")?, blob: super::blob(row, "blob")?, published: row.try_get("published")? })
+    }
+}
+
+const KIND: &str = "project";
+
+impl Store {
+    /// A project of `owner`, with its files.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn project(&self, id: Uuid, owner: &str) -> Result<Option<(Project, Vec<ProjectFile>)>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let project: Option<Project> = query_as("SELECT * FROM project WHERE id = $1 AND owner = $2")
+            .bind(id.to_string())
+            .bind(owner)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(project) = project else { return Ok(None) };
+        let files = query_as("SELECT * FROM project_file WHERE project = $1 ORDER BY path");
+        let files = files.bind(id.to_string()).fetch_all(&mut *transaction).await?;
+        Ok(Some((project, files)))
+    }
+
+    /// The projects of an account, or with `None` all, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn project_list(&self, owner: Option<&str>) -> Result<Vec<Project>, StoreError> {
+        let list = query_as("SELECT * FROM project WHERE $1 IS NULL OR owner = $1 ORDER BY changed DESC, id");
+        Ok(list.bind(owner).fetch_all(&self.pool).await?)
+    }
+
+    /// Saves a project, new or known, whose contents have been written under `_keeping`. One of somebody
+    /// else's is left as it is.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    pub async fn project_save(&self, project: &Project, files: &[ProjectFile], _keeping: &Keeping) -> Result<(), ChangeError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let id = project.id.to_string();
+        let saved = query(
+            "INSERT INTO project (id, owner, name, workspace, size, state, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+             ON CONFLICT (id) DO UPDATE SET name = $3, workspace = $4, size = $5, state = $6, changed = $7 WHERE owner = $2",
+        )
+        .bind(&id)
+        .bind(&project.owner)
+        .bind(&project.name)
+        .bind(&project.workspace.hash)
+        .bind(super::size(&project.workspace))
+        .bind(Json(&project.state))
+        .bind(now())
+        .execute(&mut *transaction)
+        .await?;
+        if saved.rows_affected() == 0 {
+            return Err(ChangeError::unknown(KIND, &id));
+        }
+        query("DELETE FROM project_file WHERE project = $1").bind(&id).execute(&mut *transaction).await?;
+        for file in files {
+            query("INSERT INTO project_file (project, path, blob, size, published) VALUES ($1, $2, $3, $4, $5)")
+                .bind(&id)
+                .bind(&file.path)
+                .bind(&file.blob.hash)
+                .bind(super::size(&file.blob))
+                .bind(file.published)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes a project of `owner`, or with `None` of whomever.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    pub async fn project_remove(&self, id: Uuid, owner: Option<&str>) -> Result<(), ChangeError> {
+        let id = id.to_string();
+        let removed = query("DELETE FROM project WHERE id = $1 AND ($2 IS NULL OR owner = $2)");
+        let removed = removed.bind(&id).bind(owner).execute(&self.pool).await?;
+        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, &id)) } else { Ok(()) }
+    }
+
+    /// Remembers that a session was saved in a project, and is to come back.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn suspend(&self, session: Uuid, owner: &str, project: Uuid) -> Result<(), StoreError> {
+        query("INSERT INTO suspended (session, owner, project) VALUES ($1, $2, $3) ON CONFLICT (session) DO UPDATE SET project = $3")
+            .bind(session.to_string())
+            .bind(owner)
+            .bind(project.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The sessions of an account that are to come back, with their projects.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn suspended(&self, owner: &str) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
+        let rows: Vec<(String, String)> =
+            query_as("SELECT session, project FROM suspended WHERE owner = $1 ORDER BY session").bind(owner).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().filter_map(|(session, project)| Some((session.parse().ok()?, project.parse().ok()?))).collect())
+    }
+
+    /// Takes a session that is to come back; false when another login has.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn resume(&self, session: Uuid, owner: &str) -> Result<bool, StoreError> {
+        let taken: Option<i64> = query_scalar("DELETE FROM suspended WHERE session = $1 AND owner = $2 RETURNING 1")
+            .bind(session.to_string())
+            .bind(owner)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(taken.is_some())
+    }
+}

@@ -1,0 +1,80 @@
+//! Everything that decides who may do what, read at once and kept in memory.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use sqlx::query_scalar;
+
+use super::{
+    Account, Store, StoreError,
+    boundaries::Boundary,
+    filters::Pattern,
+    policies::{Policies, Policy},
+    roles::Role,
+};
+
+/// The rules as they were when they were read.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Changes when the whole store is replaced.
+    pub generation: String,
+    accounts: HashMap<String, Account>,
+    roles: HashMap<String, Role>,
+    boundaries: HashMap<String, Boundary>,
+    filters: HashMap<String, Pattern>,
+    /// The policies that are set.
+    pub policies: Policies,
+}
+
+impl Rules {
+    /// The account of that name.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.get(name)
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.get(name)
+    }
+
+    /// The boundary of that name.
+    #[must_use]
+    pub fn boundary(&self, name: &str) -> Option<&Boundary> {
+        self.boundaries.get(name)
+    }
+
+    /// The boundary of an account: its own, or the default.
+    #[must_use]
+    pub fn boundary_of(&self, account: &str) -> Option<&Boundary> {
+        let own = self.account(account).and_then(|account| account.boundary.as_deref());
+        own.or_else(|| self.policies.text(Policy::DefaultBoundary)).and_then(|name| self.boundary(name))
+    }
+
+    /// Whether the filter that a policy names lets an address in; `None` when it names none.
+    #[must_use]
+    pub fn lets_in(&self, policy: Policy, address: IpAddr) -> Option<bool> {
+        // A filter that is named and not there lets nobody in.
+        self.policies.text(policy).map(|filter| self.filters.get(filter).is_some_and(|pattern| pattern.matches(address)))
+    }
+}
+
+impl Store {
+    /// Reads the rules.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn rules(&self) -> Result<Rules, StoreError> {
+        let generation = query_scalar("SELECT id FROM generation").fetch_one(&self.pool).await?;
+        let filters = self.filter_list().await?;
+        let pattern = |address: &str| Pattern::parse(address).ok();
+        Ok(Rules {
+            generation,
+            accounts: self.account_list().await?.into_iter().map(|account| (account.name.clone(), account)).collect(),
+            roles: self.role_list().await?.into_iter().map(|role| (role.name.clone(), role)).collect(),
+            boundaries: self.boundary_list().await?.into_iter().map(|boundary| (boundary.name.clone(), boundary)).collect(),
+            filters: filters.into_iter().filter_map(|filter| Some((filter.name, pattern(&filter.address)?))).collect(),
+            policies: Policies(self.policy_list().await?),
+        })
+    }
+}
