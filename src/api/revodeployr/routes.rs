@@ -62,6 +62,7 @@ pub enum Call {
     SessionHistory,
     SessionObjectList,
     SessionObjectGet,
+    SessionObjectPush,
     SessionObjectDelete,
     UserLogin,
     UserLogout,
@@ -87,7 +88,7 @@ const fn route(path: &'static str, methods: Methods, access: Access, call: Call)
 }
 
 /// All calls.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 14] = [
     route("/r/session/create", Methods::Change, Access::Login, Call::SessionCreate),
     route("/r/session/close", Methods::Change, Access::Login, Call::SessionClose),
     route("/r/session/ping", Methods::Read, Access::Login, Call::SessionPing),
@@ -96,6 +97,7 @@ pub const ROUTES: [Route; 13] = [
     route("/r/session/history", Methods::Read, Access::Login, Call::SessionHistory),
     route("/r/session/object/list", Methods::Read, Access::Login, Call::SessionObjectList),
     route("/r/session/object/get", Methods::Read, Access::Login, Call::SessionObjectGet),
+    route("/r/session/object/push", Methods::Change, Access::Login, Call::SessionObjectPush),
     route("/r/session/object/delete", Methods::Change, Access::Login, Call::SessionObjectDelete),
     route("/r/user/login", Methods::Change, Access::Open, Call::UserLogin),
     route("/r/user/logout", Methods::Change, Access::Login, Call::UserLogout),
@@ -143,6 +145,7 @@ async fn call(app: &Arc<App>, call: Call, incoming: &Incoming) -> Result<Answer,
         Call::SessionHistory => session::history(app, incoming),
         Call::SessionObjectList => object::list(app, incoming).await,
         Call::SessionObjectGet => object::get(app, incoming).await,
+        Call::SessionObjectPush => object::push(app, incoming).await,
         Call::SessionObjectDelete => object::delete(app, incoming).await,
         Call::UserLogin => user::login(app, incoming).await,
         Call::UserLogout => user::logout(app, incoming).await,
