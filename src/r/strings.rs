@@ -64,16 +64,22 @@ fn owned(text: Text<'_>) -> String {
 }
 
 /// A character vector of length 1, unprotected.
-pub(super) fn scalar(_: R, text: &str) -> SEXP {
-    // SAFETY: inside `protect`; the vector is protected while its element is made, and `text` holds its
-    // length's worth of bytes. A length that R cannot hold is refused by R with an error.
+pub(super) fn scalar(r: R, text: &str) -> SEXP {
+    // SAFETY: inside `protect`; the vector is protected while its element is made.
     unsafe {
         let vector = Rf_protect(Rf_allocVector(SEXPTYPE::STRSXP, 1));
-        let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
-        SET_STRING_ELT(vector, 0, Rf_mkCharLenCE(text.as_ptr().cast(), length, cetype_t::CE_UTF8));
+        SET_STRING_ELT(vector, 0, element(r, text));
         Rf_unprotect(1);
         vector
     }
+}
+
+/// An element of a character vector (a CHARSXP), unprotected. A text with a NUL is refused by R with an error.
+pub(super) fn element(_: R, text: &str) -> SEXP {
+    // A text comes from a request, and no request is that long.
+    let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+    // SAFETY: inside `protect`; `text` holds its length's worth of bytes.
+    unsafe { Rf_mkCharLenCE(text.as_ptr().cast(), length, cetype_t::CE_UTF8) }
 }
 
 /// The symbol of that name.

@@ -12,6 +12,19 @@ pub const DATE_FORMAT: &str = "%Y-%m-%d";
 /// How a `POSIXct` is written: the clock of its zone, and the zone's offset so that nothing is lost.
 pub const DATE_TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S %z";
 
+/// The time zone of this process as R sees it: that of the variable TZ, which a session may change at any time
+/// (jiff would remember it), or else the system's.
+#[must_use]
+pub fn session_zone() -> TimeZone {
+    match std::env::var("TZ") {
+        Ok(name) if !name.is_empty() => {
+            let name = name.trim_start_matches(':');
+            TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
+        }
+        _ => TimeZone::system(),
+    }
+}
+
 /// Appends a day as `2010-04-20`. Whole days only: R, too, prints the day a fraction falls in.
 pub fn push_date(out: &mut Out, days: f64) {
     let Some((year, month, day)) = civil(days.floor()) else { return };

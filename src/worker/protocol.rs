@@ -97,6 +97,8 @@ pub enum Request {
         /// In which form.
         encoding: Encoding,
     },
+    /// Bind the inputs in the payload, in JSON or in XML: [`crate::wire::typed::input`].
+    Assign,
     /// Remove an object.
     Remove {
         /// Its name.
@@ -131,6 +133,10 @@ pub enum Reply {
         /// Those that are not in it.
         missing: Vec<MissingObject>,
     },
+    /// To [`Request::Assign`]: all are bound.
+    Assigned,
+    /// To a request with inputs: they are not as they have to be, and nothing was done. A sentence.
+    InvalidInput(String),
     /// To [`Request::Remove`]: whether there was one.
     Removed(bool),
     /// The command could not be carried out.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     r,
-    wire::{Detail, Encoding},
+    wire::{Detail, Encoding, typed::input},
 };
 
 thread_local! {
@@ -70,6 +70,7 @@ impl Worker {
         match protocol::decode::<Request>(&frame.header) {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
+            Some(Request::Assign) => (assign(frame.payload.as_ref()), Vec::new()),
             Some(Request::Remove { name }) => (remove(&name), Vec::new()),
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), Vec::new()),
@@ -123,6 +124,15 @@ fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (R
     match r::encode::objects(&names, detail, encoding) {
         Ok(encoded) => (Reply::Objects { missing: encoded.missing }, encoded.bytes),
         Err(message) => (Reply::Refused(message), Vec::new()),
+    }
+}
+
+/// Binds inputs: all of them, or none where the reply is not [`Reply::Assigned`].
+fn assign(inputs: &[u8]) -> Reply {
+    match input::read(inputs).map(|inputs| r::build::assign(&inputs)) {
+        Ok(Ok(())) => Reply::Assigned,
+        Ok(Err(message)) => Reply::Refused(message),
+        Err(invalid) => Reply::InvalidInput(invalid.to_string()),
     }
 }
 

@@ -15,6 +15,7 @@ mod evaluation;
 mod ffi;
 mod harness;
 mod hostile;
+mod inputs;
 mod isolation;
 mod lifecycle;
 mod limits;

@@ -98,16 +98,8 @@ const ROWS: &[Row] = &[
         r#"{"type":"vector","rclass":"character","value":["age",null,"","a,b"," x","say \"hi\""]}"#,
         r#"<robject name="v" type="vector"><character value="age,,&quot;&quot;,&quot;a,b&quot;,&quot; x&quot;,&quot;say &quot;&quot;hi&quot;&quot;&quot;"/></robject>"#,
     ),
-    Row(
-        "numeric()",
-        r#"{"type":"vector","rclass":"numeric","value":[]}"#,
-        r#"<robject name="v" type="vector"><numeric value=""/></robject>"#,
-    ),
-    Row(
-        "character()",
-        r#"{"type":"vector","rclass":"character","value":[]}"#,
-        r#"<robject name="v" type="vector"><character value=""/></robject>"#,
-    ),
+    Row("numeric()", r#"{"type":"vector","rclass":"numeric","value":[]}"#, r#"<robject name="v" type="vector"><numeric/></robject>"#),
+    Row("character()", r#"{"type":"vector","rclass":"character","value":[]}"#, r#"<robject name="v" type="vector"><character/></robject>"#),
     Row(
         "c(a = 1, b = 2)",
         r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#,
@@ -122,6 +114,11 @@ const ROWS: &[Row] = &[
         "I(1:2)",
         r#"{"type":"vector","rclass":"numeric","value":[1,2]}"#,
         r#"<robject name="v" type="vector"><numeric value="1,2"/></robject>"#,
+    ),
+    Row(
+        "data.frame(a = NA_real_)",
+        r#"{"type":"dataframe","rclass":"data.frame","value":{"a":{"type":"vector","rclass":"numeric","value":[null]}}}"#,
+        r#"<robject name="v" type="dataframe"><robject name="a" type="vector"><numeric value=""/></robject></robject>"#,
     ),
     // Dates and moments
     Row(

@@ -7,6 +7,8 @@
 //! - R's errors are 200 with `success: false`; protocol errors have a status of their own (2); see [`error`].
 //! - Another user's session is answered as an unknown one (2).
 //! - `execute/code` names plots under `files` and under `objects` (4, compatibility superset).
+//! - Inputs are read as what they are, JSON or XML, whatever `format` says of the answer; a list called `inputs` by
+//!   itself is bound element by element, and as a list (5); see `crate::wire::typed::input`.
 //! - File addresses work without a login: the id is the secret (3).
 //!
 //! Start reading at [`routes`].

@@ -62,6 +62,7 @@ pub enum Call {
     SessionHistory,
     SessionObjectList,
     SessionObjectGet,
+    SessionObjectPush,
     SessionObjectDelete,
     UserLogin,
     UserLogout,
@@ -92,7 +93,7 @@ const fn route(path: &'static str, methods: Methods, access: Access, call: Call)
 }
 
 /// All calls.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 14] = [
     route("/r/session/create", Methods::Change, USER, Call::SessionCreate),
     route("/r/session/close", Methods::Change, USER, Call::SessionClose),
     route("/r/session/ping", Methods::Read, USER, Call::SessionPing),
@@ -101,6 +102,7 @@ pub const ROUTES: [Route; 13] = [
     route("/r/session/history", Methods::Read, USER, Call::SessionHistory),
     route("/r/session/object/list", Methods::Read, USER, Call::SessionObjectList),
     route("/r/session/object/get", Methods::Read, USER, Call::SessionObjectGet),
+    route("/r/session/object/push", Methods::Change, USER, Call::SessionObjectPush),
     route("/r/session/object/delete", Methods::Change, USER, Call::SessionObjectDelete),
     route("/r/user/login", Methods::Change, Access::Open, Call::UserLogin),
     route("/r/user/logout", Methods::Change, USER, Call::UserLogout),
@@ -148,6 +150,7 @@ async fn call(app: &Arc<App>, call: Call, incoming: &Incoming) -> Result<Answer,
         Call::SessionHistory => session::history(app, incoming),
         Call::SessionObjectList => object::list(app, incoming).await,
         Call::SessionObjectGet => object::get(app, incoming).await,
+        Call::SessionObjectPush => object::push(app, incoming).await,
         Call::SessionObjectDelete => object::delete(app, incoming).await,
         Call::UserLogin => user::login(app, incoming).await,
         Call::UserLogout => user::logout(app, incoming).await,

@@ -8,8 +8,9 @@
 //! | factor, matrix, list, data frame | factor, matrix, list, dataframe | factor, matrix, list, data.frame |
 //! | anything else | its class | its class (the value is null) |
 //!
-//! [`json`] and [`xml`] write it; what the two have in common stands here.
+//! [`json`] and [`xml`] write it; what the two have in common stands here. [`input`] reads it.
 
+pub mod input;
 pub mod json;
 mod names;
 pub mod xml;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Class, Out, Shape, Storage, Text, Value,
-    time::{DATE_FORMAT, DATE_TIME_FORMAT},
+    time::{DATE_FORMAT, DATE_TIME_FORMAT, session_zone},
     value::NA_INTEGER,
 };
 
@@ -52,7 +53,7 @@ impl Scratch {
         }
         let (_, zone) = self.zone.get_or_insert_with(|| {
             let zone = match std::str::from_utf8(name.bytes()) {
-                Ok("") | Err(_) => TimeZone::system(),
+                Ok("") | Err(_) => session_zone(),
                 Ok(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
             };
             (name.bytes().to_vec(), zone)

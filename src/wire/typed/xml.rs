@@ -1,9 +1,10 @@
 //! The typed form as XML: `<robject name="x" type="vector"><numeric value="1,2"/></robject>`.
 //!
-//! Elements of a vector share one attribute, separated by commas; `NA` is empty. Strings follow the rules of
-//! CSV (RFC 4180): one that holds a comma, a quote or a line break, begins or ends with a blank, or is empty
-//! stands in quotes, with its own quotes doubled. A string by itself is quoted only where it would be taken
-//! for something else: when it is empty or begins with a quote.
+//! Elements of a vector share one attribute, separated by commas; `NA` is empty, and where there is no element
+//! there is no attribute. Strings follow the rules of CSV (RFC 4180): one that holds a comma, a quote or a line
+//! break, begins or ends with a blank, or is empty stands in quotes, with its own quotes doubled. A string by
+//! itself is quoted only where it would be taken for something else: when it is empty or begins with a quote.
+//! [`super::input`] reads it.
 
 use super::{
     Atom, Kind, MAX_DEPTH, Place, Scratch, Slice, each_atom, each_moment, element_class, label, moment_format, push_moment, separate,
@@ -73,39 +74,34 @@ impl Writer<'_> {
         self.out.byte(b'>');
         match kind {
             Kind::Null | Kind::Opaque => {}
-            Kind::Primitive => {
-                self.begin(element_class(value.storage()));
+            Kind::Primitive => self.data(element_class(value.storage()), 1, |writer| {
                 if value.storage() == Storage::String {
-                    push_single(self.out, value.string(0));
+                    push_single(writer.out, value.string(0));
                 } else {
-                    self.elements(value, 0, 1);
+                    writer.elements(value, 0, 1);
                 }
-                self.end();
+            }),
+            Kind::Vector => {
+                let (from, to) = slice.bounds(value.len());
+                self.data(element_class(value.storage()), to - from, |writer| writer.elements(value, from, to));
             }
-            Kind::Vector | Kind::Moment | Kind::Moments => {
+            Kind::Moment | Kind::Moments => {
                 let (from, to) = if kind == Kind::Moment { (0, 1) } else { slice.bounds(value.len()) };
-                if kind == Kind::Vector {
-                    self.begin(element_class(value.storage()));
-                    self.elements(value, from, to);
-                } else {
-                    self.begin("date");
-                    self.moments(value, from, to);
-                }
-                self.end();
+                self.data("date", to - from, |writer| writer.moments(value, from, to));
             }
             Kind::Factor { .. } => self.factor(value, slice),
             Kind::Matrix { rows, columns } => {
                 let (from, to) = slice.bounds(rows);
                 for row in from..to {
-                    self.begin(element_class(value.storage()));
-                    for column in 0..columns {
-                        if column > 0 {
-                            self.out.byte(b',');
+                    self.data(element_class(value.storage()), columns, |writer| {
+                        for column in 0..columns {
+                            if column > 0 {
+                                writer.out.byte(b',');
+                            }
+                            let at = column * rows + row;
+                            writer.elements(value, at, at + 1);
                         }
-                        let at = column * rows + row;
-                        self.elements(value, at, at + 1);
-                    }
-                    self.end();
+                    });
                 }
             }
             Kind::List => {
@@ -134,24 +130,24 @@ impl Writer<'_> {
 
     fn factor<'a, V: Value<'a>>(&mut self, factor: V, slice: Slice) {
         let (from, to) = slice.bounds(factor.len());
-        self.begin("values");
-        let out = &mut *self.out;
-        let mut first = true;
-        factor.integers(from, to, |piece| {
-            for &code in piece {
-                separate(out, &mut first);
-                push_item(out, label(factor, code));
+        self.data("values", to - from, |writer| {
+            let out = &mut *writer.out;
+            let mut first = true;
+            factor.integers(from, to, |piece| {
+                for &code in piece {
+                    separate(out, &mut first);
+                    push_item(out, label(factor, code));
+                }
+            });
+        });
+        self.data("levels", factor.levels(), |writer| {
+            for at in 0..factor.levels() {
+                if at > 0 {
+                    writer.out.byte(b',');
+                }
+                push_item(writer.out, factor.level(at));
             }
         });
-        self.end();
-        self.begin("levels");
-        for at in 0..factor.levels() {
-            if at > 0 {
-                self.out.byte(b',');
-            }
-            push_item(self.out, factor.level(at));
-        }
-        self.end();
     }
 
     /// The elements `from..to` of a plain vector, separated by commas.
@@ -184,14 +180,17 @@ impl Writer<'_> {
         });
     }
 
-    fn begin(&mut self, element: &str) {
+    /// Writes an element with `count` elements of a vector in its attribute; there is none for an empty vector,
+    /// as an empty attribute is one missing value.
+    fn data(&mut self, element: &str, count: usize, write: impl FnOnce(&mut Self)) {
         self.out.byte(b'<');
         self.out.push(element.as_bytes());
-        self.out.push(b" value=\"");
-    }
-
-    fn end(&mut self) {
-        self.out.push(b"\"/>");
+        if count > 0 {
+            self.out.push(b" value=\"");
+            write(self);
+            self.out.byte(b'"');
+        }
+        self.out.push(b"/>");
     }
 }
 

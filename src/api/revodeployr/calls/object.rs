@@ -1,4 +1,4 @@
-//! `/r/session/object/...`: list, get, delete.
+//! `/r/session/object/...`: list, get, push, delete.
 
 use std::sync::Arc;
 
@@ -56,6 +56,19 @@ async fn objects(
     match answered.reply {
         Reply::Objects { missing } => Ok((Answer { robjects: Some(answered.payload), ..about(session) }, missing)),
         Reply::Refused(message) => Ok((failed(session, message), Vec::new())),
+        _ => Err(unexpected()),
+    }
+}
+
+/// `/r/session/object/push`: objects from encoded inputs, all of them or none.
+pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let inputs = Bytes::copy_from_slice(incoming.form.require("inputs")?.as_bytes());
+    let session = incoming.session(app)?;
+    let answered = operate(&session, &Request::Assign, inputs).await?;
+    match answered.reply {
+        Reply::Assigned => Ok(about(&session)),
+        Reply::InvalidInput(sentence) => Err(Error::invalid(sentence)),
+        Reply::Refused(message) => Ok(failed(&session, message)),
         _ => Err(unexpected()),
     }
 }

@@ -1,0 +1,222 @@
+//! Values on their way in: what clients send, decoded into plain Rust before R is asked for anything.
+//!
+//! [`json`] and [`xml`] read the two forms of the type model, and end in [`Inputs`] alike; what makes a matrix
+//! a matrix stands in [`model`], for both. Decoding runs no R code and may fail anywhere, always with a
+//! sentence that names the value. Building R's values (`crate::r::build`) only copies what stands here.
+
+mod dates;
+mod items;
+mod json;
+mod model;
+mod raw;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt};
+
+use crate::wire::value::NA_INTEGER;
+
+/// `NA_real_`: the NaN whose low word is 1954 (R's arithmetic.c).
+pub const NA_REAL: f64 = f64::from_bits(0x7ff0_0000_0000_07a2);
+
+/// Text that may still stand where it was sent.
+pub type Sent<'a> = Cow<'a, str>;
+
+/// Values with their names, as they are to be bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs<'a> {
+    /// The values; every name is there once, and can be a name of R.
+    pub members: Vec<(Sent<'a>, Input<'a>)>,
+    /// Whether they are to be bound under `inputs` as well, together as a list: they came as one (contract,
+    /// section 5, "inputs wrapper").
+    pub as_list: bool,
+}
+
+/// A value that was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input<'a> {
+    /// `NULL`.
+    Null,
+    /// A vector; a primitive is one of length 1.
+    Vector(Column<'a>),
+    /// Stored column by column, as R does.
+    Matrix {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        columns: usize,
+        /// The elements.
+        elements: Column<'a>,
+    },
+    /// Days since 1970, or [`NA_REAL`].
+    Dates(Vec<f64>),
+    /// Seconds since 1970, or [`NA_REAL`].
+    Moments(Vec<f64>),
+    /// What R's `factor()` is to be called with.
+    Factor(Factor<'a>),
+    /// A list; the elements without a name have an empty one.
+    List(Vec<(Sent<'a>, Input<'a>)>),
+    /// Columns of one length: vectors, dates, moments, factors.
+    DataFrame(Vec<(Sent<'a>, Input<'a>)>),
+}
+
+/// Elements of one type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column<'a> {
+    /// 0, 1, or [`NA_INTEGER`].
+    Logical(Vec<i32>),
+    /// Doubles, or [`NA_REAL`].
+    Double(Vec<f64>),
+    /// Strings without NUL; `None` is `NA`.
+    Text(Vec<Option<Sent<'a>>>),
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Logical.
+    Logical,
+    /// Numbers.
+    Double,
+    /// Strings.
+    Text,
+}
+
+/// A factor, by the arguments of R's `factor()`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Factor<'a> {
+    /// Its data.
+    pub values: Column<'a>,
+    /// The order of its levels, each once; without them, the sorted unique values.
+    pub levels: Option<Column<'a>>,
+    /// Names shown in place of the levels: as many, or one.
+    pub labels: Option<Vec<Sent<'a>>>,
+    /// Whether the levels have an order.
+    pub ordered: bool,
+}
+
+impl Column<'_> {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Logical(elements) => elements.len(),
+            Self::Double(elements) => elements.len(),
+            Self::Text(elements) => elements.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The type of the elements.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Logical(_) => Kind::Logical,
+            Self::Double(_) => Kind::Double,
+            Self::Text(_) => Kind::Text,
+        }
+    }
+
+    /// So many `NA`.
+    #[must_use]
+    pub fn missing(count: usize, kind: Kind) -> Self {
+        match kind {
+            Kind::Logical => Self::Logical(vec![NA_INTEGER; count]),
+            Kind::Double => Self::Double(vec![NA_REAL; count]),
+            Kind::Text => Self::Text(vec![None; count]),
+        }
+    }
+}
+
+impl Input<'_> {
+    /// Number of elements; of a matrix and of a data frame, too, what R's `length()` says.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Vector(elements) | Self::Matrix { elements, .. } => elements.len(),
+            Self::Dates(elements) | Self::Moments(elements) => elements.len(),
+            Self::Factor(factor) => factor.values.len(),
+            Self::List(members) | Self::DataFrame(members) => members.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Reads inputs: XML if they begin with `<`, and JSON otherwise, whatever the request says of its format.
+///
+/// # Errors
+/// [`Invalid`], with the name of the value and what to do.
+pub fn read(sent: &[u8]) -> Result<Inputs<'_>, Invalid> {
+    let text = std::str::from_utf8(sent).map_err(|_| Invalid::new("the text is not UTF-8"))?;
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    model::inputs(if text.starts_with('<') { xml::read(text)? } else { json::read(text)? })
+}
+
+/// An input that is not as it has to be: where, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The names on the way to it, the innermost first.
+    path: Vec<String>,
+    what: String,
+}
+
+impl Invalid {
+    fn new(what: impl Into<String>) -> Self {
+        Self { path: Vec::new(), what: what.into() }
+    }
+
+    /// The same, seen from outside the value called `name`.
+    fn within(mut self, name: &str) -> Self {
+        self.path.push(shortened(name));
+        self
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("inputs")?;
+        for name in self.path.iter().rev() {
+            write!(formatter, ".{name}")?;
+        }
+        write!(formatter, ": {}.", self.what)
+    }
+}
+
+/// Text from outside as errors show it.
+fn shown(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+/// The words for numbers that have no digits, as R and Java write them.
+fn special_number(word: &str) -> Option<f64> {
+    match word {
+        "NA" => Some(NA_REAL),
+        "NaN" => Some(f64::NAN),
+        "Inf" | "+Inf" | "Infinity" | "+Infinity" => Some(f64::INFINITY),
+        "-Inf" | "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}

@@ -1,0 +1,217 @@
+//! JSON as it was sent, before anybody knows what it means: a tree in which an array of one type is one
+//! vector, so that a million numbers are a million doubles.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::{Column, NA_REAL, Sent};
+use crate::wire::value::NA_INTEGER;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw<'a> {
+    Null,
+    Bool(bool),
+    /// Any number; R has no wider ones than doubles.
+    Number(f64),
+    Text(Sent<'a>),
+    /// An array of one scalar type and nulls, with at least one that is not null.
+    Column(Column<'a>),
+    /// Any other array.
+    Array(Vec<Raw<'a>>),
+    /// An object, in the order in which it was written.
+    Object(Vec<(Sent<'a>, Raw<'a>)>),
+}
+
+impl<'a> Raw<'a> {
+    /// The elements of a column, one by one.
+    pub(super) fn elements(column: Column<'a>) -> Vec<Self> {
+        let number = |number: f64| if number.to_bits() == NA_REAL.to_bits() { Self::Null } else { Self::Number(number) };
+        match column {
+            Column::Logical(all) => all.into_iter().map(|one| if one == NA_INTEGER { Self::Null } else { Self::Bool(one != 0) }).collect(),
+            Column::Double(all) => all.into_iter().map(number).collect(),
+            Column::Text(all) => all.into_iter().map(|one| one.map_or(Self::Null, Self::Text)).collect(),
+        }
+    }
+
+    /// What it is, for errors.
+    pub(super) fn describe(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a logical value",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "text",
+            Self::Column(_) | Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw<'de>, E> {
+        Ok(Raw::Bool(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "R has no wider numbers")]
+    fn visit_i64<E>(self, value: i64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(value as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "R has no wider numbers")]
+    fn visit_u64<E>(self, value: u64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(value as f64))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Raw<'de>, E> {
+        Ok(Raw::Text(Sent::Owned(value.to_owned())))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Raw<'de>, E> {
+        Ok(Raw::Text(Sent::Borrowed(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Raw<'de>, A::Error> {
+        let mut elements = Elements::Nulls(0);
+        while let Some(element) = sequence.next_element()? {
+            elements.push(element).map_err(A::Error::custom)?;
+        }
+        Ok(match elements {
+            Elements::Nulls(count) => Raw::Array(vec![Raw::Null; count]),
+            Elements::Column(column) => Raw::Column(column),
+            Elements::Mixed(array) => Raw::Array(array),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Key(name), value)) = map.next_entry()? {
+            push(&mut members, (name, value)).map_err(A::Error::custom)?;
+        }
+        Ok(Raw::Object(members))
+    }
+}
+
+/// The elements of an array so far.
+enum Elements<'a> {
+    /// Only nulls.
+    Nulls(usize),
+    /// One type, and nulls.
+    Column(Column<'a>),
+    Mixed(Vec<Raw<'a>>),
+}
+
+impl<'a> Elements<'a> {
+    fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
+        match (&mut *self, element) {
+            (Self::Column(Column::Double(all)), Raw::Number(number)) => push(all, number),
+            (Self::Column(Column::Double(all)), Raw::Null) => push(all, NA_REAL),
+            (Self::Column(Column::Text(all)), Raw::Text(text)) => push(all, Some(text)),
+            (Self::Column(Column::Text(all)), Raw::Null) => push(all, None),
+            (Self::Column(Column::Logical(all)), Raw::Bool(truth)) => push(all, i32::from(truth)),
+            (Self::Column(Column::Logical(all)), Raw::Null) => push(all, NA_INTEGER),
+            (Self::Mixed(all), element) => push(all, element),
+            (Self::Nulls(count), Raw::Null) => {
+                *count += 1;
+                Ok(())
+            }
+            (_, element) => self.widen(element),
+        }
+    }
+
+    /// Takes in the first element that has a type, or one that does not fit in with the others.
+    #[cold]
+    fn widen(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
+        *self = match (std::mem::replace(self, Self::Nulls(0)), &element) {
+            (Self::Nulls(count), Raw::Number(_)) => Self::Column(Column::missing(count, super::Kind::Double)),
+            (Self::Nulls(count), Raw::Text(_)) => Self::Column(Column::missing(count, super::Kind::Text)),
+            (Self::Nulls(count), Raw::Bool(_)) => Self::Column(Column::missing(count, super::Kind::Logical)),
+            (Self::Nulls(count), _) => Self::Mixed(vec![Raw::Null; count]),
+            (Self::Column(column), _) => Self::Mixed(Raw::elements(column)),
+            (mixed @ Self::Mixed(_), _) => mixed,
+        };
+        self.push(element)
+    }
+}
+
+/// A member's name.
+struct Key<'a>(Sent<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Raw::deserialize(deserializer)? {
+            Raw::Text(name) => Ok(Key(name)),
+            _ => Err(D::Error::custom("a name has to be text")),
+        }
+    }
+}
+
+/// A session may have a memory limit: to reach it is no reason to end the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("does not fit in the session's memory")]
+struct OutOfMemory;
+
+#[inline]
+fn push<T>(all: &mut Vec<T>, one: T) -> Result<(), OutOfMemory> {
+    if all.len() == all.capacity() {
+        all.try_reserve(1).map_err(|_| OutOfMemory)?;
+    }
+    all.push(one);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Raw<'_> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn arrays_of_one_type_are_columns() {
+        assert_eq!(raw("[1,2.5,-3]"), Raw::Column(Column::Double(vec![1.0, 2.5, -3.0])));
+        assert_eq!(raw("[null,true,false]"), Raw::Column(Column::Logical(vec![NA_INTEGER, 1, 0])));
+        assert_eq!(raw(r#"["a",null,"\u00fc"]"#), Raw::Column(Column::Text(vec![Some("a".into()), None, Some("ü".into())])));
+        let Raw::Column(Column::Double(numbers)) = raw("[null,1]") else { panic!() };
+        assert_eq!((numbers[0].to_bits(), numbers[1]), (NA_REAL.to_bits(), 1.0));
+    }
+
+    #[test]
+    fn other_arrays_stay_as_they_were() {
+        assert_eq!(raw("[]"), Raw::Array(vec![]));
+        assert_eq!(raw("[null,null]"), Raw::Array(vec![Raw::Null, Raw::Null]));
+        assert_eq!(raw(r#"[1,null,"a"]"#), Raw::Array(vec![Raw::Number(1.0), Raw::Null, Raw::Text("a".into())]));
+        assert_eq!(raw("[null,[1]]"), Raw::Array(vec![Raw::Null, Raw::Column(Column::Double(vec![1.0]))]));
+        assert_eq!(raw("[[],1]"), Raw::Array(vec![Raw::Array(vec![]), Raw::Number(1.0)]));
+    }
+
+    #[test]
+    fn strings_without_escapes_are_not_copied() {
+        assert!(matches!(raw(r#""plain""#), Raw::Text(Sent::Borrowed("plain"))));
+        assert!(matches!(raw(r#"["plain"]"#), Raw::Column(Column::Text(all)) if matches!(all[0], Some(Sent::Borrowed(_)))));
+        assert!(matches!(raw(r#"{"a":1}"#), Raw::Object(all) if matches!(all[0].0, Sent::Borrowed("a"))));
+    }
+}
