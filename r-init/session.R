@@ -22,7 +22,7 @@ syntax_error <- function(text) {
 # The top level keeps its last value, as at R's prompt.
 unlockBinding(".Last.value", baseenv())
 
-r_version <- function(ignored) paste(R.version$major, R.version$minor, sep = ".")
+r_version <- function() paste(R.version$major, R.version$minor, sep = ".")
 
 # Before the first fork: what is garbage now would be copied into every session that touches its pages.
 settle <- function() {

@@ -22,13 +22,30 @@ pub struct Login {
     /// The name to show.
     pub display_name: String,
     /// Whether sessions are saved when they end.
-    pub autosave: AtomicBool,
+    autosave: AtomicBool,
     /// Set while a logout is under way.
     closing: AtomicBool,
     used: Mutex<Instant>,
 }
 
 impl Login {
+    /// Whether this is nobody's: something to hang files and objects on, for callers without an account.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.user.is_empty()
+    }
+
+    /// Whether sessions are saved when they end.
+    #[must_use]
+    pub fn autosaves(&self) -> bool {
+        self.autosave.load(Ordering::Acquire)
+    }
+
+    /// Says whether they are.
+    pub fn set_autosave(&self, autosave: bool) {
+        self.autosave.store(autosave, Ordering::Release);
+    }
+
     /// Whether a logout is under way.
     #[must_use]
     pub fn is_closing(&self) -> bool {
@@ -53,7 +70,13 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// Remembers somebody; returns the cookie: 32 hexadecimal digits in upper case, 128 bits.
+    /// The login of that identity.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<Arc<Login>> {
+        self.table().values().find(|login| login.id == id).cloned()
+    }
+
+    /// Remembers somebody; `user` is empty for nobody in particular. Returns the cookie: 32 hexadecimal digits in upper case, 128 bits.
     ///
     /// # Errors
     /// When the system has no random numbers.

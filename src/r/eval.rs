@@ -66,7 +66,7 @@ pub fn parse(text: &str) -> Result<Code, SyntaxError> {
         Ok(Some(code)) => Ok(Code(code)),
         Ok(None) | Err(_) => {
             // The C interface says only that it failed; R's own parse() says why and where.
-            let message = scripts::ask(c"syntax_error", text).unwrap_or_else(|message| message);
+            let message = scripts::ask(c"syntax_error", &[text]).map_or_else(|message| message, |answer| answer.concat());
             let (line, column) = place(&message);
             Err(SyntaxError { message, line, column })
         }

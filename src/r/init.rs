@@ -50,5 +50,5 @@ pub fn forget_temporary_folder() {
 /// R's version, such as "4.2.2".
 #[must_use]
 pub fn version() -> String {
-    scripts::ask(c"r_version", "").unwrap_or_default()
+    scripts::ask(c"r_version", &[]).unwrap_or_default().concat()
 }

@@ -22,3 +22,4 @@ pub mod objects;
 pub mod scripts;
 mod strings;
 pub mod view;
+pub mod workspace;

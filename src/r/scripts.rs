@@ -2,14 +2,17 @@
 
 use std::{cell::Cell, ffi::CStr};
 
-use libR_sys::{R_BaseEnv, R_NewEnv, R_PreserveObject, Rf_eval, Rf_lang1, Rf_lang2, Rf_protect, Rf_unprotect, SEXP};
+use libR_sys::{
+    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect, Rf_unprotect, SEXP,
+};
 
 use super::{conditions, eval, exec::protect_quietly, strings};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
+    ("workspace.R", include_str!("../../r-init/workspace.R")),
 ];
 
 thread_local! {
@@ -51,17 +54,25 @@ pub fn call(function: &CStr) -> Result<(), String> {
     })
 }
 
-/// Calls a function of `r-init/` with one string, and takes its answer: the first string of a character vector.
+/// Calls a function of `r-init/` with strings, and takes its answer: the strings of a character vector; none
+/// when it is something else.
 ///
 /// # Errors
 /// R's message.
-pub fn ask(function: &CStr, argument: &str) -> Result<String, String> {
+pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, String> {
     let answer = protect_quietly(|r| {
-        // SAFETY: inside `protect`; everything is protected while R runs. The answer is preserved until
-        // it is copied.
+        // SAFETY: inside `protect`; everything is protected while R runs, the arguments by the call that they
+        // are put in front of. The answer is preserved until it is copied.
         unsafe {
-            let argument = Rf_protect(strings::scalar(r, argument));
-            let call = Rf_protect(Rf_lang2(strings::symbol(r, function), argument));
+            let mut list = R_NilValue;
+            for argument in arguments.iter().rev() {
+                Rf_protect(list);
+                let argument = Rf_protect(strings::scalar(r, argument));
+                list = Rf_cons(argument, list);
+                Rf_unprotect(2);
+            }
+            Rf_protect(list);
+            let call = Rf_protect(Rf_lcons(strings::symbol(r, function), list));
             let answer = Rf_eval(call, ENVIRONMENT.get());
             R_PreserveObject(answer);
             Rf_unprotect(2);
@@ -70,9 +81,9 @@ pub fn ask(function: &CStr, argument: &str) -> Result<String, String> {
     })?;
     // SAFETY: preserved above, released once; neither function jumps.
     unsafe {
-        let text = strings::first(answer);
+        let texts = strings::all(answer);
         libR_sys::R_ReleaseObject(answer);
-        Ok(text)
+        Ok(texts)
     }
 }
 

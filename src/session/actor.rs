@@ -32,7 +32,7 @@ use crate::{
     config,
     worker::{
         channel::Payload,
-        protocol::{self, Reply, Request},
+        protocol::{self, Limits, Reply, Request},
     },
 };
 
@@ -114,8 +114,14 @@ pub struct Session {
     pub login: Option<Uuid>,
     /// Its worker's process id.
     pub pid: i32,
-    /// Where its folders are.
+    /// Where its folders are. Nobody but the server can move this one; what is below is the session's own.
     pub folder: PathBuf,
+    /// The user and group that it runs as; `None` for the server's.
+    pub user: Option<u32>,
+    /// What it may use.
+    pub limits: Limits,
+    /// The project that it is saved in.
+    project: Mutex<Option<Uuid>>,
     jobs: mpsc::UnboundedSender<Job>,
     /// Operations that run or wait.
     pending: AtomicUsize,
@@ -137,6 +143,29 @@ struct Job {
     header: Vec<u8>,
     payload: Bytes,
     answer: oneshot::Sender<Result<Answer, OperationError>>,
+    /// Ends with the job, even if nobody waits for the answer any more.
+    turn: Option<Turn>,
+}
+
+/// Somebody's turn with a session: no other has one, or those that have wait.
+#[derive(Debug)]
+pub struct Turn(Arc<Session>);
+
+impl Turn {
+    /// Runs one operation of several.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn operate(&self, request: &Request, payload: Bytes) -> Result<Answer, OperationError> {
+        self.0.send(request, payload, None).await
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.pending.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Session {
@@ -146,6 +175,7 @@ impl Session {
         owner: &str,
         login: Option<Uuid>,
         worker: Worker,
+        limits: Limits,
         config: &config::Sessions,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -155,6 +185,9 @@ impl Session {
             login,
             pid: worker.pid(),
             folder: worker.folder.clone(),
+            user: worker.user(),
+            limits,
+            project: Mutex::default(),
             jobs,
             pending: AtomicUsize::new(0),
             queue: config.queue,
@@ -181,16 +214,23 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn operate(&self, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
-        self.enter(admission)?;
+    pub async fn operate(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
+        let turn = self.turn(admission)?;
+        self.send(request, payload, Some(turn)).await
+    }
+
+    async fn send(&self, request: &Request, payload: Bytes, turn: Option<Turn>) -> Result<Answer, OperationError> {
         let (answer, answered) = oneshot::channel();
-        let job = Job { header: protocol::encode(request), payload, answer };
+        let job = Job { header: protocol::encode(request), payload, answer, turn };
         self.jobs.send(job).map_err(|_| OperationError::Closed)?;
         answered.await.map_err(|_| OperationError::Closed)?
     }
 
-    /// Counts an operation in.
-    fn enter(&self, admission: Admission) -> Result<(), OperationError> {
+    /// Takes a turn, for several operations that belong together.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub fn turn(self: &Arc<Self>, admission: Admission) -> Result<Turn, OperationError> {
         if self.closing.is_cancelled() {
             return Err(OperationError::Closed);
         }
@@ -200,7 +240,7 @@ impl Session {
         };
         let entered = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| (pending <= most).then_some(pending + 1));
         self.touch();
-        entered.map(drop).map_err(|_| refusal)
+        entered.map(|_| Turn(Arc::clone(self))).map_err(|_| refusal)
     }
 
     /// How the session ended, if it ended by itself.
@@ -245,9 +285,36 @@ impl Session {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds to the history.
-    pub fn remember(&self, code: &str) {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).push(code.into());
+    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
+    pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.push(code.into());
+        let within = |limit: usize, value: usize| limit == 0 || value <= limit;
+        let mut total = 0;
+        let kept = history.iter().rev().enumerate().take_while(|(at, block)| {
+            total += block.len();
+            within(depth, at + 1) && within(bytes, total)
+        });
+        let forgotten = history.len() - kept.count();
+        history.drain(..forgotten);
+    }
+
+    /// Gives the session the past of another.
+    pub fn resume(&self, project: Uuid, history: Vec<String>, output: &str) {
+        self.bind(Some(project));
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.into_iter().map(Arc::from).collect();
+        self.set_output(output);
+    }
+
+    /// The project that the session is saved in, if there is one.
+    #[must_use]
+    pub fn project(&self) -> Option<Uuid> {
+        *self.project.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says in which project the session is saved from now on.
+    pub fn bind(&self, project: Option<Uuid>) {
+        *self.project.lock().unwrap_or_else(PoisonError::into_inner) = project;
     }
 
     /// What the last execution printed.
@@ -312,7 +379,7 @@ impl Actor {
                 biased;
                 () = session.closing.cancelled() => return None,
                 job = self.jobs.recv() => {
-                    let Job { header, payload, answer } = job?;
+                    let Job { header, payload, answer, turn } = job?;
                     let outcome = self.operate(&header, &payload).await;
                     session.touch();
                     // An interrupt that came too late is not for the next operation.
@@ -323,7 +390,7 @@ impl Actor {
                         Err(cause) => Some(Some(cause.clone())),
                     };
                     let outcome = outcome.map_err(|cause| OperationError::Dead(self.entomb(cause)));
-                    session.pending.fetch_sub(1, Ordering::AcqRel);
+                    drop(turn);
                     let _ = answer.send(outcome);
                     if let Some(cause) = end {
                         return cause;

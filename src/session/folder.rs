@@ -1,8 +1,27 @@
 //! Files below a folder that somebody else may write in.
+//!
+//! Every path is followed by the kernel, from an open folder and beneath it: links that lead out, and folders
+//! that are exchanged on the way, lead nowhere (openat2(2), `RESOLVE_BENEATH`). Nothing is opened for writing
+//! that was there before: a file is written elsewhere, and moved to its place when it is whole.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::{
+    fs::{
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, fchown, mkdirat, openat, openat2, renameat_with, statat,
+        unlinkat,
+    },
+    io::Errno,
+};
+use uuid::Uuid;
+
+/// How often a path is followed anew when it changed on the way.
+const TRIES: usize = 20;
 
 /// Opens a regular file below `folder` for reading. Links are followed nowhere on the way, and nothing leads
 /// out of the folder, whatever its owner does to it meanwhile.
@@ -17,17 +36,199 @@ pub fn open_file(folder: &Path, name: &str) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// It is a folder.
+    #[error("it is a folder")]
+    Folder,
+    /// There is one already.
+    #[error("there is a file already")]
+    Exists,
+    /// The path leads out of the folder, or to what is not the session's.
+    #[error("the path leads out of the folder")]
+    Outside,
+    /// A folder on the way is a file, or cannot be made.
+    #[error("a folder on the way cannot be made")]
+    Parent,
+    /// The system failed.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// A folder of a session, whose files belong to the session's user.
+#[derive(Debug)]
+pub struct Folder {
+    root: OwnedFd,
+    /// The session's own folder, in which nobody else can make anything.
+    private: OwnedFd,
+    user: Option<u32>,
+}
+
+impl Folder {
+    /// Opens the folder `path` below `private`. `user` is the session's, if it has one for itself.
+    ///
+    /// # Errors
+    /// The system's; when the session has put something else in the place of the folder.
+    pub fn open(private: &Path, path: &Path, user: Option<u32>) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let private = openat(CWD, private, flags, Mode::empty())?;
+        let root = openat2(&private, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?;
+        Ok(Self { root, private, user })
+    }
+
+    /// Opens a file for reading. A leading slash is this folder.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn read(&self, path: &str) -> Result<File, FileError> {
+        let path = relative(path);
+        if path.as_os_str().is_empty() {
+            return Err(FileError::Folder);
+        }
+        // Not blocking: a pipe without a writer must not hold the server.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match self.follow(&path, flags) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO) => return Err(FileError::Missing),
+            Err(Errno::XDEV | Errno::LOOP) => return Err(FileError::Outside),
+            Err(error) => return Err(FileError::System(error.into())),
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(FileError::Folder);
+        }
+        if !metadata.is_file() {
+            return Err(FileError::Missing);
+        }
+        // A hard link may be to a file that the session itself cannot read.
+        if self.user.is_some_and(|user| std::os::unix::fs::MetadataExt::uid(&metadata) != user) {
+            return Err(FileError::Outside);
+        }
+        Ok(file)
+    }
+
+    /// A new file, to be written and then [`put`](Self::put) where it belongs.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn draft(&self) -> io::Result<(File, Draft)> {
+        let name = format!("draft-{}", Uuid::new_v4());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.private, &name, flags, Mode::RUSR | Mode::WUSR)?;
+        let draft = Draft { private: self.private.try_clone()?, name };
+        self.give(&file)?;
+        Ok((File::from(file), draft))
+    }
+
+    /// Moves a draft to `path`, whose folders are made. A leading slash is this folder.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub fn put(&self, draft: &Draft, path: &str, overwrite: bool) -> Result<(), FileError> {
+        let whole = relative(path);
+        let (Some(name), false) = (whole.file_name(), path.ends_with('/')) else { return Err(FileError::Folder) };
+        let parent = self.make_folders(whole.parent().unwrap_or(Path::new("")))?;
+        match statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).map(|status| FileType::from_raw_mode(status.st_mode)) {
+            Ok(FileType::Directory) => return Err(FileError::Folder),
+            Ok(FileType::Symlink) => return Err(FileError::Outside),
+            Ok(_) if !overwrite => return Err(FileError::Exists),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(FileError::System(error.into())),
+        }
+        let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        match renameat_with(&draft.private, &draft.name, &parent, name, flags) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => Err(FileError::Exists),
+            Err(Errno::ISDIR) => Err(FileError::Folder),
+            Err(error) => Err(FileError::System(error.into())),
+        }
+    }
+
+    /// Opens the folder at `path`; makes it, and those it is in.
+    fn make_folders(&self, path: &Path) -> Result<OwnedFd, FileError> {
+        let wrong = |error| match error {
+            Errno::XDEV | Errno::LOOP => FileError::Outside,
+            Errno::NOTDIR | Errno::NOENT | Errno::EXIST | Errno::NAMETOOLONG => FileError::Parent,
+            error => FileError::System(error.into()),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut folder = self.follow(Path::new("."), flags).map_err(wrong)?;
+        let mut reached = PathBuf::new();
+        for part in path.components() {
+            reached.push(part);
+            folder = match (self.follow(&reached, flags), part) {
+                (Err(Errno::NOENT), Component::Normal(name)) => {
+                    match mkdirat(&folder, name, Mode::RWXU) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(wrong(error)),
+                    }
+                    let made = openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(wrong)?;
+                    self.give(&made)?;
+                    made
+                }
+                (opened, _) => opened.map_err(wrong)?,
+            };
+        }
+        Ok(folder)
+    }
+
+    /// Opens what is at `path`, if it is in this folder.
+    fn follow(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let mut tries = 0;
+        loop {
+            match openat2(&self.root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
+                // Something on the way was moved meanwhile, and the kernel cannot tell whether it is still beneath.
+                Err(Errno::AGAIN) if tries < TRIES => tries += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Makes a file or a folder the session's.
+    fn give(&self, file: impl AsFd) -> io::Result<()> {
+        let Some(user) = self.user else { return Ok(()) };
+        Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?)
+    }
+}
+
+/// A file that is not at its place yet; removed with this value if it never is.
+#[derive(Debug)]
+pub struct Draft {
+    private: OwnedFd,
+    name: String,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // When it has been put, there is none of that name.
+        let _ = unlinkat(&self.private, &self.name, AtFlags::empty());
+    }
+}
+
+/// A path as it is below a root.
+fn relative(path: &str) -> PathBuf {
+    Path::new(path).components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::{
+        fs,
+        io::{Read, Write},
+        os::unix::fs::symlink,
+    };
 
     #[test]
     fn nothing_leads_out() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("in")).unwrap();
-        std::fs::write(folder.path().join("secret"), "").unwrap();
-        std::fs::write(folder.path().join("in/open"), "").unwrap();
+        fs::create_dir(folder.path().join("in")).unwrap();
+        fs::write(folder.path().join("secret"), "").unwrap();
+        fs::write(folder.path().join("in/open"), "").unwrap();
         symlink("../secret", folder.path().join("in/link")).unwrap();
         symlink("..", folder.path().join("in/up")).unwrap();
         let inside = folder.path().join("in");
@@ -35,5 +236,82 @@ mod tests {
         for name in ["../secret", "link", "up/secret", "absent", ".", "/etc/passwd"] {
             assert!(open_file(&inside, name).is_err(), "{name}");
         }
+    }
+
+    /// A session's folder with a folder to work in.
+    fn session() -> (tempfile::TempDir, Folder) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        let work = Folder::open(folder.path(), Path::new("work"), None).unwrap();
+        (folder, work)
+    }
+
+    fn put(work: &Folder, path: &str, text: &str, overwrite: bool) -> Result<(), FileError> {
+        let (mut file, draft) = work.draft().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        work.put(&draft, path, overwrite)
+    }
+
+    fn read(work: &Folder, path: &str) -> Result<String, FileError> {
+        let mut text = String::new();
+        work.read(path)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn files_are_put_and_read() {
+        let (folder, work) = session();
+        for path in ["a", "/b", "sub/deeper/c", "./d", "größe 1+1%", "sub/../e", ".hidden"] {
+            put(&work, path, path, false).unwrap();
+            assert_eq!(read(&work, path).unwrap(), path);
+        }
+        assert!(matches!(put(&work, "a", "2", false), Err(FileError::Exists)));
+        put(&work, "a", "2", true).unwrap();
+        assert_eq!(read(&work, "a").unwrap(), "2");
+        assert!(matches!(put(&work, "sub", "", true), Err(FileError::Folder)));
+        assert!(matches!(put(&work, "sub/", "", true), Err(FileError::Folder)));
+        assert!(matches!(put(&work, "", "", true), Err(FileError::Folder)));
+        assert!(matches!(put(&work, "a/b", "", true), Err(FileError::Parent)));
+        assert!(matches!(read(&work, "absent"), Err(FileError::Missing)));
+        assert!(matches!(read(&work, "sub"), Err(FileError::Folder)));
+        assert!(matches!(read(&work, "/"), Err(FileError::Folder)));
+        // Nothing is left behind.
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["work"]);
+    }
+
+    #[test]
+    fn links_lead_nowhere_outside() {
+        let (folder, work) = session();
+        let inside = folder.path().join("work");
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::create_dir(inside.join("real")).unwrap();
+        for (target, name) in
+            [("../secret", "link"), ("..", "up"), ("/etc", "etc"), ("real", "alias"), ("loop", "loop"), ("new", "dangling")]
+        {
+            symlink(target, inside.join(name)).unwrap();
+        }
+        for path in ["link", "up/secret", "etc/passwd", "../secret", "/../secret", "real/../../secret", "loop", "up/work/../secret"] {
+            assert!(matches!(read(&work, path), Err(FileError::Outside)), "{path}");
+        }
+        for path in ["link", "up/x", "etc/x", "../x", "loop", "dangling", "real/../../x"] {
+            assert!(matches!(put(&work, path, "x", true), Err(FileError::Outside)), "{path}");
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
+        // A link that stays inside is a folder like any other.
+        put(&work, "alias/file", "x", false).unwrap();
+        assert_eq!(fs::read_to_string(inside.join("real/file")).unwrap(), "x");
+        // What takes the place of the folder itself is no folder of the session.
+        fs::rename(&inside, folder.path().join("moved")).unwrap();
+        symlink("/etc", &inside).unwrap();
+        assert!(Folder::open(folder.path(), Path::new("work"), None).is_err());
+    }
+
+    #[test]
+    fn pipes_do_not_hold_the_server() {
+        let (folder, work) = session();
+        let pipe = folder.path().join("work/pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(matches!(read(&work, "pipe"), Err(FileError::Missing)));
     }
 }

@@ -22,8 +22,30 @@ use crate::{config, worker::protocol::Limits};
 
 /// How many tombstones are kept.
 const TOMBSTONES: usize = 10_000;
-/// Between two looks for idle sessions.
-const SWEEP: Duration = Duration::from_secs(1);
+
+/// What a session is to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening<'a> {
+    /// Whose it is: a user name.
+    pub owner: &'a str,
+    /// The login that it ends with, if it does.
+    pub login: Option<Uuid>,
+    /// Its identity; a new one unless given.
+    pub id: Option<Uuid>,
+    /// Limits other than the configuration's.
+    pub boundary: Option<Boundary>,
+    /// Seconds that one operation may take, other than the configuration's; 0 is no limit.
+    pub operation_seconds: Option<u64>,
+}
+
+/// Limits other than the configuration's; 0 is no limit, `None` is the configuration's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Boundary {
+    /// Processor time of one operation, in seconds.
+    pub cpu_seconds: Option<u64>,
+    /// Memory, in MiB.
+    pub memory_mib: Option<u64>,
+}
 
 /// Why no session was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,23 +113,29 @@ impl Sessions {
         let users = Users::configured(&config, folder)?;
         let zygote = Zygote::start(r).await?;
         warn_of_another_r(zygote.r_version());
-        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), limits: limits(&config), users };
-        let pool = Pool::new(nursery, config.pool);
+        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users };
+        let pool = Pool::new(nursery, limits(&config), config.pool);
         let inner = Inner { config, zygote, pool, table: Mutex::default(), tasks: TaskTracker::new(), stopping: CancellationToken::new() };
-        let sessions = Self(Arc::new(inner));
-        sessions.0.tasks.spawn(sessions.clone().sweep());
-        Ok(sessions)
+        Ok(Self(Arc::new(inner)))
     }
 
-    /// Opens a session for `owner`. It ends with `login`, if there is one.
+    /// Opens a session.
     ///
     /// # Errors
     /// [`OpenError`]
-    pub async fn open(&self, owner: &str, login: Option<Uuid>) -> Result<Arc<Session>, OpenError> {
+    pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
+        let Opening { owner, login, id, boundary, operation_seconds } = opening;
         let place = self.reserve(owner)?;
-        let worker = self.0.pool.take().await.map_err(OpenError::NoWorker)?;
-        let id = Uuid::new_v4();
-        let (session, task) = Session::start(id, owner, login, worker, &self.0.config);
+        let mut config = self.0.config.clone();
+        if let Some(Boundary { cpu_seconds, memory_mib }) = boundary {
+            config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
+            config.memory_mib = memory_mib.unwrap_or(config.memory_mib);
+        }
+        config.operation_seconds = operation_seconds.unwrap_or(config.operation_seconds);
+        let limits = limits(&config);
+        let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
+        let id = id.unwrap_or_else(Uuid::new_v4);
+        let (session, task) = Session::start(id, owner, login, worker, limits, &config);
         place.fill(&session);
         let sessions = self.clone();
         self.0.tasks.spawn(async move {
@@ -224,23 +252,21 @@ impl Sessions {
         table.bury(&session, tombstone);
     }
 
-    async fn sweep(self) {
-        let idle_seconds = self.0.config.idle_seconds;
-        loop {
-            tokio::select! {
-                () = self.0.stopping.cancelled() => return,
-                () = tokio::time::sleep(SWEEP) => {}
-            }
-            if idle_seconds == 0 {
-                continue;
-            }
-            let idle = |session: &Session| !session.is_busy() && session.idle() >= Duration::from_secs(idle_seconds);
-            let mut table = self.table();
-            let expired: Vec<_> = table.live.extract_if(|_, session| idle(session)).collect();
-            for (_, session) in expired {
-                session.close();
-                table.bury(&session, Tombstone { cause: Cause::Idle(idle_seconds), last_output: String::new() });
-            }
+    /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
+    #[must_use]
+    pub fn idle(&self) -> Vec<Arc<Session>> {
+        let longest = Duration::from_secs(self.0.config.idle_seconds);
+        let idle = |session: &Session| !longest.is_zero() && !session.is_busy() && session.idle() >= longest;
+        self.table().live.values().filter(|session| idle(session)).cloned().collect()
+    }
+
+    /// Closes a session that was idle for too long; its owner is told when asking for it.
+    pub fn expire(&self, session: &Session) {
+        let cause = Cause::Idle(self.0.config.idle_seconds);
+        let mut table = self.table();
+        if table.live.remove(&session.id).is_some() {
+            session.close();
+            table.bury(session, Tombstone { cause, last_output: String::new() });
         }
     }
 

@@ -18,5 +18,5 @@ pub mod worker;
 pub mod zygote;
 
 pub use actor::{Answer, OperationError, Session, Stop};
-pub use manager::{LookupError, OpenError, Sessions};
+pub use manager::{Boundary, LookupError, OpenError, Opening, Sessions};
 pub use tombstone::{Cause, Tombstone};

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{Nursery, Worker};
+use crate::worker::protocol::Limits;
 
 /// After a failed fork.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -18,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Pool {
     nursery: Nursery,
+    limits: Limits,
     size: usize,
     ready: Mutex<VecDeque<Worker>>,
     taken: Notify,
@@ -25,28 +27,32 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of `size` workers, which fills itself from now on.
+    /// A pool of `size` workers with these limits, which fills itself from now on.
     #[must_use]
-    pub fn new(nursery: Nursery, size: usize) -> Arc<Self> {
-        let pool = Arc::new(Self { nursery, size, ready: Mutex::default(), taken: Notify::new(), closed: CancellationToken::new() });
+    pub fn new(nursery: Nursery, limits: Limits, size: usize) -> Arc<Self> {
+        let pool =
+            Arc::new(Self { nursery, limits, size, ready: Mutex::default(), taken: Notify::new(), closed: CancellationToken::new() });
         tokio::spawn(Arc::clone(&pool).keep_filled());
         pool
     }
 
-    /// Takes a ready worker, or forks one when there is none.
+    /// Takes a ready worker, or forks one when there is none with these limits.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn take(&self) -> Result<Worker, String> {
+    pub async fn take(&self, limits: &Limits) -> Result<Worker, String> {
+        if *limits != self.limits {
+            return self.nursery.worker(limits).await;
+        }
         let ready = self.lock().pop_front();
         self.taken.notify_one();
         match ready {
             Some(worker) if worker.is_alive() => Ok(worker),
             Some(dead) => {
                 tokio::spawn(dead.bury());
-                self.nursery.worker().await
+                self.nursery.worker(&self.limits).await
             }
-            None => self.nursery.worker().await,
+            None => self.nursery.worker(&self.limits).await,
         }
     }
 
@@ -68,7 +74,7 @@ impl Pool {
     async fn keep_filled(self: Arc<Self>) {
         loop {
             while self.ready() < self.size && !self.closed.is_cancelled() {
-                match self.nursery.worker().await {
+                match self.nursery.worker(&self.limits).await {
                     Ok(worker) => self.lock().push_back(worker),
                     Err(error) => {
                         tracing::warn!(%error, "the pool has no worker more");

@@ -1,18 +1,22 @@
-//! Files that have been given an address that nobody can guess: copies of what R wrote.
+//! Files that have been given an address that nobody can guess: copies of what R wrote, and files of working
+//! folders as they are.
 
 use std::{
     collections::HashMap,
     fs::File,
     io,
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use uuid::Uuid;
 
-use super::folder;
+use super::{Session, folder};
+use crate::worker::protocol::{PublishedFile, folder as folders};
 
-/// The files, in one folder of the server's. Each belongs to a login, and goes with it.
+/// The files. Each belongs to a login, and goes with it.
 #[derive(Debug)]
 pub struct Published {
     folder: PathBuf,
@@ -21,52 +25,116 @@ pub struct Published {
 
 #[derive(Debug, Clone)]
 struct Entry {
+    /// The path in the working folder.
     name: String,
     login: Uuid,
+    session: Uuid,
+    /// The session's folder, if the file is still there; `None` for a copy.
+    live: Option<PathBuf>,
+    /// So that the newest of a name is known.
+    made: Instant,
 }
 
 impl Published {
-    /// Files in `folder`, which is empty.
+    /// Copies are kept in `folder`, which is empty.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self { folder, entries: Mutex::default() }
     }
 
-    /// Takes over files that a worker has copied into `from`, under their ids. Those that cannot be taken are
-    /// left out of the answer. Blocks on the file system.
-    pub fn take(&self, from: &std::path::Path, files: Vec<(Uuid, String)>, login: Uuid) -> Vec<Uuid> {
-        let mut taken = Vec::new();
-        for (id, name) in files {
-            let file = id.to_string();
-            if std::fs::rename(from.join(&file), self.folder.join(&file)).is_ok() {
-                let entry = Entry { name, login };
-                self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
-                taken.push(id);
-            }
+    /// Takes over files that a session's worker has copied. Those that cannot be taken are left out of the
+    /// answer. Blocks on the file system.
+    pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
+        let from = session.folder.join(folders::FILES);
+        let moved = |file: &PublishedFile| {
+            let name = file.id.to_string();
+            std::fs::rename(from.join(&name), self.folder.join(&name)).is_ok()
+        };
+        let taken: Vec<_> = files.into_iter().filter(moved).collect();
+        let mut entries = self.entries();
+        for file in &taken {
+            entries.insert(file.id, Entry { name: file.name.clone(), login, session: session.id, live: None, made: Instant::now() });
         }
         taken
     }
 
-    /// Opens a file, and tells its name. Blocks on the file system.
+    /// A new copy, for the caller to write. Blocks on the file system.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create(&self, session: Uuid, name: &str, login: Uuid) -> io::Result<(Uuid, File)> {
+        let id = Uuid::new_v4();
+        let file = File::options().write(true).create_new(true).mode(0o600).open(self.folder.join(id.to_string()))?;
+        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, made: Instant::now() });
+        Ok((id, file))
+    }
+
+    /// Whether a file belongs to a login.
+    #[must_use]
+    pub fn is_of(&self, id: Uuid, login: Uuid) -> bool {
+        self.entries().get(&id).is_some_and(|entry| entry.login == login)
+    }
+
+    /// An address for a file of the working folder, as it is whenever somebody asks for it.
+    pub fn live(&self, session: &Session, path: &str, login: Uuid) -> Uuid {
+        let mut entries = self.entries();
+        let same = |entry: &Entry| entry.session == session.id && entry.live.is_some() && entry.name == path && entry.login == login;
+        if let Some((id, _)) = entries.iter().find(|(_, entry)| same(entry)) {
+            return *id;
+        }
+        let id = Uuid::new_v4();
+        entries.insert(
+            id,
+            Entry { name: path.to_owned(), login, session: session.id, live: Some(session.folder.clone()), made: Instant::now() },
+        );
+        id
+    }
+
+    /// The copies of what a session made, the newest of each name, by name.
+    #[must_use]
+    pub fn of_session(&self, session: Uuid) -> Vec<(String, Uuid)> {
+        let entries = self.entries();
+        let mut made: Vec<_> = entries.iter().filter(|(_, entry)| entry.session == session && entry.live.is_none()).collect();
+        made.sort_by_key(|(_, entry)| (&entry.name, std::cmp::Reverse(entry.made)));
+        made.dedup_by_key(|(_, entry)| &entry.name);
+        made.into_iter().map(|(id, entry)| (entry.name.clone(), *id)).collect()
+    }
+
+    /// Opens a file, and tells its path in the working folder. Blocks on the file system.
     ///
     /// # Errors
     /// `NotFound` when there is none, or no longer; the system's.
     pub fn open(&self, id: Uuid) -> io::Result<(File, String)> {
-        let entry = self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let entry = entry.ok_or(io::ErrorKind::NotFound)?;
-        Ok((folder::open_file(&self.folder, &id.to_string())?, entry.name))
+        let entry = self.entries().get(&id).cloned().ok_or(io::ErrorKind::NotFound)?;
+        let file = match &entry.live {
+            None => folder::open_file(&self.folder, &id.to_string())?,
+            Some(session) => folder::open_file(session, &format!("{}/{}", folders::WORK, entry.name))?,
+        };
+        Ok((file, entry.name))
+    }
+
+    /// Removes the copies of that name that a session made; false when there are none. Blocks on the file
+    /// system.
+    pub fn remove(&self, session: Uuid, name: &str) -> bool {
+        self.remove_those(|entry| entry.session == session && entry.live.is_none() && entry.name == name)
     }
 
     /// Removes the files of a login. Blocks on the file system.
     pub fn forget(&self, login: Uuid) {
-        let gone: Vec<Uuid> = {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            entries.extract_if(|_, entry| entry.login == login).map(|(id, _)| id).collect()
-        };
-        for id in gone {
+        self.remove_those(|entry| entry.login == login);
+    }
+
+    fn remove_those(&self, which: impl Fn(&Entry) -> bool) -> bool {
+        let gone: Vec<_> = self.entries().extract_if(|_, entry| which(entry)).collect();
+        for (id, _) in gone.iter().filter(|(_, entry)| entry.live.is_none()) {
             if let Err(error) = std::fs::remove_file(self.folder.join(id.to_string())) {
                 tracing::warn!(file.id = %id, %error, "a published file could not be removed");
             }
         }
+        !gone.is_empty()
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

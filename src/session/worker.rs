@@ -62,8 +62,6 @@ pub struct Nursery {
     pub zygote: Zygote,
     /// The folder in which each gets one of its own.
     pub folder: PathBuf,
-    /// What each may use.
-    pub limits: Limits,
     /// As whom they run.
     pub users: Users,
 }
@@ -73,7 +71,7 @@ impl Nursery {
     ///
     /// # Errors
     /// Why there is none, with what it printed.
-    pub async fn worker(&self) -> Result<Worker, String> {
+    pub async fn worker(&self, limits: &Limits) -> Result<Worker, String> {
         let system = |error: io::Error| format!("no worker could be made: {error}");
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
@@ -88,7 +86,7 @@ impl Nursery {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
-            limits: self.limits.clone(),
+            limits: limits.clone(),
             tag,
         };
         let folder = spec.folder.clone();
@@ -164,6 +162,12 @@ impl Worker {
             }
         }
         None
+    }
+
+    /// The user that it runs as; `None` for the server's.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        self.user.as_ref().map(User::id)
     }
 
     /// Kills what is left of the worker, and removes its folder.

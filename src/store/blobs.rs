@@ -70,37 +70,27 @@ impl Blobs {
         Ok(locked.await.map_err(io::Error::other)??)
     }
 
-    /// Writes a content. It is whole when this returns, or not there.
+    /// Begins to write a content.
+    #[must_use]
+    pub fn writer(&self, _: &Keeping) -> Writer {
+        let incoming = Key::from(INCOMING).join(Uuid::new_v4().to_string());
+        let writer = BufWriter::new(Arc::clone(&self.store), incoming.clone());
+        Writer { store: Arc::clone(&self.store), incoming, writer, hasher: Sha256::new(), size: 0 }
+    }
+
+    /// Writes a content.
     ///
     /// # Errors
     /// [`StoreError`]; reading the content may be what failed.
-    pub async fn put(&self, _: &Keeping, mut content: impl AsyncRead + Unpin) -> Result<Blob, StoreError> {
-        let incoming = Key::from(INCOMING).join(Uuid::new_v4().to_string());
-        let mut writer = BufWriter::new(Arc::clone(&self.store), incoming.clone());
-        let mut hasher = Sha256::new();
-        let mut size = 0;
+    pub async fn put(&self, keeping: &Keeping, mut content: impl AsyncRead + Unpin) -> Result<Blob, StoreError> {
+        let mut writer = self.writer(keeping);
         let mut piece = vec![0; PIECE];
         loop {
-            let count = match content.read(&mut piece).await {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) => {
-                    let _ = writer.abort().await;
-                    return Err(error.into());
-                }
-            };
-            hasher.update(&piece[..count]);
-            size += count as u64;
-            writer.write_all(&piece[..count]).await?;
+            match content.read(&mut piece).await? {
+                0 => return writer.finish().await,
+                count => writer.write(&piece[..count]).await?,
+            }
         }
-        writer.shutdown().await?;
-        let hash = hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        // Also when the content is there already: the one that is there may be about to be collected.
-        self.store.rename(&incoming, &key(&hash)).await?;
-        Ok(Blob { hash, size })
     }
 
     /// Reads a content.
@@ -141,6 +131,46 @@ impl Blobs {
             }
         }
         Ok(removed)
+    }
+}
+
+/// A content being written. It is whole when it is finished, and not there before; what is not finished is
+/// collected.
+#[derive(Debug)]
+pub struct Writer {
+    store: Arc<dyn ObjectStore>,
+    incoming: Key,
+    writer: BufWriter,
+    hasher: Sha256,
+    /// Bytes written so far.
+    pub size: u64,
+}
+
+impl Writer {
+    /// Writes a piece.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        self.hasher.update(piece);
+        self.size += piece.len() as u64;
+        Ok(self.writer.write_all(piece).await?)
+    }
+
+    /// Gives the content its name.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn finish(self) -> Result<Blob, StoreError> {
+        let Self { store, incoming, mut writer, hasher, size } = self;
+        writer.shutdown().await?;
+        let hash = hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        // Also when the content is there already: the one that is there may be about to be collected.
+        store.rename(&incoming, &key(&hash)).await?;
+        Ok(Blob { hash, size })
     }
 }
 

@@ -55,10 +55,10 @@ pub struct Object {
 }
 
 impl Object {
-    /// A new object of a login.
+    /// A new object of a login, which may be nobody's.
     #[must_use]
-    pub fn of_login(owner: &str, login: Uuid, name: &str, kind: Kind, blob: Blob) -> Self {
-        let owner = Some(owner.to_owned());
+    pub fn of_login(owner: Option<&str>, login: Uuid, name: &str, kind: Kind, blob: Blob) -> Self {
+        let owner = owner.map(str::to_owned);
         Self { id: Uuid::new_v4(), name: name.to_owned(), kind, access: Access::Private, owner, login: Some(login), blob, created: now() }
     }
 
@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn object_list(&self, login: Option<Uuid>) -> Result<Vec<Object>, StoreError> {
-        let list = query_as(select!("WHERE login = $1 OR owner IS NULL ORDER BY created DESC, id"));
+        let list = query_as(select!("WHERE login = $1 OR login IS NULL ORDER BY created DESC, id"));
         Ok(list.bind(login.map(|login| login.to_string())).fetch_all(&self.pool).await?)
     }
 
@@ -156,7 +156,7 @@ impl Store {
     pub async fn object_set_access(&self, id: Uuid, access: &Access) -> Result<(), ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let id = id.to_string();
-        let changed = query("UPDATE object SET access = $2 WHERE id = $1 AND owner IS NULL");
+        let changed = query("UPDATE object SET access = $2 WHERE id = $1 AND login IS NULL");
         if changed.bind(&id).bind(access.word()).execute(&mut *transaction).await?.rows_affected() == 0 {
             return Err(ChangeError::unknown(KIND, &id));
         }

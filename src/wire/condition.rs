@@ -25,3 +25,11 @@ pub struct Condition {
     /// R's `class` of the condition, the most special first.
     pub classes: Vec<String>,
 }
+
+impl Condition {
+    /// A warning that is ours, and not R's.
+    #[must_use]
+    pub fn warning(message: String) -> Self {
+        Self { severity: Severity::Warning, message, call: String::new(), classes: Vec::new() }
+    }
+}

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::typed::Slice;
 
 /// In which form values go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// Type, class and value as JSON: [`super::typed::json`].
+    #[default]
     TypedJson,
     /// Type, class and value as XML: [`super::typed::xml`].
     TypedXml,

@@ -39,6 +39,22 @@ fn set(resource: Resource, value: u64, name: &str) -> Result<(), String> {
     setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(|error| format!("limit on {name}: {error}"))
 }
 
+/// Lowers the limit on memory until [`restore_memory`]: `memory` bytes more than are mapped now.
+pub fn lower_memory(memory: Option<u64>) {
+    let Some(memory) = memory else { return };
+    let maximum = getrlimit(Resource::As).maximum;
+    let Ok(mapped) = mapped_bytes() else { return };
+    let lowered = mapped.saturating_add(memory);
+    // Failing is harmless: the limit of the session holds.
+    let _ = setrlimit(Resource::As, Rlimit { current: Some(maximum.map_or(lowered, |maximum| lowered.min(maximum))), maximum });
+}
+
+/// Gives back what [`lower_memory`] took.
+pub fn restore_memory() {
+    let maximum = getrlimit(Resource::As).maximum;
+    let _ = setrlimit(Resource::As, Rlimit { current: maximum, maximum });
+}
+
 /// Allows this process `seconds` more of processor time; after that the kernel sends SIGXCPU, every second.
 pub fn allow_cpu(seconds: Option<u64>) {
     let current = seconds.map(|seconds| used_cpu_seconds().saturating_add(seconds).saturating_add(1));

@@ -55,6 +55,12 @@ impl Snapshot {
         Self(files)
     }
 
+    /// The paths of all files, sorted.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.0.keys().filter_map(|path| path.to_str().map(str::to_owned)).collect()
+    }
+
     /// What was created or changed since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Vec<ChangedFile> {
@@ -76,12 +82,23 @@ pub fn is_unnamed_plot(name: &str) -> bool {
     number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether a path stays in the folder that it is relative to.
+fn is_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// Removes a file of the working folder; false when there is no such file.
+#[must_use]
+pub fn remove(work: &Path, name: &str) -> bool {
+    is_inside(Path::new(name)) && fs::remove_file(work.join(name)).is_ok()
+}
+
 /// Copies a file of the working folder, as it is now; `None` when there is no such file. The copy keeps its
 /// content when the code writes the file again.
 #[must_use]
 pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFile> {
     let relative = Path::new(name);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if !is_inside(relative) {
         return None;
     }
     let id = Uuid::new_v4();

@@ -104,12 +104,58 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// List the files of the working folder.
+    Files,
+    /// Remove a file of the working folder.
+    RemoveFile {
+        /// Its path there.
+        path: String,
+    },
+    /// Load a file of R data into the global environment.
+    Load(Stored),
+    /// Write an object into a new file of R data.
+    Save {
+        /// Its name.
+        name: String,
+        /// The name of the file.
+        file: Uuid,
+    },
+    /// Write all objects into a new file, and tell what else makes up the session.
+    Suspend {
+        /// The name of the file.
+        file: Uuid,
+    },
+    /// Make the session what [`Request::Suspend`] has written and told.
+    Resume {
+        /// The objects.
+        workspace: Stored,
+        /// Where code runs and what is attached.
+        surroundings: Surroundings,
+    },
     /// Run `.Last` and finalizers, and end. Not answered.
     End,
 }
 
-/// An evaluation and what is wanted back from it.
+/// A file of R data in the folder [`folder::FILES`], which the worker removes once it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The name of the file.
+    pub file: Uuid,
+    /// What its object is called, if it holds one without a name (`saveRDS()`).
+    pub name: String,
+}
+
+/// What makes up a session beside its objects and files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// Where code runs, relative to the working folder.
+    pub folder: String,
+    /// Attached packages, in order, without those that R attaches itself.
+    pub packages: Vec<String>,
+}
+
+/// An evaluation and what is wanted back from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
     /// Print visible values, as R's prompt does.
     pub print: bool,
@@ -119,6 +165,14 @@ pub struct Execute {
     pub encoding: Encoding,
     /// Files to publish at the end, by their paths in the working folder. Unnamed plots are always published.
     pub publish: Vec<String>,
+    /// R data to load first.
+    pub preload: Vec<Stored>,
+    /// Bytes at the beginning of the payload that are inputs in the type model; the code follows them.
+    pub inputs: usize,
+    /// Limits of this evaluation, within those of the session.
+    pub limits: Limits,
+    /// Write all objects into a new file of that name at the end, if the evaluation completes.
+    pub save: Option<Uuid>,
 }
 
 /// From a worker.
@@ -137,8 +191,23 @@ pub enum Reply {
     Assigned,
     /// To a request with inputs: they are not as they have to be, and nothing was done. A sentence.
     InvalidInput(String),
-    /// To [`Request::Remove`]: whether there was one.
+    /// To [`Request::Files`]: their paths, sorted.
+    Files(Vec<String>),
+    /// To [`Request::Remove`] and [`Request::RemoveFile`]: whether there was one.
     Removed(bool),
+    /// To [`Request::Load`], with R's warnings.
+    Loaded(Vec<String>),
+    /// To [`Request::Save`]: whether there is such an object.
+    Saved(bool),
+    /// To [`Request::Suspend`].
+    Suspended {
+        /// Where code runs and what is attached.
+        surroundings: Surroundings,
+        /// The files in the working folder, by their paths in it.
+        files: Vec<String>,
+    },
+    /// To [`Request::Resume`], with warnings.
+    Resumed(Vec<String>),
     /// The command could not be carried out.
     Refused(String),
     /// `q()` was called: the session ends with this status. Takes the place of the reply.
@@ -160,6 +229,8 @@ pub struct Executed {
     pub changed: Vec<ChangedFile>,
     /// Files that were published: unnamed plots first, then those asked for.
     pub published: Vec<PublishedFile>,
+    /// Whether the objects were written into [`Execute::save`].
+    pub saved: bool,
 }
 
 /// How an evaluation ended.

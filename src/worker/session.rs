@@ -2,16 +2,18 @@
 
 use std::{cell::RefCell, ffi::CString, os::unix::net::UnixStream, path::PathBuf, rc::Rc};
 
+use uuid::Uuid;
+
 use super::{
     channel::{self, Frame, Incoming},
     confine, files,
     files::Snapshot,
     fork,
-    protocol::{self, Ending, Execute, Executed, PublishedFile, Reply, Request, folder},
+    protocol::{self, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, folder},
 };
 use crate::{
     r,
-    wire::{Detail, Encoding, typed::input},
+    wire::{Detail, Encoding, condition::Condition, typed::input},
 };
 
 thread_local! {
@@ -72,25 +74,46 @@ impl Worker {
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
             Some(Request::Assign) => (assign(frame.payload.as_ref()), Vec::new()),
             Some(Request::Remove { name }) => (remove(&name), Vec::new()),
+            Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), Vec::new()),
+            Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), Vec::new()),
+            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), Vec::new()),
+            Some(Request::Save { name, file }) => (self.save(&name, file), Vec::new()),
+            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(Reply::Refused), Vec::new()),
+            Some(Request::Resume { workspace, surroundings }) => {
+                (self.resume(&workspace, &surroundings).map_or_else(Reply::Refused, Reply::Resumed), Vec::new())
+            }
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), Vec::new()),
         }
     }
 
-    fn execute(&self, execute: &Execute, code: &[u8]) -> (Reply, Vec<u8>) {
+    fn execute(&self, execute: &Execute, payload: &[u8]) -> (Reply, Vec<u8>) {
+        let Some((inputs, code)) = payload.split_at_checked(execute.inputs) else {
+            return (Reply::Refused("the inputs are cut short".to_owned()), Vec::new());
+        };
         let Ok(code) = std::str::from_utf8(code) else {
             return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
         };
+        let mut warnings = Vec::new();
+        for stored in &execute.preload {
+            match self.load(stored) {
+                Ok(more) => warnings.extend(more),
+                Err(message) => return (Reply::Refused(message), Vec::new()),
+            }
+        }
+        if !inputs.is_empty() {
+            match assign(inputs) {
+                Reply::Assigned => {}
+                refused => return (refused, Vec::new()),
+            }
+        }
         let before = Snapshot::of(&self.work);
-        let ending = match r::eval::parse(code) {
-            Err(error) => Ending::SyntaxError { message: error.message, line: error.line, column: error.column },
-            Ok(code) => match r::eval::run(&code, execute.print) {
-                r::eval::Ending::Completed => Ending::Completed,
-                r::eval::Ending::Failed(condition) => Ending::Failed(condition),
-                r::eval::Ending::Interrupted => Ending::Interrupted,
-                r::eval::Ending::CpuLimit => Ending::CpuLimit,
-            },
-        };
+        if execute.limits.cpu_seconds.is_some() {
+            confine::allow_cpu(execute.limits.cpu_seconds);
+        }
+        confine::lower_memory(execute.limits.memory);
+        let ending = evaluate(code, execute.print);
+        confine::restore_memory();
         fork::end_if_child();
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
@@ -106,13 +129,62 @@ impl Worker {
             Ok(encoded) => (encoded.bytes, encoded.missing),
             Err(message) => return (Reply::Refused(message), Vec::new()),
         };
-        let executed =
-            Executed { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64, missing, changed, published };
+        let mut saved = false;
+        if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
+            match r::workspace::save(&self.stored(file)) {
+                Ok(()) => saved = true,
+                Err(message) => warnings.push(format!("the workspace could not be saved: {message}")),
+            }
+        }
+        let conditions = warnings.into_iter().map(Condition::warning).chain(recorded.conditions).collect();
+        let executed = Executed { ending, conditions, dropped_conditions: recorded.dropped as u64, missing, changed, published, saved };
         (Reply::Executed(executed), objects)
+    }
+
+    /// Where a file of R data is, on its way in or out.
+    fn stored(&self, file: Uuid) -> PathBuf {
+        self.published.join(file.to_string())
+    }
+
+    fn load(&self, stored: &Stored) -> Result<Vec<String>, String> {
+        let path = self.stored(stored.file);
+        let loaded = r::workspace::load(&path, &stored.name);
+        let _ = std::fs::remove_file(path);
+        loaded
+    }
+
+    fn save(&self, name: &str, file: Uuid) -> Reply {
+        r::workspace::save_object(&self.stored(file), name).map_or_else(Reply::Refused, Reply::Saved)
+    }
+
+    fn suspend(&self, file: Uuid) -> Result<Reply, String> {
+        r::graphics::close_unnamed();
+        r::workspace::save(&self.stored(file))?;
+        let (folder, packages) = r::workspace::describe(&self.work)?;
+        Ok(Reply::Suspended { surroundings: Surroundings { folder, packages }, files: Snapshot::of(&self.work).paths() })
+    }
+
+    fn resume(&self, workspace: &Stored, surroundings: &Surroundings) -> Result<Vec<String>, String> {
+        // Packages first: what is loaded may be of their classes.
+        let mut warnings = r::workspace::restore(&self.work, &surroundings.folder, &surroundings.packages)?;
+        warnings.extend(self.load(workspace)?);
+        Ok(warnings)
     }
 
     fn publish(&self, name: &str) -> Option<PublishedFile> {
         files::publish(&self.work, &self.published, name)
+    }
+}
+
+fn evaluate(code: &str, print: bool) -> Ending {
+    match r::eval::parse(code) {
+        Err(error) => Ending::SyntaxError { message: error.message, line: error.line, column: error.column },
+        Ok(code) => match r::eval::run(&code, print) {
+            r::eval::Ending::Completed => Ending::Completed,
+            r::eval::Ending::Failed(condition) => Ending::Failed(condition),
+            r::eval::Ending::Interrupted => Ending::Interrupted,
+            r::eval::Ending::CpuLimit => Ending::CpuLimit,
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use offshoot::{
     config::Config,
-    session::{Answer, OperationError, Sessions, Stop, actor::Admission},
+    session::{Answer, Opening, OperationError, Sessions, Stop, actor::Admission},
     wire::Encoding,
     worker::protocol::{Ending, Execute, Executed, Reply, Request},
 };
@@ -33,9 +33,13 @@ impl Core {
     }
 }
 
+fn someone() -> Opening<'static> {
+    Opening { owner: "someone", ..Opening::default() }
+}
+
 fn execute(objects: &[&str]) -> Request {
     let objects = objects.iter().map(|&name| name.to_owned()).collect();
-    Request::Execute(Execute { print: true, objects, encoding: Encoding::TypedJson, publish: Vec::new() })
+    Request::Execute(Execute { print: true, objects, encoding: Encoding::TypedJson, ..Execute::default() })
 }
 
 fn executed(answer: &Answer) -> &Executed {
@@ -48,7 +52,7 @@ fn executed(answer: &Answer) -> &Executed {
 #[tokio::test]
 async fn interrupts_stop_what_runs_and_the_session_lives_on() {
     let core = Core::start(|_| ()).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
+    let session = core.sessions.open(someone()).await.unwrap();
     session.operate(&execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
     for endless in
         ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"]
@@ -77,7 +81,7 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
 #[tokio::test]
 async fn an_interrupt_of_nothing_does_not_stop_what_comes_next() {
     let core = Core::start(|_| ()).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
+    let session = core.sessions.open(someone()).await.unwrap();
     session.interrupt();
     let answer = session.operate(&execute(&[]), "for (i in 1:1e6) i; cat('done')".into(), Admission::Immediate).await.unwrap();
     assert_eq!((&executed(&answer).ending, answer.console.as_str()), (&Ending::Completed, "done"));
@@ -87,7 +91,7 @@ async fn an_interrupt_of_nothing_does_not_stop_what_comes_next() {
 #[tokio::test]
 async fn code_that_does_not_stop_is_killed() {
     let core = Core::start(|config| config.sessions.grace_seconds = 1).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
+    let session = core.sessions.open(someone()).await.unwrap();
     let deaf = "suspendInterrupts(repeat {})".to_owned();
     let running = tokio::spawn({
         let session = session.clone();
@@ -107,7 +111,7 @@ async fn code_that_does_not_stop_is_killed() {
 #[tokio::test]
 async fn queued_operations_keep_their_order() {
     let core = Core::start(|config| config.sessions.queue = 20).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
+    let session = core.sessions.open(someone()).await.unwrap();
     session.operate(&execute(&[]), "seen <- integer()".into(), Admission::Immediate).await.unwrap();
     let mut waiting = Vec::new();
     for number in 0..20 {
@@ -172,7 +176,7 @@ async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
 #[tokio::test]
 async fn changed_files_are_known() {
     let core = Core::start(|_| ()).await;
-    let session = core.sessions.open("someone", None).await.unwrap();
+    let session = core.sessions.open(someone()).await.unwrap();
     let code = "writeLines('a', 'a.txt'); dir.create('sub'); writeLines('b', 'sub/b.txt')";
     let answer = session.operate(&execute(&[]), code.into(), Admission::Immediate).await.unwrap();
     let seen: Vec<_> = executed(&answer).changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();

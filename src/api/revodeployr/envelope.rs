@@ -3,7 +3,7 @@
 //! Values come from the worker in their final form and are not looked at again: the envelope is written
 //! around them.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     body::Body,
@@ -29,6 +29,48 @@ pub enum Format {
     Json,
     /// `format=xml`.
     Xml,
+    /// `format=text` of an upload by a form: JSON that a browser shows as a page, for the script that reads the
+    /// page's text (contract, section 6).
+    Page,
+}
+
+/// Named things in an answer: files, projects...
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The member in JSON; empty to leave it out there.
+    pub json: &'static str,
+    /// The element in XML and those inside it; empty to leave it out there.
+    pub xml: (&'static str, &'static str),
+    /// The things.
+    pub entries: Vec<Entry>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// An identifier or a URL.
+    pub value: String,
+    /// Its description; JSON only.
+    pub description: Option<String>,
+    /// Where it can be had; JSON only.
+    pub url: Option<String>,
+}
+
+impl Entry {
+    /// A name and a value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), description: None, url: None }
+    }
+}
+
+impl Group {
+    /// Files by name, with their URLs.
+    #[must_use]
+    pub fn files(entries: Vec<Entry>) -> Self {
+        Self { json: "files", xml: ("files", "file"), entries }
+    }
 }
 
 /// What an answer holds. What is `None` or empty is left out, unless said otherwise.
@@ -38,14 +80,20 @@ pub struct Answer {
     pub error: Option<(String, u16)>,
     /// A session's identifier.
     pub session: Option<String>,
-    /// The cookie of a new login, and the path it is for.
-    pub cookie: Option<(String, String)>,
+    /// The cookie of a new login.
+    pub cookie: Option<String>,
+    /// A cookie to be set, and the path it is for.
+    pub set_cookie: Option<(String, String)>,
     /// User name and display name.
     pub identity: Option<(String, String)>,
-    /// Files by name, with their URLs; written as `files` and as `objects`, as clients read either.
-    pub files: Option<Vec<(String, String)>>,
+    /// Groups before the objects.
+    pub groups: Vec<Group>,
     /// Encoded objects.
     pub robjects: Option<Payload>,
+    /// Groups after the objects.
+    pub later_groups: Vec<Group>,
+    /// Identifiers of live sessions.
+    pub live: Option<Vec<String>>,
     /// Console text; written when it is there, even if empty.
     pub console: Option<String>,
     /// Texts of warnings.
@@ -61,7 +109,7 @@ impl Answer {
         let mut out = Out::new();
         let head;
         match format {
-            Format::Json => {
+            Format::Json | Format::Page => {
                 self.json_head(&mut out, call);
                 head = out.len();
                 self.json_tail(&mut out);
@@ -72,7 +120,9 @@ impl Answer {
                 self.xml_tail(&mut out);
             }
         }
-        let envelope = Bytes::from(out.finish().unwrap_or_default());
+        let envelope = out.finish().unwrap_or_default();
+        let envelope = Bytes::from(if format == Format::Page { for_page(&envelope) } else { envelope });
+        let head = head.min(envelope.len());
         let (head, tail) = (envelope.slice(..head), envelope.slice(head..));
         let body = match self.robjects {
             None => Body::from(envelope),
@@ -81,12 +131,13 @@ impl Answer {
         let content_type = match format {
             Format::Json => "application/json; charset=utf-8",
             Format::Xml => "application/xml; charset=utf-8",
+            Format::Page => "text/html; charset=utf-8",
         };
         let mut response = body.into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         // Answers are about one user and one moment.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((cookie, path)) = &self.cookie
+        if let Some((cookie, path)) = &self.set_cookie
             && let Ok(value) = HeaderValue::from_str(&format!("JSESSIONID={cookie}; Path={path}; HttpOnly"))
         {
             response.headers_mut().insert(header::SET_COOKIE, value);
@@ -106,7 +157,7 @@ impl Answer {
         if let Some(session) = &self.session {
             member(out, "session", session);
         }
-        if let Some((cookie, _)) = &self.cookie {
+        if let Some(cookie) = &self.cookie {
             member(out, "cookie", cookie);
         }
         if let Some((user, display_name)) = &self.identity {
@@ -115,12 +166,7 @@ impl Answer {
             member(out, "displayname", display_name);
             out.byte(b'}');
         }
-        if let Some(files) = &self.files {
-            for group in ["files", "objects"] {
-                out.push(format!(",\"{group}\":").as_bytes());
-                group_of_values(out, files.iter().map(|(name, url)| (name.as_str(), url.as_str())));
-            }
-        }
+        json_groups(out, &self.groups);
         if self.robjects.is_some() {
             out.push(b",\"robjects\":");
         }
@@ -128,15 +174,25 @@ impl Answer {
 
     /// Everything after the objects.
     fn json_tail(&self, out: &mut Out) {
+        json_groups(out, &self.later_groups);
+        if let Some(live) = &self.live {
+            out.push(b",\"live\":[");
+            for (at, session) in live.iter().enumerate() {
+                if at > 0 {
+                    out.byte(b',');
+                }
+                push_json(out, Text::of(session));
+            }
+            out.byte(b']');
+        }
         if let Some(console) = &self.console {
             out.push(b",\"console\":{\"value\":");
             push_json(out, Text::of(console));
             out.byte(b'}');
         }
         if !self.warnings.is_empty() {
-            let names: Vec<_> = (1..=self.warnings.len()).map(warning_name).collect();
-            out.push(b",\"warnings\":");
-            group_of_values(out, names.iter().map(String::as_str).zip(self.warnings.iter().map(String::as_str)));
+            let entries = self.warnings.iter().enumerate().map(|(at, warning)| Entry::new(warning_name(at + 1), warning)).collect();
+            json_groups(out, &[Group { json: "warnings", entries, ..Group::default() }]);
         }
         if let Some(history) = &self.history {
             out.push(b",\"history\":[");
@@ -159,7 +215,7 @@ impl Answer {
         if let Some(session) = &self.session {
             attribute(out, "session", session);
         }
-        if let Some((cookie, _)) = &self.cookie {
+        if let Some(cookie) = &self.cookie {
             attribute(out, "cookie", cookie);
         }
         out.byte(b'>');
@@ -174,22 +230,7 @@ impl Answer {
             attribute(out, "displayname", display_name);
             out.push(b"/>");
         }
-        if let Some(files) = &self.files {
-            for (group, element) in [("objects", "object"), ("files", "file")] {
-                if files.is_empty() {
-                    out.push(format!("<{group}/>").as_bytes());
-                    continue;
-                }
-                out.push(format!("<{group}>").as_bytes());
-                for (name, url) in files {
-                    out.push(format!("<{element}").as_bytes());
-                    attribute(out, "name", name);
-                    attribute(out, "value", url);
-                    out.push(b"/>");
-                }
-                out.push(format!("</{group}>").as_bytes());
-            }
-        }
+        xml_groups(out, &self.groups);
         match &self.robjects {
             Some(objects) if objects.as_ref().is_empty() => out.push(b"<robjects/>"),
             Some(_) => out.push(b"<robjects>"),
@@ -200,6 +241,11 @@ impl Answer {
     fn xml_tail(&self, out: &mut Out) {
         if self.robjects.as_ref().is_some_and(|objects| !objects.as_ref().is_empty()) {
             out.push(b"</robjects>");
+        }
+        xml_groups(out, &self.later_groups);
+        if let Some(live) = &self.live {
+            let entries = live.iter().map(|session| Entry::new("", session)).collect();
+            xml_groups(out, &[Group { xml: ("live", "session"), entries, ..Group::default() }]);
         }
         if let Some(console) = &self.console {
             out.push(b"<console>");
@@ -239,19 +285,68 @@ fn member(out: &mut Out, name: &str, value: &str) {
     push_json(out, Text::of(value));
 }
 
-/// `{"a":{"value":"1"}}`. Of equal names the last one counts, as JSON can hold one only.
-fn group_of_values<'a>(out: &mut Out, entries: impl Iterator<Item = (&'a str, &'a str)>) {
-    out.byte(b'{');
-    for (at, (name, value)) in entries.enumerate() {
-        if at > 0 {
-            out.byte(b',');
+/// `,"files":{"a":{"value":"1"}}`. Of equal names the first has the plain key, the others a number: JSON can
+/// hold one only.
+fn json_groups(out: &mut Out, groups: &[Group]) {
+    for group in groups.iter().filter(|group| !group.json.is_empty()) {
+        out.push(format!(",\"{}\":{{", group.json).as_bytes());
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (at, entry) in group.entries.iter().enumerate() {
+            if at > 0 {
+                out.byte(b',');
+            }
+            let times = seen.entry(&entry.name).or_default();
+            *times += 1;
+            match *times {
+                1 => push_json(out, Text::of(&entry.name)),
+                number => push_json(out, Text::of(&format!("{} ({number})", entry.name))),
+            }
+            out.push(b":{\"value\":");
+            push_json(out, Text::of(&entry.value));
+            if let Some(description) = &entry.description {
+                member(out, "descr", description);
+            }
+            if let Some(url) = &entry.url {
+                member(out, "url", url);
+            }
+            out.byte(b'}');
         }
-        push_json(out, Text::of(name));
-        out.push(b":{\"value\":");
-        push_json(out, Text::of(value));
         out.byte(b'}');
     }
-    out.byte(b'}');
+}
+
+/// `<files><file name="a" value="1"/></files>`
+fn xml_groups(out: &mut Out, groups: &[Group]) {
+    for Group { xml: (group, element), entries, .. } in groups.iter().filter(|group| !group.xml.0.is_empty()) {
+        if entries.is_empty() {
+            out.push(format!("<{group}/>").as_bytes());
+            continue;
+        }
+        out.push(format!("<{group}>").as_bytes());
+        for entry in entries {
+            out.push(format!("<{element}").as_bytes());
+            if !entry.name.is_empty() {
+                attribute(out, "name", &entry.name);
+            }
+            attribute(out, "value", &entry.value);
+            out.push(b"/>");
+        }
+        out.push(format!("</{group}>").as_bytes());
+    }
+}
+
+/// What means something in a page, as JSON's escapes: it stands only in strings.
+fn for_page(json: &[u8]) -> Vec<u8> {
+    let mut page = Vec::with_capacity(json.len());
+    for &byte in json {
+        match byte {
+            b'<' => page.extend_from_slice(b"\\u003c"),
+            b'>' => page.extend_from_slice(b"\\u003e"),
+            b'&' => page.extend_from_slice(b"\\u0026"),
+            byte => page.push(byte),
+        }
+    }
+    page
 }
 
 /// ` name="value"`

@@ -11,6 +11,7 @@ use super::{
     identifiers,
 };
 use crate::{
+    app::Failure,
     auth::AuthError,
     session::{LookupError, OpenError, OperationError},
 };
@@ -25,6 +26,8 @@ pub const LIMIT: u16 = 914;
 pub struct Error {
     status: StatusCode,
     message: String,
+    /// The status, or a code of the dialect's own.
+    code: u16,
     /// The session that the request named, if it is one.
     session: Option<String>,
     allow: Option<&'static str>,
@@ -32,7 +35,7 @@ pub struct Error {
 
 impl Error {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), session: None, allow: None }
+        Self { status, message: message.into(), code: status.as_u16(), session: None, allow: None }
     }
 
     /// 400: something in the request is wrong.
@@ -95,7 +98,7 @@ impl Error {
     /// The response, for a call.
     #[must_use]
     pub fn answer(self, call: &str, format: Format) -> Response {
-        let answer = Answer { error: Some((self.message, self.status.as_u16())), session: self.session, ..Answer::default() };
+        let answer = Answer { error: Some((self.message, self.code)), session: self.session, ..Answer::default() };
         let mut response = (self.status, answer.render(call, format)).into_response();
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -116,6 +119,20 @@ impl From<AuthError> for Error {
             AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
             error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
             AuthError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unknown(sentence) | Failure::Invalid(sentence) => Self::invalid(self::sentence(&sentence)),
+            Failure::Forbidden(sentence) => Self::forbidden(sentence),
+            Failure::R(message) => Self { status: StatusCode::OK, message, code: R_ERROR, session: None, allow: None },
+            Failure::TooLarge(mib) => Self::too_large(mib),
+            Failure::Operation(error) => error.into(),
+            Failure::Open(error) => error.into(),
+            failure @ (Failure::Store(_) | Failure::Worker) => Self::internal(&failure),
         }
     }
 }

@@ -18,12 +18,15 @@ impl Form {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &[][..]),
             };
-            let name = String::from_utf8_lossy(&decode(name)).trim().to_owned();
-            let value = decode(value);
-            match self.0.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, old)) => *old = value,
-                None => self.0.push((name, value)),
-            }
+            self.set(String::from_utf8_lossy(&decode(name)).trim(), decode(value));
+        }
+    }
+
+    /// Sets a parameter, in place of an earlier one of its name.
+    pub fn set(&mut self, name: &str, value: Vec<u8>) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
         }
     }
 
@@ -73,6 +76,65 @@ impl Form {
     pub fn count(&self, name: &str) -> Result<Option<usize>, Invalid> {
         let Some(text) = self.get(name)? else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| Invalid(format!("Parameter {name} is not a whole number of 0 or more: {text}")))
+    }
+}
+
+/// A body read piece by piece, in which one parameter is a file that does not fit in memory.
+#[derive(Debug)]
+pub struct Pieces {
+    file: &'static str,
+    /// Most that is kept of the other parameters, in bytes.
+    limit: usize,
+    /// What cannot be decoded yet.
+    rest: Vec<u8>,
+    in_file: bool,
+}
+
+/// A parameter is larger than what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl Pieces {
+    /// `file` is the parameter that holds the file.
+    #[must_use]
+    pub fn new(file: &'static str, limit: usize) -> Self {
+        Self { file, limit, rest: Vec::new(), in_file: false }
+    }
+
+    /// Takes the next piece, or the `last`. Returns what it holds of the file, decoded; `None` when that has
+    /// not begun or is over. All other parameters go into `form`.
+    ///
+    /// # Errors
+    /// [`TooLarge`]
+    pub fn push(&mut self, piece: &[u8], last: bool, form: &mut Form) -> Result<Option<Vec<u8>>, TooLarge> {
+        self.rest.extend_from_slice(piece);
+        let mut of_file = None;
+        loop {
+            let end = self.rest.iter().position(|&byte| byte == b'&');
+            if self.in_file {
+                // Half of a `%41` waits for the other half.
+                let tail = self.rest.iter().rev().take(2).position(|&byte| byte == b'%').map_or(0, |at| at + 1);
+                let whole = end.unwrap_or(self.rest.len() - if last { 0 } else { tail });
+                of_file.get_or_insert_with(Vec::new).extend(decode(&self.rest[..whole]));
+                self.rest.drain(..whole);
+            } else if let Some(equals) = self.rest.iter().position(|&byte| byte == b'=').filter(|&at| end.is_none_or(|end| at < end))
+                && decode(&self.rest[..equals]).trim_ascii() == self.file.as_bytes()
+            {
+                self.rest.drain(..=equals);
+                self.in_file = true;
+                continue;
+            } else if end.is_some() || last {
+                form.add(&self.rest[..end.unwrap_or(self.rest.len())]);
+                self.rest.drain(..end.unwrap_or(self.rest.len()));
+            } else if self.rest.len() > self.limit {
+                return Err(TooLarge);
+            }
+            if end.is_none() {
+                return Ok(of_file);
+            }
+            self.rest.drain(..1);
+            self.in_file = false;
+        }
     }
 }
 
@@ -159,6 +221,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_file_is_found_however_a_body_is_cut(content in proptest::collection::vec(any::<u8>(), 0..60), cut in 1_usize..20) {
+            let encoded: String = percent_encoding::percent_encode(&content, percent_encoding::NON_ALPHANUMERIC).collect();
+            let body = format!("name=a+b%26&file={encoded}&format=xml");
+            let (mut pieces, mut form, mut file) = (Pieces::new("file", 1000), Form::default(), Vec::new());
+            let chunks: Vec<_> = body.as_bytes().chunks(cut).collect();
+            for (at, chunk) in chunks.iter().enumerate() {
+                file.extend(pieces.push(chunk, at + 1 == chunks.len(), &mut form).unwrap().unwrap_or_default());
+            }
+            prop_assert_eq!(file, content);
+            prop_assert_eq!(form.require("name").unwrap(), "a b&");
+            prop_assert_eq!(form.require("format").unwrap(), "xml");
+        }
+
         #[test]
         fn encoded_pairs_come_back(value in "\\PC*") {
             let encoded: String = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).collect();

@@ -7,12 +7,42 @@ use uuid::Uuid;
 use crate::config::RevoDeployR;
 
 /// What is left as it is in a file's name at the end of a URL (RFC 3986, section 2.3).
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A live session's identifier.
 #[must_use]
 pub fn session(id: Uuid) -> String {
     format!("LIVE-{id}")
+}
+
+/// The identifier of an object or a workspace in the repository.
+#[must_use]
+pub fn object(id: Uuid) -> String {
+    format!("CBNRY-{id}")
+}
+
+/// The identifier of a file in the repository.
+#[must_use]
+pub fn file(id: Uuid) -> String {
+    format!("CFILE-{id}")
+}
+
+/// A project's identifier.
+#[must_use]
+pub fn project(id: Uuid) -> String {
+    format!("PROJ-{id}")
+}
+
+/// A script's identifier.
+#[must_use]
+pub fn script(id: Uuid) -> String {
+    format!("SCRPT-{id}")
+}
+
+/// The UUID in an identifier with one of these prefixes.
+#[must_use]
+pub fn parse_any(prefixes: &[&str], identifier: &str) -> Option<Uuid> {
+    prefixes.iter().find_map(|prefix| parse(prefix, identifier))
 }
 
 /// The UUID in an identifier with that prefix.
@@ -25,9 +55,10 @@ pub fn parse(prefix: &str, identifier: &str) -> Option<Uuid> {
 
 /// The server's address as the client knows it.
 #[must_use]
-pub fn base(config: &RevoDeployR, headers: &HeaderMap) -> String {
-    if !config.web_context.is_empty() {
-        return format!("{}{}", config.web_context.trim_end_matches('/'), config.context);
+pub fn base(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> String {
+    let configured = Some(config.web_context.as_str()).filter(|address| !address.is_empty());
+    if let Some(address) = configured.or(policy) {
+        return format!("{}{}", address.trim_end_matches('/'), config.context);
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
     format!("http://{}{}", host.unwrap_or("localhost"), config.context)
@@ -43,6 +74,12 @@ fn is_host(text: &str) -> bool {
 pub fn file_url(base: &str, id: Uuid, name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name);
     format!("{base}/r/file/get/FILE-{id}/{}", utf8_percent_encode(name, NAME))
+}
+
+/// The address of a file that was uploaded.
+#[must_use]
+pub fn upload_url(base: &str, id: Uuid) -> String {
+    format!("{base}/r/repository/get/binary/CFILE-{id}")
 }
 
 #[cfg(test)]
@@ -68,8 +105,8 @@ mod tests {
     fn hosts_that_are_none_do_not_come_back() {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "a\"><script>".parse().unwrap());
-        assert_eq!(base(&RevoDeployR::default(), &headers), "http://localhost/deployr");
+        assert_eq!(base(&RevoDeployR::default(), None, &headers), "http://localhost/deployr");
         headers.insert(header::HOST, "r.example.org:8050".parse().unwrap());
-        assert_eq!(base(&RevoDeployR::default(), &headers), "http://r.example.org:8050/deployr");
+        assert_eq!(base(&RevoDeployR::default(), None, &headers), "http://r.example.org:8050/deployr");
     }
 }

@@ -20,6 +20,7 @@ pub mod form;
 pub mod identifiers;
 pub mod request;
 pub mod routes;
+pub mod upload;
 
 use std::sync::Arc;
 

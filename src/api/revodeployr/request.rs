@@ -18,11 +18,12 @@ use super::{
     error::Error,
     form::{Form, session_cookies},
     identifiers,
-    routes::{Access, Route},
+    routes::{Access, Call, Route},
+    upload::{self, Upload},
 };
 use crate::{
-    app::App,
-    auth::{Login, permissions::may_call},
+    app::{App, upload::Received},
+    auth::{Caller, Login, Permission, permissions::may_call},
     session::{LookupError, Session},
     store::policies::Policy,
 };
@@ -39,27 +40,64 @@ pub struct Incoming {
     /// Where the request comes from.
     pub address: IpAddr,
     headers: HeaderMap,
+    upload: Option<Upload>,
     /// Whether the call was made below the context, and not at the root.
     below_context: bool,
 }
 
 impl Incoming {
-    /// Reads the parameters.
+    /// Reads a request. The body of an upload is read only from those who may make the call.
     ///
     /// # Errors
-    /// 408 and 413.
-    pub async fn read(app: &App, request: Request) -> Result<Self, Error> {
+    /// 401, 403, 408 and 413.
+    pub async fn read(app: &App, route: &Route, request: Request) -> Result<Self, Error> {
         let (head, body) = request.into_parts();
         let mut form = Form::default();
         form.add(head.uri.query().unwrap_or_default().as_bytes());
-        form.add(&read_body(app, &head.headers, body).await?);
-        let format = format(form.get("format").ok().flatten());
-        let login = login(app, &head.headers, head.extensions.get());
         let context = &app.config.revodeployr.context;
-        let below_context = !context.is_empty() && head.uri.path().starts_with(context.as_str());
         let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
-        let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        Ok(Self { form, format, login, address, headers: head.headers, below_context })
+        let mut incoming = Self {
+            form,
+            format: None,
+            login: login(app, &head.headers, head.extensions.get()),
+            address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip()),
+            below_context: !context.is_empty() && head.uri.path().starts_with(context.as_str()),
+            headers: head.headers,
+            upload: None,
+        };
+        if route.call.takes_upload() {
+            incoming.check_access(app, route)?;
+            incoming.upload = upload::read(app, &incoming.headers, body, &mut incoming.form).await?;
+        } else {
+            incoming.form.add(&read_body(app, &incoming.headers, body).await?);
+        }
+        incoming.format = format(incoming.form.get("format").ok().flatten(), Some(route.call));
+        Ok(incoming)
+    }
+
+    /// What was uploaded, under a name that a file can have.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn take_upload(&mut self) -> Result<(String, Received), Error> {
+        let upload = self.upload.take().ok_or_else(|| Error::invalid("Parameter file is missing."))?;
+        let name = match (self.form.get("name")?, upload.file_name) {
+            (Some(name), _) => name.trim().to_owned(),
+            (None, Some(name)) => name,
+            (None, None) => return Err(Error::invalid("Parameter name is missing.")),
+        };
+        if name.is_empty() || name.len() > 255 || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
+            return Err(Error::invalid(format!(
+                "{name:?} is not a name for a file: it has to be one without folders, of at most 255 bytes."
+            )));
+        }
+        Ok((name, upload.content))
+    }
+
+    /// Whether the answer is to be XML.
+    #[must_use]
+    pub fn is_xml(&self) -> bool {
+        self.format == Some(Format::Xml)
     }
 
     /// Whether the format is one of ours.
@@ -76,13 +114,27 @@ impl Incoming {
     /// 401, 403, and 503 while a logout is under way.
     pub fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
         let rules = app.rules.now();
-        let filter = if self.login.is_some() { Policy::AuthenticatedIpFilter } else { Policy::AnonymousIpFilter };
+        let filter = if self.login.as_ref().is_some_and(|login| !login.is_anonymous()) {
+            Policy::AuthenticatedIpFilter
+        } else {
+            Policy::AnonymousIpFilter
+        };
         if rules.lets_in(filter, self.address) == Some(false) {
             return Err(Error::forbidden("Requests from your address are not allowed."));
         }
-        let Access::Login(needs) = route.access else { return Ok(()) };
+        match route.access {
+            Access::Open => Ok(()),
+            Access::Login(needs) => self.check_permission(app, route.path, needs),
+        }
+    }
+
+    /// Whether the caller's account may make the call at `path`.
+    ///
+    /// # Errors
+    /// 401, 403, and 503 while a logout is under way.
+    pub fn check_permission(&self, app: &App, path: &str, needs: Permission) -> Result<(), Error> {
         let login = self.login()?;
-        if may_call(&rules, &login.user, route.path, needs) {
+        if may_call(&app.rules.now(), &login.user, path, needs) {
             Ok(())
         } else {
             Err(Error::forbidden("Your account may not make this call."))
@@ -94,11 +146,29 @@ impl Incoming {
     /// # Errors
     /// 401, and 503 while a logout is under way.
     pub fn login(&self) -> Result<&Arc<Login>, Error> {
+        self.holder()?.filter(|login| !login.is_anonymous()).ok_or_else(Error::not_logged_in)
+    }
+
+    /// The login that files and objects go with; one without an account, where a run has needed it.
+    ///
+    /// # Errors
+    /// 503 while a logout is under way.
+    pub fn holder(&self) -> Result<Option<&Arc<Login>>, Error> {
         match &self.login {
-            None => Err(Error::not_logged_in()),
             Some(login) if login.is_closing() => Err(Error::logging_out()),
-            Some(login) => Ok(login),
+            login => Ok(login.as_ref()),
         }
+    }
+
+    /// Whoever calls, for what is open to all.
+    ///
+    /// # Errors
+    /// 503 while a logout is under way.
+    pub fn caller(&self) -> Result<Caller<'_>, Error> {
+        Ok(match self.holder()?.filter(|login| !login.is_anonymous()) {
+            Some(login) => Caller::Account(&login.user),
+            None => Caller::Anonymous(self.address),
+        })
     }
 
     /// Who has logged in before, for those who log in again.
@@ -135,7 +205,8 @@ impl Incoming {
     /// The server's address, for URLs in the answer.
     #[must_use]
     pub fn base(&self, app: &App) -> String {
-        identifiers::base(&app.config.revodeployr, &self.headers)
+        let policies = &app.rules.now().policies;
+        identifiers::base(&app.config.revodeployr, policies.text(Policy::WebContext), &self.headers)
     }
 
     /// The path that a cookie is for.
@@ -150,13 +221,16 @@ impl Incoming {
 pub fn format_of_query(uri: &Uri) -> Format {
     let mut form = Form::default();
     form.add(uri.query().unwrap_or_default().as_bytes());
-    format(form.get("format").ok().flatten()).unwrap_or_default()
+    format(form.get("format").ok().flatten(), None).unwrap_or_default()
 }
 
-fn format(name: Option<&str>) -> Option<Format> {
+/// `text` is for uploads from a page, and for downloads, where it says nothing (contract, section 6).
+fn format(name: Option<&str>, call: Option<Call>) -> Option<Format> {
     match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
         None | Some("json") => Some(Format::Json),
         Some("xml") => Some(Format::Xml),
+        Some("text") if call.is_some_and(Call::takes_upload) => Some(Format::Page),
+        Some("text") if call.is_some_and(Call::is_download) => Some(Format::Json),
         Some(_) => None,
     }
 }
@@ -186,7 +260,7 @@ pub fn take_path_cookie(request: &mut Request) -> bool {
 }
 
 /// How long a body that is too large is still read, so that its sender gets to read the answer.
-const LINGER: Duration = Duration::from_secs(10);
+pub(super) const LINGER: Duration = Duration::from_secs(10);
 
 async fn read_body(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Error> {
     let http = &app.config.http;

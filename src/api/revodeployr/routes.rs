@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{extract::Request, http::Method, response::Response};
 
 use super::{
-    calls::{execute, file, object, session, user},
-    envelope::Answer,
+    calls::{execute, file, object, project, repository, script, session, summary, user},
+    envelope::{Answer, Format},
     error::Error,
     request::{self, Incoming},
 };
@@ -19,7 +19,7 @@ pub enum Methods {
     Read,
     /// POST.
     Change,
-    /// GET and HEAD: the address of a file.
+    /// GET and HEAD: the address of a file or a page.
     File,
 }
 
@@ -58,16 +58,63 @@ pub enum Call {
     SessionClose,
     SessionPing,
     SessionExecuteCode,
+    SessionExecuteScript,
     SessionOutput,
     SessionHistory,
+    SessionWorkspaceSave,
+    SessionProjectSave,
     SessionObjectList,
     SessionObjectGet,
     SessionObjectPush,
+    SessionObjectSave,
+    SessionObjectLoad,
+    SessionObjectUpload,
     SessionObjectDelete,
+    SessionFileList,
+    SessionFileUpload,
+    SessionFileDownload,
+    SessionFileDelete,
+    SessionFileSave,
+    SessionFileLoad,
+    SessionArtifactList,
+    SessionArtifactDownload,
+    SessionArtifactDelete,
+    RepositoryObjectList,
+    RepositoryObjectUpload,
+    RepositoryFileList,
+    RepositoryFileUpload,
+    RepositoryDownload,
+    RepositoryDelete,
+    ProjectList,
+    ProjectLoad,
+    ProjectDelete,
+    ProjectArtifacts,
     UserLogin,
     UserLogout,
     UserWhoami,
+    UserAutosave,
+    UserLive,
+    ScriptList,
+    ScriptExecute,
+    ScriptSummary,
+    FileUpload,
     FileGet,
+    UploadGet,
+}
+
+impl Call {
+    /// Whether a file comes with it.
+    #[must_use]
+    pub fn takes_upload(self) -> bool {
+        use Call::{FileUpload, RepositoryFileUpload, RepositoryObjectUpload, SessionFileUpload, SessionObjectUpload};
+        matches!(self, FileUpload | RepositoryFileUpload | RepositoryObjectUpload | SessionFileUpload | SessionObjectUpload)
+    }
+
+    /// Whether it answers with the bytes of a file.
+    #[must_use]
+    pub fn is_download(self) -> bool {
+        matches!(self, Self::SessionFileDownload | Self::SessionArtifactDownload | Self::RepositoryDownload)
+    }
 }
 
 /// One call.
@@ -85,7 +132,7 @@ pub struct Route {
 
 /// Who has logged in.
 const USER: Access = Access::Login(Permission::Use);
-/// Who may bring code of their own.
+/// Who may bring code of their own, as text or inside an R object.
 const CODER: Access = Access::Login(Permission::Code);
 
 const fn route(path: &'static str, methods: Methods, access: Access, call: Call) -> Route {
@@ -93,21 +140,60 @@ const fn route(path: &'static str, methods: Methods, access: Access, call: Call)
 }
 
 /// All calls.
-pub const ROUTES: [Route; 14] = [
+pub const ROUTES: [Route; 51] = [
     route("/r/session/create", Methods::Change, USER, Call::SessionCreate),
     route("/r/session/close", Methods::Change, USER, Call::SessionClose),
     route("/r/session/ping", Methods::Read, USER, Call::SessionPing),
     route("/r/session/execute/code", Methods::Change, CODER, Call::SessionExecuteCode),
+    // Without a session, a stateless run, which is open to all; with one, the session has an owner.
+    route("/r/session/execute/script", Methods::Change, Access::Open, Call::SessionExecuteScript),
     route("/r/session/output", Methods::Read, USER, Call::SessionOutput),
     route("/r/session/history", Methods::Read, USER, Call::SessionHistory),
+    route("/r/session/workspace/save", Methods::Change, USER, Call::SessionWorkspaceSave),
+    route("/r/session/project/save", Methods::Change, USER, Call::SessionProjectSave),
     route("/r/session/object/list", Methods::Read, USER, Call::SessionObjectList),
     route("/r/session/object/get", Methods::Read, USER, Call::SessionObjectGet),
     route("/r/session/object/push", Methods::Change, USER, Call::SessionObjectPush),
+    route("/r/session/object/save", Methods::Change, USER, Call::SessionObjectSave),
+    route("/r/session/object/load", Methods::Change, USER, Call::SessionObjectLoad),
+    route("/r/session/object/stored/load", Methods::Change, USER, Call::SessionObjectLoad),
+    route("/r/session/object/upload", Methods::Change, CODER, Call::SessionObjectUpload),
     route("/r/session/object/delete", Methods::Change, USER, Call::SessionObjectDelete),
+    route("/r/session/file/list", Methods::Read, USER, Call::SessionFileList),
+    route("/r/session/file/upload", Methods::Change, USER, Call::SessionFileUpload),
+    route("/r/session/file/download", Methods::Read, USER, Call::SessionFileDownload),
+    route("/r/session/file/delete", Methods::Change, USER, Call::SessionFileDelete),
+    route("/r/session/file/save", Methods::Change, USER, Call::SessionFileSave),
+    route("/r/session/file/load", Methods::Change, USER, Call::SessionFileLoad),
+    route("/r/session/artifact/list", Methods::Read, USER, Call::SessionArtifactList),
+    route("/r/session/artifact/download", Methods::Read, USER, Call::SessionArtifactDownload),
+    route("/r/session/artifact/delete", Methods::Change, USER, Call::SessionArtifactDelete),
+    route("/r/repository/object/list", Methods::Read, USER, Call::RepositoryObjectList),
+    route("/r/repository/object/upload", Methods::Change, CODER, Call::RepositoryObjectUpload),
+    route("/r/repository/object/download", Methods::Read, USER, Call::RepositoryDownload),
+    route("/r/repository/object/delete", Methods::Change, USER, Call::RepositoryDelete),
+    route("/r/repository/file/list", Methods::Read, USER, Call::RepositoryFileList),
+    route("/r/repository/file/upload", Methods::Change, USER, Call::RepositoryFileUpload),
+    route("/r/repository/file/download", Methods::Read, USER, Call::RepositoryDownload),
+    route("/r/repository/file/delete", Methods::Change, USER, Call::RepositoryDelete),
+    route("/r/project/list", Methods::Read, USER, Call::ProjectList),
+    route("/r/project/load", Methods::Change, USER, Call::ProjectLoad),
+    route("/r/project/delete", Methods::Change, USER, Call::ProjectDelete),
+    route("/r/project/artifacts", Methods::Read, USER, Call::ProjectArtifacts),
     route("/r/user/login", Methods::Change, Access::Open, Call::UserLogin),
     route("/r/user/logout", Methods::Change, USER, Call::UserLogout),
     route("/r/user/whoami", Methods::Read, USER, Call::UserWhoami),
+    route("/r/user/autosave", Methods::Change, USER, Call::UserAutosave),
+    route("/r/user/live", Methods::Read, USER, Call::UserLive),
+    route("/r/script/list", Methods::Read, Access::Open, Call::ScriptList),
+    route("/r/script/execute", Methods::Change, Access::Open, Call::ScriptExecute),
+    route("/r/execute/script", Methods::Change, Access::Open, Call::ScriptExecute),
+    route("/script/summary/{id}", Methods::File, Access::Open, Call::ScriptSummary),
+    route("/r/file/upload", Methods::Change, USER, Call::FileUpload),
     route("/r/file/get/{id}/{name}", Methods::File, Access::Open, Call::FileGet),
+    route("/r/repository/get/binary/{id}", Methods::File, Access::Open, Call::UploadGet),
+    // The guide's own example writes it like this.
+    route("/r/repositoryget/binary/{id}", Methods::File, Access::Open, Call::UploadGet),
 ];
 
 /// Answers a request for `route`.
@@ -117,21 +203,23 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     if !route.methods.allows(request.method()) {
         return Error::wrong_method(route.methods.allow()).answer(route.path, early);
     }
-    if route.call == Call::FileGet {
-        let path = request.uri().path().to_owned();
-        return file::get(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early));
+    let path = request.uri().path().to_owned();
+    match route.call {
+        Call::FileGet => return file::get(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
+        Call::UploadGet => return file::get_uploaded(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
+        _ => {}
     }
-    let incoming = match Incoming::read(&app, request).await {
+    let mut incoming = match Incoming::read(&app, route, request).await {
         Ok(incoming) => incoming,
         Err(error) => return error.answer(route.path, early),
     };
     let format = incoming.format.unwrap_or_default();
     let answered = match incoming.check_format().and_then(|()| incoming.check_access(&app, route)) {
-        Ok(()) => call(&app, route.call, &incoming).await,
+        Ok(()) => call(&app, route, format, &path, &mut incoming).await,
         Err(error) => Err(error),
     };
     match answered {
-        Ok(answer) => answer.render(route.path, format),
+        Ok(response) => response,
         // A client that talks about a session is told that it is still there.
         Err(error) => match incoming.session(&app) {
             Ok(session) => error.of_session(session.id).answer(route.path, format),
@@ -140,22 +228,56 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     }
 }
 
-async fn call(app: &Arc<App>, call: Call, incoming: &Incoming) -> Result<Answer, Error> {
-    match call {
+async fn call(app: &Arc<App>, route: &Route, format: Format, path: &str, incoming: &mut Incoming) -> Result<Response, Error> {
+    let answer: Answer = match route.call {
         Call::SessionCreate => session::create(app, incoming).await,
-        Call::SessionClose => session::close(app, incoming),
+        Call::SessionClose => session::close(app, incoming).await,
         Call::SessionPing => session::ping(app, incoming),
         Call::SessionExecuteCode => execute::code(app, incoming).await,
+        Call::SessionExecuteScript => execute::script(app, incoming).await,
         Call::SessionOutput => session::output(app, incoming),
         Call::SessionHistory => session::history(app, incoming),
+        Call::SessionWorkspaceSave => session::save_workspace(app, incoming).await,
+        Call::SessionProjectSave => session::save_project(app, incoming).await,
         Call::SessionObjectList => object::list(app, incoming).await,
         Call::SessionObjectGet => object::get(app, incoming).await,
         Call::SessionObjectPush => object::push(app, incoming).await,
+        Call::SessionObjectSave => object::save(app, incoming).await,
+        Call::SessionObjectLoad => object::load(app, incoming).await,
+        Call::SessionObjectUpload => object::upload(app, incoming).await,
         Call::SessionObjectDelete => object::delete(app, incoming).await,
+        Call::SessionFileList => file::list(app, incoming).await,
+        Call::SessionFileUpload => file::upload_to_session(app, incoming).await,
+        Call::SessionFileDownload => return file::download_from_session(app, incoming).await,
+        Call::SessionFileDelete => file::delete_from_session(app, incoming).await,
+        Call::SessionFileSave => file::save(app, incoming).await,
+        Call::SessionFileLoad => file::load(app, incoming).await,
+        Call::SessionArtifactList => file::artifacts(app, incoming),
+        Call::SessionArtifactDownload => return file::download_artifact(app, incoming).await,
+        Call::SessionArtifactDelete => file::delete_artifact(app, incoming).await,
+        Call::RepositoryObjectList => repository::objects(app, incoming).await,
+        Call::RepositoryObjectUpload => repository::upload_object(app, incoming).await,
+        Call::RepositoryFileList => repository::files(app, incoming).await,
+        Call::RepositoryFileUpload => repository::upload_file(app, incoming).await,
+        Call::RepositoryDownload => return repository::get(app, incoming).await,
+        Call::RepositoryDelete => repository::delete(app, incoming).await,
+        Call::ProjectList => project::list(app, incoming).await,
+        Call::ProjectLoad => project::load(app, incoming).await,
+        Call::ProjectDelete => project::delete(app, incoming).await,
+        Call::ProjectArtifacts => project::artifacts(app, incoming).await,
         Call::UserLogin => user::login(app, incoming).await,
         Call::UserLogout => user::logout(app, incoming).await,
         Call::UserWhoami => user::whoami(incoming),
+        Call::UserAutosave => user::autosave(incoming),
+        Call::UserLive => user::live(app, incoming),
+        Call::ScriptList => script::list(app, incoming).await,
+        Call::ScriptExecute => script::execute(app, incoming).await,
+        Call::ScriptSummary => return summary::page(app, incoming, path).await,
+        Call::FileUpload => file::upload(app, incoming).await,
         // Answered before there is a form.
-        Call::FileGet => Err(Error::not_found("There is no such file.")),
-    }
+        Call::FileGet | Call::UploadGet => Err(Error::not_found("There is no such file.")),
+    }?;
+    // An alias answers under the name that the guide has for it.
+    let name = if route.call == Call::ScriptExecute { "/r/script/execute" } else { route.path };
+    Ok(answer.render(name, format))
 }

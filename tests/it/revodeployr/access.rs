@@ -12,7 +12,18 @@ fn example(path: &str) -> String {
 
 /// What every open route answers to somebody unknown who sends nothing. A route that is not here, and does not
 /// need a login, fails the test: somebody has to decide what it gives away.
-const OPEN: &[(&str, u16)] = &[("/r/user/login", 400), ("/r/file/get/{id}/{name}", 404)];
+const OPEN: &[(&str, u16)] = &[
+    ("/r/user/login", 400),
+    ("/r/file/get/{id}/{name}", 404),
+    ("/r/repository/get/binary/{id}", 404),
+    ("/r/repositoryget/binary/{id}", 404),
+    ("/r/script/list", 200),
+    // The script is missing; those that are not for everybody are refused, see `roles`.
+    ("/r/script/execute", 400),
+    ("/r/execute/script", 400),
+    ("/r/session/execute/script", 400),
+    ("/script/summary/{id}", 404),
+];
 
 #[tokio::test]
 async fn every_route_has_been_tried_without_a_login() {

@@ -1,54 +1,144 @@
-//! `/r/session/execute/...`
+//! `/r/session/execute/...`, and what all runs of code have in common.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use uuid::Uuid;
-
-use super::{
-    object::{failed, unexpected},
-    session::{about, operate},
-};
+use super::session::about;
 use crate::{
     api::revodeployr::{
-        envelope::Answer,
+        envelope::{Answer, Entry, Group},
         error::{self, Error},
         identifiers,
         request::Incoming,
     },
-    app::App,
+    app::{
+        App,
+        execution::{Outcome, Run},
+    },
+    auth::{Caller, Login, Permission},
     session::{Session, Stop},
+    store::{objects::Object, scripts::Script},
     wire::condition::{Condition, Severity},
-    worker::protocol::{Ending, Execute, Executed, PublishedFile, Reply, Request, folder},
+    worker::protocol::{Ending, PublishedFile},
 };
 
 /// `/r/session/execute/code`
 pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let code = incoming.form.require("code")?;
-    let execute = Execute {
-        print: app.config.revodeployr.autoprint,
+    let run = Run {
+        code,
         objects: incoming.form.list("robjects")?,
         encoding: incoming.format.unwrap_or_default().encoding(),
-        publish: incoming.form.list("files")?,
+        files: incoming.form.list("files")?,
+        print: app.config.revodeployr.autoprint,
+        ..Run::default()
     };
     let session = incoming.session(app)?;
-    let answered = operate(&session, &Request::Execute(execute), Bytes::copy_from_slice(code.as_bytes())).await?;
-    session.remember(code);
-    let stopped = answered.stopped;
-    match answered.reply {
-        Reply::Executed(executed) => {
-            let files = published(app, incoming, &session, &executed.published).await;
-            Ok(Answer {
-                error: error_of(app, &executed.ending, stopped),
-                files: Some(files),
-                robjects: Some(answered.payload),
-                console: console(answered.console),
-                warnings: warnings(executed),
-                ..about(&session)
-            })
-        }
-        Reply::Refused(message) => Ok(failed(&session, message)),
-        _ => Err(unexpected()),
+    let login = incoming.login()?;
+    let outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
+    app.remember(&session, code);
+    let files = publish(app, incoming, &session, &outcome, login).await;
+    // The guide shows files under both names (contract, section 4).
+    let objects = Group { json: "objects", xml: ("objects", "object"), entries: files.clone() };
+    Ok(Answer { groups: in_order([Group::files(files), objects], incoming), ..answer(outcome, about(&session)) })
+}
+
+/// JSON has files first, XML objects.
+fn in_order([files, objects]: [Group; 2], incoming: &Incoming) -> Vec<Group> {
+    if incoming.is_xml() { vec![objects, files] } else { vec![files, objects] }
+}
+
+/// `/r/session/execute/script`; without a session, a stateless run, as one client has it.
+pub(in super::super) async fn script(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    if incoming.form.get("session")?.is_none() {
+        return super::script::execute(app, incoming).await;
+    }
+    incoming.check_permission(app, "/r/session/execute/script", Permission::Use)?;
+    let session = incoming.session(app)?;
+    let login = incoming.login()?;
+    let script = wanted_script(app, incoming, Caller::Account(&login.user)).await?;
+    let run = Run { limits: app.limits_of(script.boundary.as_deref()), ..run_of(app, incoming, &script, Some(login)).await? };
+    let outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
+    app.remember(&session, &format!("# script: {}", script.name));
+    let files = publish(app, incoming, &session, &outcome, login).await;
+    let saved = app.keep(&session, &outcome, &workspace_name(&script), login).await?;
+    Ok(script_answer(files, saved, answer(outcome, about(&session))))
+}
+
+/// The script that the request names, by name or identifier.
+pub(super) async fn wanted_script(app: &Arc<App>, incoming: &Incoming, caller: Caller<'_>) -> Result<Script, Error> {
+    let name = incoming.form.require("rscript")?.trim();
+    let id = identifiers::parse("SCRPT", name).map(|id| id.to_string());
+    Ok(app.script(id.as_deref().unwrap_or(name), caller).await?)
+}
+
+/// What the parameters of both script calls ask for.
+pub(super) async fn run_of<'a>(
+    app: &Arc<App>,
+    incoming: &'a Incoming,
+    script: &'a Script,
+    login: Option<&Arc<Login>>,
+) -> Result<Run<'a>, Error> {
+    let form = &incoming.form;
+    let mut objects = form.list("robjects")?;
+    if objects.is_empty() {
+        // A misprint of the guide.
+        objects = form.list("objects")?;
+    }
+    let preload = match form.get("preload")? {
+        Some(identifier) => vec![super::repository::wanted_object(app, incoming, identifier, login).await?],
+        None => Vec::new(),
+    };
+    Ok(Run {
+        code: &script.code,
+        inputs: form.get("inputs")?.unwrap_or_default(),
+        preload,
+        objects,
+        encoding: incoming.format.unwrap_or_default().encoding(),
+        files: form.list("files")?,
+        keep: form.boolean("saveworkspace")?.unwrap_or(false),
+        print: app.config.revodeployr.autoprint,
+        ..Run::default()
+    })
+}
+
+/// What a kept workspace is called.
+pub(super) fn workspace_name(script: &Script) -> String {
+    format!("{} {}", script.name, jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))
+}
+
+/// The answer of both script calls: `objects` only beside a workspace that was saved.
+pub(super) fn script_answer(files: Vec<Entry>, saved: Option<Object>, answer: Answer) -> Answer {
+    let entries: Vec<_> = saved.into_iter().map(|object| Entry::new(object.name, identifiers::object(object.id))).collect();
+    let mut later_groups = Vec::new();
+    if !entries.is_empty() {
+        later_groups.push(Group { json: "objects", entries: entries.clone(), ..Group::default() });
+    }
+    later_groups.push(Group { json: "repository", xml: ("repository", "object"), entries });
+    later_groups.push(Group::files(files));
+    Answer { later_groups, ..answer }
+}
+
+/// Gives the files of a run their addresses.
+pub(super) async fn publish(
+    app: &Arc<App>,
+    incoming: &Incoming,
+    session: &Arc<Session>,
+    outcome: &Outcome,
+    login: &Arc<Login>,
+) -> Vec<Entry> {
+    let published = app.publish(session, outcome.executed.published.clone(), login).await;
+    let base = incoming.base(app);
+    published.iter().map(|PublishedFile { name, id, .. }| Entry::new(name, identifiers::file_url(&base, *id, name))).collect()
+}
+
+/// What a run has given, in an answer about something.
+pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
+    Answer {
+        error: error_of(&outcome),
+        console: console(outcome.console),
+        warnings: warnings(outcome.executed.conditions, outcome.executed.missing, outcome.executed.dropped_conditions),
+        robjects: Some(outcome.objects),
+        ..about
     }
 }
 
@@ -60,27 +150,10 @@ fn console(mut text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Gives the files that were published their addresses.
-async fn published(app: &Arc<App>, incoming: &Incoming, session: &Session, files: &[PublishedFile]) -> Vec<(String, String)> {
-    let Some(login) = session.login.filter(|_| !files.is_empty()) else { return Vec::new() };
-    let owned: Vec<(Uuid, String)> = files.iter().map(|file| (file.id, file.name.clone())).collect();
-    let (published, from) = (Arc::clone(&app.published), session.folder.join(folder::FILES));
-    let taken = tokio::task::spawn_blocking(move || published.take(&from, owned, login));
-    let taken = taken.await.unwrap_or_default();
-    if incoming.login().is_err() {
-        // A logout has looked for files before these were there.
-        let published = Arc::clone(&app.published);
-        let _ = tokio::task::spawn_blocking(move || published.forget(login)).await;
-        return Vec::new();
-    }
-    let base = incoming.base(app);
-    let named = files.iter().filter(|file| taken.contains(&file.id));
-    named.map(|file| (file.name.clone(), identifiers::file_url(&base, file.id, &file.name))).collect()
-}
-
 /// The error of an evaluation that did not complete.
-fn error_of(app: &App, ending: &Ending, stopped: Option<Stop>) -> Option<(String, u16)> {
-    Some(match (ending, stopped) {
+fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
+    let limits = &outcome.limits;
+    Some(match (&outcome.executed.ending, outcome.stopped) {
         // Code may complete although it was stopped: what was cut short may have been a program that it ran.
         (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => {
             (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT)
@@ -88,12 +161,23 @@ fn error_of(app: &App, ending: &Ending, stopped: Option<Stop>) -> Option<(String
         (Ending::Completed, _) => return None,
         (Ending::Interrupted, _) => ("The operation was interrupted.".to_owned(), error::R_ERROR),
         (Ending::CpuLimit, _) => {
-            let seconds = app.config.sessions.cpu_seconds;
+            let seconds = limits.cpu_seconds.unwrap_or(0);
             (format!("The operation was stopped at its limit of {seconds} seconds of processor time."), error::LIMIT)
         }
         (Ending::SyntaxError { message, .. }, _) => (message.clone(), error::R_ERROR),
-        (Ending::Failed(condition), _) => (as_r_prints(condition), error::R_ERROR),
+        (Ending::Failed(condition), _) => match limits.memory.filter(|_| is_out_of_memory(condition)) {
+            Some(memory) => {
+                let mib = memory >> 20;
+                (format!("{}. The memory of this run is limited to {mib} MiB.", as_r_prints(condition)), error::LIMIT)
+            }
+            None => (as_r_prints(condition), error::R_ERROR),
+        },
     })
+}
+
+/// R has no class for this error, but few words (memory.c).
+fn is_out_of_memory(condition: &Condition) -> bool {
+    ["cannot allocate", "memory exhausted", "could not allocate"].iter().any(|words| condition.message.contains(words))
 }
 
 /// `Error in f(x) : message`, as R prints it.
@@ -102,14 +186,12 @@ fn as_r_prints(condition: &Condition) -> String {
 }
 
 /// The warnings that R raised, and those that are ours: objects that were asked for and are not there.
-fn warnings(executed: Executed) -> Vec<String> {
-    let raised =
-        executed.conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
-    let missing = executed.missing.into_iter().map(|missing| match missing.error {
+fn warnings(conditions: Vec<Condition>, missing: Vec<crate::wire::MissingObject>, dropped: u64) -> Vec<String> {
+    let raised = conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
+    let missing = missing.into_iter().map(|missing| match missing.error {
         None => format!("object '{}' not found", missing.name),
         Some(error) => format!("object '{}' could not be read: {error}", missing.name),
     });
-    let dropped =
-        (executed.dropped_conditions > 0).then(|| format!("{} more warnings and messages were left out", executed.dropped_conditions));
+    let dropped = (dropped > 0).then(|| format!("{dropped} more warnings and messages were left out"));
     raised.chain(missing).chain(dropped).collect()
 }

@@ -1,45 +1,147 @@
-//! `/r/file/get/FILE-.../name`: the bytes of a file that R has made.
+//! Files: those of a session, those that are uploaded, and the addresses of both.
 
 use std::sync::Arc;
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-};
-use tokio_util::io::ReaderStream;
+use axum::response::Response;
+use uuid::Uuid;
 
+use super::{
+    download,
+    repository::{file_entry, object_of_id},
+    session::about,
+};
 use crate::{
-    api::revodeployr::{error::Error, identifiers},
+    api::revodeployr::{
+        envelope::{Answer, Entry, Group},
+        error::Error,
+        identifiers,
+        request::Incoming,
+    },
     app::App,
+    store::objects::{Kind, Object},
 };
 
-/// Bytes read and sent at a time.
-const PIECE: usize = 64 << 10;
-
-/// Sends a file. Its id is the secret: whoever knows the address may read it (contract, section 3).
+/// `/r/file/get/FILE-.../name`. The id is the secret: whoever knows the address may read it (contract, section 3).
 pub(in super::super) async fn get(app: &Arc<App>, path: &str) -> Result<Response, Error> {
     let unknown = || Error::not_found("There is no such file, or it went with the login it belonged to.");
-    let mut segments = path.rsplit('/');
-    let identifier = segments.nth(1).unwrap_or_default();
+    let identifier = path.rsplit('/').nth(1).unwrap_or_default();
     let id = identifiers::parse("FILE", identifier).ok_or_else(unknown)?;
     let published = Arc::clone(&app.published);
-    let opened = tokio::task::spawn_blocking(move || {
-        let (file, name) = published.open(id)?;
-        let length = file.metadata()?.len();
-        Ok::<_, std::io::Error>((file, name, length))
-    });
-    let (file, name, length) = opened.await.map_err(|error| Error::internal(&error))?.map_err(|_| unknown())?;
-    let body = Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE));
-    let content_type = mime_guess::from_path(&name).first_or_octet_stream();
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(content_type.essence_str()) {
-        headers.insert(header::CONTENT_TYPE, value);
-    }
-    headers.insert(header::CONTENT_LENGTH, length.into());
-    // What R writes may be a page with scripts: it is not to act in this server's name.
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(response)
+    let opened = tokio::task::spawn_blocking(move || published.open(id)).await.map_err(|error| Error::internal(&error))?;
+    let (file, name) = opened.map_err(|_| unknown())?;
+    download::file(file, &name, false).await
+}
+
+/// `/r/repository/get/binary/CFILE-...`, likewise.
+pub(in super::super) async fn get_uploaded(app: &Arc<App>, path: &str) -> Result<Response, Error> {
+    let unknown = || Error::not_found("There is no such file, or it went with the login it belonged to.");
+    let id = identifiers::parse("CFILE", path.rsplit('/').next().unwrap_or_default()).ok_or_else(unknown)?;
+    let file = app.file_by_address(id).await.map_err(|failure| match failure {
+        crate::app::Failure::Unknown(_) => unknown(),
+        other => other.into(),
+    })?;
+    download::blob(app, &file, &file.name, false).await
+}
+
+/// `/r/file/upload`: answers with the address.
+pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
+    let file = add_upload(app, incoming, Kind::File).await?;
+    let url = identifiers::upload_url(&incoming.base(app), file.id);
+    Ok(Answer { groups: vec![Group::files(vec![Entry::new(file.name, url)])], ..Answer::default() })
+}
+
+/// Adds what was uploaded to the repository.
+pub(super) async fn add_upload(app: &Arc<App>, incoming: &mut Incoming, kind: Kind) -> Result<Object, Error> {
+    let (name, upload) = incoming.take_upload()?;
+    Ok(app.add_object(incoming.login()?, &name, kind, upload.blob, &upload.keeping).await?)
+}
+
+/// `/r/session/file/list`: the files of the working folder.
+pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.idle_session(app)?;
+    let login = incoming.login()?.id;
+    let base = incoming.base(app);
+    let files = app.session_files(&session).await?;
+    let entry = |path: String| {
+        let id = app.published.live(&session, &path, login);
+        Entry::new(&path, identifiers::file_url(&base, id, &path))
+    };
+    Ok(Answer { groups: vec![Group::files(files.into_iter().map(entry).collect())], ..about(&session) })
+}
+
+/// `/r/session/file/upload`
+pub(in super::super) async fn upload_to_session(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
+    let session = incoming.session(app)?;
+    let (name, upload) = incoming.take_upload()?;
+    app.place_upload(&session, &name, &upload.blob).await?;
+    let id = app.published.live(&session, &name, incoming.login()?.id);
+    let entry = Entry::new(&name, identifiers::file_url(&incoming.base(app), id, &name));
+    Ok(Answer { groups: vec![Group::files(vec![entry])], ..about(&session) })
+}
+
+/// `/r/session/file/download`
+pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
+    let name = incoming.form.require("name")?;
+    let session = incoming.idle_session(app)?;
+    let file = app.open_in(&session, crate::worker::protocol::folder::WORK, name).await.map_err(|_| no_file(name))?;
+    download::file(file, name, true).await
+}
+
+/// `/r/session/file/delete`
+pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let name = incoming.form.require("name")?;
+    let session = incoming.session(app)?;
+    app.remove_file(&session, name).await?;
+    Ok(about(&session))
+}
+
+/// `/r/session/file/save`: into the repository.
+pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let path = incoming.form.require("name")?;
+    let name = incoming.form.get("descr")?.unwrap_or(path);
+    let session = incoming.session(app)?;
+    let file = app.save_file(&session, incoming.login()?, path, name.rsplit('/').next().unwrap_or(name)).await?;
+    Ok(Answer { groups: vec![Group::files(vec![file_entry(incoming, app, &file)])], ..about(&session) })
+}
+
+/// `/r/session/file/load`: from the repository.
+pub(in super::super) async fn load(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.session(app)?;
+    let file = object_of_id(app, incoming).await?;
+    app.load_file(&session, &file).await?;
+    Ok(about(&session))
+}
+
+/// `/r/session/artifact/list`: plots and files that runs have published.
+pub(in super::super) fn artifacts(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.idle_session(app)?;
+    let base = incoming.base(app);
+    let made = app.published.of_session(session.id);
+    let entries = made.into_iter().map(|(name, id)| Entry::new(&name, identifiers::file_url(&base, id, &name))).collect();
+    Ok(Answer { groups: vec![Group::files(entries)], ..about(&session) })
+}
+
+/// `/r/session/artifact/download`
+pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
+    let name = incoming.form.require("name")?;
+    let session = incoming.idle_session(app)?;
+    let made: Option<(String, Uuid)> = app.published.of_session(session.id).into_iter().find(|(known, _)| known == name);
+    let (_, id) = made.ok_or_else(|| no_file(name))?;
+    let published = Arc::clone(&app.published);
+    let opened = tokio::task::spawn_blocking(move || published.open(id)).await.map_err(|error| Error::internal(&error))?;
+    let (file, name) = opened.map_err(|_| no_file(name))?;
+    download::file(file, &name, true).await
+}
+
+/// `/r/session/artifact/delete`
+pub(in super::super) async fn delete_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let name = incoming.form.require("name")?.to_owned();
+    let session = incoming.idle_session(app)?;
+    let (published, id, of) = (Arc::clone(&app.published), session.id, name.clone());
+    let removed = tokio::task::spawn_blocking(move || published.remove(id, &of)).await.map_err(|error| Error::internal(&error))?;
+    if removed { Ok(about(&session)) } else { Err(no_file(&name)) }
+}
+
+fn no_file(name: &str) -> Error {
+    Error::invalid(format!("There is no file {name:?} in the R session."))
 }

@@ -1,13 +1,16 @@
-//! `/r/session/object/...`: list, get, push, delete.
+//! `/r/session/object/...`: list, get, push, save, load, upload, delete.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::session::{about, operate};
+use super::{
+    repository::{object_groups, object_of_id},
+    session::{about, operate},
+};
 use crate::{
     api::revodeployr::{envelope::Answer, envelope::Format, error::Error, request::Incoming},
-    app::App,
+    app::{App, Failure},
     session::Session,
     wire::{Detail, Encoding, MissingObject, typed::Slice},
     worker::protocol::{Reply, Request},
@@ -17,7 +20,7 @@ impl Format {
     /// How values are written in this format.
     pub(super) fn encoding(self) -> Encoding {
         match self {
-            Self::Json => Encoding::TypedJson,
+            Self::Json | Self::Page => Encoding::TypedJson,
             Self::Xml => Encoding::TypedXml,
         }
     }
@@ -47,7 +50,7 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
 
 async fn objects(
     incoming: &Incoming,
-    session: &Session,
+    session: &Arc<Session>,
     names: Option<Vec<String>>,
     detail: Detail,
 ) -> Result<(Answer, Vec<MissingObject>), Error> {
@@ -70,6 +73,38 @@ pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Resul
         Reply::InvalidInput(sentence) => Err(Error::invalid(sentence)),
         Reply::Refused(message) => Ok(failed(&session, message)),
         _ => Err(unexpected()),
+    }
+}
+
+/// `/r/session/object/save`: into the repository.
+pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let (name, description) = (incoming.form.require("name")?, incoming.form.require("descr")?);
+    let session = incoming.session(app)?;
+    let object = app.save_object(&session, incoming.login()?, Some(name), description).await?;
+    Ok(Answer { groups: object_groups("object", &[object]), ..about(&session) })
+}
+
+/// `/r/session/object/load`: from the repository.
+pub(in super::super) async fn load(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let session = incoming.session(app)?;
+    let object = object_of_id(app, incoming).await?;
+    loaded(&session, app.load_object(&session, &object).await)
+}
+
+/// `/r/session/object/upload`: a file of R data. What `saveRDS()` wrote is called `name`.
+pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
+    let session = incoming.session(app)?;
+    let (name, upload) = incoming.take_upload()?;
+    let name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    loaded(&session, app.load_upload(&session, name, &upload.blob).await)
+}
+
+/// What cannot be loaded is R's error, and not the caller's.
+fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Result<Answer, Error> {
+    match outcome {
+        Ok(warnings) => Ok(Answer { warnings, ..about(session) }),
+        Err(Failure::R(message)) => Ok(failed(session, message)),
+        Err(failure) => Err(Error::from(failure).of_session(session.id)),
     }
 }
 

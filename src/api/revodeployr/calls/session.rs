@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::repository::object_groups;
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::App,
@@ -17,7 +18,7 @@ pub(super) fn about(session: &Session) -> Answer {
 }
 
 /// Has the session carry out one command. A session that runs something already refuses.
-pub(super) async fn operate(session: &Session, request: &Request, payload: Bytes) -> Result<Done, Error> {
+pub(super) async fn operate(session: &Arc<Session>, request: &Request, payload: Bytes) -> Result<Done, Error> {
     let done = session.operate(request, payload, Admission::Immediate).await;
     // A session that died under the command is not found again: the error names it here.
     done.map_err(|error| Error::from(error).of_session(session.id))
@@ -26,7 +27,7 @@ pub(super) async fn operate(session: &Session, request: &Request, payload: Bytes
 /// `/r/session/create`
 pub(in super::super) async fn create(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let login = incoming.login()?;
-    let session = app.sessions.open(&login.user, Some(login.id)).await?;
+    let session = app.open_session(login).await?;
     if login.is_closing() {
         // A logout has looked for sessions before this one was there.
         app.sessions.close(&session);
@@ -36,10 +37,29 @@ pub(in super::super) async fn create(app: &Arc<App>, incoming: &Incoming) -> Res
 }
 
 /// `/r/session/close`
-pub(in super::super) fn close(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+pub(in super::super) async fn close(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let session = incoming.idle_session(app)?;
-    app.sessions.close(&session);
+    app.close_session(&session, incoming.login()?).await?;
     Ok(about(&session))
+}
+
+/// `/r/session/workspace/save`: all objects, into the repository.
+pub(in super::super) async fn save_workspace(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let name = incoming.form.require("descr")?;
+    let session = incoming.session(app)?;
+    let object = app.save_object(&session, incoming.login()?, None, name).await?;
+    Ok(Answer { groups: object_groups("object", &[object]), ..about(&session) })
+}
+
+/// `/r/session/project/save`: the session, into its project or a new one.
+pub(in super::super) async fn save_project(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let name = incoming.form.get("descr")?;
+    let session = incoming.session(app)?;
+    if name.is_none() && session.project().is_none() {
+        incoming.form.require("descr")?;
+    }
+    let project = app.save_project(&session, name, Admission::Immediate).await?;
+    Ok(Answer { groups: super::project::group(&[project]), ..about(&session) })
 }
 
 /// `/r/session/ping`

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    api::revodeployr::{envelope::Answer, error::Error, request::Incoming},
+    api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::App,
     auth::password,
 };
@@ -17,14 +17,18 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
         if earlier.is_closing() {
             return Err(Error::logging_out());
         }
-        if earlier.user != name {
+        if !earlier.is_anonymous() && earlier.user != name {
             return Err(Error::forbidden("Somebody else is logged in with this cookie: log out first."));
         }
     }
     let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords)).await?;
     let (cookie, login) = app.logins.create(&account.name, &account.display_name, autosave).map_err(|error| Error::internal(&error))?;
     tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
-    Ok(Answer { cookie: Some((cookie, incoming.cookie_path(app))), ..Answer::default() })
+    if autosave {
+        app.resume(&login).await;
+    }
+    let set_cookie = Some((cookie.clone(), incoming.cookie_path(app)));
+    Ok(Answer { cookie: Some(cookie), set_cookie, ..Answer::default() })
 }
 
 /// The digests that the sent text may stand for: itself, if it looks like one, or else that of a password.
@@ -48,4 +52,19 @@ pub(in super::super) async fn logout(app: &Arc<App>, incoming: &Incoming) -> Res
 pub(in super::super) fn whoami(incoming: &Incoming) -> Result<Answer, Error> {
     let login = incoming.login()?;
     Ok(Answer { identity: Some((login.user.clone(), login.display_name.clone())), ..Answer::default() })
+}
+
+/// `/r/user/autosave`: from now on, for this login.
+pub(in super::super) fn autosave(incoming: &Incoming) -> Result<Answer, Error> {
+    incoming.login()?.set_autosave(incoming.form.boolean("save")?.unwrap_or(true));
+    Ok(Answer::default())
+}
+
+/// `/r/user/live`: the user's R sessions.
+pub(in super::super) fn live(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let user = &incoming.login()?.user;
+    let mut live: Vec<_> =
+        app.sessions.list().iter().filter(|session| session.owner == *user).map(|session| identifiers::session(session.id)).collect();
+    live.sort();
+    Ok(Answer { live: Some(live), ..Answer::default() })
 }

@@ -1,13 +1,25 @@
 //! The program's parts, put together: what every dialect works with.
+//!
+//! Start reading at [`App`]; [`execution`] is what most requests come to.
+
+mod exchange;
+pub mod execution;
+pub mod failure;
+pub mod projects;
+pub mod repository;
+pub mod scripts;
+pub mod upload;
 
 use std::{path::Path, sync::Arc, time::Duration};
+
+pub use failure::Failure;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Accounts, LiveRules, Login, Logins},
     config::Config,
-    session::{Sessions, published::Published},
+    session::{Session, Sessions, actor::Admission, published::Published},
     store::{Store, StoreError, Watch, policies::Policy, rules::Rules},
 };
 
@@ -72,8 +84,9 @@ impl App {
         Ok(app)
     }
 
-    /// Ends a login with its sessions, files and objects.
+    /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first.
     pub async fn login_end(&self, login: &Login) {
+        self.suspend(login).await;
         self.sessions.close_login(login.id);
         if let Err(error) = self.store.object_forget(Some(login.id)).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the objects of a login could not be removed");
@@ -86,6 +99,11 @@ impl App {
     /// Ends everything.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.cancel();
+        let logins = self.logins.take(|_| true);
+        let suspended = futures_util::future::join_all(logins.iter().map(|login| self.suspend(login)));
+        if tokio::time::timeout(patience, suspended).await.is_err() {
+            tracing::error!("some sessions could not be saved in time");
+        }
         self.sessions.stop(patience).await;
         self.store.close().await;
     }
@@ -100,11 +118,24 @@ impl App {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
             }
             let busy = |login: &Login| self.sessions.list().iter().any(|session| session.login == Some(login.id) && session.is_busy());
+            for session in self.sessions.idle() {
+                self.end_idle(&session).await;
+            }
             for login in self.logins.take_expired(self.login_lifetime(), busy) {
                 tracing::info!(user.name = login.user, "login ended unused");
                 self.login_end(&login).await;
             }
         }
+    }
+
+    async fn end_idle(&self, session: &Arc<Session>) {
+        let login = session.login.and_then(|id| self.logins.find(id));
+        if login.is_some_and(|login| login.autosaves())
+            && let Err(error) = self.save_project(session, None, Admission::Immediate).await
+        {
+            tracing::error!(session.id = %session.id, error = &error as &dyn std::error::Error, "an idle session could not be saved");
+        }
+        self.sessions.expire(session);
     }
 
     /// Takes over what has changed in the store.

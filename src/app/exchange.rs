@@ -1,0 +1,68 @@
+//! Contents on their way between the store and a session's folders.
+
+use std::{fs::File, io, path::Path, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{App, Failure};
+use crate::{
+    session::{Session, folder::Folder},
+    store::{Blob, blobs::Keeping},
+    worker::protocol::folder,
+};
+
+impl App {
+    /// Copies a content into a session, for its worker to load; returns the name that it has there.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn bring(&self, session: &Arc<Session>, hash: &str) -> Result<Uuid, Failure> {
+        let file = Uuid::new_v4();
+        self.place(session, hash, folder::FILES, &file.to_string()).await?;
+        Ok(file)
+    }
+
+    /// Copies a content into a folder of a session.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn place(&self, session: &Arc<Session>, hash: &str, below: &'static str, path: &str) -> Result<(), Failure> {
+        let (of, path) = (Arc::clone(session), path.to_owned());
+        let (target, draft, file) = blocking(move || {
+            let target = Folder::open(&of.folder, Path::new(below), of.user)?;
+            let (file, draft) = target.draft()?;
+            Ok((target, draft, file))
+        })
+        .await?;
+        self.store.blobs.copy_to(hash, file).await?;
+        Ok(blocking(move || Ok(target.put(&draft, &path, true))).await??)
+    }
+
+    /// Takes a file that a session's worker has written for the server into the store.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn collect(&self, session: &Arc<Session>, file: Uuid, keeping: &Keeping) -> Result<Blob, Failure> {
+        let path = file.to_string();
+        let content = self.open_in(session, folder::FILES, &path).await?;
+        let blob = self.store.blobs.put(keeping, tokio::fs::File::from_std(content)).await?;
+        let written = session.folder.join(folder::FILES).join(path);
+        // Whatever has been put in its place is the session's own, and not more than a name.
+        let _ = tokio::fs::remove_file(written).await;
+        Ok(blob)
+    }
+
+    /// Opens a file in a folder of a session.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] when there is none
+    pub async fn open_in(&self, session: &Arc<Session>, below: &'static str, path: &str) -> Result<File, Failure> {
+        let (of, path) = (Arc::clone(session), path.to_owned());
+        Ok(blocking(move || Ok(Folder::open(&of.folder, Path::new(below), of.user)?.read(&path))).await??)
+    }
+}
+
+/// Runs what blocks on the file system.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,222 @@
+//! Running code in a session, with what is loaded before and kept after.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use uuid::Uuid;
+
+use super::{App, Failure};
+use crate::{
+    auth::Login,
+    session::{Boundary, Opening, Session, Stop, actor::Admission},
+    store::{
+        boundaries,
+        objects::{Kind, Object},
+        policies::Policy,
+        rules::Rules,
+    },
+    wire::Encoding,
+    worker::{
+        channel::Payload,
+        protocol::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
+    },
+};
+
+/// Seconds that a script may run for a caller without a login, unless the policy says otherwise.
+const ANONYMOUS_SECONDS: u64 = 900;
+
+/// What is to be run, and what is wanted back.
+#[derive(Debug, Default)]
+pub struct Run<'a> {
+    /// R code.
+    pub code: &'a str,
+    /// Inputs in the type model; empty for none.
+    pub inputs: &'a str,
+    /// Objects to load first.
+    pub preload: Vec<Object>,
+    /// Names of objects to write out.
+    pub objects: Vec<String>,
+    /// In which form.
+    pub encoding: Encoding,
+    /// Files to publish, beside plots without a name.
+    pub files: Vec<String>,
+    /// Whether all objects are to be kept.
+    pub keep: bool,
+    /// Whether visible values are printed.
+    pub print: bool,
+    /// Limits within those of the session.
+    pub limits: Limits,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// As the worker tells it.
+    pub executed: Executed,
+    /// The objects that were asked for.
+    pub objects: Payload,
+    /// What was printed.
+    pub console: String,
+    /// Why it was stopped, if it was.
+    pub stopped: Option<Stop>,
+    /// The limits that it ran under.
+    pub limits: Limits,
+    /// The file with all objects, if they were to be kept and the code ran to its end.
+    kept: Option<Uuid>,
+}
+
+impl App {
+    /// Opens a session that ends with a login.
+    ///
+    /// # Errors
+    /// [`OpenError`](crate::session::OpenError)
+    pub async fn open_session(&self, login: &Login) -> Result<Arc<Session>, crate::session::OpenError> {
+        let boundary = boundary(&self.rules.now(), &login.user, None);
+        self.sessions.open(Opening { owner: &login.user, login: Some(login.id), boundary, ..Opening::default() }).await
+    }
+
+    /// Opens a session for one run, which ends with the answer. `user` is empty for callers without a login.
+    ///
+    /// # Errors
+    /// [`OpenError`](crate::session::OpenError)
+    pub async fn open_for_run(
+        self: &Arc<Self>,
+        user: &str,
+        login: Option<Uuid>,
+        limits: Option<&str>,
+    ) -> Result<Passing, crate::session::OpenError> {
+        let rules = self.rules.now();
+        let boundary = boundary(&rules, user, limits);
+        let operation_seconds = user.is_empty().then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
+        let session = self.sessions.open(Opening { owner: user, login, boundary, operation_seconds, ..Opening::default() }).await?;
+        Ok(Passing { app: Arc::clone(self), session })
+    }
+
+    /// The limits of a boundary, for [`Run::limits`].
+    #[must_use]
+    pub fn limits_of(&self, boundary: Option<&str>) -> Limits {
+        let rules = self.rules.now();
+        let boundary = boundary.and_then(|name| rules.boundary(name)).map(as_limits).unwrap_or_default();
+        let above_zero = |value: Option<u64>| value.filter(|&value| value > 0);
+        Limits {
+            cpu_seconds: above_zero(boundary.cpu_seconds),
+            memory: above_zero(boundary.memory_mib).map(|mib| mib << 20),
+            ..Limits::default()
+        }
+    }
+
+    /// Runs code. A session that runs something already refuses.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<Outcome, Failure> {
+        let turn = session.turn(Admission::Immediate)?;
+        let mut preload = Vec::with_capacity(run.preload.len());
+        for object in run.preload {
+            preload.push(Stored { file: self.bring(session, &object.blob.hash).await?, name: object.name });
+        }
+        let save = run.keep.then(Uuid::new_v4);
+        let limits = Limits {
+            cpu_seconds: run.limits.cpu_seconds.or(session.limits.cpu_seconds),
+            memory: run.limits.memory.or(session.limits.memory),
+            ..session.limits.clone()
+        };
+        let execute = Execute {
+            print: run.print,
+            objects: run.objects,
+            encoding: run.encoding,
+            publish: run.files,
+            preload,
+            inputs: run.inputs.len(),
+            limits: run.limits,
+            save,
+        };
+        let mut payload = BytesMut::with_capacity(run.inputs.len() + run.code.len());
+        payload.extend_from_slice(run.inputs.as_bytes());
+        payload.extend_from_slice(run.code.as_bytes());
+        let answered = turn.operate(&Request::Execute(execute), payload.freeze()).await?;
+        match answered.reply {
+            Reply::Executed(executed) => Ok(Outcome {
+                kept: save.filter(|_| executed.saved),
+                executed,
+                objects: answered.payload,
+                console: answered.console,
+                stopped: answered.stopped,
+                limits,
+            }),
+            Reply::InvalidInput(sentence) => Err(Failure::Invalid(sentence)),
+            Reply::Refused(message) => Err(Failure::R(message)),
+            _ => Err(Failure::Worker),
+        }
+    }
+
+    /// Adds code to a session's history.
+    pub fn remember(&self, session: &Session, code: &str) {
+        let rules = self.rules.now();
+        let depth = rules.policies.number(Policy::HistoryDepth, 0);
+        let bytes = rules.policies.number(Policy::HistoryMib, HISTORY_MIB) << 20;
+        session.remember(code, usize::try_from(depth).unwrap_or(0), usize::try_from(bytes).unwrap_or(0));
+    }
+
+    /// Gives files that a session's worker has copied their addresses, for as long as the login lasts.
+    pub async fn publish(&self, session: &Arc<Session>, files: Vec<PublishedFile>, login: &Arc<Login>) -> Vec<PublishedFile> {
+        if files.is_empty() {
+            return files;
+        }
+        let (published, of, id) = (Arc::clone(&self.published), Arc::clone(session), login.id);
+        let taken = tokio::task::spawn_blocking(move || published.take(&of, files, id)).await.unwrap_or_default();
+        if login.is_closing() {
+            // A logout has looked for files before these were there.
+            let published = Arc::clone(&self.published);
+            let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
+            return Vec::new();
+        }
+        taken
+    }
+
+    /// Puts what [`Run::keep`] has kept into the repository.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn keep(&self, session: &Arc<Session>, outcome: &Outcome, name: &str, login: &Login) -> Result<Option<Object>, Failure> {
+        let Some(file) = outcome.kept else { return Ok(None) };
+        let keeping = self.store.blobs.keep().await?;
+        let blob = self.collect(session, file, &keeping).await?;
+        self.add_object(login, name, Kind::Workspace, blob, &keeping).await.map(Some)
+    }
+
+    /// Carries out a command that makes no use of a payload.
+    pub(super) async fn ask(turn: &crate::session::actor::Turn, request: &Request) -> Result<Reply, Failure> {
+        match turn.operate(request, Bytes::new()).await?.reply {
+            Reply::Refused(message) => Err(Failure::R(message)),
+            reply => Ok(reply),
+        }
+    }
+}
+
+/// Size of the history that a session keeps, in MiB, unless the policy says otherwise.
+const HISTORY_MIB: u64 = 16;
+
+/// A session for one run: closed when this goes, also when the caller goes away in the middle.
+#[derive(Debug)]
+pub struct Passing {
+    app: Arc<App>,
+    /// The session.
+    pub session: Arc<Session>,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.app.sessions.close(&self.session);
+    }
+}
+
+/// A script's boundary, or else that of the account.
+pub(super) fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<Boundary> {
+    named.and_then(|name| rules.boundary(name)).or_else(|| rules.boundary_of(user)).map(as_limits)
+}
+
+fn as_limits(boundary: &boundaries::Boundary) -> Boundary {
+    let some = |value: i64| u64::try_from(value).ok();
+    Boundary { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
+}

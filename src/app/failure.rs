@@ -1,0 +1,66 @@
+//! Why something was not done, for dialects to put in their own words.
+
+use std::io;
+
+use crate::{
+    session::{OpenError, OperationError, folder::FileError},
+    store::{ChangeError, StoreError},
+};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is no such thing, or the caller may not know of it. A sentence.
+    #[error("{0}")]
+    Unknown(String),
+    /// The caller may not. A sentence.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The request makes no sense. A sentence.
+    #[error("{0}")]
+    Invalid(String),
+    /// R raised an error: its message.
+    #[error("{0}")]
+    R(String),
+    /// What was sent is larger than this many MiB, which is the most that is taken.
+    #[error("it is larger than {0} MiB, which is the most this server takes")]
+    TooLarge(u64),
+    /// A command was not carried out.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// No session was opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A worker gave an answer to another question.
+    #[error("a worker gave an answer to another question")]
+    Worker,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Store(error) => Self::Store(error),
+            ChangeError::Unknown { .. } => Self::Unknown(error.to_string()),
+            ChangeError::Exists { .. } | ChangeError::Invalid(_) => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::System(error) => error.into(),
+            FileError::Missing => Self::Unknown(error.to_string()),
+            _ => Self::Invalid(error.to_string()),
+        }
+    }
+}
