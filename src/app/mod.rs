@@ -14,7 +14,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 pub use failure::Failure;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{Accounts, LiveRules, Login, Logins},
@@ -47,6 +47,8 @@ pub struct App {
     pub store: Store,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
+    /// What goes on beside requests.
+    tasks: TaskTracker,
     /// Keeps other servers out of the data folder.
     _lock: std::fs::File,
 }
@@ -78,9 +80,11 @@ impl App {
             store,
             stopping: CancellationToken::new(),
             config,
+            tasks: TaskTracker::new(),
             _lock: lock,
         });
-        tokio::spawn(Arc::clone(&app).sweep(watch));
+        app.tasks.spawn(Arc::clone(&app).sweep(watch));
+        app.tasks.close();
         Ok(app)
     }
 
@@ -99,8 +103,12 @@ impl App {
     /// Ends everything.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.cancel();
-        let logins = self.logins.take(|_| true);
-        let suspended = futures_util::future::join_all(logins.iter().map(|login| self.suspend(login)));
+        let suspended = async {
+            // A login that is just ending unused is saved to its end.
+            self.tasks.wait().await;
+            let logins = self.logins.take(|_| true);
+            futures_util::future::join_all(logins.iter().map(|login| self.suspend(login))).await;
+        };
         if tokio::time::timeout(patience, suspended).await.is_err() {
             tracing::error!("some sessions could not be saved in time");
         }

@@ -5,7 +5,7 @@ use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 use super::{ChangeError, Store, StoreError, now, words};
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// The name to log in with; unique.
     pub name: String,

@@ -9,6 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use offshoot::{
+    auth::password,
+    store::{Account, Store, scripts::ScriptChange},
+};
+
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
 
@@ -91,6 +96,40 @@ impl Server {
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.as_ref().unwrap().path().join("data")
+    }
+
+    /// The store, beside the server.
+    pub async fn store(&self) -> Store {
+        Store::open(&self.data()).await.unwrap()
+    }
+
+    /// Puts a script into the store.
+    pub async fn script(&self, name: &str, code: &str, access: &str) -> uuid::Uuid {
+        let change = ScriptChange {
+            code: Some(code.to_owned()),
+            access: Some(access.parse().unwrap()),
+            author: "admin".to_owned(),
+            ..ScriptChange::default()
+        };
+        let store = self.store().await;
+        let id = store.script_put(name, &change).await.unwrap();
+        store.close().await;
+        id
+    }
+
+    /// Adds an account that has these roles.
+    pub async fn account(&self, name: &str, roles: &[&str]) {
+        let store = self.store().await;
+        let account = Account {
+            name: name.to_owned(),
+            display_name: name.to_owned(),
+            password_hash: password::hash(PASSWORD),
+            enabled: true,
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            ..Account::default()
+        };
+        store.account_add(&account).await.unwrap();
+        store.close().await;
     }
 
     /// The process id of the supervisor.

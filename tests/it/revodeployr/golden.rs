@@ -12,16 +12,16 @@ fn exchange(method: &Method, path: &str, form: &[(&str, &str)], reply: &Reply) -
 }
 
 /// Exchanges, in both formats, under one name.
-struct Golden {
+pub(super) struct Golden {
     text: String,
 }
 
 impl Golden {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { text: String::new() }
     }
 
-    async fn call(&mut self, client: &Client, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub(super) async fn call(&mut self, client: &Client, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
         let mut last = None;
         for format in ["json", "xml"] {
             let form = [&[("format", format)], form].concat();
@@ -35,10 +35,11 @@ impl Golden {
         last.unwrap()
     }
 
-    fn check(self, name: &str) {
+    pub(super) fn check(self, name: &str) {
         let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+        let time = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}";
         insta::with_settings!({
-            filters => vec![(uuid, "[uuid]"), ("127.0.0.1:[0-9]+", "[server]"), ("[0-9A-F]{32}", "[cookie]")],
+            filters => vec![(uuid, "[uuid]"), ("127.0.0.1:[0-9]+", "[server]"), ("[0-9A-F]{32}", "[cookie]"), (time, "[time]")],
             omit_expression => true,
             prepend_module_to_snapshot => false,
         }, {

@@ -1,6 +1,12 @@
 //! The RevoDeployR dialect: who may call what, and each exchange as it is on the wire.
 
 mod access;
+mod files;
 mod golden;
+mod guide;
 mod login;
+mod projects;
+mod repository;
+mod roles;
+mod scripts;
 mod transport;

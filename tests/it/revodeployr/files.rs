@@ -1,0 +1,100 @@
+//! Files of sessions: listed, uploaded, downloaded, read by R through their address.
+
+use reqwest::{Method, multipart};
+use serde_json::json;
+
+use crate::harness::{Client, Server, Session, read};
+
+async fn session() -> Session {
+    Client::admin(Server::shared()).await.session().await
+}
+
+async fn upload(session: &Session, name: &str, content: Vec<u8>) -> crate::harness::Reply {
+    let form = multipart::Form::new().text("session", session.id.clone()).text("name", name.to_owned()).text("format", "text");
+    let form = form.part("file", multipart::Part::bytes(content).file_name("x"));
+    read(session.client.request(Method::POST, "/r/session/file/upload").multipart(form)).await
+}
+
+#[tokio::test]
+async fn the_working_folder_is_listed_filled_and_emptied() {
+    let session = session().await;
+    assert_eq!(session.get("file/list", &[]).await.success()["files"], json!({}));
+    upload(&session, "größe 1.csv", b"a,b\n1,2\n".to_vec()).await.success();
+    session.run("dir.create('sub'); cat('made', file = 'sub/made.txt')").await;
+    let listed = session.get("file/list", &[]).await.success();
+    let files = listed["files"].as_object().unwrap();
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["größe 1.csv", "sub/made.txt"]);
+    // An address stays, and shows the file as it is.
+    let url = files["sub/made.txt"]["value"].as_str().unwrap();
+    assert_eq!(session.client.fetch(url).await.text(), "made");
+    session.run("cat('changed', file = 'sub/made.txt')").await;
+    assert_eq!(session.client.fetch(url).await.text(), "changed");
+    assert_eq!(session.get("file/list", &[]).await.success()["files"]["sub/made.txt"]["value"], url);
+    // R owns what was uploaded.
+    assert_eq!(session.value("d <- read.csv('größe 1.csv'); cat('3,4\\n', file = 'größe 1.csv', append = TRUE); d$b").await["value"], 2);
+    let got = session.get("file/download", &[("name", "größe 1.csv"), ("format", "text")]).await;
+    assert_eq!(
+        (got.text(), got.headers["content-disposition"].to_str().unwrap()),
+        ("a,b\n1,2\n3,4\n", "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.csv")
+    );
+    session.post("file/delete", &[("name", "sub/made.txt")]).await.success();
+    assert_eq!(session.client.fetch(url).await.status, 404);
+    for call in ["file/delete", "file/save"] {
+        assert_eq!(session.post(call, &[("name", "sub/made.txt")]).await.status, 400);
+    }
+    for name in ["../secret", "/etc/passwd", "absent", "sub", ""] {
+        assert_eq!(session.get("file/download", &[("name", name)]).await.status, 400, "{name}");
+        assert_eq!(session.post("file/delete", &[("name", name)]).await.status, 400, "{name}");
+    }
+    session.run("file.symlink('/etc/passwd', 'link')").await;
+    assert_eq!(session.get("file/download", &[("name", "link")]).await.status, 400);
+    assert_eq!(upload(&session, "link", b"x".to_vec()).await.status, 400);
+}
+
+#[tokio::test]
+async fn files_go_to_the_repository_and_come_back() {
+    let client = Client::admin(Server::shared()).await;
+    let (one, two) = (client.session().await, client.session().await);
+    one.run("cat('kept', file = 'a.txt')").await;
+    let saved = one.post("file/save", &[("name", "a.txt"), ("descr", "b.txt")]).await.success();
+    let entry = &saved["files"]["b.txt"];
+    let id = entry["value"].as_str().unwrap();
+    assert_eq!(client.fetch(entry["url"].as_str().unwrap()).await.text(), "kept");
+    two.post("file/load", &[("id", id)]).await.success();
+    assert_eq!(two.prints("cat(readLines('b.txt', warn = FALSE))").await, "kept");
+    assert_eq!(two.post("object/load", &[("id", id)]).await.status, 400);
+}
+
+#[tokio::test]
+async fn published_files_of_a_session_are_its_artifacts() {
+    let session = session().await;
+    let first = session.run("plot(1)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    let second = session.run("plot(2)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    assert_ne!(first, second);
+    assert_eq!(session.get("artifact/list", &[]).await.success()["files"]["unnamedplot001.png"]["value"], second);
+    let got = session.get("artifact/download", &[("name", "unnamedplot001.png")]).await;
+    assert_eq!(got.body, session.client.fetch(&second).await.body);
+    session.post("artifact/delete", &[("name", "unnamedplot001.png")]).await.success();
+    assert_eq!(session.client.fetch(&second).await.status, 404);
+    assert_eq!(session.get("artifact/list", &[]).await.success()["files"], json!({}));
+    assert_eq!(session.post("artifact/delete", &[("name", "unnamedplot001.png")]).await.status, 400);
+}
+
+/// R has no cookie, and its session is busy while it reads.
+#[tokio::test]
+async fn r_reads_the_addresses_of_its_own_files_while_it_is_busy() {
+    let session = session().await;
+    upload(&session, "d.csv", b"a\n7\n".to_vec()).await.success();
+    let listed = session.get("file/list", &[]).await.success();
+    let url = listed["files"]["d.csv"]["value"].as_str().unwrap();
+    assert_eq!(session.value(&format!("read.csv('{url}')$a")).await["value"], 7);
+}
+
+#[tokio::test]
+async fn large_files_go_up_and_down_as_they_are() {
+    let session = session().await;
+    let content: Vec<u8> = (0..20_000_000_u32).map(|at| at.to_le_bytes()[usize::try_from(at % 3).unwrap()]).collect();
+    upload(&session, "large.bin", content.clone()).await.success();
+    assert_eq!(session.value("file.size('large.bin')").await["value"], content.len());
+    assert!(session.get("file/download", &[("name", "large.bin")]).await.body == content);
+}

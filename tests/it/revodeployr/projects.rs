@@ -1,0 +1,230 @@
+//! Projects, and sessions that come back.
+
+use offshoot::store::projects::Project;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, PASSWORD, Server, Session, eventually};
+
+const SETTINGS: &str = "[sessions]\npool = 1";
+
+async fn login(server: &Server, autosave: bool) -> Client {
+    let client = Client::new(server);
+    let form = [("username", "admin"), ("password", PASSWORD), ("autosave", if autosave { "true" } else { "false" })];
+    let cookie = client.post("/r/user/login", &form).await.success()["cookie"].as_str().unwrap().to_owned();
+    client.with_cookie(&cookie)
+}
+
+async fn projects(server: &Server) -> Vec<Project> {
+    server.store().await.project_list(None).await.unwrap()
+}
+
+fn only(reply: &Value) -> (String, String) {
+    let (name, entry) = reply["projects"].as_object().unwrap().iter().next().unwrap();
+    (name.clone(), entry["value"].as_str().unwrap().to_owned())
+}
+
+async fn load(client: &Client, project: &str) -> Session {
+    let reply = client.post("/r/project/load", &[("id", project)]).await.success();
+    Session { client: client.clone(), id: reply["session"].as_str().unwrap().to_owned() }
+}
+
+#[tokio::test]
+async fn a_project_is_the_whole_session() {
+    let client = Client::admin(Server::shared()).await;
+    let session = client.session().await;
+    session.run("library(lattice); x <- 1:3; .hidden <- 'h'; m <- lm(dist ~ speed, cars)").await;
+    session.run("dir.create('sub'); cat('text', file = 'sub/notes.txt'); setwd('sub'); set.seed(7); runif(1)").await;
+    session.run("plot(1); cat('last words')").await;
+    let (name, id) = only(&session.post("project/save", &[("descr", "whole")]).await.success());
+    assert_eq!(name, "whole");
+    let expected = session.value("runif(1)").await;
+    let history = session.get("history", &[]).await.success()["history"].clone();
+    session.close().await;
+
+    let session = load(&client, &id).await;
+    let loaded = session.get("output", &[]).await.success();
+    assert_eq!(loaded["console"]["value"], "last words");
+    let shown = session.get("history", &[]).await.success()["history"].clone();
+    assert_eq!(shown.as_array().unwrap()[..], history.as_array().unwrap()[..3]);
+    assert_eq!(session.value("runif(1)").await, expected);
+    let state = session
+        .value("c(sum(x), .hidden, class(m), 'package:lattice' %in% search(), basename(getwd()), readLines('notes.txt', warn = FALSE))")
+        .await;
+    assert_eq!(state["value"], json!(["6", "h", "lm", "TRUE", "sub", "text"]));
+    let artifacts = session.get("artifact/list", &[]).await.success();
+    let plots: Vec<_> = artifacts["files"].as_object().unwrap().values().collect();
+    assert_eq!(plots.len(), 1);
+    assert!(client.fetch(plots[0]["value"].as_str().unwrap()).await.body.starts_with(b"\x89PNG"));
+    let stored = client.post("/r/project/artifacts", &[("id", &id)]).await.success();
+    let url = stored["files"].as_object().unwrap().values().next().unwrap()["value"].as_str().unwrap().to_owned();
+    assert!(client.fetch(&url).await.body.starts_with(b"\x89PNG"));
+    // Asked for again, it is the same address.
+    assert_eq!(client.post("/r/project/artifacts", &[("id", &id)]).await.success(), stored);
+    // Loaded twice it is two sessions on one project; the last save wins.
+    let other = load(&client, &id).await;
+    other.run("x <- 'other'").await;
+    session.run("x <- 'first'").await;
+    assert_eq!(only(&other.post("project/save", &[]).await.success()).1, id);
+    assert_eq!(only(&session.post("project/save", &[("descr", "renamed")]).await.success()), ("renamed".to_owned(), id.clone()));
+    assert_eq!(load(&client, &id).await.value("x").await["value"], "first");
+    // Deleted under a session, the project is gone and the session is not.
+    client.post("/r/project/delete", &[("id", &id)]).await.success();
+    assert_eq!(session.value("x").await["value"], "first");
+    assert_eq!(session.post("project/save", &[]).await.status, 400);
+    assert_ne!(only(&session.post("project/save", &[("descr", "anew")]).await.success()).1, id);
+}
+
+#[tokio::test]
+async fn without_autosave_nothing_is_kept() {
+    let server = Server::start(SETTINGS);
+    let client = login(&server, false).await;
+    let (one, _two) = (client.session().await, client.session().await);
+    one.close().await;
+    client.post("/r/user/logout", &[]).await.success();
+    assert_eq!(projects(&server).await, []);
+    let client = login(&server, true).await;
+    assert_eq!(client.get("/r/user/live", &[]).await.success()["live"], json!([]));
+}
+
+#[tokio::test]
+async fn with_autosave_a_closed_session_is_saved() {
+    let server = Server::start(SETTINGS);
+    let client = login(&server, false).await;
+    client.post("/r/user/autosave", &[]).await.success();
+    let session = client.session().await;
+    session.run("x <- 1").await;
+    session.close().await;
+    let saved = projects(&server).await;
+    assert!(saved.len() == 1 && saved[0].name.starts_with("Autosaved2"), "{saved:?}");
+    // One that came from a project goes back to it.
+    let session = load(&client, &format!("PROJ-{}", saved[0].id)).await;
+    session.run("x <- 2").await;
+    session.close().await;
+    let again = projects(&server).await;
+    assert_eq!((again.len(), &again[0].name), (1, &saved[0].name));
+    assert_eq!(load(&client, &format!("PROJ-{}", saved[0].id)).await.value("x").await["value"], 2);
+}
+
+#[tokio::test]
+async fn sessions_come_back_with_the_next_login_under_their_own_ids() {
+    let server = Server::start(SETTINGS);
+    let client = login(&server, true).await;
+    let (one, two) = (client.session().await, client.session().await);
+    one.run("x <- 'one'").await;
+    two.run("x <- 'two'").await;
+    // What runs is interrupted, and the session saved as it is.
+    let running = two.occupy("y <- 'begun'; Sys.sleep(600)").await;
+    client.post("/r/user/logout", &[]).await.success();
+    running.await.unwrap();
+    // Without autosave they stay where they are.
+    let plain = login(&server, false).await;
+    assert_eq!(plain.get("/r/session/ping", &[("session", &one.id)]).await.status, 400);
+    plain.post("/r/user/logout", &[]).await.success();
+    let client = login(&server, true).await;
+    let back = |session: &Session| Session { client: client.clone(), id: session.id.clone() };
+    assert_eq!(back(&one).value("x").await["value"], "one");
+    assert_eq!(back(&two).value("c(x, y)").await["value"], json!(["two", "begun"]));
+    let mut ids = vec![one.id.clone(), two.id.clone()];
+    ids.sort();
+    assert_eq!(client.get("/r/user/live", &[]).await.success()["live"], json!(ids));
+    // They come back once.
+    let other = login(&server, true).await;
+    assert_eq!(other.get("/r/user/live", &[]).await.success()["live"], json!(ids), "they are the user's, and live");
+    assert_eq!(projects(&server).await.len(), 2);
+}
+
+#[tokio::test]
+async fn sessions_come_back_after_a_timeout_and_after_a_restart() {
+    let server = Server::start("[sessions]\npool = 1\n[revodeployr]\nlogin_seconds = 1");
+    let client = login(&server, true).await;
+    let session = client.session().await;
+    session.run("x <- 'kept'").await;
+    eventually("the login ends", || server.log().contains("login ended unused"));
+    let mut server = server;
+    server.signal(Signal::TERM);
+    server.wait();
+    let server = Server::start_in(server.into_folder(), SETTINGS);
+    let client = login(&server, true).await;
+    let session = Session { client: client.clone(), id: session.id };
+    assert_eq!(session.value("x").await["value"], "kept");
+    // The end of the server is one of every login.
+    session.run("x <- 'kept again'").await;
+    let mut server = server;
+    server.signal(Signal::TERM);
+    server.wait();
+    let server = Server::start_in(server.into_folder(), SETTINGS);
+    let client = login(&server, true).await;
+    assert_eq!(Session { client, id: session.id }.value("x").await["value"], "kept again");
+}
+
+#[tokio::test]
+async fn a_logout_under_way_is_503_and_then_401() {
+    let server = Server::start(SETTINGS);
+    let client = login(&server, true).await;
+    let session = client.session().await;
+    session.run("x <- runif(2e7)").await;
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.post("/r/user/logout", &[]).await.status }
+    });
+    let mut seen = vec![client.get("/r/user/whoami", &[]).await.status.as_u16()];
+    while seen.last() != Some(&401) {
+        seen.push(client.get("/r/user/whoami", &[]).await.status.as_u16());
+    }
+    assert_eq!(leaving.await.unwrap(), 200);
+    seen.dedup();
+    assert!(seen.ends_with(&[503, 401]), "{seen:?}");
+}
+
+/// Kills the server at many points of a save: the project is the old one or the new one, and whole.
+#[tokio::test]
+async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
+    let mut server = Server::start(SETTINGS);
+    let client = login(&server, false).await;
+    let session = client.session().await;
+    let fill = |number: u32| format!("x <- {number}; y <- rep({number}, 2e5); for (i in 1:20) cat({number}, file = paste0('f', i))");
+    session.run(&fill(0)).await;
+    let (_, id) = only(&session.post("project/save", &[("descr", "p")]).await.success());
+    let (mut old, mut new) = (0, 0);
+    for round in 1..=24 {
+        let client = login(&server, false).await;
+        let session = load(&client, &id).await;
+        let was = session
+            .value("stopifnot(all(y == x), length(y) == 2e5, all(sapply(1:20, function(i) scan(paste0('f', i), quiet = TRUE)) == x)); x")
+            .await;
+        let was = u32::try_from(was["value"].as_u64().unwrap()).unwrap();
+        if round > 1 && was == round - 1 {
+            new += 1
+        } else {
+            old += 1
+        }
+        session.run(&fill(round)).await;
+        let saving = tokio::spawn(async move {
+            session.client.request(reqwest::Method::POST, "/r/session/project/save").form(&[("session", &session.id)]).send().await.is_ok()
+        });
+        // A different point each time: after so many contents have been written.
+        let contents = || walk(&server.data().join("blobs")).len();
+        let (begun, step) = (contents(), usize::try_from(round - 1).unwrap());
+        while contents() < begun + step && !saving.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        server.signal(Signal::KILL);
+        server.wait();
+        let _ = saving.await;
+        server = Server::start_in(server.into_folder(), SETTINGS);
+    }
+    assert!(old > 1 && new > 0, "{old} rounds left the old project, {new} the new one");
+    // What the killed saves had written is collected.
+    let store = server.store().await;
+    store.collect_blobs().await.unwrap();
+    let kept = walk(&server.data().join("blobs/sha256")).len();
+    assert_eq!(kept, store.blobs_in_use().await.unwrap().len());
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let below = |path: std::path::PathBuf| if path.is_dir() { walk(&path) } else { vec![path] };
+    entries.flatten().flat_map(|entry| below(entry.path())).collect()
+}

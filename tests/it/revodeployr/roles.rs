@@ -1,0 +1,68 @@
+//! Which role may make which call.
+
+use offshoot::{
+    api::revodeployr::routes::{Access, Call, Methods, ROUTES},
+    auth::Permission,
+};
+use reqwest::Method;
+
+use crate::harness::{Client, PASSWORD, Server, read};
+
+/// The calls that bring code of the caller's own into R: by the contract (section 7) and by what R data can hold.
+const CODE: [&str; 3] = ["/r/session/execute/code", "/r/session/object/upload", "/r/repository/object/upload"];
+
+#[tokio::test]
+async fn each_role_may_make_its_calls_and_no_others() {
+    let server = Server::start("[sessions]\npool = 1");
+    let store = server.store().await;
+    let listed = ["/r/user/whoami".to_owned(), "/r/script/list".to_owned()];
+    store.role_put("lister", None, Some(&listed)).await.unwrap();
+    store.role_put("label", None, None).await.unwrap();
+    let everything: fn(&str) -> bool = |_| true;
+    let no_code: fn(&str) -> bool = |path| !CODE.contains(&path);
+    let only_listed: fn(&str) -> bool = |path| path == "/r/user/whoami";
+    let rows = [
+        ("power", "POWER_USER", everything),
+        ("basic", "BASIC_USER", no_code),
+        ("none", "", no_code),
+        ("administrator", "ADMINISTRATOR", no_code),
+        ("scripts", "SCRIPT_MANAGER", no_code),
+        ("packages", "PACKAGE_MANAGER", no_code),
+        ("label", "label", no_code),
+        ("lister", "lister", only_listed),
+    ];
+    for (name, role, allowed) in rows {
+        let roles: Vec<_> = [role].into_iter().filter(|role| !role.is_empty()).collect();
+        server.account(name, &roles).await;
+        let client = Client::login(&server, name, PASSWORD).await;
+        for route in ROUTES.iter().filter(|route| route.call != Call::UserLogout) {
+            let Access::Login(needs) = route.access else { continue };
+            assert_eq!(needs == Permission::Code, CODE.contains(&route.path), "{}", route.path);
+            let method = if route.methods == Methods::Change { Method::POST } else { Method::GET };
+            let status = read(client.request(method, route.path)).await.status;
+            assert_eq!(status != 403, allowed(route.path), "{name} {}: {status}", route.path);
+            assert_ne!(status, 401);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_away_is_missed_within_a_moment() {
+    let server = Server::start("[sessions]\npool = 1");
+    server.account("fallen", &["POWER_USER"]).await;
+    let client = Client::login(&server, "fallen", PASSWORD).await;
+    let session = client.session().await;
+    session.run("1").await;
+    let store = server.store().await;
+    let change = |roles: Option<&str>, enabled| offshoot::store::accounts::AccountChange {
+        roles: roles.map(|role| vec![role.to_owned()]),
+        enabled,
+        ..Default::default()
+    };
+    store.account_change("fallen", &change(Some("BASIC_USER"), None)).await.unwrap();
+    while session.execute("1", &[]).await.status != 403 {}
+    session.get("ping", &[]).await.success();
+    // And so is the account.
+    store.account_change("fallen", &change(None, Some(false))).await.unwrap();
+    while session.get("ping", &[]).await.status != 401 {}
+}
