@@ -97,11 +97,6 @@ pub(super) fn run(user: &User) -> anyhow::Result<()> {
 async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> anyhow::Result<()> {
     match command {
         Command::Add { name, display_name, password } => {
-            if !is_account_name(name) {
-                bail!(
-                    "{name:?} cannot be an account's name: 1 to 64 letters, digits, dots, dashes, underscores or @, beginning with a letter or digit"
-                );
-            }
             let password = password.read(name)?;
             let display_name = display_name.as_deref().unwrap_or(name).to_owned();
             let roles = vec![role::POWER_USER.to_owned()];
@@ -133,9 +128,4 @@ async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> any
 
 async fn enable(store: &Store, name: &str, enabled: bool) -> anyhow::Result<()> {
     Ok(store.account_change(name, &AccountChange { enabled: Some(enabled), ..AccountChange::default() }).await?)
-}
-
-fn is_account_name(name: &str) -> bool {
-    let inner = |letter: char| letter.is_ascii_alphanumeric() || "._-@".contains(letter);
-    (1..=64).contains(&name.len()) && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(inner)
 }

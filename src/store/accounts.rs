@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 
-use super::{ChangeError, Store, StoreError, now, words};
+use super::{ChangeError, Named, Store, StoreError, now, words};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,7 @@ impl Store {
     /// # Errors
     /// [`ChangeError`]
     pub async fn account_add(&self, account: &Account) -> Result<(), ChangeError> {
+        Named::Account.check(&account.name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let added = query(
             "INSERT INTO account (name, display_name, password_hash, enabled, created, changed)

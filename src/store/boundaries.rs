@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
 
-use super::{ChangeError, Store, StoreError, now};
+use super::{ChangeError, Named, Store, StoreError, now};
 
 /// A boundary. 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -30,8 +30,9 @@ impl Store {
     /// Makes a boundary, or changes it.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), StoreError> {
+    /// [`ChangeError::Invalid`] for a name that cannot be one, [`ChangeError::Store`]
+    pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), ChangeError> {
+        Named::Boundary.check(&boundary.name)?;
         query(
             "INSERT INTO boundary (name, cpu_seconds, memory_mib, changed) VALUES ($1, $2, $3, $4)
              ON CONFLICT (name) DO UPDATE SET cpu_seconds = $2, memory_mib = $3, changed = $4",

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use sqlx::{FromRow, query, query_as};
 
-use super::{ChangeError, Store, StoreError, now};
+use super::{ChangeError, Named, Store, StoreError, now};
 
 /// A filter.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -85,8 +85,9 @@ impl Store {
     /// Makes a filter, or changes it.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] for what is no address, [`ChangeError::Store`]
+    /// [`ChangeError::Invalid`] for a name that cannot be one and for what is no address, [`ChangeError::Store`]
     pub async fn filter_put(&self, filter: &IpFilter) -> Result<(), ChangeError> {
+        Named::IpFilter.check(&filter.name)?;
         Pattern::parse(&filter.address).map_err(ChangeError::Invalid)?;
         query(
             "INSERT INTO ip_filter (name, address, changed) VALUES ($1, $2, $3)

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod blobs;
 pub mod boundaries;
 pub mod filters;
+mod names;
 pub mod objects;
 pub mod policies;
 pub mod projects;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 pub use access::Access;
 pub use accounts::Account;
 pub use blobs::{Blob, Blobs};
+use names::Named;
 
 /// The file in the data folder.
 const FILE: &str = "offshoot.db";
