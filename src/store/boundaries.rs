@@ -3,7 +3,10 @@
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
 
-use super::{ChangeError, Named, Store, StoreError, now};
+use super::{
+    ChangeError, Named, Store, StoreError, now,
+    policies::{Shape, require_unnamed},
+};
 
 /// A boundary. 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -46,13 +49,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a boundary; what had it has none.
+    /// Removes a boundary, unless a policy names it; accounts and scripts that had it have none.
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    /// [`ChangeError`]
     pub async fn boundary_remove(&self, name: &str) -> Result<(), ChangeError> {
-        let removed = query("DELETE FROM boundary WHERE name = $1").bind(name).execute(&self.pool).await?;
-        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        require(&mut transaction, name).await?;
+        require_unnamed(&mut transaction, Shape::Boundary, name).await?;
+        query("DELETE FROM boundary WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 }
 
