@@ -152,6 +152,11 @@ impl Watch {
         let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await?;
         Ok(self.seen.replace(now) != Some(now))
     }
+
+    /// Has the next look say that something was written: what was could not be read.
+    pub fn forget(&mut self) {
+        self.seen = None;
+    }
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {
