@@ -120,6 +120,8 @@ impl Accounts {
             roles: new.roles,
             failures: 0,
             failed_at: 0,
+            created: 0,
+            changed: 0,
         };
         self.store.account_add(&account).await?;
         Ok(self.rules.refresh().await?)

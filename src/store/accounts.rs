@@ -27,6 +27,10 @@ pub struct Account {
     pub failures: i64,
     /// When the last of them did, in microseconds since 1970.
     pub failed_at: i64,
+    /// When it was made, in microseconds since 1970.
+    pub created: i64,
+    /// When it was changed last.
+    pub changed: i64,
 }
 
 impl FromRow<'_, SqliteRow> for Account {
@@ -44,6 +48,8 @@ impl FromRow<'_, SqliteRow> for Account {
             roles,
             failures: row.try_get("failures")?,
             failed_at: row.try_get("failed_at")?,
+            created: row.try_get("created")?,
+            changed: row.try_get("changed")?,
         })
     }
 }
@@ -90,7 +96,7 @@ impl Store {
         Ok(all.fetch_all(&self.pool).await?)
     }
 
-    /// Adds an account.
+    /// Adds an account, as of now.
     ///
     /// # Errors
     /// [`ChangeError`]
