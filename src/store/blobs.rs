@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 
 /// Bytes read and written at a time.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 /// Contents on their way in.
 const INCOMING: &str = "incoming";
 
