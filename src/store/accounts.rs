@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 
-use super::{ChangeError, Named, Store, StoreError, now, words};
+use super::{ChangeError, Named, Store, StoreError, names::check_display_name, now, words};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,7 @@ impl Store {
     /// [`ChangeError`]
     pub async fn account_add(&self, account: &Account) -> Result<(), ChangeError> {
         Named::Account.check(&account.name)?;
+        check_display_name(&account.display_name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let added = query(
             "INSERT INTO account (name, display_name, password_hash, enabled, created, changed)
@@ -168,6 +169,9 @@ impl Store {
 }
 
 async fn change_in(connection: &mut sqlx::SqliteConnection, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
+    if let Some(name) = &change.display_name {
+        check_display_name(name)?;
+    }
     if let Some(Some(boundary)) = &change.boundary {
         super::boundaries::require(connection, boundary).await?;
     }

@@ -120,6 +120,19 @@ impl Store {
         Ok(Self { pool, blobs, file })
     }
 
+    /// The user id that the store in the folder `data` belongs to; `None` where there is no store.
+    ///
+    /// # Errors
+    /// When the folder cannot be looked into.
+    pub fn owner(data: &Path) -> std::io::Result<Option<u32>> {
+        use std::os::unix::fs::MetadataExt;
+        match std::fs::metadata(data.join(FILE)) {
+            Ok(file) => Ok(Some(file.uid())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes the store.
     pub async fn close(&self) {
         self.pool.close().await;
