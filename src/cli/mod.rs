@@ -3,6 +3,7 @@
 mod administration;
 mod backup;
 mod boundary;
+mod demo;
 mod ipfilter;
 mod object;
 mod output;
