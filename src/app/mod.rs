@@ -155,9 +155,13 @@ impl App {
         let now = self.rules.now();
         // What was, is no more: a login of an account that is another, or none, is nobody's.
         let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;
-        let is_over = |login: &Login| replaced || !may_stay(&now, &login.user);
+        let is_over = |login: &Login| replaced || !(login.is_anonymous() || may_stay(&now, &login.user));
         for login in self.logins.take(is_over) {
             tracing::info!(user.name = login.user, "login ended: its account may not be logged in any more");
+            if replaced || now.account(&login.user).is_none() {
+                // What its sessions are is not part of what is there now.
+                login.set_autosave(false);
+            }
             self.login_end(&login).await;
         }
         if replaced {
