@@ -99,7 +99,7 @@ struct View {
     name: String,
     kind: &'static str,
     access: String,
-    /// The account whose it is; none for the server's own.
+    /// The account whose it is; none for the server's own, and for what a caller without a login has saved.
     owner: Option<String>,
     /// Whether it goes with a login.
     temporary: bool,
@@ -154,8 +154,8 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
         }
         Command::Access { object, access } => {
             let object = find(store, &object).await?;
-            if let Some(owner) = &object.owner {
-                bail!("{} is an object of {owner}, and goes with a login: nobody else can be let use it", object.id);
+            if object.login.is_some() {
+                bail!("{} goes with the login of the user who has saved it: nobody else can be let use it", object.id);
             }
             Ok(store.object_set_access(object.id, &access).await?)
         }

@@ -152,7 +152,7 @@ impl Store {
     ) -> Result<Uuid, ChangeError> {
         Named::Object.check(name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let earlier: Option<Object> = query_as(select!("WHERE owner IS NULL AND name = $1 ORDER BY created DESC LIMIT 1"))
+        let earlier: Option<Object> = query_as(select!("WHERE login IS NULL AND name = $1 ORDER BY created DESC LIMIT 1"))
             .bind(name)
             .fetch_optional(&mut *transaction)
             .await?;
