@@ -16,3 +16,9 @@ use crate::app::App;
 pub fn router(app: &Arc<App>) -> Router {
     revodeployr::router(app)
 }
+
+/// Whether one of the dialects has a call of that path, written as in the table of its routes.
+#[must_use]
+pub fn has_call(path: &str) -> bool {
+    revodeployr::routes::ROUTES.iter().any(|route| route.path == path)
+}

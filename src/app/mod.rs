@@ -71,6 +71,7 @@ impl App {
         store.collect_blobs().await?;
         let rules = LiveRules::open(store.clone()).await?;
         let watch = store.watch().await?;
+        let generation = rules.now().generation.clone();
         let app = Arc::new(Self {
             accounts: Accounts::new(store.clone(), rules.clone()),
             rules,
@@ -83,7 +84,7 @@ impl App {
             tasks: TaskTracker::new(),
             _lock: lock,
         });
-        app.tasks.spawn(Arc::clone(&app).sweep(watch));
+        app.tasks.spawn(Arc::clone(&app).sweep(watch, generation));
         app.tasks.close();
         Ok(app)
     }
@@ -116,13 +117,13 @@ impl App {
         self.store.close().await;
     }
 
-    async fn sweep(self: Arc<Self>, mut watch: Watch) {
+    async fn sweep(self: Arc<Self>, mut watch: Watch, mut generation: String) {
         for turn in 1.. {
             tokio::select! {
                 () = self.stopping.cancelled() => return,
                 () = tokio::time::sleep(SWEEP) => {}
             }
-            if let Err(error) = self.look_at_store(&mut watch, turn).await {
+            if let Err(error) = self.look_at_store(&mut watch, &mut generation, turn).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
             }
             let busy = |login: &Login| self.sessions.list().iter().any(|session| session.login == Some(login.id) && session.is_busy());
@@ -146,21 +147,29 @@ impl App {
         self.sessions.expire(session);
     }
 
-    /// Takes over what has changed in the store.
-    async fn look_at_store(&self, watch: &mut Watch, turn: u64) -> Result<(), StoreError> {
+    /// Takes over what has changed in the store. `generation` is the one that was seen here last: a login may
+    /// have read the rules of another since.
+    async fn look_at_store(&self, watch: &mut Watch, generation: &mut String, turn: u64) -> Result<(), StoreError> {
         if turn.is_multiple_of(COLLECTION) {
             self.store.collect_blobs().await?;
         }
         if !watch.changed().await? {
             return Ok(());
         }
-        let before = self.rules.refresh().await?;
+        if let Err(error) = self.rules.refresh().await {
+            watch.forget();
+            return Err(error);
+        }
         let now = self.rules.now();
         // What was, is no more: a login of an account that is another, or none, is nobody's.
-        let replaced = before.generation != now.generation;
-        let is_over = |login: &Login| replaced || !may_stay(&now, &login.user);
+        let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;
+        let is_over = |login: &Login| replaced || !(login.is_anonymous() || may_stay(&now, &login.user));
         for login in self.logins.take(is_over) {
             tracing::info!(user.name = login.user, "login ended: its account may not be logged in any more");
+            if replaced || now.account(&login.user).is_none() {
+                // What its sessions are is not part of what is there now.
+                login.set_autosave(false);
+            }
             self.login_end(&login).await;
         }
         if replaced {

@@ -14,6 +14,9 @@ const LOCK_AFTER: u64 = 10;
 /// Seconds for which it then is.
 const UNLOCK_SECONDS: u64 = 1800;
 
+/// The account that every server has, and keeps.
+const ADMIN: &str = "admin";
+
 /// A name and a password did not let anybody in.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
@@ -82,12 +85,12 @@ impl Accounts {
             return Ok(false);
         }
         let first: [(&str, &str, &[&str]); 3] = [
-            ("admin", "System Administrator", &[role::ADMINISTRATOR, role::POWER_USER]),
+            (ADMIN, "System Administrator", &[role::ADMINISTRATOR, role::POWER_USER]),
             ("testmanager", "Test Manager", &[role::SCRIPT_MANAGER, role::POWER_USER]),
             ("testuser", "Test User", &[role::POWER_USER]),
         ];
         for (name, display_name, roles) in first {
-            let enabled = demonstration || name == "admin";
+            let enabled = demonstration || name == ADMIN;
             let account = NewAccount {
                 name: name.to_owned(),
                 display_name: display_name.to_owned(),
@@ -117,10 +120,11 @@ impl Accounts {
             roles: new.roles,
             failures: 0,
             failed_at: 0,
+            created: 0,
+            changed: 0,
         };
         self.store.account_add(&account).await?;
-        self.rules.refresh().await?;
-        Ok(())
+        Ok(self.rules.refresh().await?)
     }
 
     /// Sets a password.
@@ -129,9 +133,33 @@ impl Accounts {
     /// [`ChangeError`]
     pub async fn set_password(&self, name: &str, password: String) -> Result<(), ChangeError> {
         let change = AccountChange { password_hash: Some(hash(password).await), password_expired: Some(false), ..AccountChange::default() };
-        self.store.account_change(name, &change).await?;
-        self.rules.refresh().await?;
-        Ok(())
+        self.change(name, &change).await
+    }
+
+    /// Changes an account.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; [`ChangeError::Invalid`] for what would leave nobody to manage the server.
+    pub async fn change(&self, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
+        let keeps_out = change.enabled == Some(false) || change.locked == Some(true);
+        let takes_role = change.roles.as_ref().is_some_and(|roles| !roles.iter().any(|role| role == role::ADMINISTRATOR));
+        if name == ADMIN && (keeps_out || takes_role) {
+            return Err(permanent());
+        }
+        self.store.account_change(name, change).await?;
+        Ok(self.rules.refresh().await?)
+    }
+
+    /// Removes an account with all that belongs to it.
+    ///
+    /// # Errors
+    /// [`ChangeError`], as for [`Self::change`].
+    pub async fn remove(&self, name: &str) -> Result<(), ChangeError> {
+        if name == ADMIN {
+            return Err(permanent());
+        }
+        self.store.account_remove(name).await?;
+        Ok(self.rules.refresh().await?)
     }
 
     /// The account that `name` and a password belong to. `digests` are what the password may be the digest of:
@@ -143,6 +171,10 @@ impl Accounts {
         let account = self.store.account(name).await?;
         if account.as_ref().is_some_and(|account| self.is_locked(account)) {
             return Err(AuthError::Locked);
+        }
+        // The lock is over: logins that fail are counted anew.
+        if account.as_ref().is_some_and(|account| self.has_been_locked(account)) {
+            self.store.account_succeeded(name).await?;
         }
         let hash = account.as_ref().map_or_else(|| self.nobody.to_string(), |account| account.password_hash.clone());
         let permit = Arc::clone(&self.checks).acquire_owned().await;
@@ -175,14 +207,27 @@ impl Accounts {
     /// Whether an account may not log in now, whatever the password.
     #[must_use]
     pub fn is_locked(&self, account: &Account) -> bool {
-        let rules = self.rules.now();
-        let after = rules.policies.number(Policy::LockAfter, LOCK_AFTER);
-        let unlock = Duration::from_secs(rules.policies.number(Policy::UnlockSeconds, UNLOCK_SECONDS));
-        let failures = u64::try_from(account.failures).unwrap_or(0);
-        let since = jiff::Timestamp::now().as_microsecond().saturating_sub(account.failed_at);
-        let over = !unlock.is_zero() && Duration::from_micros(u64::try_from(since).unwrap_or(0)) >= unlock;
-        account.locked || (after > 0 && failures >= after && !over)
+        account.locked || (self.has_been_locked(account) && !self.lock_is_over(account))
     }
+
+    /// Whether failed logins have locked an account, be it over or not.
+    fn has_been_locked(&self, account: &Account) -> bool {
+        let after = self.rules.now().policies.number(Policy::LockAfter, LOCK_AFTER);
+        after > 0 && u64::try_from(account.failures).unwrap_or(0) >= after
+    }
+
+    fn lock_is_over(&self, account: &Account) -> bool {
+        let unlock = Duration::from_secs(self.rules.now().policies.number(Policy::UnlockSeconds, UNLOCK_SECONDS));
+        let since = jiff::Timestamp::now().as_microsecond().saturating_sub(account.failed_at);
+        !unlock.is_zero() && Duration::from_micros(u64::try_from(since).unwrap_or(0)) >= unlock
+    }
+}
+
+fn permanent() -> ChangeError {
+    ChangeError::Invalid(format!(
+        "the account {ADMIN} manages the server: it can be neither removed, disabled nor locked, and stays {}",
+        role::ADMINISTRATOR
+    ))
 }
 
 async fn hash(password: String) -> String {

@@ -27,12 +27,13 @@ impl LiveRules {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads them again; returns what was in force until now.
+    /// Reads them again.
     ///
     /// # Errors
     /// [`StoreError`]; the rules stay what they were.
-    pub async fn refresh(&self) -> Result<Arc<Rules>, StoreError> {
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let rules = Arc::new(self.store.rules().await?);
-        Ok(std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), rules))
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(())
     }
 }

@@ -1,5 +1,16 @@
 //! The command line of `offshoot`.
 
+mod administration;
+mod backup;
+mod boundary;
+mod demo;
+mod ipfilter;
+mod object;
+mod output;
+mod policy;
+mod project;
+mod role;
+mod script;
 mod serve;
 mod user;
 
@@ -8,10 +19,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, layers::Layers};
+use administration::Subject;
 
 /// R over HTTP: every session is a process forked from one warm R.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(version, about)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,20 +31,61 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the server.
+    /// Start the server
     Serve(Serve),
-    /// Manage accounts, whether the server runs or not.
-    User(user::User),
+    /// Accounts: who may log in
+    ///
+    /// Roles say what an account may do. The system's are ADMINISTRATOR (manages the server), SCRIPT_MANAGER
+    /// (manages scripts and objects), POWER_USER (makes every call and runs any code), BASIC_USER (makes every
+    /// call but those that run any code) and PACKAGE_MANAGER (installs packages). An account without any is a
+    /// basic user.
+    User(Subject<user::Command>),
+    /// Roles: what accounts may do, and whom scripts and objects are for
+    ///
+    /// A role of your own may grant calls, and scripts and objects can be for those who have it. An account whose
+    /// roles grant calls, and which is neither POWER_USER nor BASIC_USER, may make those calls only.
+    Role(Subject<role::Command>),
+    /// R scripts: what callers can run by name
+    ///
+    /// Every save makes a new version; the newest runs. A script that is for nobody yet is private: administrators
+    /// and script managers run it.
+    Script(Subject<script::Command>),
+    /// Objects of the server: R data and files that scripts and users can load
+    ///
+    /// What users save through an API goes with their login; it is listed too.
+    Object(Subject<object::Command>),
+    /// R boundaries: what sessions of an account, or runs of a script, may use
+    Boundary(Subject<boundary::Command>),
+    /// IP filters: addresses that requests may come from
+    ///
+    /// A filter does nothing until a policy names it: authenticated-ip-filter, trusted-ip-filter or
+    /// anonymous-ip-filter.
+    Ipfilter(Subject<ipfilter::Command>),
+    /// Server policies: settings that are changed while the server runs
+    Policy(Subject<policy::Command>),
+    /// Projects: sessions that users have saved
+    Project(Subject<project::Command>),
+    /// Write everything in the store to one ZIP file
+    ///
+    /// Accounts, roles, scripts with their versions, objects, boundaries, filters, policies and projects, as they
+    /// are at one moment; the server may be running. What goes with logins is left out. The file holds hashes of
+    /// passwords and all that users have saved: only its owner can read it.
+    Backup(backup::Backup),
+    /// Replace everything in the store by a backup
+    ///
+    /// A server that is running ends its logins and sessions. A backup that is damaged, or of another version of the
+    /// store, leaves everything as it is. Without a store, one is made.
+    Restore(backup::Restore),
 }
 
 /// Where settings come from.
 #[derive(Debug, Args)]
 struct Settings {
-    /// The configuration file, in TOML.
-    #[arg(long, env = "OFFSHOOT_CONFIG", value_name = "FILE")]
+    /// The configuration file, in TOML
+    #[arg(long, env = "OFFSHOOT_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// The folder of accounts, files and running sessions [default: offshoot-data].
-    #[arg(long, value_name = "DIR")]
+    /// The folder of the store, of files and of running sessions [default: offshoot-data]
+    #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
 }
 
@@ -60,14 +113,14 @@ impl Settings {
 struct Serve {
     #[command(flatten)]
     settings: Settings,
-    /// Where to listen; may be given several times. Port 0 takes any free port [default: 127.0.0.1:8050].
+    /// Where to listen; may be given several times. Port 0 takes any free port [default: 127.0.0.1:8050]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<SocketAddr>,
-    /// Try it out: a throw-away data folder, loopback only, and the accounts admin, testmanager and testuser,
-    /// all with the password "secret".
+    /// Try it out: a throw-away data folder, loopback only, the accounts admin, testmanager and testuser, all
+    /// with the password "secret", some scripts and a file
     #[arg(long)]
     demo: bool,
-    /// Print the settings in force, and do nothing else.
+    /// Print the settings in force, and do nothing else
     #[arg(long)]
     print_config: bool,
 }
@@ -79,6 +132,15 @@ struct Serve {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => serve::run(&serve),
-        Command::User(user) => user::run(&user),
+        Command::User(subject) => subject.run(user::run),
+        Command::Role(subject) => subject.run(role::run),
+        Command::Script(subject) => subject.run(script::run),
+        Command::Object(subject) => subject.run(object::run),
+        Command::Boundary(subject) => subject.run(boundary::run),
+        Command::Ipfilter(subject) => subject.run(ipfilter::run),
+        Command::Policy(subject) => subject.run(policy::run),
+        Command::Project(subject) => subject.run(project::run),
+        Command::Backup(backup) => backup::backup(&backup),
+        Command::Restore(restore) => backup::restore(&restore),
     }
 }

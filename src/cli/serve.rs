@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use super::Serve;
+use super::{Serve, demo};
 use crate::{api, app::App, auth::password, config::Config, server, telemetry};
 
 /// What running R gets to stop when the server does; the whole end takes less than five seconds.
@@ -67,7 +67,7 @@ async fn listen(config: Config, demo: bool) -> anyhow::Result<()> {
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    first_accounts(&app, demo).await?;
+    first_content(&app, demo).await?;
 
     let router = api::router(&app);
     let serving = TaskTracker::new();
@@ -87,10 +87,11 @@ async fn listen(config: Config, demo: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The accounts that a new store is given.
-async fn first_accounts(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
+/// What a new store is given: accounts, and for a demonstration something to look at.
+async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     if demo {
         app.accounts.create_first(DEMO_PASSWORD, true).await?;
+        demo::fill(&app.store).await?;
         tell(&format!(
             "\n  DEMONSTRATION: anybody on this machine can log in as admin, testmanager or testuser, password \"{DEMO_PASSWORD}\",\n  \
              and run any R code. Nothing is kept: {} goes when the server stops.\n",

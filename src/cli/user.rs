@@ -1,61 +1,109 @@
 //! `offshoot user`
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::Settings;
+use super::output::{self, Column, Format};
 use crate::{
     auth::{Accounts, LiveRules, NewAccount, permissions::role},
-    store::{Store, accounts::AccountChange},
+    store::{Account, Store, accounts::AccountChange},
 };
 
-#[derive(Debug, Args)]
-pub(super) struct User {
-    #[command(flatten)]
-    settings: Settings,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Add an account, which can log in at once.
-    Add {
-        /// The name to log in with.
+pub(super) enum Command {
+    /// List the accounts
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show an account
+    Show {
+        /// The account
         name: String,
-        /// The name to show; the name itself unless given.
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Add an account, which can log in at once
+    Add {
+        /// The name to log in with: letters, digits, dots, dashes, underscores and @
+        name: String,
+        /// The name to show, up to 50 characters [default: the name to log in with]
         #[arg(long, value_name = "TEXT")]
         display_name: Option<String>,
+        /// A role that the account has; may be given several times [default: BASIC_USER]
+        #[arg(long, value_name = "ROLE")]
+        role: Vec<String>,
+        /// The R boundary that limits its sessions [default: the policy default-boundary]
+        #[arg(long, value_name = "NAME")]
+        boundary: Option<String>,
         #[command(flatten)]
         password: Password,
     },
-    /// List the accounts.
-    List,
-    /// Set the password of an account.
+    /// Change an account; what is not given stays as it is
+    Change {
+        /// The account
+        name: String,
+        /// The name to show, up to 50 characters
+        #[arg(long, value_name = "TEXT")]
+        display_name: Option<String>,
+        /// A role that the account has from now on, in place of those it had; may be given several times
+        #[arg(long, value_name = "ROLE")]
+        role: Vec<String>,
+        /// The R boundary that limits its sessions
+        #[arg(long, value_name = "NAME", conflicts_with = "no_boundary")]
+        boundary: Option<String>,
+        /// Take its boundary away: the policy default-boundary counts again
+        #[arg(long)]
+        no_boundary: bool,
+    },
+    /// Set the password of an account
+    ///
+    /// An expired password is one no more, and failed logins are forgotten. Logins that are there go on.
     Passwd {
-        /// The account.
+        /// The account
         name: String,
         #[command(flatten)]
         password: Password,
     },
-    /// Let an account log in.
+    /// Let an account log in
     Enable {
-        /// The account.
+        /// The account
         name: String,
     },
-    /// Keep an account from logging in.
+    /// Keep an account from logging in, and end its logins
     Disable {
-        /// The account.
+        /// The account
+        name: String,
+    },
+    /// Lock an account, and end its logins: no password is looked at until it is unlocked
+    Lock {
+        /// The account
+        name: String,
+    },
+    /// Unlock an account, whether `lock` or failed logins have locked it
+    Unlock {
+        /// The account
+        name: String,
+    },
+    /// Keep an account from logging in until `passwd` has given it another password
+    Expire {
+        /// The account
+        name: String,
+    },
+    /// Remove an account with its projects and objects, and end its logins
+    Remove {
+        /// The account
         name: String,
     },
 }
 
 /// Where a password comes from: never the command line, which others on the machine can see.
 #[derive(Debug, Args)]
-struct Password {
-    /// Read the password from standard input, up to the first line end.
+pub(super) struct Password {
+    /// Read the password from standard input, up to the first line end, and do not ask for it
     #[arg(long)]
     password_stdin: bool,
 }
@@ -64,7 +112,7 @@ impl Password {
     fn read(&self, name: &str) -> anyhow::Result<String> {
         let password = if self.password_stdin {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
+            std::io::stdin().read_to_string(&mut text).context("--password-stdin")?;
             text.lines().next().unwrap_or_default().to_owned()
         } else if std::io::stdin().is_terminal() {
             let password = rpassword::prompt_password(format!("Password of {name}: "))?;
@@ -82,60 +130,107 @@ impl Password {
     }
 }
 
-pub(super) fn run(user: &User) -> anyhow::Result<()> {
-    let config = user.settings.config()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let store = Store::open(&config.data).await?;
-        let accounts = Accounts::new(store.clone(), LiveRules::open(store.clone()).await?);
-        let outcome = carry_out(&user.command, &store, &accounts).await;
-        store.close().await;
-        outcome
-    })
+/// An account as it is shown.
+#[derive(Debug, Serialize)]
+struct View {
+    name: String,
+    display_name: String,
+    enabled: bool,
+    /// By an administrator.
+    locked: bool,
+    /// By logins that failed, for a while.
+    locked_out: bool,
+    failed_logins: i64,
+    password_expired: bool,
+    roles: Vec<String>,
+    boundary: Option<String>,
+    created: String,
+    changed: String,
 }
 
-async fn carry_out(command: &Command, store: &Store, accounts: &Accounts) -> anyhow::Result<()> {
-    match command {
-        Command::Add { name, display_name, password } => {
-            if !is_account_name(name) {
-                bail!(
-                    "{name:?} cannot be an account's name: 1 to 64 letters, digits, dots, dashes, underscores or @, beginning with a letter or digit"
-                );
-            }
-            let password = password.read(name)?;
-            let display_name = display_name.as_deref().unwrap_or(name).to_owned();
-            let roles = vec![role::POWER_USER.to_owned()];
-            accounts.add(NewAccount { name: name.clone(), display_name, password, enabled: true, roles, boundary: None }).await?;
+impl View {
+    fn of(account: Account, accounts: &Accounts) -> Self {
+        Self {
+            locked_out: !account.locked && accounts.is_locked(&account),
+            name: account.name,
+            display_name: account.display_name,
+            enabled: account.enabled,
+            locked: account.locked,
+            failed_logins: account.failures,
+            password_expired: account.password_expired,
+            roles: account.roles,
+            boundary: account.boundary,
+            created: output::time(account.created),
+            changed: output::time(account.changed),
         }
-        Command::List => {
-            let mut text = format!("{:<24} {:<9} {}\n", "NAME", "ENABLED", "DISPLAY NAME");
-            for account in store.account_list().await? {
-                text.push_str(&format!(
-                    "{:<24} {:<9} {}\n",
-                    account.name,
-                    if account.enabled { "yes" } else { "no" },
-                    account.display_name
-                ));
+    }
+
+    fn status(&self) -> String {
+        let all = [
+            (!self.enabled, "disabled"),
+            (self.locked, "locked"),
+            (self.locked_out, "locked by failed logins"),
+            (self.password_expired, "password expired"),
+        ];
+        let held: Vec<_> = all.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        if held.is_empty() { "enabled".to_owned() } else { held.join(", ") }
+    }
+}
+
+const NAME: Column<View> = ("name", |user| user.name.clone());
+const DISPLAY_NAME: Column<View> = ("display name", |user| user.display_name.clone());
+const STATUS: Column<View> = ("status", View::status);
+const ROLES: Column<View> = ("roles", |user| output::words(&user.roles));
+const BOUNDARY: Column<View> = ("boundary", |user| output::or_dash(user.boundary.as_ref()));
+const FAILED: Column<View> = ("failed logins", |user| user.failed_logins.to_string());
+const CREATED: Column<View> = ("created", |user| user.created.clone());
+const CHANGED: Column<View> = ("changed", |user| user.changed.clone());
+
+pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
+    let accounts = Accounts::new(store.clone(), LiveRules::open(store.clone()).await?);
+    let unchanged = AccountChange::default();
+    let (name, change) = match command {
+        Command::List { format } => {
+            let users: Vec<_> = store.account_list().await?.into_iter().map(|account| View::of(account, &accounts)).collect();
+            return format.list(&users, &[NAME, DISPLAY_NAME, STATUS, ROLES, BOUNDARY, CHANGED]);
+        }
+        Command::Show { name, format } => {
+            let user = View::of(account(store, &name).await?, &accounts);
+            return format.one(&user, &[NAME, DISPLAY_NAME, STATUS, ROLES, BOUNDARY, FAILED, CREATED, CHANGED]);
+        }
+        Command::Add { name, display_name, role: roles, boundary, password } => {
+            if store.account(&name).await?.is_some() {
+                bail!("the account {name:?} is there already");
             }
-            std::io::stdout().lock().write_all(text.as_bytes())?;
+            let password = password.read(&name)?;
+            let display_name = display_name.unwrap_or_else(|| name.chars().take(50).collect());
+            let roles = if roles.is_empty() { vec![role::BASIC_USER.to_owned()] } else { roles };
+            return Ok(accounts.add(NewAccount { name, display_name, password, enabled: true, roles, boundary }).await?);
         }
         Command::Passwd { name, password } => {
-            if store.account(name).await?.is_none() {
-                bail!("there is no account {name:?}");
-            }
-            accounts.set_password(name, password.read(name)?).await?;
+            account(store, &name).await?;
+            let password = password.read(&name)?;
+            return Ok(accounts.set_password(&name, password).await?);
         }
-        Command::Enable { name } => enable(store, name, true).await?,
-        Command::Disable { name } => enable(store, name, false).await?,
-    }
-    Ok(())
+        Command::Remove { name } => return Ok(accounts.remove(&name).await?),
+        Command::Change { name, display_name, role: roles, boundary, no_boundary } => {
+            let roles = Some(roles).filter(|roles| !roles.is_empty());
+            let boundary = if no_boundary { Some(None) } else { boundary.map(Some) };
+            let change = AccountChange { display_name, roles, boundary, ..unchanged.clone() };
+            if change == unchanged {
+                bail!("nothing to change: see offshoot user change --help");
+            }
+            (name, change)
+        }
+        Command::Enable { name } => (name, AccountChange { enabled: Some(true), ..unchanged }),
+        Command::Disable { name } => (name, AccountChange { enabled: Some(false), ..unchanged }),
+        Command::Lock { name } => (name, AccountChange { locked: Some(true), ..unchanged }),
+        Command::Unlock { name } => (name, AccountChange { locked: Some(false), ..unchanged }),
+        Command::Expire { name } => (name, AccountChange { password_expired: Some(true), ..unchanged }),
+    };
+    Ok(accounts.change(&name, &change).await?)
 }
 
-async fn enable(store: &Store, name: &str, enabled: bool) -> anyhow::Result<()> {
-    Ok(store.account_change(name, &AccountChange { enabled: Some(enabled), ..AccountChange::default() }).await?)
-}
-
-fn is_account_name(name: &str) -> bool {
-    let inner = |letter: char| letter.is_ascii_alphanumeric() || "._-@".contains(letter);
-    (1..=64).contains(&name.len()) && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(inner)
+async fn account(store: &Store, name: &str) -> anyhow::Result<Account> {
+    store.account(name).await?.with_context(|| format!("there is no account {name:?}"))
 }

@@ -35,7 +35,8 @@ impl Access {
 
     pub(super) fn read(word: &str, roles: &str) -> Self {
         match word {
-            "restricted" => Self::Roles(words(roles)),
+            // All its roles may have been removed since.
+            "restricted" if !roles.is_empty() => Self::Roles(words(roles)),
             "authenticated" => Self::Authenticated,
             "trusted" => Self::Trusted,
             "anonymous" => Self::Anonymous,

@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 
-use super::{ChangeError, Store, StoreError, now, words};
+use super::{ChangeError, Named, Store, StoreError, names::check_display_name, now, words};
 
 /// An account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct Account {
     pub failures: i64,
     /// When the last of them did, in microseconds since 1970.
     pub failed_at: i64,
+    /// When it was made, in microseconds since 1970.
+    pub created: i64,
+    /// When it was changed last.
+    pub changed: i64,
 }
 
 impl FromRow<'_, SqliteRow> for Account {
@@ -44,6 +48,8 @@ impl FromRow<'_, SqliteRow> for Account {
             roles,
             failures: row.try_get("failures")?,
             failed_at: row.try_get("failed_at")?,
+            created: row.try_get("created")?,
+            changed: row.try_get("changed")?,
         })
     }
 }
@@ -90,11 +96,13 @@ impl Store {
         Ok(all.fetch_all(&self.pool).await?)
     }
 
-    /// Adds an account.
+    /// Adds an account, as of now.
     ///
     /// # Errors
     /// [`ChangeError`]
     pub async fn account_add(&self, account: &Account) -> Result<(), ChangeError> {
+        Named::Account.check(&account.name)?;
+        check_display_name(&account.display_name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let added = query(
             "INSERT INTO account (name, display_name, password_hash, enabled, created, changed)
@@ -161,6 +169,9 @@ impl Store {
 }
 
 async fn change_in(connection: &mut sqlx::SqliteConnection, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
+    if let Some(name) = &change.display_name {
+        check_display_name(name)?;
+    }
     if let Some(Some(boundary)) = &change.boundary {
         super::boundaries::require(connection, boundary).await?;
     }

@@ -9,9 +9,10 @@ use std::{
 
 use futures_util::StreamExt;
 use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions};
-use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+use tempfile::TempDir;
+use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-use super::{Blobs, Store, StoreError, blobs::Keeping, options};
+use super::{Blobs, Store, StoreError, blobs::PIECE, options};
 
 /// The tables, those that others refer to first.
 const TABLES: [&str; 14] = [
@@ -45,8 +46,8 @@ pub enum BackupError {
     #[error(transparent)]
     File(#[from] io::Error),
     /// As a ZIP file.
-    #[error("not a usable ZIP file: {0}")]
-    Zip(#[from] zip::result::ZipError),
+    #[error("not a usable ZIP file")]
+    Zip(#[from] ZipError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,14 +66,11 @@ impl Store {
     /// # Errors
     /// [`BackupError`]
     pub async fn backup(&self, file: impl Write + Seek) -> Result<(), BackupError> {
-        let keeping = self.blobs.keep().await?;
-        let folder = scratch(&self.file)?;
-        let copy = folder.join(DATABASE);
+        let _keeping = self.blobs.keep().await?;
+        let folder = self.scratch()?;
+        let copy = folder.path().join(DATABASE);
         query("VACUUM INTO $1").bind(copy.to_string_lossy()).execute(&self.pool).await?;
-        let written = write(&copy, &self.blobs, file).await;
-        drop(keeping);
-        std::fs::remove_dir_all(&folder)?;
-        written
+        write(&copy, &self.blobs, file).await
     }
 
     /// Replaces everything by what is in `file`. Others see all of it or nothing; a running server ends its
@@ -82,20 +80,16 @@ impl Store {
     /// [`BackupError`]; the store is as it was then.
     pub async fn restore(&self, file: impl Read + Seek) -> Result<(), BackupError> {
         let keeping = self.blobs.keep().await?;
-        let folder = scratch(&self.file)?;
-        let restored = self.restore_from(file, &folder.join(DATABASE), &keeping).await;
-        std::fs::remove_dir_all(&folder)?;
-        restored
-    }
-
-    async fn restore_from(&self, file: impl Read + Seek, copy: &Path, keeping: &Keeping) -> Result<(), BackupError> {
+        let folder = self.scratch()?;
+        let copy = folder.path().join(DATABASE);
         let mut archive = ZipArchive::new(file)?;
         match archive.by_name(DATABASE) {
-            Ok(mut entry) => io::copy(&mut entry, &mut File::create(copy)?)?,
-            Err(_) => return Err(BackupError::Unusable("this is no backup of an Offshoot store".to_owned())),
+            Ok(entry) => extract(entry, File::create(&copy)?)?,
+            Err(ZipError::FileNotFound) => return Err(BackupError::Unusable("this is no backup of an Offshoot store".to_owned())),
+            Err(error) => return Err(error.into()),
         };
         let ours: i64 = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&self.pool).await?;
-        let (theirs, needed) = inspect(copy).await?;
+        let (theirs, needed) = inspect(&copy).await?;
         if theirs != ours {
             return Err(BackupError::Unusable(format!(
                 "the backup is of version {theirs} of the store, and this is version {ours}: use the same release of Offshoot for both"
@@ -103,12 +97,11 @@ impl Store {
         }
         let mut present = HashSet::new();
         for at in 0..archive.len() {
-            let mut entry = archive.by_index(at)?;
+            let entry = archive.by_index(at)?;
             let Some(hash) = entry.name()?.strip_prefix(CONTENTS).map(str::to_owned) else { continue };
-            let mut content = tempfile_in(copy)?;
-            io::copy(&mut entry, &mut content)?;
+            let mut content = extract(entry, tempfile::tempfile_in(folder.path())?)?;
             content.rewind()?;
-            if self.blobs.put(keeping, tokio::fs::File::from_std(content)).await?.hash != hash {
+            if self.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?.hash != hash {
                 return Err(BackupError::Unusable(format!("the backup is damaged: the content {hash} is another")));
             }
             present.insert(hash);
@@ -116,24 +109,25 @@ impl Store {
         if let Some(missing) = needed.difference(&present).next() {
             return Err(BackupError::Unusable(format!("the backup is damaged: the content {missing} is missing")));
         }
-        replace(&self.file, copy).await
+        replace(&self.file, &copy).await
+    }
+
+    /// A folder beside the store and as private, which goes when it is dropped.
+    fn scratch(&self) -> io::Result<TempDir> {
+        tempfile::Builder::new().prefix("backup-").tempdir_in(self.file.parent().unwrap_or(Path::new(".")))
     }
 }
 
-/// A file beside `copy` that nobody else sees.
-fn tempfile_in(copy: &Path) -> io::Result<File> {
-    let path = copy.with_file_name("content");
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(path)?;
-    Ok(file)
-}
-
-/// A folder for one backup, beside the store and as private.
-fn scratch(file: &Path) -> io::Result<std::path::PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
-    let folder = file.with_file_name(format!("backup-{}", uuid::Uuid::new_v4()));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    Ok(folder)
+/// Writes an entry into `file`. Reading is what fails when the entry is damaged.
+fn extract(mut entry: impl Read, mut file: File) -> Result<File, BackupError> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match entry.read(&mut piece) {
+            Ok(0) => return Ok(file),
+            Ok(count) => file.write_all(&piece[..count])?,
+            Err(error) => return Err(BackupError::Unusable(format!("the backup is damaged: {error}"))),
+        }
+    }
 }
 
 async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Result<(), BackupError> {

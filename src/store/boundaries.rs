@@ -3,7 +3,10 @@
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
 
-use super::{ChangeError, Store, StoreError, now};
+use super::{
+    ChangeError, Named, Store, StoreError, now,
+    policies::{Shape, require_unnamed},
+};
 
 /// A boundary. 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -30,8 +33,9 @@ impl Store {
     /// Makes a boundary, or changes it.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), StoreError> {
+    /// [`ChangeError::Invalid`] for a name that cannot be one, [`ChangeError::Store`]
+    pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), ChangeError> {
+        Named::Boundary.check(&boundary.name)?;
         query(
             "INSERT INTO boundary (name, cpu_seconds, memory_mib, changed) VALUES ($1, $2, $3, $4)
              ON CONFLICT (name) DO UPDATE SET cpu_seconds = $2, memory_mib = $3, changed = $4",
@@ -45,13 +49,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a boundary; what had it has none.
+    /// Removes a boundary, unless a policy names it; accounts and scripts that had it have none.
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`], [`ChangeError::Store`]
+    /// [`ChangeError`]
     pub async fn boundary_remove(&self, name: &str) -> Result<(), ChangeError> {
-        let removed = query("DELETE FROM boundary WHERE name = $1").bind(name).execute(&self.pool).await?;
-        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        require(&mut transaction, name).await?;
+        require_unnamed(&mut transaction, Shape::Boundary, name).await?;
+        query("DELETE FROM boundary WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 }
 

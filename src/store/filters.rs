@@ -4,9 +4,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, SqliteConnection, query, query_as, query_scalar};
 
-use super::{ChangeError, Store, StoreError, now};
+use super::{
+    ChangeError, Named, Store, StoreError, now,
+    policies::{Shape, require_unnamed},
+};
 
 /// A filter.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -85,8 +88,9 @@ impl Store {
     /// Makes a filter, or changes it.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] for what is no address, [`ChangeError::Store`]
+    /// [`ChangeError::Invalid`] for a name that cannot be one and for what is no address, [`ChangeError::Store`]
     pub async fn filter_put(&self, filter: &IpFilter) -> Result<(), ChangeError> {
+        Named::IpFilter.check(&filter.name)?;
         Pattern::parse(&filter.address).map_err(ChangeError::Invalid)?;
         query(
             "INSERT INTO ip_filter (name, address, changed) VALUES ($1, $2, $3)
@@ -105,14 +109,18 @@ impl Store {
     /// # Errors
     /// [`ChangeError`]
     pub async fn filter_remove(&self, name: &str) -> Result<(), ChangeError> {
-        for (policy, value) in self.policy_list().await? {
-            if policy.ends_with("-ip-filter") && value == name {
-                return Err(ChangeError::Invalid(format!("the policy {policy} names it: change that first")));
-            }
-        }
-        let removed = query("DELETE FROM ip_filter WHERE name = $1").bind(name).execute(&self.pool).await?;
-        if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        require(&mut transaction, name).await?;
+        require_unnamed(&mut transaction, Shape::IpFilter, name).await?;
+        query("DELETE FROM ip_filter WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
+}
+
+/// That there is such a filter.
+pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Result<(), ChangeError> {
+    let found = query_scalar("SELECT EXISTS (SELECT 1 FROM ip_filter WHERE name = $1)");
+    if found.bind(name).fetch_one(connection).await? { Ok(()) } else { Err(ChangeError::unknown(KIND, name)) }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod blobs;
 pub mod boundaries;
 pub mod filters;
+mod names;
 pub mod objects;
 pub mod policies;
 pub mod projects;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 pub use access::Access;
 pub use accounts::Account;
 pub use blobs::{Blob, Blobs};
+use names::Named;
 
 /// The file in the data folder.
 const FILE: &str = "offshoot.db";
@@ -118,6 +120,19 @@ impl Store {
         Ok(Self { pool, blobs, file })
     }
 
+    /// The user id that the store in the folder `data` belongs to; `None` where there is no store.
+    ///
+    /// # Errors
+    /// When the folder cannot be looked into.
+    pub fn owner(data: &Path) -> std::io::Result<Option<u32>> {
+        use std::os::unix::fs::MetadataExt;
+        match std::fs::metadata(data.join(FILE)) {
+            Ok(file) => Ok(Some(file.uid())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes the store.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -149,6 +164,11 @@ impl Watch {
     pub async fn changed(&mut self) -> Result<bool, StoreError> {
         let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await?;
         Ok(self.seen.replace(now) != Some(now))
+    }
+
+    /// Has the next look say that something was written: what was could not be read.
+    pub fn forget(&mut self) {
+        self.seen = None;
     }
 }
 

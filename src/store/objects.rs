@@ -1,10 +1,10 @@
 //! The repository: R objects, workspaces and files, kept for a login or for good.
 
-use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
+use sqlx::{FromRow, Row, SqliteConnection, query, query_as, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    Blob, ChangeError, Store, StoreError,
+    Blob, ChangeError, Named, Store, StoreError,
     access::{Access, Of, set_roles},
     blobs::Keeping,
     now,
@@ -132,21 +132,40 @@ impl Store {
     /// [`ChangeError`]
     pub async fn object_add(&self, object: &Object, _keeping: &Keeping) -> Result<(), ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let id = object.id.to_string();
-        query("INSERT INTO object (id, name, kind, access, owner, login, blob, size, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-            .bind(&id)
-            .bind(&object.name)
-            .bind(object.kind.word())
-            .bind(object.access.word())
-            .bind(&object.owner)
-            .bind(object.login.map(|login| login.to_string()))
-            .bind(&object.blob.hash)
-            .bind(super::size(&object.blob))
-            .bind(object.created)
-            .execute(&mut *transaction)
-            .await?;
-        set_roles(&mut transaction, Of::Object, &id, &object.access).await?;
+        write(&mut transaction, object).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// Puts an object of the server's own, whose content has been written under `_keeping`: a new one, or
+    /// another content for the one of that name, which keeps its identity and, unless `access` says otherwise,
+    /// whom it is for. A new one is private unless `access` says otherwise.
+    ///
+    /// # Errors
+    /// [`ChangeError`]
+    pub async fn object_put(
+        &self,
+        name: &str,
+        kind: Kind,
+        access: Option<&Access>,
+        blob: &Blob,
+        _keeping: &Keeping,
+    ) -> Result<Uuid, ChangeError> {
+        Named::Object.check(name)?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let earlier: Option<Object> = query_as(select!("WHERE login IS NULL AND name = $1 ORDER BY created DESC LIMIT 1"))
+            .bind(name)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let mut object = Object::of_server(name, kind, Access::Private, blob.clone());
+        if let Some(earlier) = earlier {
+            object = Object { id: earlier.id, access: earlier.access, ..object };
+        }
+        if let Some(access) = access {
+            object.access = access.clone();
+        }
+        write(&mut transaction, &object).await?;
+        transaction.commit().await?;
+        Ok(object.id)
     }
 
     /// Says anew who may use an object of the server's own.
@@ -183,4 +202,25 @@ impl Store {
         forgotten.bind(login.map(|login| login.to_string())).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+/// Writes an object and whom it is for.
+async fn write(connection: &mut SqliteConnection, object: &Object) -> Result<(), ChangeError> {
+    let id = object.id.to_string();
+    query(
+        "INSERT INTO object (id, name, kind, access, owner, login, blob, size, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (id) DO UPDATE SET kind = $3, access = $4, blob = $7, size = $8, created = $9",
+    )
+    .bind(&id)
+    .bind(&object.name)
+    .bind(object.kind.word())
+    .bind(object.access.word())
+    .bind(&object.owner)
+    .bind(object.login.map(|login| login.to_string()))
+    .bind(&object.blob.hash)
+    .bind(super::size(&object.blob))
+    .bind(object.created)
+    .execute(&mut *connection)
+    .await?;
+    set_roles(connection, Of::Object, &id, &object.access).await
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{query, query_as};
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
 use super::{ChangeError, Store, StoreError, now};
 
@@ -28,7 +28,7 @@ pub enum Policy {
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     Text,
     Number,
     Url,
@@ -144,22 +144,19 @@ impl Store {
     /// [`ChangeError::Invalid`], [`ChangeError::Unknown`] for a boundary or a filter that is not there
     pub async fn policy_put(&self, policy: Policy, value: &str) -> Result<(), ChangeError> {
         let name = policy.name();
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         match policy.shape() {
             Shape::Text => {}
+            // Small enough to be multiplied, whatever its unit is.
             Shape::Number => {
-                value.parse::<u64>().map_err(|_| ChangeError::Invalid(format!("{name}: {value:?} is not a whole number")))?;
+                value
+                    .parse::<u32>()
+                    .map_err(|_| ChangeError::Invalid(format!("{name}: {value:?} is not a whole number from 0 to {}", u32::MAX)))?;
             }
             Shape::Url if value.starts_with("http://") || value.starts_with("https://") => {}
             Shape::Url => return Err(ChangeError::Invalid(format!("{name}: {value:?} is not an http or https address"))),
-            Shape::Boundary => {
-                let mut connection = self.pool.acquire().await?;
-                super::boundaries::require(&mut connection, value).await?;
-            }
-            Shape::IpFilter => {
-                if !self.filter_list().await?.iter().any(|filter| filter.name == value) {
-                    return Err(ChangeError::unknown("IP filter", value));
-                }
-            }
+            Shape::Boundary => super::boundaries::require(&mut transaction, value).await?,
+            Shape::IpFilter => super::filters::require(&mut transaction, value).await?,
         }
         query(
             "INSERT INTO policy (name, value, changed) VALUES ($1, $2, $3)
@@ -168,9 +165,9 @@ impl Store {
         .bind(name)
         .bind(value)
         .bind(now())
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Gives a policy its default again.
@@ -181,4 +178,16 @@ impl Store {
         query("DELETE FROM policy WHERE name = $1").bind(policy.name()).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+/// That no policy names this boundary or IP filter: without it, the policy would say something else.
+pub(super) async fn require_unnamed(connection: &mut SqliteConnection, shape: Shape, name: &str) -> Result<(), ChangeError> {
+    for policy in Policy::ALL.into_iter().filter(|policy| policy.shape() == shape) {
+        let value = query_scalar("SELECT value FROM policy WHERE name = $1");
+        let value: Option<String> = value.bind(policy.name()).fetch_optional(&mut *connection).await?;
+        if value.as_deref() == Some(name) {
+            return Err(ChangeError::Invalid(format!("the policy {} names {name}: change the policy first", policy.name())));
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite::SqliteRow};
 
-use super::{ChangeError, Store, StoreError, now, words};
+use super::{ChangeError, Named, Store, StoreError, now, words};
 
 /// What accounts are given rights by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +42,9 @@ impl Store {
     /// Makes a role, or changes what it is.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] for a system role, [`ChangeError::Store`]
+    /// [`ChangeError::Invalid`] for a system role or a name that cannot be one, [`ChangeError::Store`]
     pub async fn role_put(&self, name: &str, description: Option<&str>, calls: Option<&[String]>) -> Result<(), ChangeError> {
+        Named::Role.check(name)?;
         let put = query(
             "INSERT INTO role (name, description, system, calls, changed) VALUES ($1, coalesce($2, ''), 0, coalesce($3, ''), $4)
              ON CONFLICT (name) DO UPDATE SET description = coalesce($2, description), calls = coalesce($3, calls), changed = $4
@@ -63,6 +64,7 @@ impl Store {
     /// # Errors
     /// [`ChangeError`]
     pub async fn role_rename(&self, name: &str, to: &str) -> Result<(), ChangeError> {
+        Named::Role.check(to)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         require_own(&mut transaction, name).await?;
         if exists(&mut transaction, to).await? {

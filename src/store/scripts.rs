@@ -5,7 +5,7 @@ use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite
 use uuid::Uuid;
 
 use super::{
-    ChangeError, Store, StoreError,
+    ChangeError, Named, Store, StoreError,
     access::{Access, Of, set_roles},
     now,
 };
@@ -149,6 +149,7 @@ impl Store {
     /// # Errors
     /// [`ChangeError`]
     pub async fn script_put(&self, name: &str, change: &ScriptChange) -> Result<Uuid, ChangeError> {
+        Named::Script.check(name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let earlier: Option<Script> = query_as(select!("WHERE script.name = $1")).bind(name).fetch_optional(&mut *transaction).await?;
         let id = earlier.as_ref().map_or_else(Uuid::new_v4, |earlier| earlier.id);
@@ -200,6 +201,7 @@ impl Store {
     /// # Errors
     /// [`ChangeError`]
     pub async fn script_rename(&self, name: &str, to: &str) -> Result<(), ChangeError> {
+        Named::Script.check(to)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         if query_scalar("SELECT EXISTS (SELECT 1 FROM script WHERE name = $1)").bind(to).fetch_one(&mut *transaction).await? {
             return Err(ChangeError::exists(KIND, to));

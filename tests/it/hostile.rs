@@ -59,7 +59,7 @@ async fn unknown_and_foreign_sessions_look_the_same() {
 pub fn add_user(server: &Server, name: &str) {
     use std::{io::Write, process::Stdio};
     let mut command = Server::command();
-    command.args(["user", "--data"]).arg(server.data()).args(["add", name, "--password-stdin"]);
+    command.args(["user", "--data"]).arg(server.data()).args(["add", name, "--role", "POWER_USER", "--password-stdin"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{}", crate::harness::PASSWORD).unwrap();
     assert!(child.wait().unwrap().success());

@@ -114,11 +114,9 @@ impl Incoming {
     /// 401, 403, and 503 while a logout is under way.
     pub fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
         let rules = app.rules.now();
-        let filter = if self.login.as_ref().is_some_and(|login| !login.is_anonymous()) {
-            Policy::AuthenticatedIpFilter
-        } else {
-            Policy::AnonymousIpFilter
-        };
+        // Who logs in is going to be a caller with a login.
+        let has_account = self.login.as_ref().is_some_and(|login| !login.is_anonymous());
+        let filter = if has_account || route.call == Call::UserLogin { Policy::AuthenticatedIpFilter } else { Policy::AnonymousIpFilter };
         if rules.lets_in(filter, self.address) == Some(false) {
             return Err(Error::forbidden("Requests from your address are not allowed."));
         }
