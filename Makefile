@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test setup check fuzz bench test-newer-r clean
+.PHONY: serve test setup setup-tests check fuzz bench test-newer-r clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -8,12 +8,16 @@ serve: setup
 	cargo run --release --locked --quiet --bin offshoot -- serve --demo $(ARGS)
 
 # Every test.
-test: setup
+test: setup-tests
 	cargo test --locked --no-fail-fast
 
-# Installs what is missing: R with its headers, build tools, and the packages that the tests load.
+# Installs what is missing: R with its headers, build tools, R packages that people load.
 setup:
 	@./scripts/setup
+
+# The same, and what only the tests need.
+setup-tests:
+	@./scripts/setup tests
 
 # What the tests do not see: form, lints, documentation.
 check: setup
@@ -30,7 +34,7 @@ fuzz: setup
 	@./scripts/fuzz $(SECONDS)
 
 # The tests against R of Debian 13 and of Debian unstable, each in a root folder of its own. Needs root.
-test-newer-r: setup
+test-newer-r: setup-tests
 	@./scripts/test-newer-r $(RELEASES)
 
 clean:

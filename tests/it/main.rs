@@ -20,6 +20,7 @@ mod isolation;
 mod lifecycle;
 mod limits;
 mod linkage;
+mod pages;
 mod plots;
 mod revodeployr;
 mod values;
