@@ -22,4 +22,5 @@ mod limits;
 mod linkage;
 mod plots;
 mod revodeployr;
+mod round_trip;
 mod values;
