@@ -1,8 +1,9 @@
 //! Values into R: what R makes of what clients push.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Reply, Server, Session};
+use crate::harness::{Client, Reply, Server, Session, read};
 
 async fn session() -> Session {
     Client::admin(Server::shared()).await.session().await
@@ -151,4 +152,40 @@ async fn nothing_is_bound_when_something_is_wrong() {
     let reply = push(&session, r#"{"a":2,"new":3}"#).await.json();
     assert!(reply["error"].as_str().unwrap().starts_with("cannot add binding"), "{reply}");
     assert_eq!(session.value("a").await["value"], 1);
+}
+
+#[tokio::test]
+async fn large_vectors_arrive_whole() {
+    let session = session().await;
+    let numbers: Vec<f64> = (0..1_000_000).map(|at| f64::from(at) + 0.5).collect();
+    let texts: Vec<String> = (0..100_000).map(|at| format!("string {at}")).collect();
+    push(&session, &json!({"n": {"type": "vector", "value": numbers}, "s": {"type": "vector", "value": texts}}).to_string())
+        .await
+        .success();
+    let sums = "c(length(n), sum(n), length(s), sum(nchar(s)), all(s == paste('string', 0:99999)), sum(range(n)))";
+    let characters: usize = texts.iter().map(String::len).sum();
+    assert_eq!(session.value(sums).await["value"], json!([1_000_000, 500_000_000_000_u64, 100_000, characters, 1, 1_000_000]));
+    let rows: String = numbers.iter().take(100_000).map(|number| format!("{number},")).collect();
+    let xml = format!(
+        "<inputs><robject name=\"n\" type=\"vector\"><numeric value=\"{}\"/></robject><robject name=\"s\" type=\"vector\"><character value=\"{}\"/></robject></inputs>",
+        rows.trim_end_matches(','),
+        texts.join(",")
+    );
+    push(&session, &xml).await.success();
+    assert_eq!(session.value(sums).await["value"], json!([100_000, 5_000_000_000_u64, 100_000, characters, 1, 100_000]));
+}
+
+#[tokio::test]
+async fn more_than_a_session_can_hold_is_refused_and_the_session_lives_on() {
+    let server = Server::start("[sessions]\npool = 0\nmemory_mib = 100");
+    let session = Client::admin(&server).await.session().await;
+    session.run("x <- 1").await;
+    // The doubles do not fit once decoded; the strings do, and R's copies of them do not.
+    let strings: String = (0..2_000_000).map(|at| format!("\"{at}\",")).collect();
+    for (elements, code) in [("0,".repeat(20_000_000), 400), (strings, 900)] {
+        let body = format!("session={}&inputs={{\"x\":[{}]}}", session.id, elements.trim_end_matches(','));
+        let reply = read(session.client.request(Method::POST, "/r/session/object/push").body(body)).await;
+        assert_eq!((&reply.json()["success"], &reply.json()["errorCode"]), (&json!(false), &json!(code)), "{}", reply.text());
+        assert_eq!(session.value("x").await["value"], 1);
+    }
 }

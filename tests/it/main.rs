@@ -23,4 +23,5 @@ mod linkage;
 mod pages;
 mod plots;
 mod revodeployr;
+mod round_trip;
 mod values;

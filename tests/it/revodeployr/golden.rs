@@ -179,6 +179,43 @@ async fn session_object_list_get_and_delete() {
     golden.check("session_object_list_get_and_delete");
 }
 
+/// Appendix B of the guide as inputs, and a list in a list; what R then holds is the same from JSON and from XML.
+#[tokio::test]
+async fn session_object_push() {
+    let mut golden = Golden::new();
+    let mut held = Vec::new();
+    for inputs in [include_str!("appendix_b/inputs.json"), include_str!("appendix_b/inputs.xml")] {
+        let session = session().await;
+        let id = session.id.as_str();
+        golden.call(&session.client, Method::POST, "/r/session/object/push", &[("session", id), ("inputs", inputs)]).await;
+        let mut got = Golden::new();
+        for name in session.value("ls()").await["value"].as_array().unwrap() {
+            let form = [("session", id), ("name", name.as_str().unwrap())];
+            got.call(&session.client, Method::GET, "/r/session/object/get", &form).await;
+        }
+        held.push(got.text.replace(id, "LIVE-00000000-0000-4000-8000-000000000000"));
+    }
+    assert_eq!(held[0], held[1]);
+    golden.text.push_str(&held[0]);
+    let session = session().await;
+    let id = session.id.as_str();
+    session.run("locked <- 1; lockBinding('locked', globalenv())").await;
+    for inputs in [
+        r#"{"inputs":{"type":"list","value":{"x":{"type":"primitive","value":1}}}}"#,
+        r#"{"df":{"type":"dataframe","value":{"a":{"type":"vector","value":[1,2]},"b":{"type":"vector","value":[1]}}}}"#,
+        r#"{"d":{"type":"date","format":"%d.%m.%Y","value":"2010-04-20"}}"#,
+        "{",
+        "<inputs>",
+        r#"{"locked":2}"#,
+    ] {
+        golden.call(&session.client, Method::POST, "/r/session/object/push", &[("session", id), ("inputs", inputs)]).await;
+    }
+    golden.call(&session.client, Method::POST, "/r/session/object/push", &[("session", id)]).await;
+    golden.call(&session.client, Method::POST, "/r/session/object/push", &[("inputs", "{}")]).await;
+    golden.call(&session.client, Method::GET, "/r/session/object/push", &[("session", id), ("inputs", "{}")]).await;
+    golden.check("session_object_push");
+}
+
 #[tokio::test]
 async fn session_that_is_busy_and_then_dead() {
     let session = session().await;

@@ -128,10 +128,17 @@ fn matrix(value: Raw<'_>) -> Result<Input<'_>, Invalid> {
     let Raw::Array(rows) = value else {
         return Err(Invalid::new(format!("a matrix is an array of rows, each an array, and this is {}", value.describe())));
     };
+    // Where there are numbers, rows of nothing but words for numbers are numbers as well.
+    let is_numeric = |row: &Raw<'_>| match row {
+        Raw::Column(column) => column.kind() == Kind::Double,
+        Raw::Array(items) => items.iter().any(|item| matches!(item, Raw::Number(_))),
+        _ => false,
+    };
+    let class = rows.iter().any(is_numeric).then_some(Class::Atomic(Kind::Double));
     let mut columns = Vec::with_capacity(rows.len());
     for (at, row) in rows.into_iter().enumerate() {
         columns.push(match row {
-            Raw::Array(_) | Raw::Column(_) => column(row, None).map_err(|error| error.within(&format!("[{}]", at + 1)))?,
+            Raw::Array(_) | Raw::Column(_) => column(row, class).map_err(|error| error.within(&format!("[{}]", at + 1)))?,
             other => return Err(Invalid::new(format!("row {} of the matrix has to be an array, and is {}", at + 1, other.describe()))),
         });
     }

@@ -214,6 +214,11 @@ fn matrices() {
         r#"{"type":"matrix","value":[[null],["a"]]}"#,
         &Input::Matrix { rows: 2, columns: 1, elements: Column::Text(vec![None, Some("a".into())]) },
     );
+    json(
+        r#"{"type":"matrix","value":[["Inf"],[1]]}"#,
+        &Input::Matrix { rows: 2, columns: 1, elements: Column::Double(vec![f64::INFINITY, 1.0]) },
+    );
+    json(r#"{"type":"matrix","value":[["Inf"]]}"#, &Input::Matrix { rows: 1, columns: 1, elements: texts(&["Inf"]) });
     xml(r#" type="matrix"><numeric value="1,2,3"/><numeric value="11,,13"/></robject>"#, &matrix);
     xml(r#" type="matrix"></robject>"#, &Input::Matrix { rows: 0, columns: 0, elements: Column::Logical(vec![]) });
     xml(r#" type="matrix"><logical value="true"/></robject>"#, &Input::Matrix { rows: 1, columns: 1, elements: Column::Logical(vec![1]) });
