@@ -1,6 +1,7 @@
 //! Backups, and what becomes of a store that one is restored into.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     io::{Cursor, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -51,18 +52,19 @@ impl Full {
         if output.status.success() { Ok(()) } else { Err(super::said(&output)) }
     }
 
-    /// Everything that is in a store, contents and code of earlier versions included.
-    fn state(&self, of: &Administrator) -> (Vec<Value>, Vec<Value>, Vec<Vec<u8>>) {
+    /// Everything that is in a store, code of earlier versions and hashes of contents included.
+    fn state(&self, of: &Administrator) -> (Vec<Value>, Vec<Value>, [u64; 2]) {
         let all = of.all();
         let contents = ["large", "small"].map(|name| {
             let copy = self.folder.path().join("copy");
             of.does(&["object", "get", name, copy.to_str().unwrap()]);
-            let content = std::fs::read(&copy).unwrap();
+            let mut hasher = DefaultHasher::new();
+            std::fs::read(&copy).unwrap().hash(&mut hasher);
             std::fs::remove_file(copy).unwrap();
-            content
+            hasher.finish()
         });
         let project = all[7][0]["id"].as_str().unwrap();
-        (all.clone(), vec![of.json(&["script", "show", "one", "--versions"]), of.json(&["project", "show", project])], contents.into())
+        (all.clone(), vec![of.json(&["script", "show", "one", "--versions"]), of.json(&["project", "show", project])], contents)
     }
 }
 

@@ -192,3 +192,16 @@ async fn policies_say_when_an_account_is_locked() {
     administrator.does(&["policy", "set", "lock-after", "0"]);
     until(200, &Client::new(&server), "/r/user/login", &[("username", "ada"), ("password", "secret")]).await;
 }
+
+#[tokio::test]
+async fn the_store_of_another_user_is_left_alone() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Nobody else can give a file away.
+    }
+    let server = server();
+    let administrator = Administrator::of(&server);
+    std::os::unix::fs::chown(server.data().join("offshoot.db"), Some(12345), None).unwrap();
+    for arguments in [["user", "list"].as_slice(), &["restore", "/dev/null", "--yes"], &["backup", "/nowhere"]] {
+        assert!(administrator.fails(arguments).contains("belongs to the user id 12345: work on it as that user"), "{arguments:?}");
+    }
+}
