@@ -27,6 +27,7 @@ pub(super) enum Command {
         /// The policy
         name: String,
         /// Its value: a number, a text, or the name of a boundary or of an IP filter
+        #[arg(allow_negative_numbers = true)]
         value: String,
     },
     /// Give a policy its default again: that of the configuration, if it has one

@@ -1,11 +1,20 @@
-//! The command line: settings, accounts, the demonstration.
+//! The command line: settings, the demonstration, and the administrator's commands.
+
+mod backup;
+mod repository;
+mod rules;
+mod users;
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::{Duration, Instant},
 };
 
-use crate::harness::{Client, PASSWORD, Server};
+use serde_json::Value;
+
+use crate::harness::{Client, Server};
 
 fn offshoot(arguments: &[&str], input: Option<&str>, variables: &[(&str, &str)]) -> Output {
     let mut command = Server::command();
@@ -19,6 +28,92 @@ fn offshoot(arguments: &[&str], input: Option<&str>, variables: &[(&str, &str)])
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The administrator, who works on the store of a data folder.
+struct Administrator(PathBuf);
+
+impl Administrator {
+    fn of(server: &Server) -> Self {
+        Self(server.data())
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        offshoot(&[arguments, &["--data", self.0.to_str().unwrap()]].concat(), Some(input), &[])
+    }
+
+    /// What a command prints that succeeds.
+    #[track_caller]
+    fn does(&self, arguments: &[&str]) -> String {
+        self.reads(arguments, "")
+    }
+
+    /// The same, of a command that reads something.
+    #[track_caller]
+    fn reads(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The document that a command prints.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.does(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// What a command says that fails.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, "");
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{arguments:?}: {:?}", output.status);
+        said(&output).strip_prefix("offshoot: ").unwrap().trim_end().to_owned()
+    }
+
+    /// Everything that is in the store, as far as commands show it.
+    fn all(&self) -> Vec<Value> {
+        let subjects = ["user", "role", "script", "object", "boundary", "ipfilter", "policy", "project"];
+        subjects.iter().map(|subject| self.json(&[subject, "list"])).collect()
+    }
+}
+
+/// Makes a call until it has this status: the server notices within a second what has changed in the store.
+async fn until(status: u16, client: &Client, path: &str, form: &[(&str, &str)]) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let reply = client.post(path, form).await;
+        if reply.status == status {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{path} is never answered with {status}: {}", reply.text());
+    }
+}
+
+/// Whether a name and a password are let in.
+async fn login(server: &Server, user: &str, password: &str) -> u16 {
+    let form = [("username", user), ("password", password)];
+    Client::new(server).post("/r/user/login", &form).await.status.as_u16()
+}
+
+/// A server that makes sessions when they are asked for.
+fn server() -> Server {
+    Server::start("[sessions]\npool = 0")
+}
+
+/// The names in a list.
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok())
+}
+
+/// A file in a folder, with some content.
+fn file(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 #[test]
@@ -69,52 +164,6 @@ fn the_settings_in_force_can_be_printed() {
         assert!(printed.contains(line), "{printed}");
     }
     assert!(!printed.contains("hidden"));
-}
-
-#[tokio::test]
-async fn accounts_are_managed_while_the_server_runs() {
-    let server = Server::start("[sessions]\npool = 0");
-    let data = server.data();
-    let user =
-        |arguments: &[&str], input: Option<&str>| offshoot(&[&["user", "--data", data.to_str().unwrap()], arguments].concat(), input, &[]);
-    let listed = || String::from_utf8(user(&["list"], None).stdout).unwrap();
-    assert!(listed().contains("admin                    yes       System Administrator"), "{}", listed());
-    assert!(listed().contains("testuser                 no        Test User"));
-
-    assert!(user(&["add", "ada", "--display-name", "Ada L.", "--password-stdin"], Some("first\n")).status.success());
-    let ada = Client::login(&server, "ada", "first").await;
-    assert_eq!(ada.get("/r/user/whoami", &[]).await.success()["identity"]["displayname"], "Ada L.");
-    assert!(user(&["passwd", "ada", "--password-stdin"], Some("second-password")).status.success());
-    let refused = |password: &'static str| {
-        let client = Client::new(&server);
-        async move { client.post("/r/user/login", &[("username", "ada"), ("password", password)]).await.status.as_u16() }
-    };
-    assert_eq!(refused("first").await, 401);
-    Client::login(&server, "ada", "second-password").await;
-    assert!(user(&["disable", "ada"], None).status.success());
-    assert_eq!(refused("second-password").await, 403);
-    assert!(user(&["enable", "ada"], None).status.success());
-    Client::login(&server, "ada", "second-password").await;
-
-    for (arguments, input, message) in [
-        (vec!["add", "ada", "--password-stdin"], Some("x"), "the account \"ada\" is there already"),
-        (vec!["add", "a b", "--password-stdin"], Some("x"), "\"a b\" cannot be an account's name"),
-        (vec!["add", "eve", "--password-stdin"], Some("\n"), "an account needs a password that is not empty"),
-        (vec!["add", "eve"], None, "there is no terminal to ask for a password; give it with --password-stdin"),
-        (vec!["passwd", "nobody", "--password-stdin"], Some("x"), "there is no account \"nobody\""),
-        (vec!["disable", "nobody"], None, "there is no account \"nobody\""),
-    ] {
-        let output = user(&arguments, input);
-        assert!(!output.status.success() && said(&output).contains(message), "{arguments:?}: {}", said(&output));
-    }
-    // At rest there is neither the password nor what clients send of it.
-    let store: Vec<u8> =
-        ["offshoot.db", "offshoot.db-wal"].iter().flat_map(|name| std::fs::read(data.join(name)).unwrap_or_default()).collect();
-    let digest = offshoot::auth::password::digest(PASSWORD);
-    for secret in [PASSWORD, "second-password", &digest] {
-        assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()));
-    }
-    assert!(!server.log().contains(PASSWORD));
 }
 
 #[test]
