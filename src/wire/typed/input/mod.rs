@@ -1,7 +1,7 @@
 //! Values on their way in: what clients send, decoded into plain Rust before R is asked for anything.
 //!
-//! [`json`] and [`xml`] read the two forms of the type model, and end in [`Inputs`] alike; what makes a matrix
-//! a matrix stands in [`model`], for both. Decoding runs no R code and may fail anywhere, always with a
+//! `json` and `xml` read the two forms of the type model, and end in [`Inputs`] alike; what makes a matrix
+//! a matrix stands in `model`, for both. Decoding runs no R code and may fail anywhere, always with a
 //! sentence that names the value. Building R's values (`crate::r::build`) only copies what stands here.
 
 mod dates;
