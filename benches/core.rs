@@ -56,8 +56,38 @@ fn main() {
     let (_, body) = timed(|| client.get(&path));
     println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
     drop(client);
+    runs_of_a_script(8);
+    project();
     interrupts();
     memory(500);
+}
+
+/// Stateless runs of the demonstration's `average`: each takes an R process and ends it.
+fn runs_of_a_script(connections: usize) {
+    let server = Server::start("[sessions]\npool = 16\n");
+    let put = ["script", "put", "average", "demo/average.R", "--access", "anonymous", "--data"];
+    let put = Command::new(env!("CARGO_BIN_EXE_offshoot")).args(put).arg(server.folder.path().join("data")).status().unwrap();
+    assert!(put.success());
+    let form = "rscript=average&robjects=average&inputs={\"numbers\":{\"value\":[1,2,6]}}";
+    let count = count_per_second(connections, |_| {
+        let mut client = server.anonymous();
+        move || drop(client.post("/deployr/r/script/execute", form))
+    });
+    println!("{:<44} {count:>10.0} /s", format!("script/execute of average, {connections} connections"));
+}
+
+/// A workspace of 100 MB, saved and loaded.
+fn project() {
+    let server = Server::start("");
+    let mut client = server.login();
+    let session = client.open();
+    client.execute(&session, "x <- runif(12.5e6)", "");
+    let save = format!("session={session}&descr=large");
+    let answer = client.post("/deployr/r/session/project/save", &save);
+    let id = between(&answer, "\"value\":\"", "\"");
+    report("save a project of 100 MB", median((0..5).map(|_| timed(|| client.post("/deployr/r/session/project/save", &save)).0).collect()));
+    let load = format!("id={id}");
+    report("load a project of 100 MB", median((0..5).map(|_| timed(|| client.post("/deployr/r/project/load", &load)).0).collect()));
 }
 
 /// How long after its time limit an operation stops: the limit is an interrupt like any other.
@@ -97,23 +127,29 @@ fn pss(pid: u32) -> f64 {
 }
 
 fn throughput(server: &Server, connections: usize) -> f64 {
+    count_per_second(connections, |_| {
+        let mut client = server.login();
+        let session = client.open();
+        move || drop(client.execute(&session, "x <- 1", ""))
+    })
+}
+
+/// How often the works, each on a thread of its own, are done in a second.
+fn count_per_second<W: FnMut() + Send + 'static>(threads: usize, make: impl FnMut(usize) -> W) -> f64 {
     let duration = Duration::from_secs(5);
-    let clients: Vec<_> = (0..connections).map(|_| server.login()).collect();
+    let works: Vec<_> = (0..threads).map(make).collect();
     let start = Instant::now();
-    let threads: Vec<_> = clients
-        .into_iter()
-        .map(|mut client| {
-            std::thread::spawn(move || {
-                let session = client.open();
-                let mut count = 0_u64;
-                while start.elapsed() < duration {
-                    client.execute(&session, "x <- 1", "");
-                    count += 1;
-                }
-                count
-            })
+    let count = |mut work: W| {
+        std::thread::spawn(move || {
+            let mut count = 0_u64;
+            while start.elapsed() < duration {
+                work();
+                count += 1;
+            }
+            count
         })
-        .collect();
+    };
+    let threads: Vec<_> = works.into_iter().map(count).collect();
     let total: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     total as f64 / start.elapsed().as_secs_f64()
 }
@@ -137,7 +173,7 @@ struct Server {
     child: Child,
     address: String,
     took: Duration,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -157,7 +193,7 @@ impl Server {
         first.wait().unwrap();
         let start = Instant::now();
         let (child, address) = Self::run(&mut command);
-        Self { child, address, took: start.elapsed(), _folder: folder }
+        Self { child, address, took: start.elapsed(), folder }
     }
 
     fn run(command: &mut Command) -> (Child, String) {
@@ -167,10 +203,14 @@ impl Server {
         (child, line.trim().trim_start_matches("listening on http://").to_owned())
     }
 
-    fn login(&self) -> Client {
+    fn anonymous(&self) -> Client {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut client = Client { stream: BufReader::with_capacity(1 << 20, stream), cookie: String::new() };
+        Client { stream: BufReader::with_capacity(1 << 20, stream), cookie: String::new() }
+    }
+
+    fn login(&self) -> Client {
+        let mut client = self.anonymous();
         let answer = client.post("/deployr/r/user/login", "username=admin&password=secret");
         client.cookie = between(&answer, "\"cookie\":\"", "\"");
         client

@@ -25,6 +25,10 @@ use crate::{
 
 /// Between two looks for what has changed, and for logins that have ended.
 const SWEEP: Duration = Duration::from_secs(1);
+/// The folder of running sessions, in the data folder.
+const RUN: &str = "run";
+/// The folder of published files, there too.
+const FILES: &str = "files";
 /// Between two collections of contents that nothing refers to, in sweeps.
 const COLLECTION: u64 = 600;
 
@@ -63,8 +67,8 @@ impl App {
         let data = std::path::absolute(&config.data)?;
         let store = Store::open(&data).await.with_context(|| format!("data: {}", data.display()))?;
         let lock = lock(&data)?;
-        let run = fresh_folder(&data, "run")?;
-        let files = fresh_folder(&data, "files")?;
+        let run = fresh_folder(&data, RUN)?;
+        let files = fresh_folder(&data, FILES)?;
         let sessions = Sessions::start(config.sessions.clone(), config.r.clone(), &run).await.map_err(anyhow::Error::msg)?;
         // Logins have not outlived the server that had them.
         store.object_forget(None).await?;
@@ -115,6 +119,13 @@ impl App {
         }
         self.sessions.stop(patience).await;
         self.store.close().await;
+        // What sessions that had to be killed have left.
+        for name in [RUN, FILES] {
+            let folder = self.config.data.join(name);
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || empty(&folder)).await {
+                tracing::warn!(folder = name, %error, "what is left could not be removed");
+            }
+        }
     }
 
     async fn sweep(self: Arc<Self>, mut watch: Watch, mut generation: String) {
@@ -193,8 +204,9 @@ fn may_stay(rules: &Rules, account: &str) -> bool {
 
 /// Takes the data folder for this process.
 fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
     let path = data.join("lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
     file.try_lock().map_err(|_| anyhow::anyhow!("data: another offshoot server works in {}", data.display()))?;
     Ok(file)
 }
@@ -203,11 +215,16 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
 fn fresh_folder(data: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let folder = data.join(name);
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    std::fs::create_dir(&folder)?;
+    empty(&folder)?;
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
     Ok(folder)
+}
+
+/// Makes a folder anew, without anything in it.
+fn empty(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir(folder)
 }

@@ -53,7 +53,7 @@ impl Blobs {
     /// [`StoreError`]
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(folder)?), folder: folder.to_owned() })
+        Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)), folder: folder.to_owned() })
     }
 
     /// Holds collection off, for whoever writes contents and then refers to them.
