@@ -77,7 +77,8 @@ impl Incoming {
     /// The next whole frame that has been read.
     ///
     /// # Errors
-    /// `InvalidData` when the bytes are no frame; the socket cannot be used any further.
+    /// `OutOfMemory` when a payload cannot be mapped: that frame is lost. `InvalidData` when the bytes are no
+    /// frame; the socket cannot be used any further.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let Some(Raw { header, payload, shared }) = self.decoder.next_frame().map_err(|error| invalid(&error.to_string()))? else {
@@ -161,7 +162,7 @@ pub fn send(socket: impl AsFd, header: &[u8], payload: &[u8]) -> io::Result<()> 
 /// Receives a frame from a blocking socket; `None` at the end of the stream.
 ///
 /// # Errors
-/// The system's, and `InvalidData` for what is no frame.
+/// As [`Incoming::next_frame`], and the system's.
 pub fn receive(socket: impl AsFd, incoming: &mut Incoming) -> io::Result<Option<Frame>> {
     loop {
         if let Some(frame) = incoming.next_frame()? {

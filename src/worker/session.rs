@@ -1,6 +1,6 @@
 //! A worker's life: read a command, carry it out, reply.
 
-use std::{cell::RefCell, ffi::CString, os::unix::net::UnixStream, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, ffi::CString, io, os::unix::net::UnixStream, path::PathBuf, rc::Rc};
 
 use uuid::Uuid;
 
@@ -49,7 +49,15 @@ impl Worker {
     pub fn run(self) -> ! {
         let mut incoming = Incoming::default();
         self.reply(&Reply::Hello, &[]);
-        while let Ok(Some(frame)) = channel::receive(&*self.socket, &mut incoming) {
+        loop {
+            let frame = match channel::receive(&*self.socket, &mut incoming) {
+                Ok(Some(frame)) => frame,
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                    self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), &[]);
+                    continue;
+                }
+                Ok(None) | Err(_) => break,
+            };
             fork::watch_supervisor(true);
             r::interrupt::clear();
             confine::allow_cpu(self.cpu_seconds);

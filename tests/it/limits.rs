@@ -98,3 +98,13 @@ async fn idle_sessions_end_and_busy_ones_do_not() {
     );
     assert_eq!(long.await.unwrap(), "done");
 }
+
+#[tokio::test]
+async fn what_does_not_fit_in_a_sessions_memory_is_refused_and_the_session_lives() {
+    let server = Server::start("[sessions]\npool = 1\nmemory_mib = 40");
+    let session = Client::admin(&server).await.session().await;
+    let inputs = format!("{{\"x\":{{\"value\":\"{}\"}}}}", "x".repeat(50 << 20));
+    let reply = session.post("object/push", &[("inputs", &inputs)]).await;
+    assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (200, Some("what was sent does not fit in the session's memory")));
+    assert_eq!(session.value("1").await["value"], 1);
+}
