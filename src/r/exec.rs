@@ -76,7 +76,9 @@ fn mark_error_text(byte: u8) -> u8 {
 pub fn last_error() -> String {
     // SAFETY: R returns a static buffer that is always terminated; nothing else runs while it is copied.
     let text = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_string_lossy();
+    // The calls that led there are not part of what is wrong (`showErrorCalls` in R's options).
     let text = text.trim_end();
+    let text = text.rsplit_once('\n').filter(|(_, last)| last.starts_with("Calls: ")).map_or(text, |(message, _)| message);
     let message = match text.strip_prefix("Error in ") {
         Some(rest) => rest.split_once(" : ").map_or(rest, |(_, message)| message),
         None => text.strip_prefix("Error: ").unwrap_or(text),

@@ -255,3 +255,41 @@ async fn unknown_call_and_format() {
     ));
     golden.check("unknown_call_and_format");
 }
+
+/// The calls of the 1.x clients that the guide does not have.
+#[tokio::test]
+async fn further_calls() {
+    let server = Server::start("[sessions]\npool = 1");
+    let client = Client::admin(&server).await;
+    let session = client.session().await;
+    let named = ("session", session.id.as_str());
+    session.run("cat('made', file = 'made.txt'); plot(1); x <- 1; save(x, file = 'x.rData')").await;
+    let mut golden = Golden::new();
+    for path in ["/r/session/file/list", "/r/session/artifact/list"] {
+        golden.call(&client, Method::GET, path, &[named]).await;
+    }
+    golden.call(&client, Method::GET, "/r/session/file/download", &[named, ("name", "made.txt")]).await;
+    golden.call(&client, Method::GET, "/r/session/file/download", &[named, ("name", "../made.txt")]).await;
+    golden.call(&client, Method::GET, "/r/session/artifact/download", &[named, ("name", "absent.png")]).await;
+    golden.call(&client, Method::POST, "/r/session/file/save", &[named, ("name", "made.txt"), ("descr", "kept.txt")]).await;
+    golden.call(&client, Method::POST, "/r/repository/file/upload", &[("name", "sent.txt"), ("file", "sent")]).await;
+    golden.call(&client, Method::POST, "/r/file/upload", &[("name", "guide.txt"), ("file", "sent")]).await;
+    golden.call(&client, Method::POST, "/r/session/file/upload", &[named, ("name", "sent.txt"), ("file", "sent")]).await;
+    golden.call(&client, Method::POST, "/r/session/object/upload", &[named, ("name", "junk.rData"), ("file", "junk")]).await;
+    golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk"), ("file", "junk")]).await;
+    golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk")]).await;
+    golden.call(&client, Method::GET, "/r/repository/file/list", &[]).await;
+    let files = client.get("/r/repository/file/list", &[]).await.success();
+    let id = files["files"]["kept.txt"]["value"].as_str().unwrap().to_owned();
+    golden.call(&client, Method::POST, "/r/session/file/load", &[named, ("id", &id)]).await;
+    golden.call(&client, Method::GET, "/r/repository/file/download", &[("id", &id)]).await;
+    golden.call(&client, Method::GET, "/r/repository/object/download", &[("id", "CBNRY-x")]).await;
+    // The second of each two finds it gone.
+    golden.call(&client, Method::POST, "/r/repository/file/delete", &[("id", &id)]).await;
+    golden.call(&client, Method::POST, "/r/session/file/delete", &[named, ("name", "made.txt")]).await;
+    golden.call(&client, Method::POST, "/r/session/artifact/delete", &[named, ("name", "unnamedplot001.png")]).await;
+    let project = session.post("project/save", &[("descr", "p")]).await.success();
+    let id = project["projects"]["p"]["value"].as_str().unwrap().to_owned();
+    golden.call(&client, Method::POST, "/r/project/artifacts", &[("id", &id)]).await;
+    golden.check("further_calls");
+}

@@ -1,6 +1,7 @@
 //! The RevoDeployR dialect: who may call what, and each exchange as it is on the wire.
 
 mod access;
+mod clients;
 mod files;
 mod golden;
 mod guide;
