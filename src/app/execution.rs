@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{App, Failure};
+use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
     session::{Boundary, Opening, Session, Stop, actor::Admission},
@@ -110,6 +110,7 @@ impl App {
     /// # Errors
     /// [`Failure`]
     pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<Outcome, Failure> {
+        run.preload.iter().try_for_each(require_data)?;
         let turn = session.turn(Admission::Immediate)?;
         let mut preload = Vec::with_capacity(run.preload.len());
         for object in run.preload {

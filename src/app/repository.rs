@@ -133,9 +133,7 @@ impl App {
     /// # Errors
     /// [`Failure`]
     pub async fn load_object(&self, session: &Arc<Session>, object: &Object) -> Result<Vec<String>, Failure> {
-        if object.kind == Kind::File {
-            return Err(Failure::Invalid(format!("{} is a file, and not an R object.", object.name)));
-        }
+        require_data(object)?;
         self.load_upload(session, &object.name, &object.blob).await
     }
 
@@ -203,5 +201,13 @@ impl App {
             Reply::Removed(false) => Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))),
             _ => Err(Failure::Worker),
         }
+    }
+}
+
+/// That something is R data. Whoever may bring no code of their own may bring files, and not load them.
+pub(super) fn require_data(object: &Object) -> Result<(), Failure> {
+    match object.kind {
+        Kind::File => Err(Failure::Invalid(format!("The file {:?} is not an R object.", object.name))),
+        Kind::Object | Kind::Workspace => Ok(()),
     }
 }

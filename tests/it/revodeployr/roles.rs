@@ -66,3 +66,24 @@ async fn a_role_that_is_taken_away_is_missed_within_a_moment() {
     store.account_change("fallen", &change(None, Some(false))).await.unwrap();
     while session.get("ping", &[]).await.status != 401 {}
 }
+
+/// R data can hold functions that take the place of those a script calls.
+#[tokio::test]
+async fn a_role_without_code_cannot_bring_it_as_a_file() {
+    let server = Server::start("[sessions]\npool = 1");
+    server.script("means", "mean(1:3)", "authenticated").await;
+    server.account("basic", &["BASIC_USER"]).await;
+    let coder = Client::admin(&server).await.session().await;
+    coder.run("mean <- function(...) system('true'); save(mean, file = 'm.rData')").await;
+    let data = coder.get("file/download", &[("name", "m.rData")]).await.body;
+    let basic = Client::login(&server, "basic", PASSWORD).await;
+    let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(data).file_name("m.rData"));
+    let sent = read(basic.request(Method::POST, "/r/repository/file/upload").multipart(form)).await.success();
+    let id = sent["files"]["m.rData"]["value"].as_str().unwrap();
+    for id in [id.to_owned(), id.replace("CFILE", "CBNRY")] {
+        let reply = basic.post("/r/script/execute", &[("rscript", "means"), ("preload", &id)]).await;
+        assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (400, Some("The file \"m.rData\" is not an R object.")));
+        assert_eq!(basic.session().await.post("object/load", &[("id", &id)]).await.status, 400);
+    }
+    basic.post("/r/script/execute", &[("rscript", "means")]).await.success();
+}
