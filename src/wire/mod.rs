@@ -7,6 +7,7 @@
 //! Start reading at [`value`], then [`typed`].
 
 pub mod condition;
+pub mod names;
 pub mod number;
 pub mod out;
 pub mod selection;
@@ -15,6 +16,7 @@ pub mod time;
 pub mod typed;
 pub mod value;
 
+pub use names::Names;
 pub use out::Out;
 pub use selection::{Detail, Encoding, MissingObject};
 pub use text::Text;

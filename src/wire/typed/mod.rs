@@ -11,16 +11,14 @@
 //! [`json`] and [`xml`] write it; what the two have in common stands here.
 
 pub mod json;
-mod names;
 pub mod xml;
 
 use jiff::tz::TimeZone;
 
-pub use names::Names;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, Out, Shape, Storage, Text, Value,
+    Class, Names, Out, Shape, Storage, Text, Value,
     time::{DATE_FORMAT, DATE_TIME_FORMAT},
     value::NA_INTEGER,
 };
