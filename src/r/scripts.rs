@@ -4,12 +4,17 @@ use std::{cell::Cell, ffi::CStr};
 
 use libR_sys::{R_BaseEnv, R_NewEnv, R_PreserveObject, Rf_eval, Rf_lang1, Rf_lang2, Rf_protect, Rf_unprotect, SEXP};
 
-use super::{conditions, eval, exec::protect_quietly, strings};
+use super::{
+    conditions, eval,
+    exec::{R, protect_quietly},
+    strings,
+};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
+    ("json.R", include_str!("../../r-init/json.R")),
 ];
 
 thread_local! {
@@ -36,6 +41,12 @@ pub(super) fn load() -> Result<(), String> {
     protect_quietly(|r| conditions::install(r, environment))
 }
 
+/// Evaluates a call of a function of `r-init/`; the answer is not protected.
+pub(super) fn eval(_: R, call: SEXP) -> SEXP {
+    // SAFETY: inside `protect`; the call is its caller's to protect.
+    unsafe { Rf_eval(call, ENVIRONMENT.get()) }
+}
+
 /// Calls a function of `r-init/` without arguments, for its effect.
 ///
 /// # Errors
@@ -45,7 +56,7 @@ pub fn call(function: &CStr) -> Result<(), String> {
         // SAFETY: inside `protect`; the call is protected while it is evaluated.
         unsafe {
             let call = Rf_protect(Rf_lang1(strings::symbol(r, function)));
-            Rf_eval(call, ENVIRONMENT.get());
+            eval(r, call);
             Rf_unprotect(1);
         }
     })
@@ -62,7 +73,7 @@ pub fn ask(function: &CStr, argument: &str) -> Result<String, String> {
         unsafe {
             let argument = Rf_protect(strings::scalar(r, argument));
             let call = Rf_protect(Rf_lang2(strings::symbol(r, function), argument));
-            let answer = Rf_eval(call, ENVIRONMENT.get());
+            let answer = eval(r, call);
             R_PreserveObject(answer);
             Rf_unprotect(2);
             answer

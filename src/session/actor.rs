@@ -358,7 +358,7 @@ impl Actor {
                         Some((reply, payload)) => {
                             self.worker.console.finish(|_, text| printed.push(text));
                             let console = self.printed.take();
-                            if matches!(reply, Reply::Executed(_)) {
+                            if matches!(reply, Reply::Executed(_) | Reply::Evaluated(_)) {
                                 session.set_output(&console);
                             }
                             Ok(Answer { reply, payload, console, stopped })

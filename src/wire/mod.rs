@@ -4,9 +4,11 @@
 //! `crate::r::view` in a worker, plain Rust values in this module's tests. The writers push text into an
 //! [`Out`] and allocate nothing else, because in a worker they run in frames that R may leave by longjmp.
 //!
-//! Start reading at [`value`], then [`typed`].
+//! Start reading at [`value`], then [`typed`] and [`jsonlite`]: the two forms in which values go out.
 
+pub mod base64;
 pub mod condition;
+pub mod jsonlite;
 pub mod names;
 pub mod number;
 pub mod out;
@@ -18,6 +20,6 @@ pub mod value;
 
 pub use names::Names;
 pub use out::Out;
-pub use selection::{Detail, Encoding, MissingObject};
+pub use selection::{Detail, Encoding, MissingObject, ValueEncoding};
 pub use text::Text;
 pub use value::{Class, Shape, Storage, Value};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::wire::{Detail, Encoding, MissingObject, condition::Condition};
+use crate::wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition};
 
 /// What one session may use. `None` is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,14 @@ pub enum Exit {
 pub enum Request {
     /// Evaluate the code in the payload.
     Execute(Execute),
+    /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL when there
+    /// is no statement. Nothing is printed by itself.
+    Evaluate(Use),
+    /// Bind the value in the payload, a stream of R's `serialize()`, to a name.
+    Assign {
+        /// The name.
+        name: String,
+    },
     /// Write out objects.
     Objects {
         /// Which; `None` for all that `ls()` shows.
@@ -119,6 +127,15 @@ pub struct Execute {
     pub publish: Vec<String>,
 }
 
+/// What becomes of the value of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Use {
+    /// It is the payload of the reply.
+    Return(ValueEncoding),
+    /// It is bound to this name in the global environment.
+    Assign(String),
+}
+
 /// From a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
@@ -126,6 +143,10 @@ pub enum Reply {
     Hello,
     /// To [`Request::Execute`]; the payload is the objects.
     Executed(Executed),
+    /// To [`Request::Evaluate`]; the payload is the value, if it was to be returned and nothing failed.
+    Evaluated(Evaluated),
+    /// To [`Request::Assign`]: the name is bound.
+    Assigned,
     /// To [`Request::Objects`]; the payload is the objects.
     Objects {
         /// Those that are not in it.
@@ -154,6 +175,17 @@ pub struct Executed {
     pub changed: Vec<ChangedFile>,
     /// Files that were published: unnamed plots first, then those asked for.
     pub published: Vec<PublishedFile>,
+}
+
+/// What an evaluation for a value did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// How it ended. A value that cannot be written or bound is an error as well.
+    pub ending: Ending,
+    /// Warnings and messages, in order.
+    pub conditions: Vec<Condition>,
+    /// Warnings and messages beyond the number that is kept.
+    pub dropped_conditions: u64,
 }
 
 /// How an evaluation ended.

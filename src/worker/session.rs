@@ -7,11 +7,15 @@ use super::{
     confine, files,
     files::Snapshot,
     fork,
-    protocol::{self, Ending, Execute, Executed, PublishedFile, Reply, Request, folder},
+    protocol::{self, Ending, Evaluated, Execute, Executed, PublishedFile, Reply, Request, Use, folder},
 };
 use crate::{
     r,
-    wire::{Detail, Encoding},
+    r::preserved::Preserved,
+    wire::{
+        Detail, Encoding,
+        condition::{Condition, Severity},
+    },
 };
 
 thread_local! {
@@ -69,6 +73,8 @@ impl Worker {
     fn answer(&self, frame: &Frame) -> (Reply, Vec<u8>) {
         match protocol::decode::<Request>(&frame.header) {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
+            Some(Request::Evaluate(wanted)) => evaluate(&wanted, frame.payload.as_ref()),
+            Some(Request::Assign { name }) => (assign(&name, frame.payload.as_ref()), Vec::new()),
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
             Some(Request::Remove { name }) => (remove(&name), Vec::new()),
             Some(Request::End) => r::console::end_session(),
@@ -81,14 +87,9 @@ impl Worker {
             return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
         };
         let before = Snapshot::of(&self.work);
-        let ending = match r::eval::parse(code) {
-            Err(error) => Ending::SyntaxError { message: error.message, line: error.line, column: error.column },
-            Ok(code) => match r::eval::run(&code, execute.print) {
-                r::eval::Ending::Completed => Ending::Completed,
-                r::eval::Ending::Failed(condition) => Ending::Failed(condition),
-                r::eval::Ending::Interrupted => Ending::Interrupted,
-                r::eval::Ending::CpuLimit => Ending::CpuLimit,
-            },
+        let ending = match parse(code) {
+            Ok(code) => r::eval::run(&code, execute.print).into(),
+            Err(ending) => ending,
         };
         fork::end_if_child();
         let recorded = r::conditions::take();
@@ -113,6 +114,63 @@ impl Worker {
     fn publish(&self, name: &str) -> Option<PublishedFile> {
         files::publish(&self.work, &self.published, name)
     }
+}
+
+/// Parses code; code that does not parse ends its evaluation.
+fn parse(code: &str) -> Result<r::eval::Code, Ending> {
+    r::eval::parse(code).map_err(|error| Ending::SyntaxError { message: error.message, line: error.line, column: error.column })
+}
+
+impl From<r::eval::Ending> for Ending {
+    fn from(ending: r::eval::Ending) -> Self {
+        match ending {
+            r::eval::Ending::Completed => Self::Completed,
+            r::eval::Ending::Failed(condition) => Self::Failed(condition),
+            r::eval::Ending::Interrupted => Self::Interrupted,
+            r::eval::Ending::CpuLimit => Self::CpuLimit,
+        }
+    }
+}
+
+fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Vec<u8>) {
+    let Ok(code) = std::str::from_utf8(code) else {
+        return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
+    };
+    let value = value(code, wanted);
+    fork::end_if_child();
+    let recorded = r::conditions::take();
+    r::graphics::close_unnamed();
+    let written = value.and_then(|value| match wanted {
+        Use::Return(encoding) => r::encode::value(&value, *encoding).map_err(failed),
+        Use::Assign(_) => Ok(Vec::new()),
+    });
+    let (ending, bytes) = written.map_or_else(|ending| (ending, Vec::new()), |bytes| (Ending::Completed, bytes));
+    let evaluated = Evaluated { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64 };
+    (Reply::Evaluated(evaluated), bytes)
+}
+
+/// The value of the last statement, bound to its name if it is to have one.
+fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
+    let name = match wanted {
+        Use::Return(_) => None,
+        Use::Assign(name) => Some(symbol(name).map_err(failed)?),
+    };
+    Ok(r::eval::value(&parse(code)?, name.as_deref())?)
+}
+
+/// An error that R has not signalled.
+fn failed(message: String) -> Ending {
+    Ending::Failed(Condition { severity: Severity::Error, message, call: String::new(), classes: Vec::new() })
+}
+
+fn assign(name: &str, serialized: &[u8]) -> Reply {
+    let assigned = symbol(name).and_then(|name| r::objects::assign(&name, &r::serialize::read(serialized)?));
+    assigned.map_or_else(Reply::Refused, |()| Reply::Assigned)
+}
+
+/// A name as R takes it; what else is wrong with it, R says.
+fn symbol(name: &str) -> Result<CString, String> {
+    CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
 }
 
 fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Vec<u8>) {
