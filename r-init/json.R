@@ -37,6 +37,11 @@ json_list <- function(value) {
   if (is.function(value)) as.list(value) else as.vector(value, mode = "list")
 }
 
+json_row_names <- function(value) {
+  value[["_row"]] <- attr(value, "row.names")
+  value
+}
+
 json_slots <- function(value) {
   names <- methods::slotNames(value)
   slots <- attributes(value)

@@ -152,6 +152,7 @@ fn function(question: Question) -> &'static CStr {
         Question::DeparseCall => c"json_deparse_call",
         Question::DeparseFirst => c"json_deparse_first",
         Question::List => c"json_list",
+        Question::RowNames => c"json_row_names",
         Question::Geometry => c"json_geometry",
         Question::Slots => c"json_slots",
         Question::ClassSlots => c"json_class_slots",

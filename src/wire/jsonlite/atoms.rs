@@ -195,7 +195,7 @@ fn each_day<'a, V: Object<'a>>(dates: V, from: usize, to: usize, mut each: impl 
     } else {
         dates.doubles(from, to, |piece| {
             for &day in piece {
-                each((!day.is_nan()).then_some(day));
+                each((!is_na(day)).then_some(day));
             }
         });
     }

@@ -11,8 +11,6 @@ use super::{
     object::{Object, Question, Type},
     text::push_string,
 };
-use crate::wire::Text;
-
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column<V> {
@@ -121,11 +119,8 @@ impl<'a, V: Object<'a>> Column<V> {
     }
 
     fn factor(value: V) -> Prepared<V> {
-        if matches!(value.class_at(0).bytes(), b"factor" | b"ordered") && value.type_of() == Type::Integer {
-            Ok(Self::atoms(value, Atoms::Labels))
-        } else {
-            Self::answer(value, Question::Text)
-        }
+        let known = matches!(value.class_at(0).bytes(), b"factor" | b"ordered") && value.levels() > 0;
+        if known && value.type_of() == Type::Integer { Ok(Self::atoms(value, Atoms::Labels)) } else { Self::answer(value, Question::Text) }
     }
 
     fn function(value: V) -> Prepared<V> {
@@ -203,21 +198,17 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         }
         self.descend()?;
         let named = value.is_named() || value.is_empty();
-        let labels = if named && are_labels(row_names) { Some(row_names) } else { None };
-        // jsonlite gives the row names to a column of this name, and makes one if there is none.
-        let labelled = labels.and((0..value.len()).find(|&at| value.name(at).bytes() == ROW_NAMES.as_bytes()));
-        let columns = value.len() + usize::from(labels.is_some() && labelled.is_none());
+        let labelled = named && are_labels(row_names);
+        let value = if labelled { value.ask(Question::RowNames).ok_or(Unencodable::Refused)? } else { value };
+        let columns = value.len();
         let first = self.reserve_columns(Column::new(value, Kind::Null, 1), columns)?;
         if named {
             self.push_keys(value, first);
         }
         for at in 0..columns {
-            let key = self.scratch.columns[first + at].key;
-            let column = match labels {
-                Some(labels) if at == labelled.unwrap_or(value.len()) => Column::atoms(labels, Atoms::Text),
-                _ => self.column(value.element(at), unbox)?,
-            };
-            self.scratch.columns[first + at] = Column { key, ..column.in_frame(rows)? };
+            let column = self.column(value.element(at), unbox)?.in_frame(rows)?;
+            let place = &mut self.scratch.columns[first + at];
+            *place = Column { key: place.key, ..column };
         }
         self.depth -= 1;
         Ok(Column::new(value, Kind::Records { first, columns, named }, rows))
@@ -249,15 +240,12 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         let names = &mut names[self.depth];
         for (at, column) in columns[first..].iter_mut().enumerate() {
             let start = keys.len();
-            push_string(keys, if at < frame.len() { names.key(frame, at) } else { Text::of(ROW_NAMES) });
+            push_string(keys, names.key(frame, at));
             keys.byte(b':');
             column.key = (start, keys.len());
         }
     }
 }
-
-/// The column that jsonlite adds for row names.
-const ROW_NAMES: &str = "_row";
 
 /// Whether row names are more than numbers.
 fn are_labels<'a, V: Object<'a>>(names: V) -> bool {

@@ -108,6 +108,8 @@ pub enum Question {
     DeparseFirst,
     /// The elements of a pairlist, or a function's arguments and body, as a list.
     List,
+    /// The data frame with its row names as one more column.
+    RowNames,
     /// Spatial features as lists.
     Geometry,
     /// The attributes as a list, or NULL.
