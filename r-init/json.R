@@ -1,10 +1,11 @@
 # What R has to be asked while a value is written as JSON by the rules of package jsonlite (src/wire/jsonlite).
 # Each question is a function of the value, and calls what jsonlite calls.
 
-# The answer in a list, or NULL when the question fails. The first `passed` classes have been tried, and are gone.
+# The answer in a list, or NULL when the question fails. The first `passed` classes have been tried, and are gone;
+# those of an environment stay as they are, since it is no copy that would lose them.
 json_answer <- function(question, value, passed) {
   tryCatch({
-    if (passed > 0L) value <- structure(value, class = class(value)[-seq_len(passed)])
+    if (passed > 0L && !is.environment(value)) value <- structure(value, class = class(value)[-seq_len(passed)])
     list(question(value))
   }, error = function(condition) NULL)
 }
@@ -62,8 +63,7 @@ json_serialized <- function(value) serialize(unclass(value), NULL)
 
 # The classes that a class extends, the nearest first; S3 classes have some when they are registered.
 json_superclasses <- function(class) {
-  definition <- methods::getClassDef(class)
-  if (!is.null(definition)) names(definition@contains)
+  tryCatch(names(methods::getClassDef(class)@contains), error = function(condition) NULL)
 }
 
 # Spatial features as GeoJSON has them: a geometry is its kind and its coordinates.

@@ -6,9 +6,9 @@ use std::{
 };
 
 use libR_sys::{
-    INTEGER, IS_S4_OBJECT, PRINTNAME, R_BaseEnv, R_DimSymbol, R_NilValue, R_QuoteSymbol, R_RowNamesSymbol, RAW, Rf_ScalarInteger,
-    Rf_ScalarString, Rf_eval, Rf_getAttrib, Rf_lang2, Rf_lang4, Rf_protect, Rf_type2char, Rf_unprotect, SEXP, SEXPTYPE, STRING_ELT, TYPEOF,
-    VECTOR_ELT,
+    INTEGER, IS_S4_OBJECT, PRINTNAME, R_BaseEnv, R_CheckUserInterrupt, R_DimSymbol, R_NilValue, R_QuoteSymbol, R_RowNamesSymbol, RAW,
+    Rf_ScalarInteger, Rf_ScalarString, Rf_eval, Rf_getAttrib, Rf_lang2, Rf_lang4, Rf_protect, Rf_type2char, Rf_unprotect, SEXP, SEXPTYPE,
+    STRING_ELT, TYPEOF, VECTOR_ELT,
 };
 
 use super::{
@@ -101,8 +101,13 @@ impl<'a> Object<'a> for RValue<'a> {
     }
 
     fn element(self, at: usize) -> Self {
-        // SAFETY: asked only of lists, below their length; the element lives as long as its list.
-        unsafe { Self::as_it_is(self.token(), VECTOR_ELT(self.value(), index(at))) }
+        // SAFETY: inside `protect`, as the token shows. Asked only of lists, below their length; the element lives
+        // as long as its list.
+        unsafe {
+            // What takes long is long lists: R's own loops look for an interrupt as often.
+            R_CheckUserInterrupt();
+            Self::as_it_is(self.token(), VECTOR_ELT(self.value(), index(at)))
+        }
     }
 
     fn row_names(self) -> Self {

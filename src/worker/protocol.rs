@@ -180,7 +180,8 @@ pub struct Executed {
 /// What an evaluation for a value did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// How it ended. A value that cannot be written or bound is an error as well.
+    /// How it ended. A value that cannot be bound or written is an error as well, and so is what stopped the
+    /// writing.
     pub ending: Ending,
     /// Warnings and messages, in order.
     pub conditions: Vec<Condition>,

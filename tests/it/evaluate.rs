@@ -22,7 +22,7 @@ struct Live {
 
 impl Live {
     async fn start() -> Self {
-        let core = Core::start(|_| ()).await;
+        let core = Core::start(|config| config.sessions.memory_mib = 64).await;
         let session = core.sessions.open("someone", None).await.unwrap();
         Self { _core: core, session }
     }
@@ -129,6 +129,18 @@ async fn values_are_bound_by_the_evaluation_itself() {
     assert_eq!(live.error(assign(""), "2").await, "attempt to use zero-length variable name");
     assert_eq!(live.error(assign("a\0b"), "ran <- TRUE").await, "a name cannot contain a NUL character");
     assert_eq!(live.json("exists('ran')").await, "false");
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_into_memory_is_an_error() {
+    let live = Live::start().await;
+    live.json("x <- rep(pi, 3e6); NULL").await;
+    assert_eq!(live.error(JSON, "x").await, "the value, as JSON, does not fit in the session's memory");
+    assert_eq!(
+        live.error(Use::Return(ValueEncoding::Rds), "list(x, x, x)").await,
+        "the value, serialized, does not fit in the session's memory"
+    );
+    assert_eq!(live.json("length(x)").await, "3000000");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! is that vector of strings before it is written.
 
 use super::{
-    Scratch, Unencodable, Writer,
+    MAX_DEPTH, Scratch, Unencodable, Writer,
     atoms::{Atoms, are_plain_days},
     method::{Method, method, without_class},
     object::{Object, Question, Type},
@@ -103,6 +103,9 @@ impl<'a, V: Object<'a>> Column<V> {
         if dimensions.len() < 2 {
             return Ok(Self::new(value, Kind::Vector, 1));
         }
+        if dimensions.len() > MAX_DEPTH {
+            return Err(Unencodable::Depth);
+        }
         let size = dimensions.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
         if Some(Self::vector(value)?.count) != size {
             return Err(Unencodable::Malformed);
@@ -188,13 +191,13 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
     }
 
     fn frame(&mut self, value: V, unbox: bool) -> Prepared<V> {
-        if value.type_of() != Type::List {
-            return Err(Unencodable::Malformed);
-        }
         let row_names = value.row_names();
         let rows = row_names.len();
         if rows == 0 {
             return Ok(Column::new(value, Kind::Items, 0));
+        }
+        if value.type_of() != Type::List {
+            return Err(Unencodable::Malformed);
         }
         self.descend()?;
         let named = value.is_named() || value.is_empty();

@@ -1,6 +1,6 @@
 //! JSON as R's package jsonlite writes it, byte for byte.
 //!
-//! [`write`] follows `toJSON(x, auto_unbox = TRUE, null = "null", na = "null", digits = NA)`:
+//! [`write()`] follows `toJSON(x, auto_unbox = TRUE, null = "null", na = "null", digits = NA)`:
 //!
 //! | R value | JSON |
 //! |---|---|
@@ -19,12 +19,16 @@
 //! What it cannot write, [`write_serialized`] writes as `serializeJSON(x)` does: type, attributes and value of
 //! everything, `{"type":"double","attributes":{},"value":[1]}`.
 //!
-//! The rules are those of jsonlite 1.8; one file each for which method writes a value ([`method`]), how its
-//! elements are found ([`column`]), and how they are written ([`atoms`], [`number`], [`text`]). Methods that other
-//! packages add to jsonlite are not known here. Strings that are not UTF-8 are mended, as everywhere in
-//! [`crate::wire`], where jsonlite would write them as they are.
+//! The rules are those of jsonlite 1.8; one file each for which method writes a value (`method`), how its
+//! elements are found (`column`), and how they are written (`atoms`, `number`, `text`).
 //!
-//! Start reading at [`object`], then [`column`].
+//! On purpose, it is not the same in a few corners. Methods that other packages add to jsonlite are not known.
+//! Strings that are not UTF-8 are mended, as everywhere in [`crate::wire`], where jsonlite writes them as they are
+//! or fails. Names that are the same in two encodings get their suffix, where R sometimes sees them as two. An
+//! environment keeps its classes, which jsonlite takes off it for good. A class attribute that names a basic type
+//! which the value is not (`structure(1L, class = "character")`) does not convert it.
+//!
+//! Start reading at [`Object`], then `column`.
 
 mod atoms;
 mod column;

@@ -16,7 +16,7 @@ pub(super) fn push_significant(out: &mut Out, number: f64) {
             return;
         }
     }
-    Digits::of(number, 15).push(out);
+    Decimal::significant(number).push(out, 15);
 }
 
 /// Appends a finite double with at most 8 decimals, or in the range where those say little with 9 or 15
@@ -24,9 +24,9 @@ pub(super) fn push_significant(out: &mut Out, number: f64) {
 pub(super) fn push_decimals(out: &mut Out, number: f64) {
     let size = number.abs();
     if size <= 1e-5 {
-        Digits::of(number, 9).push(out);
+        Decimal::exact(number, 9).push(out, 9);
     } else if size >= f64::from(i32::MAX) {
-        Digits::of(number, 15).push(out);
+        Decimal::significant(number).push(out, 15);
     } else {
         push_fixed(out, number);
     }
@@ -67,92 +67,123 @@ fn push_fixed(out: &mut Out, number: f64) {
     out.push(&text[..text.len() - zeros]);
 }
 
-/// The significant digits of a double, correctly rounded, without the zeros at their end.
-struct Digits {
+/// A decimal number without zeros at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decimal {
     negative: bool,
-    digits: [u8; 15],
-    count: usize,
-    /// The power of ten of the first digit.
+    /// The digits.
+    digits: u64,
+    /// The power of ten of the last of them.
     exponent: i32,
-    /// How many digits were asked for.
-    precision: i32,
 }
 
-impl Digits {
-    fn of(number: f64, precision: u8) -> Self {
-        let mut text = Line::default();
-        // `-1.25000000000000e-7`: exact for any number of digits. A line has room for 15 of them.
-        let _ = write!(text, "{:.*e}", usize::from(precision) - 1, number);
-        let mut found = Self { negative: false, digits: [b'0'; 15], count: 0, exponent: 0, precision: i32::from(precision) };
-        let mut bytes = text.written().iter();
-        let mut downwards = false;
+impl Decimal {
+    /// A double, correctly rounded to 15 digits.
+    fn significant(number: f64) -> Self {
+        // Below the normal range a double has fewer digits than are asked for.
+        let shortest = if number.is_normal() { Self::shortest(number).rounded() } else { None };
+        shortest.unwrap_or_else(|| Self::exact(number, 15))
+    }
+
+    /// A double, correctly rounded to so many digits, up to 17.
+    fn exact(number: f64, precision: u8) -> Self {
+        let mut line = Line::default();
+        // A line has room for the digits, the point, a sign and the exponent.
+        let _ = write!(line, "{:.*e}", usize::from(precision) - 1, number);
+        Self::read(line.written())
+    }
+
+    /// The fewest digits that read back as the same double, and of those the nearest; 17 at the most.
+    fn shortest(number: f64) -> Self {
+        Self::read(zmij::Buffer::new().format_finite(number).as_bytes())
+    }
+
+    /// Reads a number of up to 19 digits: `-0.00123`, `1.5e-7`.
+    fn read(text: &[u8]) -> Self {
+        let mut read = Self { negative: false, digits: 0, exponent: 0 };
+        let mut fraction = false;
+        let mut bytes = text.iter();
         for &byte in bytes.by_ref() {
             match byte {
-                b'-' => found.negative = true,
+                b'-' => read.negative = true,
+                b'.' => fraction = true,
                 b'e' => break,
-                b'0'..=b'9' if found.count < found.digits.len() => {
-                    found.digits[found.count] = byte;
-                    found.count += 1;
+                _ => {
+                    read.digits = read.digits * 10 + u64::from(byte - b'0');
+                    read.exponent -= i32::from(fraction);
                 }
-                _ => {}
             }
         }
+        let (mut power, mut sign) = (0, 1);
         for &byte in bytes {
             match byte {
-                b'-' => downwards = true,
-                _ => found.exponent = found.exponent * 10 + i32::from(byte - b'0'),
+                b'-' => sign = -1,
+                b'+' => {}
+                _ => power = power * 10 + i32::from(byte - b'0'),
             }
         }
-        if downwards {
-            found.exponent = -found.exponent;
-        }
-        while found.count > 1 && found.digits[found.count - 1] == b'0' {
-            found.count -= 1;
-        }
-        found
+        read.exponent += sign * power;
+        read.without_zeros()
     }
 
-    /// Appends the digits in the form that `%g` chooses: with an exponent when that is below -4 or not below
-    /// the precision.
-    fn push(&self, out: &mut Out) {
+    fn without_zeros(mut self) -> Self {
+        if self.digits == 0 {
+            self.exponent = 0;
+        }
+        while self.digits != 0 && self.digits.is_multiple_of(10) {
+            self.digits /= 10;
+            self.exponent += 1;
+        }
+        self
+    }
+
+    /// The shortest digits of a double, rounded to 15: those of the double itself, rounded. `None` where the
+    /// shortest digits are the middle between two such numbers, as the double may lie on either side of it.
+    ///
+    /// A middle has one digit more than what it is the middle of. If one lay between the double and its shortest
+    /// digits, it would read back as the double, and be shorter than those, or as short and nearer.
+    fn rounded(self) -> Option<Self> {
+        const LIMIT: u64 = 1_000_000_000_000_000;
+        let (unit, exponent) = match self.digits {
+            0..LIMIT => return Some(self),
+            digits if digits < 10 * LIMIT => (10, self.exponent + 1),
+            _ => (100, self.exponent + 2),
+        };
+        let rest = self.digits % unit;
+        if rest == unit / 2 {
+            return None;
+        }
+        Some(Self { digits: self.digits / unit + u64::from(rest > unit / 2), exponent, ..self }.without_zeros())
+    }
+
+    /// Appends the number in the form that `%g` chooses for a precision: with an exponent when that of the first
+    /// digit is below -4 or not below the precision.
+    fn push(self, out: &mut Out, precision: i32) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(self.digits).as_bytes();
+        let exponent = self.exponent + i32::try_from(digits.len()).unwrap_or(0) - 1;
+        let mut line = Line::default();
         if self.negative {
-            out.byte(b'-');
+            line.push(b"-");
         }
-        let digits = &self.digits[..self.count];
-        if self.exponent < -4 || self.exponent >= self.precision {
-            push_with_point(out, digits, 1);
-            out.push(if self.exponent < 0 { b"e-" } else { b"e+" });
-            let exponent = self.exponent.unsigned_abs();
-            if exponent < 10 {
-                out.byte(b'0');
+        if exponent < -4 || exponent >= precision {
+            line.push_with_point(digits, 1);
+            line.push(if exponent < 0 { b"e-" } else { b"e+" });
+            if exponent.abs() < 10 {
+                line.push(b"0");
             }
-            out.push(itoa::Buffer::new().format(exponent).as_bytes());
-            return;
+            line.push(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+        } else if let Ok(exponent) = usize::try_from(exponent) {
+            line.push_with_point(digits, exponent + 1);
+        } else {
+            line.push(&b"0.000"[..1 + exponent.unsigned_abs() as usize]);
+            line.push(digits);
         }
-        match usize::try_from(self.exponent) {
-            Ok(exponent) => push_with_point(out, digits, exponent + 1),
-            Err(_) => {
-                out.push(&b"0.000"[..1 + self.exponent.unsigned_abs() as usize]);
-                out.push(digits);
-            }
-        }
+        out.push(line.written());
     }
 }
 
-/// Appends digits with a point after the first `whole` of them, unless it would be the end.
-fn push_with_point(out: &mut Out, digits: &[u8], whole: usize) {
-    let (before, after) = digits.split_at(whole.min(digits.len()));
-    out.push(before);
-    for _ in before.len()..whole {
-        out.byte(b'0');
-    }
-    if !after.is_empty() {
-        out.byte(b'.');
-        out.push(after);
-    }
-}
-
-/// A short text on the stack.
+/// A short text on the stack: the longest is `-1.23456789012345e-300`.
 #[derive(Default)]
 struct Line {
     bytes: [u8; 32],
@@ -163,13 +194,32 @@ impl Line {
     fn written(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+
+    fn push(&mut self, text: &[u8]) {
+        let end = self.length + text.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(text);
+            self.length = end;
+        }
+    }
+
+    /// Appends digits with a point after the first `whole` of them, unless that is the end.
+    fn push_with_point(&mut self, digits: &[u8], whole: usize) {
+        let (before, after) = digits.split_at(whole.min(digits.len()));
+        self.push(before);
+        for _ in before.len()..whole {
+            self.push(b"0");
+        }
+        if !after.is_empty() {
+            self.push(b".");
+            self.push(after);
+        }
+    }
 }
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.length..self.length + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.length += text.len();
+        self.push(text.as_bytes());
         Ok(())
     }
 }
@@ -233,9 +283,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn digits_in_the_middle_go_where_the_double_lies() {
+        // 16 digits that end in 5: on either side of what they say, or exactly it.
+        for number in [0.100_000_000_000_000_5, 1.000_000_000_000_005, 2.5e-5, 1_000_000_000_000_000.5, 4_503_599_627_370_497.5] {
+            assert_eq!(Decimal::significant(number), Decimal::exact(number, 15), "{number:e}");
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
         #[test]
-        fn digits_read_back_as_the_number_rounded(bits in any::<u64>()) {
+        fn fifteen_digits_are_exact(bits in any::<u64>()) {
+            let number = f64::from_bits(bits);
+            prop_assume!(number.is_finite());
+            prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
+        }
+
+        #[test]
+        fn fifteen_digits_of_decimals_are_exact(digits in 0_i64..10_000_000_000_000_000, places in -30..30, half in any::<bool>()) {
+            let digits = if half { digits / 10 * 10 + 5 } else { digits };
+            let number: f64 = format!("{digits}e{places}").parse().unwrap();
+            prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
+        }
+
+        #[test]
+        fn numbers_are_json_and_read_back_as_the_number_rounded(bits in any::<u64>()) {
             let number = f64::from_bits(bits);
             prop_assume!(number.is_finite());
             let text = written(|out| push_significant(out, number));
