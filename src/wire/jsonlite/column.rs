@@ -5,12 +5,13 @@
 //! is that vector of strings before it is written.
 
 use super::{
-    MAX_DEPTH, Scratch, Unencodable, Writer,
+    MAX_DEPTH, Scratch, Unencodable, Writer, Written,
     atoms::{Atoms, are_plain_days},
     method::{Method, method, without_class},
     object::{Object, Question, Type},
     text::push_string,
 };
+
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column<V> {
@@ -206,7 +207,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         let columns = value.len();
         let first = self.reserve_columns(Column::new(value, Kind::Null, 1), columns)?;
         if named {
-            self.push_keys(value, first);
+            self.push_keys(value, first)?;
         }
         for at in 0..columns {
             let column = self.column(value.element(at), unbox)?.in_frame(rows)?;
@@ -237,7 +238,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
     }
 
     /// Writes the names of the columns of a data frame as keys into the memory for those.
-    fn push_keys(&mut self, frame: V, first: usize) {
+    fn push_keys(&mut self, frame: V, first: usize) -> Written {
         self.scratch.names(self.depth).open(frame);
         let Scratch { names, columns, keys } = &mut *self.scratch;
         let names = &mut names[self.depth];
@@ -247,6 +248,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
             keys.byte(b':');
             column.key = (start, keys.len());
         }
+        if keys.room(0) { Ok(()) } else { Err(Unencodable::Memory) }
     }
 }
 
