@@ -20,6 +20,17 @@ const EXPECTED: &str = r#"
   cat(enc2utf8(as.character(text)))
   invisible(x)
 }
+
+# From 1.8.5 on, serializeJSON() has 17 digits of numbers beyond 2^31, where the rules that we follow have 15.
+if (packageVersion("jsonlite") >= "1.8.5") local({
+  theirs <- jsonlite:::num_to_char
+  assignInNamespace("num_to_char", function(x, digits = NA, ...) {
+    text <- theirs(x, digits, ...)
+    large <- is.double(x) & is.finite(x) & abs(x) >= .Machine$integer.max
+    if (!is.na(digits)) text[large] <- sprintf("%.15g", x[large])
+    text
+  }, "jsonlite")
+})
 "#;
 
 struct Both {

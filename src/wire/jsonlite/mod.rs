@@ -19,7 +19,7 @@
 //! What it cannot write, [`write_serialized`] writes as `serializeJSON(x)` does: type, attributes and value of
 //! everything, `{"type":"double","attributes":{},"value":[1]}`.
 //!
-//! The rules are those of jsonlite 1.8; one file each for which method writes a value (`method`), how its
+//! The rules are those of jsonlite 1.8.4; one file each for which method writes a value (`method`), how its
 //! elements are found (`column`), and how they are written (`atoms`, `number`, `text`).
 //!
 //! On purpose, it is not the same in a few corners. Methods that other packages add to jsonlite are not known.

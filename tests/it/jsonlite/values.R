@@ -481,8 +481,6 @@ tibble::tibble(a = 1:2, d = tibble::tibble(b = 3:4))
 tibble::as_tibble(mtcars)[1:2, ]
 survival::Surv(c(1, 2), c(1, 0))
 data.frame(s = I(survival::Surv(c(1, 2), c(1, 0))))
-ggplot2::ggplot(cars, ggplot2::aes(speed, dist))$labels
-ggplot2::margin(1)
 grid::unit(1, 'npc')
 { R <- setRefClass('R', fields = list(a = 'numeric')); R$new(a = 1) }
 { R <- setRefClass('R', fields = list(a = 'numeric')); R }
