@@ -1,18 +1,80 @@
-# Plots for which the code opens no device: PNG files in the session's working folder.
+# Plots for which the code opens no device: PNG files in the session's working folder, or recorded pages that can
+# be drawn later, as the operation wants it.
 
 unnamed_devices <- integer()
+recording <- FALSE
+recorded_pages <- list()
+
+# Pages kept of one operation.
+most_pages <- 200L
+
+begin_files <- function() {
+  recording <<- FALSE
+  recorded_pages <<- list()
+}
+
+begin_recording <- function() {
+  recording <<- TRUE
+  recorded_pages <<- list()
+}
 
 # The numbering starts anew with each execution, as the device of the last one is closed by then.
 open_unnamed_device <- function(...) {
+  if (recording) {
+    grDevices::pdf(NULL)
+    grDevices::dev.control("enable")
+    unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
+    return(invisible())
+  }
   folder <- Sys.getenv("OFFSHOOT_SESSION_FOLDER", getwd())
   pattern <- file.path(gsub("%", "%%", folder, fixed = TRUE), "unnamedplot%03d.png")
   grDevices::png(pattern, width = 480, height = 480)
   unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
 }
 
+# Keeps what is on the current device, if that is ours and something is on it.
+record_page <- function() {
+  if (!recording || !(grDevices::dev.cur() %in% unnamed_devices)) return(invisible())
+  page <- tryCatch(grDevices::recordPlot(), error = function(e) NULL)
+  if (!is.null(page[[1L]]) && length(recorded_pages) < most_pages) {
+    recorded_pages[[length(recorded_pages) + 1L]] <<- page
+  }
+  invisible()
+}
+
+# A page is complete when the next one begins. With several plots on a page, not every new plot begins one.
+setHook("before.plot.new", function(...) if (recording && graphics::par("page")) record_page())
+setHook("before.grid.newpage", function(...) record_page())
+
+count_pages <- function() as.character(length(recorded_pages))
+
+# Draws a recorded page into a new file, whose name is the answer. Everything comes as text: the width and the
+# height in pixels, the resolution in pixels per inch.
+render_page <- function(number, form, width, height, resolution) {
+  size <- as.numeric(c(width, height))
+  resolution <- as.numeric(resolution)
+  page <- recorded_pages[[as.integer(number)]]
+  file <- tempfile("page")
+  current <- grDevices::dev.cur()
+  if (form == "svg") {
+    grDevices::svg(file, width = size[[1L]] / resolution, height = size[[2L]] / resolution)
+  } else {
+    grDevices::png(file, width = size[[1L]], height = size[[2L]], res = resolution)
+  }
+  device <- grDevices::dev.cur()
+  on.exit({
+    grDevices::dev.off(device)
+    if (current > 1L) grDevices::dev.set(current)
+  })
+  grDevices::replayPlot(page)
+  file
+}
+
 # Closes what open_unnamed_device opened, so that the files are complete; devices of the code's own stay.
 close_unnamed_devices <- function() {
   for (device in intersect(unnamed_devices, grDevices::dev.list())) {
+    grDevices::dev.set(device)
+    record_page()
     grDevices::dev.off(device)
   }
   unnamed_devices <<- integer()

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use offshoot::api::revodeployr::form::session_cookies;
+use offshoot::api::revodeployr::cookie::session_cookies;
 
 fuzz_target!(|bytes: &[u8]| {
     for cookie in session_cookies(bytes) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use offshoot::api::revodeployr::form::Form;
+use offshoot::api::form::Form;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut form = Form::default();

@@ -1,23 +1,65 @@
-//! Response bodies in several parts, none of which is copied.
+//! Bodies: requests read up to a limit, and responses in several parts, none of which is copied.
 
 use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::worker::channel::Payload;
+use crate::config;
 
-/// A worker's payload as the bytes of a body: what is mapped stays mapped until it has been sent.
-#[must_use]
-pub fn bytes_of(payload: Payload) -> Bytes {
-    match payload {
-        Payload::Inline(bytes) => bytes.into(),
-        Payload::Shared(map) => Bytes::from_owner(map),
+/// How long a body that is too large is still read, so that its sender gets to read the answer.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It is larger than this many MiB.
+    #[error("The request is larger than {0} MiB, which is the most this server takes.")]
+    TooLarge(u64),
+    /// It did not arrive in time.
+    #[error("The request did not arrive in time.")]
+    TooSlow,
+    /// The connection, or the encoding of the body, is broken.
+    #[error("The request could not be read: {0}")]
+    Broken(axum::Error),
+}
+
+/// Reads a body of at most `mib` MiB into memory.
+///
+/// # Errors
+/// [`BodyError`]
+pub async fn read(http: &config::Http, mib: u64, headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, BodyError> {
+    let limit = usize::try_from(mib << 20).unwrap_or(usize::MAX);
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        drain(body.into_data_stream()).await;
+        return Err(BodyError::TooLarge(mib));
     }
+    let collected = Limited::new(&mut body, limit).collect();
+    match tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drain(body.into_data_stream()).await;
+            Err(BodyError::TooLarge(mib))
+        }
+        Ok(Err(error)) => Err(BodyError::Broken(axum::Error::new(error))),
+        Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+/// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer
+/// may be lost with it.
+pub async fn drain(mut rest: impl Stream<Item = Result<Bytes, impl Sized>> + Unpin) {
+    let read = async { while let Some(Ok(_)) = rest.next().await {} };
+    let _ = tokio::time::timeout(LINGER, read).await;
 }
 
 /// Pieces sent one after another, with their length known beforehand. Small ones are put together.

@@ -2,23 +2,67 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
+//! What is no dialect's own is here: [`body`], [`file`], [`form`].
 
 pub mod body;
+pub mod file;
+pub mod form;
 pub mod revodeployr;
+pub mod rock;
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderMap, header},
+};
 
 use crate::app::App;
 
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
-    revodeployr::router(app)
+    revodeployr::router(app).merge(rock::router(app))
+}
+
+/// The server's address as the client knows it, without a slash at its end.
+#[must_use]
+pub fn address(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    format!("http://{}", host.unwrap_or("localhost"))
+}
+
+/// Whether this can stand in a URL as a host and a port: what a client sends comes back in answers.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.len() < 256 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte))
+}
+
+/// Logs why a request could not be answered, when that is not the client's fault.
+pub fn log_failure(error: &(dyn Error + 'static)) {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        chain = format!("{chain}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(error = chain, "a request failed");
 }
 
 /// Whether one of the dialects has a call of that path, written as in the table of its routes.
 #[must_use]
 pub fn has_call(path: &str) -> bool {
     revodeployr::routes::ROUTES.iter().any(|route| route.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_are_none_do_not_come_back() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "a\"><script>".parse().unwrap());
+        assert_eq!(address(&headers), "http://localhost");
+        headers.insert(header::HOST, "r.example.org:8050".parse().unwrap());
+        assert_eq!(address(&headers), "http://r.example.org:8050");
+    }
 }

@@ -71,8 +71,16 @@ impl App {
     /// # Errors
     /// [`OpenError`](crate::session::OpenError)
     pub async fn open_session(&self, login: &Login) -> Result<Arc<Session>, crate::session::OpenError> {
-        let boundary = boundary(&self.rules.now(), &login.user, None);
-        self.sessions.open(Opening { owner: &login.user, login: Some(login.id), boundary, ..Opening::default() }).await
+        self.open_for(&login.user, Some(login.id)).await
+    }
+
+    /// Opens a session for a user, which ends with a login if there is one.
+    ///
+    /// # Errors
+    /// [`OpenError`](crate::session::OpenError)
+    pub async fn open_for(&self, user: &str, login: Option<Uuid>) -> Result<Arc<Session>, crate::session::OpenError> {
+        let boundary = boundary(&self.rules.now(), user, None);
+        self.sessions.open(Opening { owner: user, login, boundary, ..Opening::default() }).await
     }
 
     /// Opens a session for one run, which ends with the answer. `user` is empty for callers without a login.
@@ -187,7 +195,7 @@ impl App {
     }
 
     /// Carries out a command that makes no use of a payload.
-    pub(super) async fn ask(turn: &crate::session::actor::Turn, request: &Request) -> Result<Reply, Failure> {
+    pub(super) async fn ask(turn: &crate::session::queue::Turn, request: &Request) -> Result<Reply, Failure> {
         match turn.operate(request, Bytes::new()).await?.reply {
             Reply::Refused(message) => Err(Failure::R(message)),
             reply => Ok(reply),

@@ -19,8 +19,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::{Accounts, LiveRules, Login, Logins},
     config::Config,
+    packages::Packages,
     session::{Session, Sessions, actor::Admission, published::Published},
     store::{Store, StoreError, Watch, policies::Policy, rules::Rules},
+    telemetry::Recent,
 };
 
 /// Between two looks for what has changed, and for logins that have ended.
@@ -45,10 +47,14 @@ pub struct App {
     pub logins: Logins,
     /// R sessions.
     pub sessions: Sessions,
+    /// R packages.
+    pub packages: Packages,
     /// Files with an address.
     pub published: Arc<Published>,
     /// The store behind it.
     pub store: Store,
+    /// The end of the log.
+    pub log: Recent,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     /// What goes on beside requests.
@@ -62,14 +68,18 @@ impl App {
     ///
     /// # Errors
     /// Why it cannot be.
-    pub async fn start(config: Config) -> anyhow::Result<Arc<Self>> {
+    pub async fn start(config: Config, log: Recent) -> anyhow::Result<Arc<Self>> {
         use anyhow::Context;
         let data = std::path::absolute(&config.data)?;
         let store = Store::open(&data).await.with_context(|| format!("data: {}", data.display()))?;
         let lock = lock(&data)?;
         let run = fresh_folder(&data, RUN)?;
         let files = fresh_folder(&data, FILES)?;
-        let sessions = Sessions::start(config.sessions.clone(), config.r.clone(), &run).await.map_err(anyhow::Error::msg)?;
+        let library = open_folder(&data, "library")?;
+        let mut r = config.r.clone();
+        r.libraries.insert(0, library.clone());
+        let sessions = Sessions::start(config.sessions.clone(), r, &run).await.map_err(anyhow::Error::msg)?;
+        let packages = Packages::new(library, run, config.r.clone(), sessions.users());
         // Logins have not outlived the server that had them.
         store.object_forget(None).await?;
         store.collect_blobs().await?;
@@ -81,8 +91,10 @@ impl App {
             rules,
             logins: Logins::default(),
             sessions,
+            packages,
             published: Arc::new(Published::new(files)),
             store,
+            log,
             stopping: CancellationToken::new(),
             config,
             tasks: TaskTracker::new(),
@@ -209,6 +221,15 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
     file.try_lock().map_err(|_| anyhow::anyhow!("data: another offshoot server works in {}", data.display()))?;
     Ok(file)
+}
+
+/// A folder below the data folder, for all to read.
+fn open_folder(data: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = data.join(name);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
 }
 
 /// An empty folder below the data folder, open to sessions' users only for passing through.

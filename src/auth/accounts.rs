@@ -1,10 +1,13 @@
 //! Accounts: made at the first start, and checked at each login.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Semaphore;
 
-use super::{LiveRules, password, permissions::role};
+use super::{LiveRules, password, permissions::role, remembered::Remembered};
 use crate::store::{Account, ChangeError, Store, StoreError, accounts::AccountChange, policies::Policy};
 
 /// Checks at the same time: each takes memory and a processor.
@@ -60,6 +63,7 @@ pub struct Accounts {
     store: Store,
     rules: LiveRules,
     checks: Arc<Semaphore>,
+    remembered: Arc<Remembered>,
     /// The hash of a password that nobody has: a check takes the same time whether the account exists or not.
     nobody: Arc<str>,
 }
@@ -69,7 +73,7 @@ impl Accounts {
     #[must_use]
     pub fn new(store: Store, rules: LiveRules) -> Self {
         let nobody = password::hash(&password::generate().unwrap_or_default()).into();
-        Self { store, rules, checks: Arc::new(Semaphore::new(CHECKS)), nobody }
+        Self { store, rules, checks: Arc::new(Semaphore::new(CHECKS)), remembered: Arc::default(), nobody }
     }
 
     /// Makes the accounts that every server has, unless there are accounts already: `admin` with this
@@ -168,6 +172,11 @@ impl Accounts {
     /// # Errors
     /// [`AuthError`]
     pub async fn check(&self, name: &str, digests: Vec<String>) -> Result<Account, AuthError> {
+        self.check_by(name, move |hash| digests.iter().any(|digest| password::verify(digest, hash))).await
+    }
+
+    /// The account `name`, if its password's hash is right.
+    async fn check_by(&self, name: &str, is_right: impl FnOnce(&str) -> bool + Send + 'static) -> Result<Account, AuthError> {
         let account = self.store.account(name).await?;
         if account.as_ref().is_some_and(|account| self.is_locked(account)) {
             return Err(AuthError::Locked);
@@ -180,7 +189,7 @@ impl Accounts {
         let permit = Arc::clone(&self.checks).acquire_owned().await;
         let right = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            digests.iter().any(|digest| password::verify(digest, &hash))
+            is_right(&hash)
         });
         let right = right.await.unwrap_or(false);
         let Some(account) = account else { return Err(AuthError::Credentials) };
@@ -202,6 +211,60 @@ impl Accounts {
             self.rules.refresh().await?;
         }
         Ok(account)
+    }
+
+    /// Makes an account with these roles, or sets it to them; it is enabled. `hash` is of bcrypt, or else the
+    /// password counts.
+    ///
+    /// # Errors
+    /// [`ChangeError`]
+    pub async fn declare(&self, new: NewAccount, hash_of_bcrypt: Option<String>) -> Result<(), ChangeError> {
+        let Some(account) = self.store.account(&new.name).await? else {
+            let (name, given) = (new.name.clone(), hash_of_bcrypt.clone());
+            self.add(new).await?;
+            if given.is_some() {
+                let change = AccountChange { password_hash: given, ..AccountChange::default() };
+                self.store.account_change(&name, &change).await?;
+                self.rules.refresh().await?;
+            }
+            return Ok(());
+        };
+        let (password, known) = (new.password, account.password_hash.clone());
+        let password_hash = match hash_of_bcrypt {
+            Some(given) => Some(given).filter(|given| *given != known),
+            // The same password is not hashed anew at each start.
+            None => tokio::task::spawn_blocking(move || (!password::verify_plain(&password, &known)).then(|| password::hash(&password)))
+                .await
+                .unwrap_or_default(),
+        };
+        let change = AccountChange { password_hash, enabled: Some(true), roles: Some(new.roles), ..AccountChange::default() };
+        self.store.account_change(&new.name, &change).await?;
+        self.rules.refresh().await?;
+        Ok(())
+    }
+
+    /// Checks a client that sends its password with each request. One that was right a moment ago is not checked
+    /// again, as long as the account has that password, and may be used.
+    ///
+    /// # Errors
+    /// [`AuthError`]
+    pub async fn authenticate(&self, name: &str, password: &str) -> Result<(), AuthError> {
+        let credential = self.remembered.credential(name, password);
+        let rules = self.rules.now();
+        if let Some(account) = rules.account(name)
+            && self.remembered.recall(credential, &account.password_hash, Instant::now())
+        {
+            return match account {
+                Account { enabled: false, .. } => Err(AuthError::Disabled),
+                Account { locked: true, .. } => Err(AuthError::Locked),
+                Account { password_expired: true, .. } => Err(AuthError::PasswordExpired),
+                _ => Ok(()),
+            };
+        }
+        let plain = password.to_owned();
+        let account = self.check_by(name, move |hash| password::verify_plain(&plain, hash)).await?;
+        self.remembered.remember(credential, account.password_hash, Instant::now());
+        Ok(())
     }
 
     /// Whether an account may not log in now, whatever the password.

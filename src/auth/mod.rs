@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod logins;
 pub mod password;
 pub mod permissions;
+pub mod remembered;
 pub mod rules;
 
 pub use accounts::{Accounts, AuthError, NewAccount};

@@ -41,6 +41,18 @@ pub fn verify(digest: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
 }
 
+/// Whether `password` is the one stored as `hash`, which may also be of bcrypt: that knows no digests.
+#[must_use]
+pub fn verify_plain(password: &str, hash: &str) -> bool {
+    if hash.starts_with("$2") { bcrypt::verify(password, hash).unwrap_or(false) } else { verify(&digest(password), hash) }
+}
+
+/// Whether this is a hash of bcrypt.
+#[must_use]
+pub fn is_bcrypt(hash: &str) -> bool {
+    hash.parse::<bcrypt::HashParts>().is_ok()
+}
+
 /// A password to show once: 20 letters and digits, some 119 bits.
 ///
 /// # Errors
@@ -75,6 +87,16 @@ mod tests {
         assert!(hash.starts_with("$argon2id$"));
         assert!(verify(&digest("secret"), &hash));
         assert!(!verify(&digest("Secret"), &hash) && !verify("secret", &hash) && !verify("", "garbage"));
+    }
+
+    #[test]
+    fn plain_passwords_are_verified_by_either_hash() {
+        let bcrypt = bcrypt::hash("secret", 4).unwrap();
+        assert!(is_bcrypt(&bcrypt) && !is_bcrypt(&hash("secret")));
+        for hash in [bcrypt, hash("secret")] {
+            assert!(verify_plain("secret", &hash) && !verify_plain("Secret", &hash));
+        }
+        assert!(!verify_plain("secret", "$2"));
     }
 
     #[test]

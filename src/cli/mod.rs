@@ -116,8 +116,8 @@ struct Serve {
     /// Where to listen; may be given several times. Port 0 takes any free port [default: 127.0.0.1:8050]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<SocketAddr>,
-    /// Try it out: a throw-away data folder, loopback only, the accounts admin, testmanager and testuser, all
-    /// with the password "secret", some scripts and a file
+    /// Try it out: a throw-away data folder, loopback only, the accounts admin, testmanager and testuser with the
+    /// password "secret", administrator, manager and user with "password", some scripts and a file
     #[arg(long)]
     demo: bool,
     /// Print the settings in force, and do nothing else

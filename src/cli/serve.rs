@@ -7,7 +7,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 use super::{Serve, demo};
-use crate::{api, app::App, auth::password, config::Config, server, telemetry};
+use crate::{
+    api,
+    app::App,
+    auth::password,
+    config::Config,
+    server,
+    telemetry::{self, Recent},
+};
 
 /// What running R gets to stop when the server does; the whole end takes less than five seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -20,12 +27,12 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
         print(&config.printed())?;
         return Ok(());
     }
-    telemetry::start(&config.log.level);
+    let log = telemetry::start(&config.log.level);
     raise_descriptor_limit();
     // Workers whose zygote has died become this process's children, and are reaped.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(listen(config, serve.demo));
+    let outcome = runtime.block_on(listen(config, log, serve.demo));
     runtime.shutdown_timeout(Duration::from_millis(500));
     if let Some(folder) = throw_away {
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -54,7 +61,7 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
 }
 
-async fn listen(config: Config, demo: bool) -> anyhow::Result<()> {
+async fn listen(config: Config, log: Recent, demo: bool) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let head = Duration::from_secs(config.http.head_seconds.max(1));
@@ -63,11 +70,12 @@ async fn listen(config: Config, demo: bool) -> anyhow::Result<()> {
         listeners.push(server::bind(address).await.map_err(anyhow::Error::msg)?);
     }
     let app = tokio::select! {
-        app = App::start(config) => app?,
+        app = App::start(config, log) => app?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
     first_content(&app, demo).await?;
+    api::rock::accounts::declare(&app, demo).await?;
 
     let router = api::router(&app);
     let serving = TaskTracker::new();
@@ -94,7 +102,7 @@ async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
         demo::fill(&app.store).await?;
         tell(&format!(
             "\n  DEMONSTRATION: anybody on this machine can log in as admin, testmanager or testuser, password \"{DEMO_PASSWORD}\",\n  \
-             and run any R code. Nothing is kept: {} goes when the server stops.\n",
+             or as administrator, manager or user, password \"password\", and run any R code. Nothing is kept:\n  {} goes when the server stops.\n",
             app.config.data.display()
         ));
         return Ok(());

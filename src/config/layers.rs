@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path};
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, rock};
 
 /// Environment variables that begin like settings, and are none.
 const NOT_SETTINGS: [&str; 5] =
@@ -16,12 +16,14 @@ const NOT_SETTINGS: [&str; 5] =
 pub struct Layers {
     defaults: Table,
     settings: Table,
+    /// Accounts from the environment: a secret is never written into a table.
+    users: Vec<rock::User>,
 }
 
 impl Default for Layers {
     fn default() -> Self {
         let defaults = Table::try_from(Config::default()).unwrap_or_default();
-        Self { settings: defaults.clone(), defaults }
+        Self { settings: defaults.clone(), defaults, users: Vec::new() }
     }
 }
 
@@ -41,14 +43,31 @@ impl Layers {
     /// # Errors
     /// A sentence with the variable and what is wrong with it.
     pub fn environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), String> {
-        for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("OFFSHOOT_")) else { continue };
+        let (own, others): (Vec<_>, Vec<_>) = variables.partition(|(name, _)| name.to_string_lossy().starts_with("OFFSHOOT_"));
+        self.environment_of_rock(&others)?;
+        for (name, value) in own {
+            let Some(name) = name.to_str() else { continue };
             if NOT_SETTINGS.contains(&name) {
                 continue;
             }
             let value = value.to_str().ok_or_else(|| format!("{name}: not UTF-8"))?;
             let path = self.path_of(name).ok_or_else(|| format!("{name}: there is no such setting"))?;
             self.set(&path, value).map_err(|what| format!("{name}: {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// The variables of Rock's container. Those that mean nothing here are passed over.
+    fn environment_of_rock(&mut self, variables: &[(OsString, OsString)]) -> Result<(), String> {
+        let text =
+            |wanted: &str| variables.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.to_str()).map(str::to_owned);
+        for (name, value) in variables {
+            if let (Some(path), Some(value)) = (name.to_str().and_then(rock::setting), value.to_str().filter(|value| !value.is_empty())) {
+                self.set(&path, value).map_err(|what| format!("{}: {what}", name.display()))?;
+            }
+        }
+        for user in rock::users(text) {
+            self.users.push(user);
         }
         Ok(())
     }
@@ -74,10 +93,11 @@ impl Layers {
     /// # Errors
     /// A sentence that names the key at fault.
     pub fn finish(self) -> Result<Config, String> {
-        let config: Config = self.settings.try_into().map_err(|error: toml::de::Error| {
+        let mut config: Config = self.settings.try_into().map_err(|error: toml::de::Error| {
             let text = error.to_string();
             text.trim().replace('\n', " ")
         })?;
+        config.rock.users.extend(self.users);
         config.check()?;
         Ok(config)
     }
@@ -192,5 +212,35 @@ mod tests {
         assert!(with_file("[sessions]\npool = -1").unwrap_err().contains("pool"));
         assert!(with_file("listen = ['nowhere']").unwrap_err().contains("listen"));
         assert!(with_variable("OFFSHOOT_R_LOCALE", "de_DE").unwrap_err().starts_with("r.locale"));
+    }
+
+    #[test]
+    fn accounts_and_settings_of_rock_are_understood() {
+        let config = with_file("[[rock.users]]\nid = 'ada'\nsecret = 'lovelace'\nroles = 'Administrator, user'").unwrap();
+        assert_eq!(config.rock.users[0].roles, ["administrator", "user"]);
+        assert!(!config.printed().contains("lovelace") && !format!("{config:?}").contains("lovelace"));
+        for (text, expected) in [
+            ("roles = ['king']", "rock.users: ada: \"king\" is none of the roles administrator, manager, user"),
+            ("roles = []\nadmin = true", "unknown field `admin`"),
+        ] {
+            assert!(with_file(&format!("[[rock.users]]\nid = 'ada'\nsecret = 'x'\n{text}")).unwrap_err().contains(expected));
+        }
+        assert!(with_file("[[rock.users]]\nid = 'ada'\nsecret = '{pbkdf2}x'").unwrap_err().contains("not with {pbkdf2}"));
+        let mut layers = Layers::default();
+        let variables = [
+            ("ROCK_ADMINISTRATOR_NAME", "root"),
+            ("ROCK_ADMINISTRATOR_PASSWORD", "secret"),
+            ("ROCK_USER_NAME", "ada"),
+            ("ROCK_CLUSTER", "dev"),
+            ("ROCK_TAGS", "a,b"),
+            ("ROCK_SECURITY_ENABLED", "true"),
+            ("ROCK_CONSUL_SERVER", "ignored"),
+            ("OFFSHOOT_ROCK_CLUSTER", "prod"),
+        ];
+        layers.environment(variables.into_iter().map(|(name, value)| (name.into(), value.into()))).unwrap();
+        let rock = layers.finish().unwrap().rock;
+        assert_eq!((rock.cluster.as_str(), rock.tags.as_slice()), ("prod", &["a".to_owned(), "b".to_owned()][..]));
+        let users: Vec<_> = rock.users.iter().map(|user| (user.id.as_str(), user.secret.expose(), user.roles.join(","))).collect();
+        assert_eq!(users, [("root", "secret", "administrator".to_owned()), ("ada", "password", "user".to_owned())]);
     }
 }

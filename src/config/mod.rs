@@ -4,10 +4,15 @@
 //! `pool` in `[sessions]`), the command line. [`layers`] puts them together and knows which source to blame.
 
 pub mod layers;
+pub mod rock;
+mod secret;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use rock::Rock;
+pub use secret::Secret;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +30,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// The RevoDeployR API.
     pub revodeployr: RevoDeployR,
+    /// OBiBa Rock's API.
+    pub rock: Rock,
     /// Logging.
     pub log: Log,
 }
@@ -38,6 +45,7 @@ impl Default for Config {
             r: R::default(),
             sessions: Sessions::default(),
             revodeployr: RevoDeployR::default(),
+            rock: Rock::default(),
             log: Log::default(),
         }
     }
@@ -73,6 +81,10 @@ pub struct R {
     pub preload: Vec<String>,
     /// Folders to look for packages in, before R's own.
     pub libraries: Vec<PathBuf>,
+    /// Where packages are installed from.
+    pub repositories: Vec<String>,
+    /// Seconds that the installation of packages may take; 0 is no limit.
+    pub install_seconds: u64,
     /// The locale of the sessions; a UTF-8 one.
     pub locale: String,
     /// Further environment variables of the sessions. Those of the server itself are not passed on.
@@ -86,6 +98,8 @@ impl Default for R {
             worker: PathBuf::new(),
             preload: Vec::new(),
             libraries: Vec::new(),
+            repositories: vec!["https://cloud.r-project.org".to_owned(), "https://cran.obiba.org".to_owned()],
+            install_seconds: 3600,
             locale: "C.UTF-8".to_owned(),
             environment: std::collections::BTreeMap::new(),
         }
@@ -225,6 +239,7 @@ impl Config {
             return Err("r.preload: not the name of an R package".to_owned());
         }
         tracing_subscriber::EnvFilter::try_new(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
+        self.rock.check()?;
         self.sessions.user_range().map(drop)
     }
 

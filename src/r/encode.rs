@@ -4,9 +4,9 @@ use std::ffi::CString;
 
 use libR_sys::{Rf_protect, Rf_unprotect};
 
-use super::{exec::protect_quietly, objects, view, view::RValue};
+use super::{exec::protect_quietly, objects, preserved::Preserved, serialize, view, view::RValue};
 use crate::wire::{
-    Detail, Encoding, MissingObject, Out, Text,
+    Detail, Encoding, MissingObject, Out, Text, ValueEncoding, jsonlite,
     typed::{self, Scratch},
 };
 
@@ -20,6 +20,35 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// Those that were asked for and are not in it.
     pub missing: Vec<MissingObject>,
+}
+
+/// Writes one value.
+///
+/// # Errors
+/// Why it cannot be written: R's message, or that it has no such form, or that memory ran out.
+pub fn value(value: &Preserved, encoding: ValueEncoding) -> Result<Vec<u8>, String> {
+    match encoding {
+        ValueEncoding::Rds => serialize::write(value),
+        ValueEncoding::Json => json(value),
+    }
+}
+
+/// Writes a value as `toJSON()` does, or where that cannot, as `serializeJSON()`.
+fn json(value: &Preserved) -> Result<Vec<u8>, String> {
+    let mut out = Out::new();
+    let mut scratch = jsonlite::Scratch::default();
+    let (value, buffer, memory) = (value.value(), &mut out, &mut scratch);
+    let written = protect_quietly(|r| {
+        // SAFETY: inside `protect`; the value is preserved by its owner.
+        let value = unsafe { RValue::as_it_is(r, value) };
+        jsonlite::write(buffer, memory, value).or_else(|_| {
+            buffer.truncate(0);
+            jsonlite::write_serialized(buffer, value)
+        })
+    });
+    view::release();
+    written?.map_err(|why| format!("the value cannot be written as JSON: {why}"))?;
+    out.finish().ok_or_else(|| "the value, as JSON, does not fit in the session's memory".to_owned())
 }
 
 /// Writes the objects of those names, in that order.

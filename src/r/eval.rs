@@ -1,16 +1,18 @@
 //! Evaluation, statement by statement in the global environment, as at R's prompt.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use libR_sys::{
-    ParseStatus, R_BaseEnv, R_GlobalEnv, R_NilValue, R_ParseVector, R_PreserveObject, R_ReleaseObject, Rf_PrintValue, Rf_defineVar,
-    Rf_eval, Rf_protect, Rf_unprotect, SEXP, VECTOR_ELT, XLENGTH,
+    ParseStatus, R_BaseEnv, R_GlobalEnv, R_NilValue, R_ParseVector, Rf_PrintValue, Rf_defineVar, Rf_eval, Rf_protect, Rf_unprotect, SEXP,
+    VECTOR_ELT, XLENGTH,
 };
 
 use super::{
     conditions,
     exec::{Jumped, R, last_error, protect, protect_quietly},
-    ffi, interrupt, scripts, strings,
+    ffi, interrupt, objects,
+    preserved::{self, Preserved},
+    scripts, strings,
 };
 use crate::wire::condition::{Condition, Severity};
 
@@ -38,16 +40,9 @@ pub enum Ending {
     CpuLimit,
 }
 
-/// Parsed code, kept from R's garbage collector.
+/// Parsed code.
 #[derive(Debug)]
-pub struct Code(SEXP);
-
-impl Drop for Code {
-    fn drop(&mut self) {
-        // SAFETY: preserved when made, released once; does not jump.
-        unsafe { R_ReleaseObject(self.0) };
-    }
-}
+pub struct Code(Preserved);
 
 /// Parses `text`, whose lines end with `\n`, `\r\n` or `\r`.
 ///
@@ -63,7 +58,7 @@ pub fn parse(text: &str) -> Result<Code, SyntaxError> {
     };
     let parsed = protect_quietly(|r| parse_vector(r, text));
     match parsed {
-        Ok(Some(code)) => Ok(Code(code)),
+        Ok(Some(code)) => Ok(Code(Preserved::of(code))),
         Ok(None) | Err(_) => {
             // The C interface says only that it failed; R's own parse() says why and where.
             let message = scripts::ask(c"syntax_error", &[text]).map_or_else(|message| message, |answer| answer.concat());
@@ -81,7 +76,7 @@ fn parse_vector(r: R, text: &str) -> Option<SEXP> {
         let code = Rf_protect(R_ParseVector(vector, -1, &raw mut status, R_NilValue));
         let complete = status == ParseStatus::PARSE_OK;
         if complete {
-            R_PreserveObject(code);
+            preserved::keep(r, code);
         }
         Rf_unprotect(2);
         complete.then_some(code)
@@ -97,21 +92,45 @@ fn place(message: &str) -> (u32, u32) {
 /// Evaluates parsed code; with `print`, visible values are printed. Conditions are in [`conditions::take`]
 /// afterwards.
 pub fn run(code: &Code, print: bool) -> Ending {
-    let expressions = code.0;
-    match protect(|r| run_all(r, expressions, print)) {
-        Ok(()) => Ending::Completed,
-        Err(Jumped) => ending(),
-    }
+    let expressions = code.0.value();
+    let ran = protect(|r| {
+        run_all(r, expressions, print);
+    });
+    ran.map_or_else(|Jumped| ending(), |()| Ending::Completed)
 }
 
-fn run_all(r: R, expressions: SEXP, print: bool) {
+/// Evaluates parsed code for the value of its last statement, visible or not; NULL when there is no statement.
+/// With a name, the value is bound to it in the global environment, which may fail as a statement may.
+///
+/// # Errors
+/// How it ended, when not all of it ran.
+pub fn value(code: &Code, name: Option<&CStr>) -> Result<Preserved, Ending> {
+    let expressions = code.0.value();
+    let kept = protect(|r| {
+        // SAFETY: inside `protect`; the value is protected until it is kept.
+        unsafe {
+            let value = Rf_protect(run_all(r, expressions, false));
+            if let Some(name) = name {
+                objects::bind(r, name, value);
+            }
+            preserved::keep(r, value);
+            Rf_unprotect(1);
+            value
+        }
+    });
+    kept.map(Preserved::of).map_err(|Jumped| ending())
+}
+
+/// Evaluates the expressions in order; the value of the last one, unprotected.
+fn run_all(r: R, expressions: SEXP, print: bool) -> SEXP {
     conditions::establish(r);
     // SAFETY: inside `protect`; `expressions` is preserved by its owner, each value is protected while it is
     // used, and this frame owns nothing.
     unsafe {
         let last_value = strings::symbol(r, c".Last.value");
+        let mut value = R_NilValue;
         for at in 0..XLENGTH(expressions) {
-            let value = Rf_protect(Rf_eval(VECTOR_ELT(expressions, at), R_GlobalEnv));
+            value = Rf_protect(Rf_eval(VECTOR_ELT(expressions, at), R_GlobalEnv));
             let visible: c_int = ffi::R_Visible;
             Rf_defineVar(last_value, value, R_BaseEnv);
             if print && visible != 0 {
@@ -119,6 +138,7 @@ fn run_all(r: R, expressions: SEXP, print: bool) {
             }
             Rf_unprotect(1);
         }
+        value
     }
 }
 
@@ -138,7 +158,7 @@ fn ending() -> Ending {
 /// Evaluates a file of our own.
 pub(super) fn source(text: &str, environment: SEXP) -> Result<(), String> {
     let code = parse(text).map_err(|error| error.message)?;
-    let expressions = code.0;
+    let expressions = code.0.value();
     protect_quietly(|_| {
         // SAFETY: inside `protect`; `code` keeps the expressions alive until after it.
         unsafe {

@@ -1,8 +1,57 @@
-//! Plots for which the code opens no device; `r-init/graphics.R` opens and closes theirs.
+//! Plots for which the code opens no device; `r-init/graphics.R` opens and closes theirs, or records their pages.
+
+use std::{cell::Cell, path::PathBuf};
 
 use libR_sys::Rf_NumDevices;
 
 use super::scripts;
+
+/// What becomes of plots for which the code opens no device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plots {
+    /// They are files in the working folder.
+    Files,
+    /// Their pages are kept until the next operation.
+    Recorded,
+}
+
+thread_local! {
+    /// What R knows to be wanted, and whether it may have pages.
+    static STATE: Cell<(Option<Plots>, bool)> = const { Cell::new((None, false)) };
+}
+
+/// An operation begins: pages of the last one are forgotten.
+pub fn begin(plots: Plots) {
+    let (wanted, pages) = STATE.get();
+    if wanted == Some(plots) && !pages {
+        return;
+    }
+    let function = if plots == Plots::Files { c"begin_files" } else { c"begin_recording" };
+    if scripts::call(function).is_ok() {
+        STATE.set((Some(plots), false));
+    }
+}
+
+/// How many pages the last operation has left.
+#[must_use]
+pub fn pages() -> usize {
+    let (_, pages) = STATE.get();
+    if !pages {
+        return 0;
+    }
+    scripts::ask(c"count_pages", &[]).ok().and_then(|count| count.concat().parse().ok()).unwrap_or(0)
+}
+
+/// Draws page `number`, from 1, into a file: as `png` or as `svg`, of this size in pixels, at this many pixels
+/// per inch.
+///
+/// # Errors
+/// R's message; the page has to be there.
+pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) -> Result<PathBuf, String> {
+    let texts = [number.to_string(), width.to_string(), height.to_string(), resolution.to_string()];
+    let [number, width, height, resolution] = texts.each_ref().map(String::as_str);
+    scripts::ask(c"render_page", &[number, form, width, height, resolution]).map(|file| file.concat().into())
+}
 
 /// Closes the devices of unnamed plots, so that their files are complete.
 pub fn close_unnamed() {
@@ -10,5 +59,7 @@ pub fn close_unnamed() {
     if unsafe { Rf_NumDevices() } > 1 {
         // A device that cannot be closed leaves its file as it is; the next execution tries again.
         let _ = scripts::call(c"close_unnamed_devices");
+        let (wanted, _) = STATE.get();
+        STATE.set((wanted, wanted == Some(Plots::Recorded)));
     }
 }

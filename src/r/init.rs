@@ -1,6 +1,10 @@
 //! Starting R, once, in the zygote.
 
-use std::ffi::{CString, c_char};
+use std::{
+    ffi::{CStr, CString, OsStr, c_char},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use libR_sys::{Rf_initialize_R, setup_Rmainloop};
 
@@ -45,6 +49,14 @@ pub fn forget_temporary_folder() {
         ffi::R_TempDir = c"/nonexistent".as_ptr().cast_mut();
         ffi::R_isForkedChild = 1;
     }
+}
+
+/// R's `tempdir()`.
+#[must_use]
+pub fn temporary_folder() -> PathBuf {
+    // SAFETY: R's own variable, a terminated string since R was started, copied while nothing else runs.
+    let path = unsafe { CStr::from_ptr(ffi::R_TempDir) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
 /// R's version, such as "4.2.2".

@@ -4,11 +4,12 @@ use std::ffi::CStr;
 
 use libR_sys::{
     R_BindingIsActive, R_GlobalEnv, R_PreserveObject, R_ReleaseObject, R_existsVarInFrame, R_lsInternal3, R_removeVarFromFrame, Rboolean,
-    Rf_eval, Rf_protect, Rf_unprotect, SEXP,
+    Rf_defineVar, Rf_eval, Rf_protect, Rf_unprotect, SEXP,
 };
 
 use super::{
     exec::{R, protect_quietly},
+    preserved::Preserved,
     strings,
 };
 
@@ -50,6 +51,21 @@ pub(super) fn is_active(r: R, name: &CStr) -> bool {
 pub(super) fn value(r: R, name: &CStr) -> SEXP {
     // SAFETY: inside `protect`.
     unsafe { Rf_eval(strings::symbol(r, name), R_GlobalEnv) }
+}
+
+/// Binds a value to a name, as `name <- value` does.
+pub(super) fn bind(r: R, name: &CStr, value: SEXP) {
+    // SAFETY: inside `protect`; the value is its caller's to protect.
+    unsafe { Rf_defineVar(strings::symbol(r, name), value, R_GlobalEnv) };
+}
+
+/// Binds a value to a name.
+///
+/// # Errors
+/// R's message: the name is empty or too long, or its binding is locked.
+pub fn assign(name: &CStr, value: &Preserved) -> Result<(), String> {
+    let value = value.value();
+    protect_quietly(|r| bind(r, name, value))
 }
 
 /// Removes an object; false when there is none of that name.

@@ -6,12 +6,17 @@ use libR_sys::{
     R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect, Rf_unprotect, SEXP,
 };
 
-use super::{conditions, eval, exec::protect_quietly, strings};
+use super::{
+    conditions, eval,
+    exec::{R, protect_quietly},
+    strings,
+};
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
+    ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
 ];
 
@@ -39,6 +44,12 @@ pub(super) fn load() -> Result<(), String> {
     protect_quietly(|r| conditions::install(r, environment))
 }
 
+/// Evaluates a call of a function of `r-init/`; the answer is not protected.
+pub(super) fn eval(_: R, call: SEXP) -> SEXP {
+    // SAFETY: inside `protect`; the call is its caller's to protect.
+    unsafe { Rf_eval(call, ENVIRONMENT.get()) }
+}
+
 /// Calls a function of `r-init/` without arguments, for its effect.
 ///
 /// # Errors
@@ -48,7 +59,7 @@ pub fn call(function: &CStr) -> Result<(), String> {
         // SAFETY: inside `protect`; the call is protected while it is evaluated.
         unsafe {
             let call = Rf_protect(Rf_lang1(strings::symbol(r, function)));
-            Rf_eval(call, ENVIRONMENT.get());
+            eval(r, call);
             Rf_unprotect(1);
         }
     })
@@ -73,7 +84,7 @@ pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, String> {
             }
             Rf_protect(list);
             let call = Rf_protect(Rf_lcons(strings::symbol(r, function), list));
-            let answer = Rf_eval(call, ENVIRONMENT.get());
+            let answer = eval(r, call);
             R_PreserveObject(answer);
             Rf_unprotect(2);
             answer

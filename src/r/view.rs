@@ -28,6 +28,8 @@ const PIECE: usize = 1024;
 pub(super) struct RValue<'a> {
     value: SEXP,
     r: R,
+    /// How many of its classes are not looked at any more; only the rules of jsonlite pass over some.
+    passed: usize,
     /// Views are of values that R keeps for as long as `'a`.
     alive: PhantomData<&'a ()>,
 }
@@ -39,16 +41,45 @@ impl std::fmt::Debug for RValue<'_> {
 }
 
 impl RValue<'_> {
-    /// A view of `value`.
+    /// A view of `value` for the type model, which has no broken-down times: they are counts of seconds.
     ///
     /// # Safety
-    /// `value` stays reachable from R, and is not changed, while the view or a text from it is used.
+    /// As for [`RValue::as_it_is`].
     pub(super) unsafe fn new(r: R, value: SEXP) -> Self {
-        let view = Self { value, r, alive: PhantomData };
+        // SAFETY: promised by the caller.
+        let view = unsafe { Self::as_it_is(r, value) };
         if view.rtype() == Rtype::List && view.inherits(c"POSIXlt") {
             return Self { value: view.as_posixct(), ..view };
         }
         view
+    }
+
+    /// A view of `value`.
+    ///
+    /// # Safety
+    /// `value` stays reachable from R, and is not changed, while the view or a text from it is used.
+    pub(super) unsafe fn as_it_is(r: R, value: SEXP) -> Self {
+        Self { value, r, passed: 0, alive: PhantomData }
+    }
+
+    /// The value itself.
+    pub(super) fn value(self) -> SEXP {
+        self.value
+    }
+
+    /// Proof that the value is looked at inside `protect`.
+    pub(super) fn token(self) -> R {
+        self.r
+    }
+
+    /// How many classes are not looked at any more.
+    pub(super) fn passed(self) -> usize {
+        self.passed
+    }
+
+    /// The same view, with so many classes passed over.
+    pub(super) fn passing(self, passed: usize) -> Self {
+        Self { passed, ..self }
     }
 
     fn rtype(self) -> Rtype {
@@ -62,7 +93,7 @@ impl RValue<'_> {
     }
 
     /// The class attribute: a character vector, or NULL.
-    fn class_attribute(self) -> SEXP {
+    pub(super) fn class_attribute(self) -> SEXP {
         // SAFETY: R's symbols are constants.
         self.attribute(unsafe { R_ClassSymbol })
     }
@@ -102,7 +133,7 @@ impl RValue<'_> {
         }
     }
 
-    fn string_of(vector: SEXP, at: usize) -> Text<'static> {
+    pub(super) fn string_of(vector: SEXP, at: usize) -> Text<'static> {
         // SAFETY: the type and the bounds are checked; strings live as long as the vector.
         unsafe {
             if TYPEOF(vector) != SEXPTYPE::STRSXP || at >= length_of(vector) {
@@ -231,7 +262,7 @@ impl<'a> Value<'a> for RValue<'a> {
 
     fn is_named(self) -> bool {
         // SAFETY: R's symbols are constants.
-        length_of(self.attribute(unsafe { R_NamesSymbol })) > 0
+        unsafe { TYPEOF(self.attribute(R_NamesSymbol)) == SEXPTYPE::STRSXP }
     }
 
     fn name(self, at: usize) -> Text<'a> {
@@ -241,7 +272,9 @@ impl<'a> Value<'a> for RValue<'a> {
 
     fn levels(self) -> usize {
         // SAFETY: R's symbols are constants.
-        length_of(self.attribute(unsafe { R_LevelsSymbol }))
+        let levels = self.attribute(unsafe { R_LevelsSymbol });
+        // SAFETY: any value has a type.
+        if unsafe { TYPEOF(levels) } == SEXPTYPE::STRSXP { length_of(levels) } else { 0 }
     }
 
     fn level(self, at: usize) -> Text<'a> {
@@ -254,13 +287,18 @@ impl<'a> Value<'a> for RValue<'a> {
     }
 }
 
-fn length_of(vector: SEXP) -> usize {
+pub(super) fn length_of(vector: SEXP) -> usize {
     // SAFETY: any value has a length; for those that are no vectors it is 1.
     unsafe {
         match TYPEOF(vector) {
-            SEXPTYPE::LGLSXP | SEXPTYPE::INTSXP | SEXPTYPE::REALSXP | SEXPTYPE::STRSXP | SEXPTYPE::VECSXP => {
-                usize::try_from(XLENGTH(vector)).unwrap_or(0)
-            }
+            SEXPTYPE::LGLSXP
+            | SEXPTYPE::INTSXP
+            | SEXPTYPE::REALSXP
+            | SEXPTYPE::CPLXSXP
+            | SEXPTYPE::STRSXP
+            | SEXPTYPE::RAWSXP
+            | SEXPTYPE::EXPRSXP
+            | SEXPTYPE::VECSXP => usize::try_from(XLENGTH(vector)).unwrap_or(0),
             SEXPTYPE::NILSXP => 0,
             _ => 1,
         }
@@ -268,12 +306,12 @@ fn length_of(vector: SEXP) -> usize {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "below a length that R gave as isize")]
-fn index(at: usize) -> isize {
+pub(super) fn index(at: usize) -> isize {
     at as isize
 }
 
 /// Keeps a value that was made while viewing others from R's garbage collector, until [`release`].
-fn keep(_: R, value: SEXP) {
+pub(super) fn keep(_: R, value: SEXP) {
     // SAFETY: inside `protect`; the head of the list is preserved for good, so all that hangs on it is kept.
     unsafe {
         let value = Rf_protect(value);

@@ -1,39 +1,26 @@
-//! One R session: a handle for callers, and the task that drives its worker.
+//! The task that drives the worker of a session.
 //!
-//! The task owns the worker, so an operation goes on when its caller goes away, and the next one starts when
-//! it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
+//! It owns the worker, so an operation that has begun goes on when its caller goes away, and the next one
+//! starts when it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use rustix::process::Signal;
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{
-    console::Kept,
+    handle::Session,
+    queue::Job,
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
-use crate::{
-    config,
-    worker::{
-        channel::Payload,
-        protocol::{self, Limits, Reply, Request},
-    },
+use crate::worker::{
+    channel::Payload,
+    protocol::{self, Reply, Request},
 };
 
 /// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
@@ -103,243 +90,20 @@ pub enum Admission {
     Queued,
 }
 
-/// An R session.
-#[derive(Debug)]
-pub struct Session {
-    /// Its identity.
-    pub id: Uuid,
-    /// Whose it is: a user name.
-    pub owner: String,
-    /// The login it ends with, if it does.
-    pub login: Option<Uuid>,
-    /// Its worker's process id.
-    pub pid: i32,
-    /// Where its folders are. Nobody but the server can move this one; what is below is the session's own.
-    pub folder: PathBuf,
-    /// The user and group that it runs as; `None` for the server's.
-    pub user: Option<u32>,
-    /// What it may use.
-    pub limits: Limits,
-    /// The project that it is saved in.
-    project: Mutex<Option<Uuid>>,
-    jobs: mpsc::UnboundedSender<Job>,
-    /// Operations that run or wait.
-    pending: AtomicUsize,
-    queue: usize,
-    interrupted: Notify,
-    closing: CancellationToken,
-    /// Milliseconds since `started`.
-    last_used: AtomicU64,
-    started: Instant,
-    /// Code blocks, in the order in which they were run.
-    history: Mutex<Vec<Arc<str>>>,
-    /// What the last execution printed.
-    output: Mutex<Arc<str>>,
-    /// Set before anybody is told that the session has ended by itself.
-    tombstone: OnceLock<Tombstone>,
-}
-
-struct Job {
-    header: Vec<u8>,
-    payload: Bytes,
-    answer: oneshot::Sender<Result<Answer, OperationError>>,
-    /// Ends with the job, even if nobody waits for the answer any more.
-    turn: Option<Turn>,
-}
-
-/// Somebody's turn with a session: no other has one, or those that have wait.
-#[derive(Debug)]
-pub struct Turn(Arc<Session>);
-
-impl Turn {
-    /// Runs one operation of several.
-    ///
-    /// # Errors
-    /// [`OperationError`]
-    pub async fn operate(&self, request: &Request, payload: Bytes) -> Result<Answer, OperationError> {
-        self.0.send(request, payload, None).await
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.touch();
-        self.0.pending.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Session {
-    /// Starts to drive `worker`. The second part of the pair is the task, which ends with the session.
-    pub(super) fn start(
-        id: Uuid,
-        owner: &str,
-        login: Option<Uuid>,
-        worker: Worker,
-        limits: Limits,
-        config: &config::Sessions,
-    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
-        let (jobs, queue) = mpsc::unbounded_channel();
-        let session = Arc::new(Self {
-            id,
-            owner: owner.to_owned(),
-            login,
-            pid: worker.pid(),
-            folder: worker.folder.clone(),
-            user: worker.user(),
-            limits,
-            project: Mutex::default(),
-            jobs,
-            pending: AtomicUsize::new(0),
-            queue: config.queue,
-            interrupted: Notify::new(),
-            closing: CancellationToken::new(),
-            last_used: AtomicU64::new(0),
-            started: Instant::now(),
-            history: Mutex::default(),
-            output: Mutex::new("".into()),
-            tombstone: OnceLock::new(),
-        });
-        let actor = Actor {
-            session: Arc::clone(&session),
-            worker,
-            jobs: queue,
-            printed: Kept::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
-            limit: Some(config.operation_seconds).filter(|&seconds| seconds > 0),
-            grace: Duration::from_secs(config.grace_seconds),
-        };
-        (session, actor.run())
-    }
-
-    /// Runs one operation.
-    ///
-    /// # Errors
-    /// [`OperationError`]
-    pub async fn operate(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
-        let turn = self.turn(admission)?;
-        self.send(request, payload, Some(turn)).await
-    }
-
-    async fn send(&self, request: &Request, payload: Bytes, turn: Option<Turn>) -> Result<Answer, OperationError> {
-        let (answer, answered) = oneshot::channel();
-        let job = Job { header: protocol::encode(request), payload, answer, turn };
-        self.jobs.send(job).map_err(|_| OperationError::Closed)?;
-        answered.await.map_err(|_| OperationError::Closed)?
-    }
-
-    /// Takes a turn, for several operations that belong together.
-    ///
-    /// # Errors
-    /// [`OperationError`]
-    pub fn turn(self: &Arc<Self>, admission: Admission) -> Result<Turn, OperationError> {
-        if self.closing.is_cancelled() {
-            return Err(OperationError::Closed);
-        }
-        let (most, refusal) = match admission {
-            Admission::Immediate => (0, OperationError::Busy),
-            Admission::Queued => (self.queue, OperationError::QueueFull),
-        };
-        let entered = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| (pending <= most).then_some(pending + 1));
-        self.touch();
-        entered.map(|_| Turn(Arc::clone(self))).map_err(|_| refusal)
-    }
-
-    /// How the session ended, if it ended by itself.
-    #[must_use]
-    pub fn tombstone(&self) -> Option<&Tombstone> {
-        self.tombstone.get()
-    }
-
-    /// Whether an operation runs or waits.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.pending.load(Ordering::Acquire) > 0
-    }
-
-    /// Stops the running operation, if there is one; the session lives on.
-    pub fn interrupt(&self) {
-        if self.is_busy() {
-            self.interrupted.notify_one();
-        }
-    }
-
-    /// Closes the session: what runs is stopped, what waits is refused. Returns at once.
-    pub fn close(&self) {
-        self.closing.cancel();
-    }
-
-    /// Marks the session as used now.
-    pub fn touch(&self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_used.store(elapsed, Ordering::Relaxed);
-    }
-
-    /// How long nobody has used it.
-    #[must_use]
-    pub fn idle(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_used.load(Ordering::Relaxed)))
-    }
-
-    /// The code blocks that were run, in order.
-    #[must_use]
-    pub fn history(&self) -> Vec<Arc<str>> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
-    pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.push(code.into());
-        let within = |limit: usize, value: usize| limit == 0 || value <= limit;
-        let mut total = 0;
-        let kept = history.iter().rev().enumerate().take_while(|(at, block)| {
-            total += block.len();
-            within(depth, at + 1) && within(bytes, total)
-        });
-        let forgotten = history.len() - kept.count();
-        history.drain(..forgotten);
-    }
-
-    /// Gives the session the past of another.
-    pub fn resume(&self, project: Uuid, history: Vec<String>, output: &str) {
-        self.bind(Some(project));
-        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history.into_iter().map(Arc::from).collect();
-        self.set_output(output);
-    }
-
-    /// The project that the session is saved in, if there is one.
-    #[must_use]
-    pub fn project(&self) -> Option<Uuid> {
-        *self.project.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says in which project the session is saved from now on.
-    pub fn bind(&self, project: Option<Uuid>) {
-        *self.project.lock().unwrap_or_else(PoisonError::into_inner) = project;
-    }
-
-    /// What the last execution printed.
-    #[must_use]
-    pub fn output(&self) -> Arc<str> {
-        Arc::clone(&self.output.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn set_output(&self, text: &str) {
-        *self.output.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
-    }
-}
-
 /// The task.
-struct Actor {
-    session: Arc<Session>,
-    worker: Worker,
-    jobs: mpsc::UnboundedReceiver<Job>,
-    printed: Kept,
-    limit: Option<u64>,
-    grace: Duration,
+pub(super) struct Actor {
+    pub session: Arc<Session>,
+    pub worker: Worker,
+    pub jobs: mpsc::UnboundedReceiver<Job>,
+    /// What an operation may take, in seconds.
+    pub limit: Option<u64>,
+    /// What R is given to stop.
+    pub grace: Duration,
 }
 
 impl Actor {
-    async fn run(mut self) {
+    /// Runs until the session has ended.
+    pub(super) async fn run(mut self) {
         let cause = self.serve().await;
         if let Some(cause) = cause {
             self.entomb(cause);
@@ -347,7 +111,7 @@ impl Actor {
         // Whoever waits is told why there will be no answer.
         self.session.closing.cancel();
         self.jobs.close();
-        let error = self.session.tombstone().cloned().map_or(OperationError::Closed, OperationError::Dead);
+        let error = self.session.gone();
         while let Ok(job) = self.jobs.try_recv() {
             let _ = job.answer.send(Err(error.clone()));
         }
@@ -363,7 +127,7 @@ impl Actor {
 
     /// The end of what was printed since the last execution, or else of what that printed.
     fn last_output(&self) -> String {
-        let since = self.printed.end(LAST_OUTPUT);
+        let since = self.session.console.last(LAST_OUTPUT);
         if !since.is_empty() {
             return since;
         }
@@ -379,7 +143,11 @@ impl Actor {
                 biased;
                 () = session.closing.cancelled() => return None,
                 job = self.jobs.recv() => {
-                    let Job { header, payload, answer, turn } = job?;
+                    let Job { header, payload, answer, ticket } = job?;
+                    if !ticket.begin() {
+                        continue;
+                    }
+                    session.touch();
                     let outcome = self.operate(&header, &payload).await;
                     session.touch();
                     // An interrupt that came too late is not for the next operation.
@@ -390,7 +158,7 @@ impl Actor {
                         Err(cause) => Some(Some(cause.clone())),
                     };
                     let outcome = outcome.map_err(|cause| OperationError::Dead(self.entomb(cause)));
-                    drop(turn);
+                    ticket.end();
                     let _ = answer.send(outcome);
                     if let Some(cause) = end {
                         return cause;
@@ -398,8 +166,7 @@ impl Actor {
                 }
                 received = self.worker.frames.receive() => return Some(self.cause(received.ok().flatten().map(|(reply, _)| reply), None).await),
                 () = self.worker.console.readable() => {
-                    let printed = &mut self.printed;
-                    self.worker.console.drain(|_, text| printed.push(text));
+                    self.worker.console.drain(|_, text| session.console.push(text));
                 }
             }
         }
@@ -407,7 +174,15 @@ impl Actor {
 
     /// Sends one command and waits for its reply.
     async fn operate(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
-        self.printed.take();
+        self.session.console.begin();
+        let outcome = self.carry_out(header, payload).await;
+        if outcome.is_err() {
+            self.session.console.end();
+        }
+        outcome
+    }
+
+    async fn carry_out(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
         if self.worker.frames.send(header, payload).await.is_err() {
             return Err(self.cause(None, None).await);
         }
@@ -415,7 +190,6 @@ impl Actor {
         let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
         let mut stopping: Option<Stopping> = None;
         loop {
-            let printed = &mut self.printed;
             let reason = tokio::select! {
                 biased;
                 received = self.worker.frames.receive() => {
@@ -423,9 +197,9 @@ impl Actor {
                     return match received.ok().flatten() {
                         Some((Reply::Quit(status), _)) => Err(self.cause(Some(Reply::Quit(status)), stopped).await),
                         Some((reply, payload)) => {
-                            self.worker.console.finish(|_, text| printed.push(text));
-                            let console = self.printed.take();
-                            if matches!(reply, Reply::Executed(_)) {
+                            self.worker.console.finish(|_, text| session.console.push(text));
+                            let console = session.console.end();
+                            if matches!(reply, Reply::Executed(_) | Reply::Evaluated(_)) {
                                 session.set_output(&console);
                             }
                             Ok(Answer { reply, payload, console, stopped })
@@ -434,7 +208,7 @@ impl Actor {
                     };
                 }
                 () = self.worker.console.readable() => {
-                    self.worker.console.drain(|_, text| printed.push(text));
+                    self.worker.console.drain(|_, text| session.console.push(text));
                     continue;
                 }
                 () = session.interrupted.notified(), if stopping.is_none() => Stop::Interrupt,
@@ -454,8 +228,8 @@ impl Actor {
     /// How the worker ended.
     async fn cause(&mut self, last: Option<Reply>, killed_for: Option<Stop>) -> Cause {
         let exit = self.worker.wait().await;
-        let printed = &mut self.printed;
-        self.worker.console.finish(|_, text| printed.push(text));
+        let session = &self.session;
+        self.worker.console.finish(|_, text| session.console.push(text));
         match (last, killed_for) {
             (Some(Reply::Quit(status)), _) => Cause::Quit(status),
             (_, Some(stop)) => Cause::Unstoppable(stop),

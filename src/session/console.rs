@@ -90,15 +90,37 @@ impl Kept {
         self.dropped += excess;
     }
 
-    /// The text, as UTF-8, with a notice where some was left out; nothing is kept then.
-    pub fn take(&mut self) -> String {
-        let head = std::mem::take(&mut self.head);
-        let tail = Vec::from(std::mem::take(&mut self.tail));
-        match std::mem::take(&mut self.dropped) {
-            0 if tail.is_empty() => text(head),
-            0 => text([head, tail].concat()),
-            dropped => format!("{}\n[... {dropped} bytes of output left out ...]\n{}", text(head), text(tail)),
+    /// Forgets the text.
+    pub fn clear(&mut self) {
+        (self.head, self.tail, self.dropped) = Default::default();
+    }
+
+    /// The text, as UTF-8, with a notice where some was left out.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let tail = self.tail.iter().copied();
+        match self.dropped {
+            0 => text(self.head.iter().copied().chain(tail).collect()),
+            dropped => format!("{}{}{}", text(self.head.clone()), notice(dropped), text(tail.collect())),
         }
+    }
+
+    /// The text that follows the first `position` bytes, and the position after it. A character of which only
+    /// the beginning is there is left for the next time, unless this is the `last`.
+    #[must_use]
+    pub fn since(&self, position: usize, last: bool) -> (String, usize) {
+        let gap = self.head.len()..self.head.len() + self.dropped;
+        if !gap.is_empty() && position < gap.start {
+            return (text(self.head[position..].to_vec()), gap.start);
+        }
+        let missed = if gap.contains(&position) { gap.end - position } else { 0 };
+        let start = position + missed - self.dropped;
+        let mut bytes: Vec<u8> = self.head.iter().chain(&self.tail).skip(start).copied().collect();
+        if !last {
+            bytes.truncate(bytes.len() - unfinished_character(&bytes));
+        }
+        let after = position + missed + bytes.len();
+        (if missed > 0 { notice(missed) } else { String::new() } + &text(bytes), after)
     }
 
     /// The last `length` bytes, as UTF-8.
@@ -108,6 +130,21 @@ impl Kept {
         last.reverse();
         text(last)
     }
+}
+
+fn notice(dropped: usize) -> String {
+    format!("\n[... {dropped} bytes of output left out ...]\n")
+}
+
+/// How many bytes at the end are the beginning of a UTF-8 character whose rest is missing.
+fn unfinished_character(bytes: &[u8]) -> usize {
+    let length = |first: u8| match first {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => 1,
+    };
+    (1..=bytes.len().min(3)).find(|&back| length(bytes[bytes.len() - back]) > back).unwrap_or(0)
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -128,9 +165,28 @@ mod tests {
             kept.push(piece.as_bytes());
         }
         assert_eq!(kept.end(3), "xyz");
-        assert_eq!(kept.take(), "abcde\n[... 16 bytes of output left out ...]\nvwxyz");
+        assert_eq!(kept.text(), "abcde\n[... 16 bytes of output left out ...]\nvwxyz");
+        kept.clear();
         kept.push(b"short");
-        assert_eq!(kept.take(), "short");
+        assert_eq!(kept.text(), "short");
+    }
+
+    #[test]
+    fn a_watcher_gets_each_piece_once_and_whole_characters() {
+        let mut kept = Kept::new(10);
+        kept.push("aé".as_bytes().split_last().unwrap().1);
+        assert_eq!(kept.since(0, false), ("a".to_owned(), 1));
+        kept.push(&"é".as_bytes()[1..]);
+        assert_eq!(kept.since(1, false), ("é".to_owned(), 3));
+        kept.push(b"bcdefgh");
+        assert_eq!(kept.since(3, false), ("bcdefgh".to_owned(), 10));
+        assert_eq!(kept.since(10, true), (String::new(), 10));
+        kept.push(b"ij");
+        // Two bytes fell out of the middle: who has seen them misses nothing.
+        assert_eq!(kept.since(10, false), ("ij".to_owned(), 12));
+        assert_eq!(kept.since(6, false), ("\n[... 1 bytes of output left out ...]\nfghij".to_owned(), 12));
+        assert_eq!(kept.since(0, false), ("aébc".to_owned(), 5));
+        assert_eq!(kept.since(12, true), (String::new(), 12));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    actor::Session,
+    handle::Session,
     pool::Pool,
     tombstone::{Cause, Tombstone},
     users::Users,
@@ -64,6 +67,9 @@ pub enum OpenError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+    /// R was stopped, and not started again yet.
+    #[error("the R server is stopped")]
+    Stopped,
     /// There is no worker.
     #[error("R cannot be started: {0}")]
     NoWorker(String),
@@ -80,6 +86,20 @@ pub enum LookupError {
     Dead(Tombstone),
 }
 
+/// A session, wherever it is between its opening and its being forgotten.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// It is there.
+    Live(Arc<Session>),
+    /// It has ended by itself.
+    Dead {
+        /// Whose it was.
+        owner: String,
+        /// What is left of it.
+        tombstone: Tombstone,
+    },
+}
+
 /// All sessions; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sessions(Arc<Inner>);
@@ -92,6 +112,9 @@ struct Inner {
     table: Mutex<Table>,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    /// Held while R is stopped or started.
+    switch: tokio::sync::Mutex<()>,
+    halted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -115,7 +138,16 @@ impl Sessions {
         warn_of_another_r(zygote.r_version());
         let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users };
         let pool = Pool::new(nursery, limits(&config), config.pool);
-        let inner = Inner { config, zygote, pool, table: Mutex::default(), tasks: TaskTracker::new(), stopping: CancellationToken::new() };
+        let inner = Inner {
+            config,
+            zygote,
+            pool,
+            table: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            switch: tokio::sync::Mutex::default(),
+            halted: AtomicBool::new(false),
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -142,7 +174,7 @@ impl Sessions {
             task.await;
             sessions.remove(id);
         });
-        if self.0.stopping.is_cancelled() {
+        if self.0.stopping.is_cancelled() || self.0.halted.load(Ordering::Acquire) {
             session.close();
         }
         tracing::info!(session.id = %id, user.name = owner, pid = session.pid, "session opened");
@@ -154,18 +186,28 @@ impl Sessions {
     /// # Errors
     /// [`LookupError`]
     pub fn get(&self, id: Uuid, owner: &str) -> Result<Arc<Session>, LookupError> {
-        let table = self.table();
-        if let Some(session) = table.live.get(&id).filter(|session| session.owner == owner) {
-            if let Some(tombstone) = session.tombstone() {
-                return Err(LookupError::Dead(tombstone.clone()));
+        match self.find(id) {
+            Some(Found::Live(session)) if session.owner == owner => {
+                session.touch();
+                Ok(session)
             }
-            session.touch();
-            return Ok(Arc::clone(session));
-        }
-        match table.dead.get(&id) {
-            Some((of, tombstone)) if of == owner => Err(LookupError::Dead(tombstone.clone())),
+            Some(Found::Dead { owner: of, tombstone }) if of == owner => Err(LookupError::Dead(tombstone)),
             _ => Err(LookupError::Unknown),
         }
+    }
+
+    /// Finds a session, or what is left of it, whoever owns it.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<Found> {
+        let table = self.table();
+        if let Some(session) = table.live.get(&id) {
+            return Some(match session.tombstone() {
+                None => Found::Live(Arc::clone(session)),
+                Some(tombstone) => Found::Dead { owner: session.owner.clone(), tombstone: tombstone.clone() },
+            });
+        }
+        let (owner, tombstone) = table.dead.get(&id)?.clone();
+        Some(Found::Dead { owner, tombstone })
     }
 
     /// Closes a session: it is gone for callers at once, while R ends in its own time.
@@ -200,34 +242,96 @@ impl Sessions {
         self.0.zygote.pid()
     }
 
+    /// The user ids of which each session has one.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        self.0.pool.users().clone()
+    }
+
     /// R's version.
     #[must_use]
     pub fn r_version(&self) -> &str {
         self.0.zygote.r_version()
     }
 
+    /// Whether R runs, so that sessions can be opened.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.0.halted.load(Ordering::Acquire) && self.zygote_pid() != 0
+    }
+
+    /// Whether a session can be opened: there is a worker, or one can be made.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), String> {
+        if self.0.halted.load(Ordering::Acquire) {
+            return Err(OpenError::Stopped.to_string());
+        }
+        self.0.pool.probe().await
+    }
+
+    /// Closes all sessions and stops R, until it is [resumed](Self::resume). `patience` is what R gets to stop.
+    pub async fn halt(&self, patience: Duration) {
+        let _switch = self.0.switch.lock().await;
+        if self.0.halted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tracing::info!("R is stopped");
+        self.end_all(self.0.pool.pause(), patience).await;
+        self.0.zygote.halt().await;
+    }
+
+    /// Starts R again after [`Self::halt`]; while it runs, does nothing.
+    ///
+    /// # Errors
+    /// Why R did not start.
+    pub async fn resume(&self) -> Result<(), String> {
+        let _switch = self.0.switch.lock().await;
+        if !self.0.halted.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.0.zygote.resume().await?;
+        if self.0.stopping.is_cancelled() {
+            return Err(OpenError::Stopping.to_string());
+        }
+        self.0.tasks.reopen();
+        self.0.halted.store(false, Ordering::Release);
+        self.0.pool.resume();
+        tracing::info!("R is started again");
+        Ok(())
+    }
+
     /// Closes everything: sessions, pool, zygote. `patience` is what R gets to stop.
     pub async fn stop(&self, patience: Duration) {
         self.0.stopping.cancel();
+        self.end_all(self.0.pool.close(), patience).await;
+        self.0.zygote.end().await;
+    }
+
+    /// Closes all sessions and waits for their ends, and for that of the pool.
+    async fn end_all(&self, pool: impl Future<Output = ()>, patience: Duration) {
         let live: Vec<_> = self.table().live.drain().collect();
         for (_, session) in live {
             session.close();
         }
         self.0.tasks.close();
         let orderly = async {
-            self.0.pool.close().await;
+            pool.await;
             self.0.tasks.wait().await;
         };
         if tokio::time::timeout(patience, orderly).await.is_err() {
             tracing::warn!("some sessions did not end in time, and are killed");
         }
-        self.0.zygote.end().await;
     }
 
     /// Takes a place among the sessions, for as long as the answer lives.
     fn reserve<'s>(&'s self, owner: &'s str) -> Result<Place<'s>, OpenError> {
         if self.0.stopping.is_cancelled() {
             return Err(OpenError::Stopping);
+        }
+        if self.0.halted.load(Ordering::Acquire) {
+            return Err(OpenError::Stopped);
         }
         let config = &self.0.config;
         let mut table = self.table();

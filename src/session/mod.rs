@@ -1,22 +1,30 @@
 //! R sessions as the supervisor sees them.
 //!
-//! [`manager`] opens, finds and closes them; each is driven by an [`actor`] task that owns its [`worker`];
+//! [`manager`] opens, finds and closes them; [`handle`] is one of them as callers have it, driven by an [`actor`]
+//! task that owns its [`worker`]. Callers wait for an operation, or leave it to the session's [`commands`].
 //! [`pool`] keeps workers ready, and [`zygote`] has them forked. No dialect is known here, and no R value.
 //!
 //! Start reading at [`manager`].
 
 pub mod actor;
+pub mod commands;
 pub mod console;
 pub mod folder;
+pub mod handle;
+pub mod live;
 pub mod manager;
 pub mod pool;
 pub mod published;
-mod rhome;
+pub mod queue;
+pub mod rhome;
 pub mod tombstone;
+pub mod usage;
 pub mod users;
 pub mod worker;
 pub mod zygote;
 
-pub use actor::{Answer, OperationError, Session, Stop};
-pub use manager::{Boundary, LookupError, OpenError, Opening, Sessions};
+pub use actor::{Answer, OperationError, Stop};
+pub use commands::{Command, Done};
+pub use handle::Session;
+pub use manager::{Boundary, Found, LookupError, OpenError, Opening, Sessions};
 pub use tombstone::{Cause, Tombstone};

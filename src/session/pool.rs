@@ -2,14 +2,20 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::worker::{Nursery, Worker};
+use super::{
+    users::Users,
+    worker::{Nursery, Worker},
+};
 use crate::worker::protocol::Limits;
 
 /// After a failed fork.
@@ -22,6 +28,8 @@ pub struct Pool {
     limits: Limits,
     size: usize,
     ready: Mutex<VecDeque<Worker>>,
+    /// No workers are wanted at the moment.
+    paused: AtomicBool,
     taken: Notify,
     closed: CancellationToken,
 }
@@ -30,8 +38,15 @@ impl Pool {
     /// A pool of `size` workers with these limits, which fills itself from now on.
     #[must_use]
     pub fn new(nursery: Nursery, limits: Limits, size: usize) -> Arc<Self> {
-        let pool =
-            Arc::new(Self { nursery, limits, size, ready: Mutex::default(), taken: Notify::new(), closed: CancellationToken::new() });
+        let pool = Arc::new(Self {
+            nursery,
+            limits,
+            size,
+            ready: Mutex::default(),
+            paused: AtomicBool::new(false),
+            taken: Notify::new(),
+            closed: CancellationToken::new(),
+        });
         tokio::spawn(Arc::clone(&pool).keep_filled());
         pool
     }
@@ -62,20 +77,76 @@ impl Pool {
         self.lock().len()
     }
 
+    /// As whom its workers run.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.nursery.users
+    }
+
+    /// Whether a worker is ready or can be made: one that had to be made is kept.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn probe(&self) -> Result<(), String> {
+        if self.lock().iter().any(Worker::is_alive) {
+            return Ok(());
+        }
+        let worker = self.nursery.worker(&self.limits).await?;
+        self.keep(worker).await;
+        Ok(())
+    }
+
+    /// Ends the ready workers, and makes no more until [`Self::resume`].
+    pub async fn pause(&self) {
+        self.paused.store(true, Ordering::Release);
+        self.empty().await;
+    }
+
+    /// Makes workers again.
+    pub fn resume(&self) {
+        self.paused.store(false, Ordering::Release);
+        self.taken.notify_one();
+    }
+
     /// Ends the ready workers, and makes no more.
     pub async fn close(&self) {
         self.closed.cancel();
+        self.empty().await;
+    }
+
+    async fn empty(&self) {
         let ready = std::mem::take(&mut *self.lock());
         for worker in ready {
             worker.bury().await;
         }
     }
 
+    fn is_wanting(&self) -> bool {
+        self.ready() < self.size && !self.paused.load(Ordering::Acquire) && !self.closed.is_cancelled()
+    }
+
+    /// Keeps a worker that was made, unless none is wanted any more.
+    async fn keep(&self, worker: Worker) {
+        let unwanted = {
+            let mut ready = self.lock();
+            // Looked at while the lock is held, so that whoever empties the pool finds it.
+            if self.paused.load(Ordering::Acquire) || self.closed.is_cancelled() || ready.len() >= self.size {
+                Some(worker)
+            } else {
+                ready.push_back(worker);
+                None
+            }
+        };
+        if let Some(worker) = unwanted {
+            worker.bury().await;
+        }
+    }
+
     async fn keep_filled(self: Arc<Self>) {
         loop {
-            while self.ready() < self.size && !self.closed.is_cancelled() {
+            while self.is_wanting() {
                 match self.nursery.worker(&self.limits).await {
-                    Ok(worker) => self.lock().push_back(worker),
+                    Ok(worker) => self.keep(worker).await,
                     Err(error) => {
                         tracing::warn!(%error, "the pool has no worker more");
                         tokio::time::sleep(PAUSE).await;
@@ -84,12 +155,8 @@ impl Pool {
             }
             tokio::select! {
                 () = self.taken.notified() => {}
-                () = self.closed.cancelled() => break,
+                () = self.closed.cancelled() => return,
             }
-        }
-        let late = std::mem::take(&mut *self.lock());
-        for worker in late {
-            worker.bury().await;
         }
     }
 

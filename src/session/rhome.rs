@@ -11,11 +11,11 @@ const PASSED_ON: [&str; 8] = ["PATH", "TZ", "http_proxy", "https_proxy", "no_pro
 /// Libraries that read these start their threads when they are loaded, before R's first line runs.
 const ONE_THREAD: [&str; 5] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
 
-/// The whole environment of the zygote.
+/// The whole environment of the zygote, and of R in processes of its own.
 ///
 /// # Errors
 /// When R's home is not one.
-pub(super) fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, String> {
+pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, String> {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     for name in PASSED_ON {
         variables.extend(std::env::var_os(name).map(|value| (name.into(), value)));

@@ -46,6 +46,8 @@ pub struct Worker {
     pub console: Console,
     /// The folder of its session; removed by [`Worker::bury`].
     pub folder: PathBuf,
+    /// R's `tempdir()`, below the folder.
+    pub temporary: PathBuf,
     pid: Pid,
     pidfd: OwnedFd,
     exit: oneshot::Receiver<Exit>,
@@ -95,9 +97,9 @@ impl Nursery {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
         let frames = Frames { socket, incoming: Incoming::default() };
         let console = Console::new(read.into(), &tag).map_err(system)?;
-        let mut worker = Worker { frames, console, folder, pid, pidfd, exit: forked.exit, ended: None, user };
+        let mut worker = Worker { frames, console, folder, temporary: PathBuf::new(), pid, pidfd, exit: forked.exit, ended: None, user };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
-            Ok(Ok(Some((Reply::Hello, _)))) => return Ok(worker),
+            Ok(Ok(Some((Reply::Hello { temporary }, _)))) => return Ok(Worker { temporary, ..worker }),
             Ok(_) => {}
             Err(_) => worker.signal(Signal::KILL),
         }

@@ -71,6 +71,8 @@ enum Request {
     },
     /// The zygote that was started as this one is gone.
     Lost(u64),
+    Halt(oneshot::Sender<()>),
+    Resume(oneshot::Sender<Result<(), String>>),
     End(oneshot::Sender<()>),
 }
 
@@ -123,6 +125,24 @@ impl Zygote {
         forked.await.map_err(|_| "the zygote ended while it forked".to_owned())?
     }
 
+    /// Ends the zygote and the workers that are left, until it is started again. Nothing is forked meanwhile.
+    pub async fn halt(&self) {
+        let (done, halted) = oneshot::channel();
+        if self.requests.send(Request::Halt(done)).is_ok() {
+            let _ = halted.await;
+        }
+    }
+
+    /// Starts the zygote again after [`Self::halt`].
+    ///
+    /// # Errors
+    /// Why R did not start.
+    pub async fn resume(&self) -> Result<(), String> {
+        let (done, resumed) = oneshot::channel();
+        self.requests.send(Request::Resume(done)).map_err(|_| "the server is stopping".to_owned())?;
+        resumed.await.map_err(|_| "the zygote's thread ended".to_owned())?
+    }
+
     /// Ends the zygote and, with it, the workers that are left.
     pub async fn end(&self) {
         let (done, ended) = oneshot::channel();
@@ -160,6 +180,20 @@ impl Owner {
                 Request::Fork { spec, descriptors, answer } => self.fork(&spec, descriptors, answer),
                 Request::Lost(generation) if generation == self.generation => self.restart(),
                 Request::Lost(_) => {}
+                Request::Halt(done) => {
+                    // Its end is no loss.
+                    self.generation += 1;
+                    self.stop();
+                    self.forget();
+                    let _ = done.send(());
+                }
+                Request::Resume(done) => {
+                    let resumed = if self.running.is_some() { Ok(()) } else { self.start().map(drop) };
+                    if resumed.is_err() {
+                        self.stop();
+                    }
+                    let _ = done.send(resumed);
+                }
                 Request::End(done) => {
                     self.stop();
                     let _ = done.send(());
@@ -224,7 +258,7 @@ impl Owner {
 
     fn fork(&mut self, spec: &Fork, descriptors: [OwnedFd; 2], answer: Answer) {
         let Some(running) = &self.running else {
-            let _ = answer.send(Err("R is being started again; try again in a moment".to_owned()));
+            let _ = answer.send(Err("R is not running; it may be started again in a moment".to_owned()));
             return;
         };
         lock(&self.waiting.forks).insert(spec.request, answer);
@@ -244,9 +278,7 @@ impl Owner {
     fn restart(&mut self) {
         self.stop();
         tracing::error!("the zygote ended; R is started again, and live sessions go on");
-        // Whoever waits for a fork is told; of workers that end now, nobody reports how.
-        lock(&self.waiting.forks).clear();
-        lock(&self.waiting.exits).clear();
+        self.forget();
         if let Err(error) = self.start() {
             tracing::error!(%error, "R could not be started again");
             self.stop();
@@ -257,6 +289,12 @@ impl Owner {
                 let _ = requests.send(Request::Lost(generation));
             });
         }
+    }
+
+    /// Whoever waits for a fork is told; of workers that end now, nobody reports how.
+    fn forget(&self) {
+        lock(&self.waiting.forks).clear();
+        lock(&self.waiting.exits).clear();
     }
 
     fn stop(&mut self) {

@@ -27,6 +27,12 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// `Error in f(x) : message`, as R prints an error; the message alone where there is no call.
+    #[must_use]
+    pub fn as_r_prints(&self) -> String {
+        if self.call.is_empty() { self.message.clone() } else { format!("Error in {} : {}", self.call, self.message) }
+    }
+
     /// A warning that is ours, and not R's.
     #[must_use]
     pub fn warning(message: String) -> Self {

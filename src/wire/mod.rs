@@ -4,18 +4,23 @@
 //! `crate::r::view` in a worker, plain Rust values in this module's tests. The writers push text into an
 //! [`Out`] and allocate nothing else, because in a worker they run in frames that R may leave by longjmp.
 //!
-//! Start reading at [`value`], then [`typed`].
+//! Start reading at [`value`], then [`typed`] and [`jsonlite`]: the two forms in which values go out.
 
+pub mod base64;
 pub mod condition;
+pub mod jsonlite;
+pub mod names;
 pub mod number;
 pub mod out;
+pub mod rds;
 pub mod selection;
 pub mod text;
 pub mod time;
 pub mod typed;
 pub mod value;
 
+pub use names::Names;
 pub use out::Out;
-pub use selection::{Detail, Encoding, MissingObject};
+pub use selection::{Detail, Encoding, MissingObject, ValueEncoding};
 pub use text::Text;
 pub use value::{Class, Shape, Storage, Value};

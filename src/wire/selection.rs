@@ -14,6 +14,15 @@ pub enum Encoding {
     TypedXml,
 }
 
+/// In which form a single value goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ValueEncoding {
+    /// As R's `serialize()` writes it.
+    Rds,
+    /// As JSON, by the rules of R's package jsonlite: [`super::jsonlite`].
+    Json,
+}
+
 /// What is written of each object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Detail {

@@ -7,6 +7,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use bytes::Bytes;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
@@ -44,6 +45,16 @@ impl AsRef<[u8]> for Payload {
         match self {
             Self::Inline(bytes) => bytes,
             Self::Shared(map) => map,
+        }
+    }
+}
+
+/// What is mapped stays mapped for as long as these bytes are there.
+impl From<Payload> for Bytes {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Inline(bytes) => bytes.into(),
+            Payload::Shared(map) => Self::from_owner(map),
         }
     }
 }

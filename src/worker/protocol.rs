@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::wire::{Detail, Encoding, MissingObject, condition::Condition};
+use crate::wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition};
 
 /// What one session may use. `None` is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,14 @@ pub enum Exit {
 pub enum Request {
     /// Evaluate the code in the payload.
     Execute(Execute),
+    /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL when there
+    /// is no statement. Nothing is printed by itself.
+    Evaluate(Use),
+    /// Bind the value in the payload, a stream of R's `serialize()`, to a name.
+    Unserialize {
+        /// The name.
+        name: String,
+    },
     /// Write out objects.
     Objects {
         /// Which; `None` for all that `ls()` shows.
@@ -104,6 +112,10 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Count the pages that the last evaluation has drawn without a device of its own.
+    Pages,
+    /// Draw one of them.
+    Draw(Drawing),
     /// List the files of the working folder.
     Files,
     /// Remove a file of the working folder.
@@ -134,6 +146,21 @@ pub enum Request {
     },
     /// Run `.Last` and finalizers, and end. Not answered.
     End,
+}
+
+/// How a recorded page is to be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drawing {
+    /// Its number, from 1.
+    pub page: usize,
+    /// As SVG, and not as PNG.
+    pub svg: bool,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// In pixels per inch.
+    pub resolution: u32,
 }
 
 /// A file of R data in the folder [`folder::FILES`], which the worker removes once it is loaded.
@@ -175,19 +202,33 @@ pub struct Execute {
     pub save: Option<Uuid>,
 }
 
+/// What becomes of the value of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Use {
+    /// It is the payload of the reply.
+    Return(ValueEncoding),
+    /// It is bound to this name in the global environment.
+    Assign(String),
+}
+
 /// From a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Ready for the first command.
-    Hello,
+    Hello {
+        /// R's `tempdir()`.
+        temporary: PathBuf,
+    },
     /// To [`Request::Execute`]; the payload is the objects.
     Executed(Executed),
+    /// To [`Request::Evaluate`]; the payload is the value, if it was to be returned and nothing failed.
+    Evaluated(Evaluated),
     /// To [`Request::Objects`]; the payload is the objects.
     Objects {
         /// Those that are not in it.
         missing: Vec<MissingObject>,
     },
-    /// To [`Request::Assign`]: all are bound.
+    /// To [`Request::Assign`] and [`Request::Unserialize`]: all is bound.
     Assigned,
     /// To a request with inputs: they are not as they have to be, and nothing was done. A sentence.
     InvalidInput(String),
@@ -195,6 +236,10 @@ pub enum Reply {
     Files(Vec<String>),
     /// To [`Request::Remove`] and [`Request::RemoveFile`]: whether there was one.
     Removed(bool),
+    /// To [`Request::Pages`]: how many there are.
+    Pages(usize),
+    /// To [`Request::Draw`]: whether there is such a page; the payload is the picture.
+    Drawn(bool),
     /// To [`Request::Load`], with R's warnings.
     Loaded(Vec<String>),
     /// To [`Request::Save`]: whether there is such an object.
@@ -231,6 +276,18 @@ pub struct Executed {
     pub published: Vec<PublishedFile>,
     /// Whether the objects were written into [`Execute::save`].
     pub saved: bool,
+}
+
+/// What an evaluation for a value did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// How it ended. A value that cannot be bound or written is an error as well, and so is what stopped the
+    /// writing.
+    pub ending: Ending,
+    /// Warnings and messages, in order.
+    pub conditions: Vec<Condition>,
+    /// Warnings and messages beyond the number that is kept.
+    pub dropped_conditions: u64,
 }
 
 /// How an evaluation ended.

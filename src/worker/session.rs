@@ -9,11 +9,16 @@ use super::{
     confine, files,
     files::Snapshot,
     fork,
-    protocol::{self, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, folder},
+    protocol::{self, Drawing, Ending, Evaluated, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
 };
 use crate::{
     r,
-    wire::{Detail, Encoding, condition::Condition, typed::input},
+    r::{graphics::Plots, preserved::Preserved},
+    wire::{
+        Detail, Encoding,
+        condition::{Condition, Severity},
+        typed::input,
+    },
 };
 
 thread_local! {
@@ -48,7 +53,7 @@ impl Worker {
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
         let mut incoming = Incoming::default();
-        self.reply(&Reply::Hello, &[]);
+        self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, &[]);
         loop {
             let frame = match channel::receive(&*self.socket, &mut incoming) {
                 Ok(Some(frame)) => frame,
@@ -79,9 +84,13 @@ impl Worker {
     fn answer(&self, frame: &Frame) -> (Reply, Vec<u8>) {
         match protocol::decode::<Request>(&frame.header) {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
+            Some(Request::Evaluate(wanted)) => evaluate(&wanted, frame.payload.as_ref()),
+            Some(Request::Unserialize { name }) => (unserialize(&name, frame.payload.as_ref()), Vec::new()),
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
             Some(Request::Assign) => (assign(frame.payload.as_ref()), Vec::new()),
             Some(Request::Remove { name }) => (remove(&name), Vec::new()),
+            Some(Request::Pages) => (Reply::Pages(r::graphics::pages()), Vec::new()),
+            Some(Request::Draw(drawing)) => draw(&drawing),
             Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), Vec::new()),
             Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), Vec::new()),
             Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), Vec::new()),
@@ -115,12 +124,16 @@ impl Worker {
                 refused => return (refused, Vec::new()),
             }
         }
+        r::graphics::begin(Plots::Files);
         let before = Snapshot::of(&self.work);
         if execute.limits.cpu_seconds.is_some() {
             confine::allow_cpu(execute.limits.cpu_seconds);
         }
         confine::lower_memory(execute.limits.memory);
-        let ending = evaluate(code, execute.print);
+        let ending = match parse(code) {
+            Ok(code) => r::eval::run(&code, execute.print).into(),
+            Err(ending) => ending,
+        };
         confine::restore_memory();
         fork::end_if_child();
         let recorded = r::conditions::take();
@@ -184,16 +197,62 @@ impl Worker {
     }
 }
 
-fn evaluate(code: &str, print: bool) -> Ending {
-    match r::eval::parse(code) {
-        Err(error) => Ending::SyntaxError { message: error.message, line: error.line, column: error.column },
-        Ok(code) => match r::eval::run(&code, print) {
-            r::eval::Ending::Completed => Ending::Completed,
-            r::eval::Ending::Failed(condition) => Ending::Failed(condition),
-            r::eval::Ending::Interrupted => Ending::Interrupted,
-            r::eval::Ending::CpuLimit => Ending::CpuLimit,
-        },
+/// Parses code; code that does not parse ends its evaluation.
+fn parse(code: &str) -> Result<r::eval::Code, Ending> {
+    r::eval::parse(code).map_err(|error| Ending::SyntaxError { message: error.message, line: error.line, column: error.column })
+}
+
+impl From<r::eval::Ending> for Ending {
+    fn from(ending: r::eval::Ending) -> Self {
+        match ending {
+            r::eval::Ending::Completed => Self::Completed,
+            r::eval::Ending::Failed(condition) => Self::Failed(condition),
+            r::eval::Ending::Interrupted => Self::Interrupted,
+            r::eval::Ending::CpuLimit => Self::CpuLimit,
+        }
     }
+}
+
+fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Vec<u8>) {
+    let Ok(code) = std::str::from_utf8(code) else {
+        return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
+    };
+    r::graphics::begin(Plots::Recorded);
+    let value = value(code, wanted);
+    fork::end_if_child();
+    let recorded = r::conditions::take();
+    r::graphics::close_unnamed();
+    let written = value.and_then(|value| match wanted {
+        Use::Return(encoding) => r::encode::value(&value, *encoding).map_err(failed),
+        Use::Assign(_) => Ok(Vec::new()),
+    });
+    let (ending, bytes) = written.map_or_else(|ending| (ending, Vec::new()), |bytes| (Ending::Completed, bytes));
+    let evaluated = Evaluated { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64 };
+    (Reply::Evaluated(evaluated), bytes)
+}
+
+/// The value of the last statement, bound to its name if it is to have one.
+fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
+    let name = match wanted {
+        Use::Return(_) => None,
+        Use::Assign(name) => Some(symbol(name).map_err(failed)?),
+    };
+    Ok(r::eval::value(&parse(code)?, name.as_deref())?)
+}
+
+/// An error that R has not signalled.
+fn failed(message: String) -> Ending {
+    Ending::Failed(Condition { severity: Severity::Error, message, call: String::new(), classes: Vec::new() })
+}
+
+fn unserialize(name: &str, serialized: &[u8]) -> Reply {
+    let assigned = symbol(name).and_then(|name| r::objects::assign(&name, &r::serialize::read(serialized)?));
+    assigned.map_or_else(Reply::Refused, |()| Reply::Assigned)
+}
+
+/// A name as R takes it; what else is wrong with it, R says.
+fn symbol(name: &str) -> Result<CString, String> {
+    CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
 }
 
 fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Vec<u8>) {
@@ -205,6 +264,20 @@ fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (R
         Ok(encoded) => (Reply::Objects { missing: encoded.missing }, encoded.bytes),
         Err(message) => (Reply::Refused(message), Vec::new()),
     }
+}
+
+fn draw(drawing: &Drawing) -> (Reply, Vec<u8>) {
+    if drawing.page == 0 || drawing.page > r::graphics::pages() {
+        return (Reply::Drawn(false), Vec::new());
+    }
+    let form = if drawing.svg { "svg" } else { "png" };
+    let drawn = r::graphics::render(drawing.page, form, [drawing.width, drawing.height, drawing.resolution]);
+    let read = drawn.and_then(|file| {
+        let picture = std::fs::read(&file).map_err(|error| error.to_string());
+        let _ = std::fs::remove_file(&file);
+        picture
+    });
+    read.map_or_else(|message| (Reply::Refused(message), Vec::new()), |picture| (Reply::Drawn(true), picture))
 }
 
 /// Binds inputs: all of them, or none where the reply is not [`Reply::Assigned`].

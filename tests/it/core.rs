@@ -15,13 +15,14 @@ use offshoot::{
 
 use crate::harness::{Client, Server};
 
-struct Core {
-    sessions: Sessions,
+/// Sessions without a server.
+pub struct Core {
+    pub sessions: Sessions,
     _folder: tempfile::TempDir,
 }
 
 impl Core {
-    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
         config.sessions.pool = 1;
@@ -33,7 +34,7 @@ impl Core {
     }
 }
 
-fn someone() -> Opening<'static> {
+pub fn someone() -> Opening<'static> {
     Opening { owner: "someone", ..Opening::default() }
 }
 

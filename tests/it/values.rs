@@ -195,6 +195,11 @@ const ROWS: &[Row] = &[
         r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"2":{"type":"primitive","rclass":"numeric","value":2},"a.1":{"type":"primitive","rclass":"numeric","value":3}}}"#,
         r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="2" type="primitive"><numeric value="2"/></robject><robject name="a.1" type="primitive"><numeric value="3"/></robject></robject>"#,
     ),
+    Row(
+        "list(a = 1, a = 2, a.1 = 3)",
+        r#"{"type":"list","rclass":"list","value":{"a":{"type":"primitive","rclass":"numeric","value":1},"a.2":{"type":"primitive","rclass":"numeric","value":2},"a.1":{"type":"primitive","rclass":"numeric","value":3}}}"#,
+        r#"<robject name="v" type="list"><robject name="a" type="primitive"><numeric value="1"/></robject><robject name="a.2" type="primitive"><numeric value="2"/></robject><robject name="a.1" type="primitive"><numeric value="3"/></robject></robject>"#,
+    ),
     Row("list()", r#"{"type":"list","rclass":"list","value":{}}"#, r#"<robject name="v" type="list"></robject>"#),
     Row(
         "list(f = sum, d = as.Date('2010-04-20'))",

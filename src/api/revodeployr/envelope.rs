@@ -13,7 +13,7 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
-    api::body::{Parts, bytes_of},
+    api::body::Parts,
     wire::{
         Out, Text,
         text::{push_cdata, push_json, push_xml_escaped},
@@ -126,7 +126,7 @@ impl Answer {
         let (head, tail) = (envelope.slice(..head), envelope.slice(head..));
         let body = match self.robjects {
             None => Body::from(envelope),
-            Some(payload) => Body::new(Parts::new([head, bytes_of(payload), tail])),
+            Some(payload) => Body::new(Parts::new([head, payload.into(), tail])),
         };
         let content_type = match format {
             Format::Json => "application/json; charset=utf-8",

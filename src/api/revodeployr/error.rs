@@ -7,10 +7,10 @@ use axum::{
 
 use super::{
     envelope::{Answer, Format},
-    form::Invalid,
     identifiers,
 };
 use crate::{
+    api::{body::BodyError, form::Invalid, log_failure},
     app::Failure,
     auth::AuthError,
     session::{LookupError, OpenError, OperationError},
@@ -65,22 +65,22 @@ impl Error {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("This call allows {allow} only.")) }
     }
 
-    /// 408: the request did not arrive in time.
-    #[must_use]
-    pub fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.")
-    }
-
     /// 409: the session runs something already.
     #[must_use]
     pub fn busy() -> Self {
         Self::new(StatusCode::CONFLICT, "The R session is busy; try again when it has finished.")
     }
 
-    /// 413: the request is too large.
+    /// 413: the request is larger than this many MiB.
     #[must_use]
     pub fn too_large(mib: u64) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The request is larger than {mib} MiB, which is the most this server takes."))
+        BodyError::TooLarge(mib).into()
+    }
+
+    /// 408: the request did not arrive in time.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        BodyError::TooSlow.into()
     }
 
     /// 503: a logout is under way.
@@ -110,6 +110,17 @@ impl Error {
 impl From<Invalid> for Error {
     fn from(Invalid(message): Invalid) -> Self {
         Self::invalid(message)
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
     }
 }
 
@@ -165,13 +176,7 @@ impl From<OperationError> for Error {
 impl Error {
     /// 500: not the client's fault. Logged here, and not told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain = format!("{chain}: {cause}");
-            source = cause.source();
-        }
-        tracing::error!(error = chain, "a request failed");
+        log_failure(error);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.")
     }
 }

@@ -1,10 +1,10 @@
 //! Identifiers as clients see them: a prefix and a UUID (contract, section 3).
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
-use crate::config::RevoDeployR;
+use crate::{api::address, config::RevoDeployR};
 
 /// What is left as it is in a file's name at the end of a URL (RFC 3986, section 2.3).
 pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -60,13 +60,7 @@ pub fn base(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> 
     if let Some(address) = configured.or(policy) {
         return format!("{}{}", address.trim_end_matches('/'), config.context);
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
-    format!("http://{}{}", host.unwrap_or("localhost"), config.context)
-}
-
-/// Whether this can stand in a URL as a host and a port: what a client sends comes back in answers.
-fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.len() < 256 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte))
+    format!("{}{}", address(headers), config.context)
 }
 
 /// The address of a file that R has made. Its folders are left out of the name.
@@ -99,14 +93,5 @@ mod tests {
     fn file_names_are_encoded() {
         let url = file_url("http://h/deployr", Uuid::from_u128(1), "sub/a b%é.png");
         assert_eq!(url, "http://h/deployr/r/file/get/FILE-00000000-0000-0000-0000-000000000001/a%20b%25%C3%A9.png");
-    }
-
-    #[test]
-    fn hosts_that_are_none_do_not_come_back() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, "a\"><script>".parse().unwrap());
-        assert_eq!(base(&RevoDeployR::default(), None, &headers), "http://localhost/deployr");
-        headers.insert(header::HOST, "r.example.org:8050".parse().unwrap());
-        assert_eq!(base(&RevoDeployR::default(), None, &headers), "http://r.example.org:8050/deployr");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Quirks, with the sections of the contract they come from:
 //! - Calls are served below the context (`/deployr`) and at the root (1). Reads are GET or POST, changes POST.
-//! - Forms are decoded leniently: a stray `%` stays, an empty parameter is an absent one (1); see [`form`].
+//! - Forms are decoded leniently: a stray `%` stays, an empty parameter is an absent one (1); see
+//!   [`crate::api::form`].
 //! - The login is a cookie, given both as `Set-Cookie` and in the body; the two are equal (1).
 //! - R's errors are 200 with `success: false`; protocol errors have a status of their own (2); see [`error`].
 //! - Another user's session is answered as an unknown one (2).
@@ -14,9 +15,9 @@
 //! Start reading at [`routes`].
 
 pub mod calls;
+pub mod cookie;
 pub mod envelope;
 pub mod error;
-pub mod form;
 pub mod identifiers;
 pub mod request;
 pub mod routes;

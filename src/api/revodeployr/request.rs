@@ -3,25 +3,23 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use axum::{
-    body::Body,
     extract::{ConnectInfo, Request},
     http::{HeaderMap, Uri, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
+    cookie::session_cookies,
     envelope::Format,
     error::Error,
-    form::{Form, session_cookies},
     identifiers,
     routes::{Access, Call, Route},
     upload::{self, Upload},
 };
 use crate::{
+    api::{body, form::Form},
     app::{App, upload::Received},
     auth::{Caller, Login, Permission, permissions::may_call},
     session::{LookupError, Session},
@@ -51,7 +49,7 @@ impl Incoming {
     /// # Errors
     /// 401, 403, 408 and 413.
     pub async fn read(app: &App, route: &Route, request: Request) -> Result<Self, Error> {
-        let (head, body) = request.into_parts();
+        let (head, content) = request.into_parts();
         let mut form = Form::default();
         form.add(head.uri.query().unwrap_or_default().as_bytes());
         let context = &app.config.revodeployr.context;
@@ -67,9 +65,10 @@ impl Incoming {
         };
         if route.call.takes_upload() {
             incoming.check_access(app, route)?;
-            incoming.upload = upload::read(app, &incoming.headers, body, &mut incoming.form).await?;
+            incoming.upload = upload::read(app, &incoming.headers, content, &mut incoming.form).await?;
         } else {
-            incoming.form.add(&read_body(app, &incoming.headers, body).await?);
+            let http = &app.config.http;
+            incoming.form.add(&body::read(http, http.form_mib, &incoming.headers, content).await?);
         }
         incoming.format = format(incoming.form.get("format").ok().flatten(), Some(route.call));
         Ok(incoming)
@@ -255,34 +254,4 @@ pub fn take_path_cookie(request: &mut Request) -> bool {
     *request.uri_mut() = uri;
     request.extensions_mut().insert(cookie);
     true
-}
-
-/// How long a body that is too large is still read, so that its sender gets to read the answer.
-pub(super) const LINGER: Duration = Duration::from_secs(10);
-
-async fn read_body(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Error> {
-    let http = &app.config.http;
-    let limit = usize::try_from(http.form_mib << 20).unwrap_or(usize::MAX);
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit) {
-        discard(&mut body).await;
-        return Err(Error::too_large(http.form_mib));
-    }
-    let collected = Limited::new(&mut body, limit).collect();
-    match tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(&mut body).await;
-            Err(Error::too_large(http.form_mib))
-        }
-        Ok(Err(error)) => Err(Error::invalid(format!("The request could not be read: {error}"))),
-        Err(_) => Err(Error::too_slow()),
-    }
-}
-
-/// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer
-/// may be lost with it.
-async fn discard(body: &mut Body) {
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(LINGER, rest).await;
 }

@@ -9,14 +9,16 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::{
-    error::Error,
-    form::{Form, Pieces},
-    request::LINGER,
-};
-use crate::app::{
-    App, Failure,
-    upload::{Received, Receiving},
+use super::error::Error;
+use crate::{
+    api::{
+        body::drain,
+        form::{Form, Pieces},
+    },
+    app::{
+        App, Failure,
+        upload::{Received, Receiving},
+    },
 };
 
 /// The parameter that holds the file.
@@ -114,12 +116,4 @@ async fn within<T>(patience: Duration, reading: impl Future<Output = T>) -> Resu
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
     Error::from(Failure::Invalid(format!("The request could not be read: {error}")))
-}
-
-/// Reads what is left and forgets it: a connection that is closed on unread data is reset, and the answer may
-/// be lost with it.
-async fn drain(rest: impl Stream<Item = Result<Bytes, impl Sized>> + Unpin) {
-    let mut rest = rest;
-    let read = async { while let Some(Ok(_)) = rest.next().await {} };
-    let _ = tokio::time::timeout(LINGER, read).await;
 }

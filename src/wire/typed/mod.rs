@@ -12,16 +12,14 @@
 
 pub mod input;
 pub mod json;
-mod names;
 pub mod xml;
 
 use jiff::tz::TimeZone;
 
-pub use names::Names;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, Out, Shape, Storage, Text, Value,
+    Class, Names, Out, Shape, Storage, Text, Value,
     time::{DATE_FORMAT, DATE_TIME_FORMAT, session_zone},
     value::NA_INTEGER,
 };

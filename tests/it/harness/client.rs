@@ -26,11 +26,16 @@ impl Reply {
         std::str::from_utf8(&self.body).expect("an answer is UTF-8")
     }
 
+    /// The whole of an answer in JSON.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+    }
+
     /// The member `response`, of an answer in JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        let mut value: Value = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()));
-        value["deployr"]["response"].take()
+        self.document()["deployr"]["response"].take()
     }
 
     /// The same, of a successful call.

@@ -30,17 +30,20 @@ impl Server {
     /// The server that all tests share which neither need settings of their own nor count what is on it.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(|| {
-            // The kernel ends the server when the thread that started it does: this one never ends.
-            let (started, server) = std::sync::mpsc::channel();
-            std::thread::spawn(move || {
-                started.send(Self::start_in(folder_of_the_shared_server(), "")).ok();
-                loop {
-                    std::thread::park();
-                }
-            });
-            server.recv().expect("the shared server starts")
-        })
+        SHARED.get_or_init(|| Self::keep(""))
+    }
+
+    /// A server with these settings that goes when all tests have ended.
+    pub fn keep(settings: &'static str) -> Self {
+        // The kernel ends the server when the thread that started it does: this one never ends.
+        let (started, server) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            started.send(Self::start_in(folder_of_a_kept_server(), settings)).ok();
+            loop {
+                std::thread::park();
+            }
+        });
+        server.recv().expect("the server starts")
     }
 
     /// A server with these settings, in TOML.
@@ -184,8 +187,8 @@ impl Drop for Server {
     }
 }
 
-/// The shared server has nobody to remove its folder at the end: the next run of the tests does.
-fn folder_of_the_shared_server() -> tempfile::TempDir {
+/// A server that is kept has nobody to remove its folder at the end: the next run of the tests does.
+fn folder_of_a_kept_server() -> tempfile::TempDir {
     const PREFIX: &str = "offshoot-tests-";
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();

@@ -168,9 +168,9 @@ fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
         (Ending::Failed(condition), _) => match limits.memory.filter(|_| is_out_of_memory(condition)) {
             Some(memory) => {
                 let mib = memory >> 20;
-                (format!("{}. The memory of this run is limited to {mib} MiB.", as_r_prints(condition)), error::LIMIT)
+                (format!("{}. The memory of this run is limited to {mib} MiB.", condition.as_r_prints()), error::LIMIT)
             }
-            None => (as_r_prints(condition), error::R_ERROR),
+            None => (condition.as_r_prints(), error::R_ERROR),
         },
     })
 }
@@ -178,11 +178,6 @@ fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
 /// R has no class for this error, but few words (memory.c).
 fn is_out_of_memory(condition: &Condition) -> bool {
     ["cannot allocate", "memory exhausted", "could not allocate"].iter().any(|words| condition.message.contains(words))
-}
-
-/// `Error in f(x) : message`, as R prints it.
-fn as_r_prints(condition: &Condition) -> String {
-    if condition.call.is_empty() { condition.message.clone() } else { format!("Error in {} : {}", condition.call, condition.message) }
 }
 
 /// The warnings that R raised, and those that are ours: objects that were asked for and are not there.

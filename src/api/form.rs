@@ -1,6 +1,4 @@
-//! Parameters and cookies, decoded as leniently as the clients need (contract, section 1).
-
-use std::borrow::Cow;
+//! The parameters of a query or of a form, decoded as leniently as old clients need.
 
 /// The parameters of a request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -11,23 +9,21 @@ pub struct Form(Vec<(String, Vec<u8>)>);
 pub struct Invalid(pub String);
 
 impl Form {
-    /// Adds the pairs of a query string or of a body. A pair replaces an earlier one of its name.
+    /// Adds the pairs of a query string or of a body. Of pairs with one name, the last counts.
     pub fn add(&mut self, encoded: &[u8]) {
         for pair in encoded.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &[][..]),
             };
-            self.set(String::from_utf8_lossy(&decode(name)).trim(), decode(value));
+            self.0.push((String::from_utf8_lossy(&decode(name)).trim().to_owned(), decode(value)));
         }
     }
 
-    /// Sets a parameter, in place of an earlier one of its name.
+    /// Sets a parameter, in place of earlier ones of its name.
     pub fn set(&mut self, name: &str, value: Vec<u8>) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
-        }
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value));
     }
 
     /// A parameter; an empty one is absent.
@@ -35,8 +31,17 @@ impl Form {
     /// # Errors
     /// When it is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&str>, Invalid> {
-        let Some((_, value)) = self.0.iter().find(|(known, value)| known == name && !value.is_empty()) else { return Ok(None) };
-        std::str::from_utf8(value).map(Some).map_err(|_| Invalid(format!("Parameter {name} is not UTF-8 text.")))
+        let value = self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
+        value.filter(|value| !value.is_empty()).map(|value| text(name, value)).transpose()
+    }
+
+    /// All values of a parameter, empty ones left out.
+    ///
+    /// # Errors
+    /// When one is not UTF-8.
+    pub fn all(&self, name: &str) -> Result<Vec<&str>, Invalid> {
+        let values = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        values.map(|(_, value)| text(name, value)).collect()
     }
 
     /// A parameter that has to be there.
@@ -77,6 +82,10 @@ impl Form {
         let Some(text) = self.get(name)? else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| Invalid(format!("Parameter {name} is not a whole number of 0 or more: {text}")))
     }
+}
+
+fn text<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Invalid> {
+    std::str::from_utf8(value).map_err(|_| Invalid(format!("Parameter {name} is not UTF-8 text.")))
 }
 
 /// A body read piece by piece, in which one parameter is a file that does not fit in memory.
@@ -164,24 +173,6 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-/// The values of the cookie `JSESSIONID` in a `Cookie` header. Unknown pairs are passed over: some clients
-/// send back all of `Set-Cookie`, attributes included.
-pub fn session_cookies(header: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
-    header.split(|&byte| byte == b';' || byte == b',').filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let at = pair.iter().position(|&byte| byte == b'=')?;
-        let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
-        name.eq_ignore_ascii_case(b"JSESSIONID").then(|| String::from_utf8_lossy(unquoted(value)))
-    })
-}
-
-fn unquoted(value: &[u8]) -> &[u8] {
-    match value {
-        [b'"', inner @ .., b'"'] => inner,
-        plain => plain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,12 +205,6 @@ mod tests {
         assert_eq!(form.get("bad").unwrap_err().0, "Parameter bad is not UTF-8 text.");
     }
 
-    #[test]
-    fn cookies_are_found_among_others() {
-        let found: Vec<_> = session_cookies(b"a=b; JSESSIONID=7B55; Path=/deployr/; HttpOnly, jsessionid=\"X\"").collect();
-        assert_eq!(found, ["7B55", "X"]);
-    }
-
     proptest! {
         #[test]
         fn a_file_is_found_however_a_body_is_cut(content in proptest::collection::vec(any::<u8>(), 0..60), cut in 1_usize..20) {
@@ -246,7 +231,6 @@ mod tests {
         fn any_bytes_are_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut form = Form::default();
             form.add(&bytes);
-            let _ = session_cookies(&bytes).count();
         }
     }
 }

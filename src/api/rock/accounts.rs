@@ -1,0 +1,55 @@
+//! The accounts that the configuration declares in Rock's words, and those of a demonstration.
+
+use crate::{
+    app::App,
+    auth::{NewAccount, password, permissions::role},
+    config::{Secret, rock::User},
+    store::ChangeError,
+};
+
+/// The password of the accounts that Rock comes with.
+const PASSWORD: &str = "password";
+
+/// Makes the accounts of the configuration, or sets them to what it says. For a demonstration, there are also the
+/// three that Rock comes with.
+///
+/// # Errors
+/// [`ChangeError`]
+pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> {
+    let packaged = ["administrator", "manager", "user"].map(|name| User {
+        id: name.to_owned(),
+        secret: Secret::from(PASSWORD),
+        roles: vec![name.to_owned()],
+    });
+    for user in packaged.iter().filter(|_| demonstration).chain(&app.config.rock.users) {
+        let secret = user.secret.expose();
+        let bcrypt = secret.strip_prefix("{bcrypt}").filter(|hash| password::is_bcrypt(hash)).map(str::to_owned);
+        let account = NewAccount {
+            name: user.id.clone(),
+            display_name: user.id.clone(),
+            password: secret.strip_prefix("{noop}").unwrap_or(secret).to_owned(),
+            enabled: true,
+            roles: roles(&user.roles),
+            boundary: None,
+        };
+        app.accounts.declare(account, bcrypt).await?;
+    }
+    Ok(())
+}
+
+/// The server's roles for Rock's; see [`super::access`]. An administrator is a user as well, so that the other
+/// APIs let the same account run code.
+fn roles(words: &[String]) -> Vec<String> {
+    let roles = words.iter().flat_map(|word| match word.as_str() {
+        "administrator" => &[role::ADMINISTRATOR, role::POWER_USER][..],
+        "manager" => &[role::PACKAGE_MANAGER],
+        _ => &[role::POWER_USER],
+    });
+    let mut roles: Vec<String> = roles.map(|&role| role.to_owned()).collect();
+    if roles.is_empty() {
+        roles.push(role::POWER_USER.to_owned());
+    }
+    roles.sort();
+    roles.dedup();
+    roles
+}

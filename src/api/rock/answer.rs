@@ -1,0 +1,44 @@
+//! Answers that are no errors.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::accept::Form;
+
+/// An object of our own as JSON.
+pub fn json(status: StatusCode, object: &impl Serialize) -> Response {
+    value(status, Form::Json, serde_json::to_vec(object).unwrap_or_default().into())
+}
+
+/// 201 with an object, and where it is from now on.
+pub fn created(location: &str, object: &impl Serialize) -> Response {
+    located(json(StatusCode::CREATED, object), location)
+}
+
+/// The same response, with `Location`.
+pub fn located(mut response: Response, location: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
+}
+
+/// A value in the form that it is in already.
+pub fn value(status: StatusCode, form: Form, bytes: Bytes) -> Response {
+    let mut response = (status, Body::from(bytes)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    // Answers are about one user and one moment.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Nothing, and no type of it.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response {
+    (status, Body::empty()).into_response()
+}

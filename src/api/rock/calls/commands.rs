@@ -1,0 +1,80 @@
+//! `/r/session/{id}/command...` (contract, section 9).
+
+use std::sync::Arc;
+
+use axum::{http::StatusCode, response::Response};
+
+use super::evaluate;
+use crate::{
+    api::rock::{accept::Form, answer, error::Error, request::Incoming, views::CommandView},
+    session::{Command, Session},
+};
+
+/// `GET .../commands`: in the order in which they were submitted.
+pub fn list(incoming: &Incoming) -> Result<Response, Error> {
+    let session = incoming.session()?;
+    let commands = session.commands.list();
+    let views: Vec<_> = commands.iter().map(|command| CommandView::of(command, session.id)).collect();
+    Ok(answer::json(StatusCode::OK, &views))
+}
+
+/// `GET .../command/{command}`, at once or, with `wait`, when the command has ended.
+pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
+    let wait = incoming.boolean("wait", false)?;
+    let session = incoming.session()?;
+    let command = find(incoming, &session)?;
+    if wait && command.ended().await.is_none() {
+        return Err(Error::no_such_command(incoming.part("command")));
+    }
+    Ok(answer::json(StatusCode::OK, &CommandView::of(&command, session.id)))
+}
+
+/// `DELETE .../command/{command}`: one that waits will not run; one that runs goes on.
+pub fn remove(incoming: &Incoming) -> Result<Response, Error> {
+    let session = incoming.session()?;
+    let command = find(incoming, &session)?;
+    if session.commands.remove(command.number) {
+        Ok(answer::empty(StatusCode::NO_CONTENT))
+    } else {
+        Err(Error::no_such_command(incoming.part("command")))
+    }
+}
+
+/// `GET .../command/{command}/result`: the value of an evaluation, after which the command is removed, unless
+/// `rm` says otherwise. Without `wait`, a command that has not ended answers nothing.
+///
+/// A command that failed answers nothing either, and is kept, as its error could be read nowhere else; who
+/// waits gets the error.
+pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
+    let remove = incoming.boolean("rm", true)?;
+    let wait = incoming.boolean("wait", false)?;
+    let session = incoming.session()?;
+    let command = find(incoming, &session)?;
+    let outcome = if wait { command.ended().await } else { command.outcome() };
+    let Some(outcome) = outcome else {
+        // Not ended, or removed while somebody waited for its end.
+        return if wait { Err(Error::no_such_command(incoming.part("command"))) } else { Ok(answer::empty(StatusCode::NO_CONTENT)) };
+    };
+    let response = match evaluate::value(&outcome.result, session.id) {
+        Ok(Some(bytes)) => answer::value(StatusCode::OK, form(&command), bytes),
+        Ok(None) => answer::empty(StatusCode::NO_CONTENT),
+        Err(error) if wait => return Err(error),
+        Err(_) => return Ok(answer::empty(StatusCode::NO_CONTENT)),
+    };
+    if remove {
+        session.commands.remove(command.number);
+    }
+    Ok(response)
+}
+
+/// The form in which whoever submitted the command wants its value.
+fn form(command: &Command) -> Form {
+    if command.note == Form::Rds as u8 { Form::Rds } else { Form::Json }
+}
+
+fn find(incoming: &Incoming, session: &Session) -> Result<Arc<Command>, Error> {
+    let id = incoming.part("command");
+    // Numbers are written in one way only.
+    let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);
+    number.and_then(|number| session.commands.get(number)).ok_or_else(|| Error::no_such_command(id))
+}

@@ -1,0 +1,252 @@
+//! `/r/session/{id}/_upload` and `/_download` (contract, section 10).
+
+use std::{fs::File, io::Write, sync::Arc};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    api::{
+        body, file,
+        rock::{
+            answer,
+            error::Error,
+            request::{Incoming, boolean},
+        },
+    },
+    session::{
+        Session,
+        folder::{Draft, FileError, Folder},
+    },
+    worker::protocol::folder,
+};
+
+/// Longest part of a form that is no file, in bytes.
+const PART: u64 = 64 << 10;
+/// Bytes collected before they are written.
+const PIECE: usize = 256 << 10;
+/// What is left as it is in a file's name in a header (RFC 8187, section 3.2.1).
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `POST .../_upload`: the part `file` of a form, written as it comes. The parameters are in the query, or are
+/// parts of the form, before or after the file.
+pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
+    let mut target = Target {
+        path: incoming.query.get("path")?.map(str::to_owned),
+        overwrite: incoming.boolean("overwrite", false)?,
+        temporary: incoming.boolean("temp", false)?,
+    };
+    let content_type = incoming.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type).map_err(|_| Error::wrong_type("multipart/form-data"))?;
+    let session = incoming.session()?;
+    let limit = incoming.app.config.rock.upload_mib;
+    let constraints = SizeLimit::new().whole_stream((limit << 20) + PART).per_field(PART).for_field("file", limit << 20);
+    let mut content = incoming.take_body().into_data_stream();
+    let mut form = Multipart::with_constraints(&mut content, boundary, Constraints::new().size_limit(constraints));
+    let mut uploaded = None;
+    let received: Result<(), UploadError> = async {
+        while let Some(part) = form.next_field().await? {
+            match part.name().unwrap_or_default() {
+                "file" => uploaded = Some(receive(&session, part).await?),
+                "path" => target.path = Some(part.text().await?).filter(|path| !path.is_empty()),
+                "overwrite" => target.overwrite = boolean(Some(&part.text().await?), target.overwrite)?,
+                "temp" => target.temporary = boolean(Some(&part.text().await?), target.temporary)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+    .await;
+    drop(form);
+    if let Err(error) = received {
+        body::drain(&mut content).await;
+        return Err(error.into_error(limit));
+    }
+    let Some((name, draft)) = uploaded else { return Err(Error::missing("Required part 'file' is not present.")) };
+    let path = decoded(target.path.as_deref().unwrap_or(&name))?;
+    session.touch();
+    blocking(move || target.folder(&session)?.put(&draft, &path, target.overwrite)).await?.map_err(|error| match error {
+        FileError::Folder => Error::invalid("Destination file cannot be a directory"),
+        FileError::Exists => Error::invalid("File exists and cannot be overridden"),
+        FileError::Outside | FileError::Missing => Error::invalid("Destination folder is not valid"),
+        FileError::Parent => Error::invalid("File parent folder cannot be created"),
+        FileError::System(error) => write_failed(&error),
+    })?;
+    Ok(answer::empty(StatusCode::OK))
+}
+
+/// Where an upload goes.
+struct Target {
+    path: Option<String>,
+    overwrite: bool,
+    temporary: bool,
+}
+
+impl Target {
+    fn folder(&self, session: &Session) -> Result<Folder, FileError> {
+        open(session, self.temporary)
+    }
+}
+
+/// The working folder of a session, or R's `tempdir()`.
+fn open(session: &Session, temporary: bool) -> Result<Folder, FileError> {
+    let path =
+        if temporary { session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary) } else { folder::WORK.as_ref() };
+    Ok(Folder::open(&session.folder, path, session.user)?)
+}
+
+/// Why a form could not be received.
+enum UploadError {
+    Form(multer::Error),
+    Ours(Error),
+}
+
+impl From<multer::Error> for UploadError {
+    fn from(error: multer::Error) -> Self {
+        Self::Form(error)
+    }
+}
+
+impl From<Error> for UploadError {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl UploadError {
+    fn into_error(self, limit: u64) -> Error {
+        match self {
+            Self::Ours(error) => error,
+            Self::Form(multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. }) => Error::too_large(limit),
+            Self::Form(error) => Error::invalid(format!("The form could not be read: {error}")),
+        }
+    }
+}
+
+/// Writes a part into a draft; returns the name that the client gives the file.
+async fn receive(session: &Arc<Session>, mut part: Field<'_>) -> Result<(String, Draft), UploadError> {
+    let name = part.file_name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let session = Arc::clone(session);
+    let drafted = blocking(move || open(&session, false).and_then(|folder| Ok(folder.draft()?))).await?;
+    let (mut file, draft): (File, Draft) = drafted.map_err(|error| write_failed(&error))?;
+    let mut collected = Vec::with_capacity(PIECE);
+    loop {
+        let piece = part.chunk().await?;
+        collected.extend_from_slice(piece.as_deref().unwrap_or_default());
+        if collected.len() >= PIECE || piece.is_none() {
+            let written = blocking(move || file.write_all(&collected).map(|()| (file, collected))).await?;
+            (file, collected) = written.map_err(|error| write_failed(&error))?;
+            collected.clear();
+        }
+        if piece.is_none() {
+            return Ok((name, draft));
+        }
+    }
+}
+
+fn write_failed(error: &(dyn std::error::Error + 'static)) -> Error {
+    crate::api::log_failure(error);
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "IOException", "File write failed")
+}
+
+/// `GET .../_download`
+pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
+    let path = incoming.query.get("path")?.ok_or_else(|| Error::missing("Required parameter 'path' is not present."))?;
+    let path = decoded(path)?;
+    let temporary = incoming.boolean("temp", false)?;
+    let session = incoming.session()?;
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let opened = blocking(move || {
+        let file = open(&session, temporary)?.read(&path)?;
+        let length = file.metadata()?.len();
+        Ok((file, length))
+    });
+    let (content, length) = opened.await?.map_err(|error| match error {
+        FileError::Missing | FileError::Parent | FileError::Exists => Error::invalid("File does not exist"),
+        FileError::Folder => Error::invalid("File is a directory"),
+        FileError::Outside => Error::invalid("Source file path is not valid"),
+        FileError::System(error) => {
+            crate::api::log_failure(&error);
+            Error::invalid("File read failed")
+        }
+    })?;
+    let mut response = file::response(content, length, &name);
+    if let Ok(value) = HeaderValue::from_str(&disposition(&name)) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+/// `attachment` with the file's name, and again in full where it has letters that this form cannot hold
+/// (RFC 6266, section 4.3).
+fn disposition(name: &str) -> String {
+    let plain: String =
+        name.chars().map(|letter| if matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\') { letter } else { '_' }).collect();
+    if plain == name {
+        format!("attachment; filename=\"{name}\"")
+    } else {
+        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NAME))
+    }
+}
+
+/// A path decoded once more than usual, as some clients encode it twice. What cannot be decoded again is meant
+/// as it is.
+fn decoded(path: &str) -> Result<String, Error> {
+    let text = again(path).unwrap_or_else(|| path.to_owned());
+    if text.contains('\0') { Err(Error::invalid("The path is not valid: it has a NUL in it")) } else { Ok(text) }
+}
+
+fn again(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [bytes.next()?, bytes.next()?];
+                let valid = digits.iter().all(u8::is_ascii_hexdigit);
+                u8::from_str_radix(std::str::from_utf8(&digits).ok().filter(|_| valid)?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_decoded_once_more_where_that_is_possible() {
+        for (path, expected) in [
+            ("a/b.txt", "a/b.txt"),
+            ("a%20b", "a b"),
+            ("a+b", "a b"),
+            ("a%2Bb", "a+b"),
+            ("gr%C3%B6%C3%9Fe", "größe"),
+            ("100%", "100%"),
+            ("100% sure", "100% sure"),
+            ("%ff", "%ff"),
+            ("%+1", "%+1"),
+        ] {
+            assert_eq!(decoded(path).unwrap(), expected);
+        }
+        assert!(decoded("a%00b").is_err());
+    }
+
+    #[test]
+    fn names_fit_into_the_header() {
+        assert_eq!(disposition(".RData"), "attachment; filename=\".RData\"");
+        assert_eq!(disposition("a\"b\r\n.txt"), "attachment; filename=\"a_b__.txt\"; filename*=UTF-8''a%22b%0D%0A.txt");
+        assert_eq!(disposition("größe"), "attachment; filename=\"gr__e\"; filename*=UTF-8''gr%C3%B6%C3%9Fe");
+    }
+}

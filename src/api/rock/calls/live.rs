@@ -1,0 +1,119 @@
+//! What runs in a session, and what it has drawn: `_interrupt`, `_console`, `_plots`. Not in the original.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Serialize;
+
+use super::evaluate::unexpected;
+use crate::{
+    api::{
+        address,
+        rock::{accept, answer, error::Error, request::Incoming},
+    },
+    session::actor::Admission,
+    worker::protocol::{Drawing, Reply, Request},
+};
+
+const PNG: &str = "image/png";
+const SVG: &str = "image/svg+xml";
+
+/// `POST /r/session/{id}/_interrupt`: stops the running operation; the session lives on. Where nothing runs,
+/// nothing happens.
+pub fn interrupt(incoming: &Incoming) -> Result<Response, Error> {
+    incoming.session()?.interrupt();
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// `GET /r/session/{id}/_console`: what the running operation has printed until now, or the last one did. As
+/// `text/event-stream`, from its beginning and as it is printed, until it ends: events `console` with a piece of
+/// text as a JSON string, then one event `end`. (An event without data is none to browsers.)
+pub fn console(incoming: &Incoming) -> Result<Response, Error> {
+    let session = incoming.session()?;
+    if !accept::names(&incoming.headers, "text/event-stream") {
+        if !accept::takes(&incoming.headers, "text/plain") {
+            return Err(Error::not_acceptable("text/plain and as text/event-stream"));
+        }
+        let mut response = Body::from(session.console.text()).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        return Ok(response);
+    }
+    let watch = session.console.watch();
+    let events = stream::unfold(Some((session, watch)), |place| async move {
+        let (session, mut watch) = place?;
+        let piece = session.console.more(&mut watch).await;
+        let event = match &piece {
+            Some(text) => Event::default().event("console").data(serde_json::to_string(text).unwrap_or_default()),
+            None => Event::default().event("end").data("null"),
+        };
+        Some((Ok::<_, Infallible>(event), piece.map(|_| (session, watch))))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// `GET /r/session/{id}/_plots`: the pages that the last operation has drawn, and where their pictures are.
+pub async fn plots(incoming: &Incoming) -> Result<Response, Error> {
+    #[derive(Serialize)]
+    struct Plot {
+        number: usize,
+        location: String,
+    }
+    let session = incoming.session()?;
+    let answered = session.operate(&Request::Pages, Bytes::new(), Admission::Queued).await;
+    let Reply::Pages(count) = answered.map_err(|error| Error::of_operation(error, session.id))?.reply else { return Err(unexpected()) };
+    let base = format!("{}/r/session/{}/_plots", address(&incoming.headers), session.id);
+    let plots: Vec<_> = (1..=count).map(|number| Plot { number, location: format!("{base}/{number}") }).collect();
+    Ok(answer::json(StatusCode::OK, &plots))
+}
+
+/// `GET /r/session/{id}/_plots/{number}`: a page, drawn anew as PNG or SVG, `width` by `height` pixels, at
+/// `resolution` pixels per inch.
+pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
+    let part = incoming.part("number");
+    let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
+    let svg = accept::names(&incoming.headers, SVG) && !accept::names(&incoming.headers, PNG);
+    if !svg && !accept::takes(&incoming.headers, PNG) {
+        return Err(Error::not_acceptable("image/png and as image/svg+xml"));
+    }
+    let drawing = Drawing {
+        page,
+        svg,
+        width: number(incoming, "width", 800, 10..=10_000)?,
+        height: number(incoming, "height", 600, 10..=10_000)?,
+        resolution: number(incoming, "resolution", 72, 10..=1_200)?,
+    };
+    let session = incoming.session()?;
+    let answered = session.operate(&Request::Draw(drawing), Bytes::new(), Admission::Queued).await;
+    let answered = answered.map_err(|error| Error::of_operation(error, session.id))?;
+    match answered.reply {
+        Reply::Drawn(true) => {
+            let mut response = Body::from(Bytes::from(answered.payload)).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // An SVG may have what R's code wanted in it.
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+            Ok(response)
+        }
+        Reply::Drawn(false) => Err(Error::no_such_plot(part)),
+        Reply::Refused(message) => Err(Error::of_r(message)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn number(incoming: &Incoming, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32, Error> {
+    let given = incoming.query.count(name)?.map_or(Ok(default), u32::try_from);
+    given
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| Error::invalid(format!("Parameter {name} is not between {} and {}", range.start(), range.end())))
+}

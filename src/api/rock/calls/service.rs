@@ -1,0 +1,18 @@
+//! `/`, `/_info` and `/_check`: for whoever looks for servers (contract, section 4).
+
+use axum::{http::StatusCode, response::Response};
+
+use crate::api::rock::{answer, error::Error, request::Incoming, views::Info};
+
+/// What this server is.
+pub fn info(incoming: &Incoming) -> Response {
+    answer::json(StatusCode::OK, &Info::of(&incoming.app))
+}
+
+/// Whether R answers: a worker is there, or can be had.
+pub async fn check(incoming: &Incoming) -> Result<Response, Error> {
+    match incoming.app.sessions.check().await {
+        Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        Err(reason) => Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "RRuntimeException", reason)),
+    }
+}

@@ -1,0 +1,249 @@
+//! Errors in the dialect's form (contract, section 3).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    api::{body::BodyError, form::Invalid, log_failure},
+    auth::AuthError,
+    session::{OpenError, OperationError, Tombstone},
+};
+
+/// A request that is not answered with success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    status: StatusCode,
+    /// What went wrong, as one word: clients of the original get the name of its exception.
+    key: &'static str,
+    /// What the message is about; the original has a list of them.
+    subject: Option<String>,
+    message: String,
+    /// The methods that the path has.
+    allow: Option<String>,
+}
+
+/// The body. The status is text, as in the original.
+#[derive(Serialize)]
+struct Body<'a> {
+    status: &'a str,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Vec<&'a str>>,
+    message: &'a str,
+}
+
+impl Error {
+    pub(super) fn new(status: StatusCode, key: &'static str, message: impl Into<String>) -> Self {
+        Self { status, key, subject: None, message: message.into(), allow: None }
+    }
+
+    /// 400: something in the request is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "IllegalArgumentException", message)
+    }
+
+    /// 400: a parameter or a part that has to be there is not.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MissingServletRequestParameterException", message)
+    }
+
+    /// 400: R raised an error.
+    pub fn of_r(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "REvaluationRuntimeException", message)
+    }
+
+    /// 401: the name or the password is wrong, or missing.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UnAuthorized", message)
+    }
+
+    /// 401: nobody has said who they are.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::unauthorized("Full authentication is required to access this resource")
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    /// 404: no such path.
+    #[must_use]
+    pub fn no_such_path(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NoResourceFoundException", format!("There is nothing at {path}"))
+    }
+
+    /// 404: no such session, or no longer; what is known of its end goes into the message.
+    #[must_use]
+    pub fn no_such_session(id: &str, end: Option<&Tombstone>) -> Self {
+        let reason = end.map(|end| format!(" ({end})")).unwrap_or_default();
+        Self {
+            subject: Some(id.to_owned()),
+            ..Self::new(StatusCode::NOT_FOUND, "RSessionNotFoundException", format!("No such R session: {id}{reason}"))
+        }
+    }
+
+    /// 404: no such command.
+    #[must_use]
+    pub fn no_such_command(id: &str) -> Self {
+        Self {
+            subject: Some(id.to_owned()),
+            ..Self::new(StatusCode::NOT_FOUND, "NoSuchRCommandException", format!("No such R command with ID: {id}"))
+        }
+    }
+
+    /// 404: the last operation has not drawn as many pages.
+    #[must_use]
+    pub fn no_such_plot(number: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NoSuchElementException", format!("No plot with number: {number}"))
+    }
+
+    /// 404: no such package.
+    #[must_use]
+    pub fn no_such_package(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NoSuchElementException", format!("No package with name: {name}"))
+    }
+
+    /// 405: the path has other methods.
+    #[must_use]
+    pub fn wrong_method(method: &str, allow: &str) -> Self {
+        Self {
+            allow: Some(allow.to_owned()),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "HttpRequestMethodNotSupportedException",
+                format!("Request method '{method}' is not supported"),
+            )
+        }
+    }
+
+    /// 406: the answer cannot be had in any of the forms that the client takes.
+    #[must_use]
+    pub fn not_acceptable(forms: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "HttpMediaTypeNotAcceptableException",
+            format!("The answer can be had as {forms}, which the header Accept does not take"),
+        )
+    }
+
+    /// 415: the body is of another type.
+    #[must_use]
+    pub fn wrong_type(expected: &str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "HttpMediaTypeNotSupportedException",
+            format!("The content type of the request has to be {expected}"),
+        )
+    }
+
+    /// 413: the request is larger than this many MiB.
+    #[must_use]
+    pub fn too_large(mib: u64) -> Self {
+        BodyError::TooLarge(mib).into()
+    }
+
+    /// 500: R cannot be used.
+    pub fn no_r(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "RRuntimeException", message)
+    }
+
+    /// 500: not the client's fault. Logged here, and not told.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        log_failure(error);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "RuntimeException", "The server could not do this; its log says why.")
+    }
+
+    /// What an operation on a session failed with.
+    #[must_use]
+    pub fn of_operation(error: OperationError, session: Uuid) -> Self {
+        match error {
+            OperationError::Busy | OperationError::QueueFull => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RejectedExecutionException",
+                "Too many operations are waiting for the R session; try again when some have finished",
+            ),
+            OperationError::Closed => Self::no_such_session(&session.to_string(), None),
+            OperationError::Dead(tombstone) => Self::no_r(format!("The R session has ended: {tombstone}")),
+        }
+    }
+
+    /// What the client reads.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        // The original writes this one error by hand: without arguments, and as a line.
+        let by_hand = self.status == StatusCode::UNAUTHORIZED;
+        let body = Body {
+            status: self.status.as_str(),
+            key: self.key,
+            args: (!by_hand).then(|| self.subject.as_deref().into_iter().collect()),
+            message: &self.message,
+        };
+        let mut text = serde_json::to_string(&body).unwrap_or_default();
+        if by_hand {
+            text.push('\n');
+        }
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+        if by_hand {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"RockRealm\""));
+        }
+        if let Some(methods) = self.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
+            response.headers_mut().insert(header::ALLOW, methods);
+        }
+        response
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(Invalid(message): Invalid) -> Self {
+        Self::invalid(message)
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        let (status, key) = match error {
+            BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "MaxUploadSizeExceededException"),
+            BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "AsyncRequestTimeoutException"),
+            BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "HttpMessageNotReadableException"),
+        };
+        Self::new(status, key, error.to_string())
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Credentials => Self::unauthorized("Bad credentials"),
+            AuthError::Disabled => Self::unauthorized("User is disabled"),
+            AuthError::Locked => Self::unauthorized("User account is locked"),
+            AuthError::PasswordExpired => Self::unauthorized("User credentials have expired"),
+            AuthError::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        let status = match &error {
+            OpenError::TooMany(_) | OpenError::TooManyOfUser { .. } | OpenError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            OpenError::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
+            OpenError::NoWorker(reason) => {
+                tracing::error!(reason, "no R session could be opened");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        Self::new(status, "RRuntimeException", error.to_string())
+    }
+}

@@ -1,0 +1,63 @@
+//! OBiBa Rock: R over REST, as its clients rockr, Opal and Armadillo speak it.
+//!
+//! Quirks, with the sections of the contract they come from:
+//! - Every request carries its name and password (1); see [`access`]. Wrong ones are refused on public paths, too.
+//! - Empty answers have no `Content-Type`: clients read one as a promise (1); see [`answer`].
+//! - Some answers have two forms, chosen by `Accept`; anything is JSON (1); see [`accept`].
+//! - Errors are JSON with the status as text; R's errors are 400 (3); see [`error`].
+//! - A manager looks after R and its packages, and after sessions from the outside, and works in none (2).
+//! - Dates of sessions and of commands are written differently, each as clients parse them (7, 9); see [`views`].
+//! - An operation waits for the one that runs; there is one queue for those that are waited for and others (9).
+//! - `wait` is honoured where a command is shown, too: rockr asks there (9, 12).
+//! - The result of a command that failed is its error for those who wait, and for others nothing; such a command
+//!   is kept until it is removed (9, 12).
+//! - Parameters of an upload come in the query or as parts of the form; paths are decoded once more (10).
+//! - A body without a charset is UTF-8, or Latin-1 where it is none (the clients' contract, section 2).
+//!
+//! Beyond the original: `_interrupt`, `_console`, `_plots`, `/r/_eval`, and three members of a session.
+//!
+//! Start reading at [`routes`].
+
+pub mod accept;
+pub mod access;
+pub mod accounts;
+pub mod answer;
+pub mod calls;
+pub mod error;
+pub mod request;
+pub mod routes;
+pub mod views;
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Path, Request, State, rejection::PathRejection},
+    response::IntoResponse,
+    routing::any,
+};
+
+use crate::app::App;
+use error::Error;
+use routes::ROUTES;
+
+type Parts = Result<Path<HashMap<String, String>>, PathRejection>;
+
+/// The dialect's routes.
+pub fn router(app: &Arc<App>) -> Router {
+    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    let router = paths.into_iter().fold(Router::new(), |router, path| {
+        let handler = any(move |State(app): State<Arc<App>>, parts: Parts, request: Request| async move {
+            match parts {
+                Ok(Path(parts)) => routes::dispatch(app, path, parts, request).await,
+                Err(_) => Error::invalid("The path is not UTF-8 text").into_response(),
+            }
+        });
+        router.route(path, handler)
+    });
+    let unknown = any(|request: Request| async move { Error::no_such_path(request.uri().path()).into_response() });
+    let router =
+        ["/rserver/{*rest}", "/r/session/{id}/{*rest}"].into_iter().fold(router, |router, path| router.route(path, unknown.clone()));
+    router.with_state(Arc::clone(app))
+}

@@ -1,0 +1,194 @@
+//! A request as the calls see it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{access::Caller, error::Error};
+use crate::{
+    api::{body, form::Form},
+    app::App,
+    session::{Found, Session},
+};
+
+/// A request whose sender may make it; its body is not read yet.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The program's parts.
+    pub app: Arc<App>,
+    /// The parameters of the query.
+    pub query: Form,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Nobody locks it: it only has to be of a type that threads may share.
+    body: Mutex<Body>,
+    /// The parts of the path that are no fixed words.
+    path: HashMap<String, String>,
+    caller: Option<Caller>,
+}
+
+impl Incoming {
+    /// Takes a request apart.
+    #[must_use]
+    pub fn new(app: Arc<App>, caller: Option<Caller>, path: HashMap<String, String>, request: Request) -> Self {
+        let (head, body) = request.into_parts();
+        let mut query = Form::default();
+        query.add(head.uri.query().unwrap_or_default().as_bytes());
+        Self { app, query, headers: head.headers, body: Mutex::new(body), path, caller }
+    }
+
+    /// Who sends it.
+    ///
+    /// # Errors
+    /// 401 for nobody: on public paths only, as the others are not reached.
+    pub fn caller(&self) -> Result<&Caller, Error> {
+        self.caller.as_ref().ok_or_else(Error::unauthenticated)
+    }
+
+    /// A part of the path.
+    #[must_use]
+    pub fn part(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// A boolean parameter of the query; an empty one is absent.
+    ///
+    /// # Errors
+    /// 400 for what is none.
+    pub fn boolean(&self, name: &str, default: bool) -> Result<bool, Error> {
+        boolean(self.query.get(name)?, default)
+    }
+
+    /// The session that the path names, for who may see it.
+    ///
+    /// # Errors
+    /// 404 and 403.
+    pub fn seen_session(&self) -> Result<Arc<Session>, Error> {
+        let caller = self.caller()?;
+        let session = self.find_session(caller)?;
+        if caller.may_see(&session.owner) { Ok(session) } else { Err(not_owned()) }
+    }
+
+    /// The session that the path names, for who may work in it. It is marked as used.
+    ///
+    /// # Errors
+    /// 404 and 403.
+    pub fn session(&self) -> Result<Arc<Session>, Error> {
+        let caller = self.caller()?;
+        let session = self.find_session(caller)?;
+        if !caller.may_use(&session) {
+            return Err(not_owned());
+        }
+        session.touch();
+        Ok(session)
+    }
+
+    fn find_session(&self, caller: &Caller) -> Result<Arc<Session>, Error> {
+        let id = self.part("id");
+        // Only the usual form, so that one session has one address.
+        let uuid = Uuid::try_parse(id).ok().filter(|_| id.len() == 36);
+        match uuid.and_then(|uuid| self.app.sessions.find(uuid)) {
+            Some(Found::Live(session)) => Ok(session),
+            Some(Found::Dead { owner, tombstone }) if caller.may_see(&owner) => Err(Error::no_such_session(id, Some(&tombstone))),
+            _ => Err(Error::no_such_session(id, None)),
+        }
+    }
+
+    /// The type of the body, without parameters and in lower case; empty when it is not told.
+    #[must_use]
+    pub fn content_type(&self) -> String {
+        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// Takes the body, to be read by the caller.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// 400 for an empty one, 408, 413.
+    pub async fn read_body(&mut self) -> Result<Bytes, Error> {
+        let body = self.take_body();
+        let content = body::read(&self.app.config.http, self.app.config.rock.body_mib, &self.headers, body).await?;
+        if content.is_empty() { Err(Error::missing("The body of the request is missing")) } else { Ok(content) }
+    }
+
+    /// Reads the body as R code. A charset that the request names is honoured where it is one of the two that
+    /// clients use; else the text is taken for UTF-8, and for Latin-1 where it is none (contract of the
+    /// clients, section 2).
+    ///
+    /// # Errors
+    /// As [`Self::read_body`].
+    pub async fn read_script(&mut self) -> Result<String, Error> {
+        let latin1 = is_latin1(&self.headers);
+        let content = self.read_body().await?;
+        Ok(if latin1 { from_latin1(&content) } else { text(content.into()) })
+    }
+}
+
+fn not_owned() -> Error {
+    Error::forbidden("R session is not owned by authenticated user")
+}
+
+/// A boolean in any of the words that the original takes.
+///
+/// # Errors
+/// 400 for what is none.
+pub fn boolean(text: Option<&str>, default: bool) -> Result<bool, Error> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(default) };
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Ok(true),
+        "false" | "off" | "no" | "0" => Ok(false),
+        _ => Err(Error::invalid(format!("Invalid boolean value '{text}'"))),
+    }
+}
+
+/// Text in UTF-8, or else in Latin-1.
+#[must_use]
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| from_latin1(error.as_bytes()))
+}
+
+fn from_latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+fn is_latin1(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let charset = value.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+    charset.is_some_and(|charset| matches!(charset.trim_matches('"'), "iso-8859-1" | "latin1" | "windows-1252"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_words_in_any_case() {
+        for (word, expected) in [("TRUE", true), ("yes", true), ("1", true), ("On", true), ("FALSE", false), ("off", false), ("", true)] {
+            assert_eq!(boolean(Some(word), true).unwrap(), expected, "{word}");
+        }
+        assert_eq!(boolean(Some("maybe"), true).unwrap_err().message(), "Invalid boolean value 'maybe'");
+    }
+
+    #[test]
+    fn text_is_utf8_or_latin1() {
+        assert_eq!(text("größe".into()), "größe");
+        assert_eq!(text(b"gr\xf6\xdfe".to_vec()), "größe");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, "application/x-rscript; charset=ISO-8859-1".parse().unwrap());
+        assert!(is_latin1(&headers));
+    }
+}

@@ -1,0 +1,205 @@
+//! The dialect's own objects (contract, sections 4, 5, 7 and 9). Members without a value are left out.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    session::{Session, commands::Command, usage::Usage},
+};
+
+/// What this server is among others.
+#[derive(Debug, Serialize)]
+pub struct Info<'a> {
+    id: String,
+    r#type: &'static str,
+    cluster: &'a str,
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    server: &'a str,
+}
+
+impl<'a> Info<'a> {
+    /// The server of these settings.
+    #[must_use]
+    pub fn of(app: &'a App) -> Self {
+        let rock = &app.config.rock;
+        Self { id: rock.id(), r#type: "rock", cluster: &rock.cluster, tags: &rock.tags, server: &rock.server }
+    }
+}
+
+impl Info<'_> {
+    /// Id, type, cluster and server, then the tags.
+    #[must_use]
+    pub fn values(&self) -> Vec<&str> {
+        let fixed = [self.id.as_str(), self.r#type, self.cluster, self.server];
+        fixed.into_iter().chain(self.tags.iter().map(String::as_str)).collect()
+    }
+}
+
+/// R, and the machine it is on.
+#[derive(Debug, Serialize)]
+pub struct Server<'a> {
+    id: String,
+    cluster: &'a str,
+    version: &'a str,
+    encoding: &'static str,
+    tags: &'a [String],
+    running: bool,
+    sessions: Counts,
+    system: System,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    total: usize,
+    busy: usize,
+}
+
+/// -1 for what is not known, as in the original.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct System {
+    cores: i32,
+    /// In KiB.
+    free_memory: i32,
+}
+
+impl<'a> Server<'a> {
+    /// As it is now.
+    #[must_use]
+    pub fn of(app: &'a App) -> Self {
+        let rock = &app.config.rock;
+        let sessions = app.sessions.list();
+        let running = app.sessions.is_running();
+        let known = |value: Option<u64>| value.filter(|_| running).map_or(-1, |value| i32::try_from(value).unwrap_or(i32::MAX));
+        let cores = std::thread::available_parallelism().ok().map(|cores| cores.get() as u64);
+        Self {
+            id: rock.id(),
+            cluster: &rock.cluster,
+            version: app.sessions.r_version(),
+            encoding: "utf8",
+            tags: &rock.tags,
+            running,
+            sessions: Counts { total: sessions.len(), busy: sessions.iter().filter(|session| session.is_busy()).count() },
+            system: System { cores: known(cores), free_memory: known(crate::session::usage::available_memory().map(|bytes| bytes >> 10)) },
+        }
+    }
+}
+
+/// A session. The last members are not in the original.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView<'a> {
+    id: Uuid,
+    subject: &'a str,
+    busy: bool,
+    created_date: String,
+    last_access_date: String,
+    /// In bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<f64>,
+    state: &'static str,
+    /// Why it is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl<'a> SessionView<'a> {
+    /// As it is now, with what it uses.
+    #[must_use]
+    pub fn of(session: &'a Session, usage: Option<Usage>) -> Self {
+        let busy = session.is_busy();
+        let end = session.tombstone();
+        Self {
+            id: session.id,
+            subject: &session.owner,
+            busy,
+            created_date: session_date(session.created),
+            last_access_date: session_date(session.last_used()),
+            memory: usage.map(|usage| usage.memory),
+            cpu: usage.map(|usage| usage.cpu_seconds),
+            state: match end {
+                Some(_) => "dead",
+                None if busy => "busy",
+                None => "ready",
+            },
+            reason: end.map(ToString::to_string),
+        }
+    }
+}
+
+/// A command.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandView<'a> {
+    id: String,
+    session_id: Uuid,
+    status: &'static str,
+    finished: bool,
+    created_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_date: Option<String>,
+    with_error: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    with_result: bool,
+    script: &'a str,
+}
+
+impl<'a> CommandView<'a> {
+    /// As it is now.
+    #[must_use]
+    pub fn of(command: &'a Command, session: Uuid) -> Self {
+        let outcome = command.outcome();
+        let value = outcome.map(|outcome| super::calls::evaluate::value(&outcome.result, session));
+        let error = value.as_ref().and_then(|value| value.as_ref().err().map(|error| error.message().to_owned()));
+        Self {
+            id: command.number.to_string(),
+            session_id: session,
+            status: match &value {
+                Some(Ok(_)) => "COMPLETED",
+                Some(Err(_)) => "FAILED",
+                None if command.begun().is_some() => "IN_PROGRESS",
+                None => "PENDING",
+            },
+            finished: outcome.is_some(),
+            created_date: command_date(command.created),
+            start_date: command.begun().map(command_date),
+            end_date: outcome.map(|outcome| command_date(outcome.ended)),
+            with_error: error.is_some(),
+            error,
+            with_result: matches!(value, Some(Ok(Some(_)))),
+            script: &command.label,
+        }
+    }
+}
+
+/// `2021-02-24 09:11:08`, in UTC.
+fn session_date(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `2021-02-24T17:38:14.929+00:00`
+fn command_date(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_that_clients_parse() {
+        let moment: Timestamp = "2021-02-24T17:38:14.9294567Z".parse().unwrap();
+        assert_eq!(session_date(moment), "2021-02-24 17:38:14");
+        assert_eq!(command_date(moment), "2021-02-24T17:38:14.929+00:00");
+        assert_eq!(command_date("1970-01-01T00:00:00Z".parse().unwrap()), "1970-01-01T00:00:00.000+00:00");
+    }
+}

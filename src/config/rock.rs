@@ -1,0 +1,131 @@
+//! The settings of OBiBa Rock's API, and the environment variables of its container.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Secret;
+use crate::auth::password;
+
+/// The password that its container gives to an account for which only a name is set.
+const PASSWORD: &str = "password";
+/// The accounts that its container makes, which are also the names of the roles.
+const ROLES: [&str; 3] = ["administrator", "manager", "user"];
+/// Variables of its container, and the settings that they are here.
+const VARIABLES: [(&str, &[&str]); 6] = [
+    ("ROCK_ID", &["rock", "id"]),
+    ("ROCK_CLUSTER", &["rock", "cluster"]),
+    ("ROCK_TAGS", &["rock", "tags"]),
+    ("ROCK_SERVER", &["rock", "server"]),
+    ("ROCK_REPOS", &["r", "repositories"]),
+    ("ROCK_SECURITY_ENABLED", &["rock", "security"]),
+];
+
+/// OBiBa Rock's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rock {
+    /// Who this server is among others; empty for the name of the machine.
+    pub id: String,
+    /// The group of servers that it belongs to.
+    pub cluster: String,
+    /// What else it is to be found by.
+    pub tags: Vec<String>,
+    /// Its address as others know it; told in its description, if set.
+    pub server: String,
+    /// Ask for a name and a password. Without, everybody may do everything.
+    pub security: bool,
+    /// Accounts that are made at the start, or set to what is said here.
+    pub users: Vec<User>,
+    /// Largest script or serialized object, in MiB; more is answered with 413.
+    pub body_mib: u64,
+    /// Largest file that can be uploaded, in MiB.
+    pub upload_mib: u64,
+}
+
+impl Default for Rock {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            cluster: "default".to_owned(),
+            tags: Vec::new(),
+            server: String::new(),
+            security: true,
+            users: Vec::new(),
+            body_mib: 1024,
+            upload_mib: 5120,
+        }
+    }
+}
+
+/// An account, as Rock's configuration declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name to log in with.
+    pub id: String,
+    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`.
+    pub secret: Secret,
+    /// Any of administrator, manager and user, in a list or with commas between; user unless set.
+    #[serde(default, deserialize_with = "words")]
+    pub roles: Vec<String>,
+}
+
+/// A list of words, or a text with commas between them; in lower case.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        List(Vec<String>),
+        Text(String),
+    }
+    let words = match Words::deserialize(deserializer)? {
+        Words::List(words) => words,
+        Words::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    Ok(words.iter().map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty()).collect())
+}
+
+impl Rock {
+    /// What this server is called: the name of the machine, if nothing else is set.
+    #[must_use]
+    pub fn id(&self) -> String {
+        if self.id.is_empty() { rustix::system::uname().nodename().to_string_lossy().into_owned() } else { self.id.clone() }
+    }
+
+    /// Whether the settings make sense.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for User { id, secret, roles } in &self.users {
+            if id.is_empty() || secret.expose().is_empty() {
+                return Err("rock.users: a user needs an id and a secret".to_owned());
+            }
+            if let Some(role) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
+                return Err(format!("rock.users: {id}: {role:?} is none of the roles {}", ROLES.join(", ")));
+            }
+            let scheme = secret.expose().strip_prefix('{').and_then(|rest| rest.split_once('}'));
+            if scheme.is_some_and(|(scheme, hash)| scheme == "bcrypt" && !password::is_bcrypt(hash)) {
+                return Err(format!("rock.users: {id}: what follows {{bcrypt}} is no such hash"));
+            }
+            if let Some((scheme, _)) = scheme.filter(|(scheme, _)| !["noop", "bcrypt"].contains(scheme)) {
+                return Err(format!(
+                    "rock.users: {id}: a secret is plain, or begins with {{noop}} or {{bcrypt}}, and not with {{{scheme}}}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The setting that a variable of Rock's container stands for.
+pub(super) fn setting(variable: &str) -> Option<Vec<String>> {
+    let (_, path) = VARIABLES.iter().find(|(name, _)| *name == variable)?;
+    Some(path.iter().map(|&part| part.to_owned()).collect())
+}
+
+/// The accounts that variables of Rock's container ask for.
+pub(super) fn users(variable: impl Fn(&str) -> Option<String>) -> Vec<User> {
+    let user = |role: &&str| {
+        let name = |what: &str| variable(&format!("ROCK_{}_{what}", role.to_ascii_uppercase())).filter(|value| !value.is_empty());
+        let secret = name("PASSWORD").unwrap_or_else(|| PASSWORD.to_owned());
+        Some(User { id: name("NAME")?, secret: secret.as_str().into(), roles: vec![(*role).to_owned()] })
+    };
+    ROLES.iter().filter_map(user).collect()
+}

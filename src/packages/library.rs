@@ -1,0 +1,72 @@
+//! The server's library: packages moved in and out as wholes.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt, lchown},
+    path::Path,
+};
+
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    process::{getegid, geteuid},
+};
+use uuid::Uuid;
+
+/// Moves the packages in `from`, which `user` has made, into `library`, and makes them the server's; returns
+/// their names, sorted. What takes the place of an older version does so at once. No process of the user may be
+/// left.
+pub(super) fn take(from: &Path, library: &Path, run: &Path, user: Option<u32>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from)?.flatten() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap_or_default());
+        // Of the entry itself: a link is no package.
+        let is_package = entry.file_type()?.is_dir() && super::is_name(&name) && path.join("Meta/package.rds").is_file();
+        if !is_package || name.starts_with("00LOCK") {
+            continue;
+        }
+        adopt(&path, user.unwrap_or(geteuid().as_raw()))?;
+        let target = library.join(&name);
+        if target.exists() {
+            renameat_with(CWD, &path, CWD, &target, RenameFlags::EXCHANGE)?;
+            throw_away(&path, run)?;
+        } else {
+            fs::rename(&path, &target)?;
+        }
+        names.push(name);
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a package.
+pub(super) fn remove(library: &Path, run: &Path, name: &str) -> io::Result<()> {
+    throw_away(&library.join(name), run)
+}
+
+/// Out of sight at once, and then removed.
+fn throw_away(path: &Path, run: &Path) -> io::Result<()> {
+    let away = run.join(format!("removed-{}", Uuid::new_v4()));
+    fs::rename(path, &away)?;
+    fs::remove_dir_all(away)
+}
+
+/// Gives a tree of `user`'s to the server, for all to read.
+fn adopt(path: &Path, user: u32) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.uid() != user {
+        // A hard link to what is not the package's: its rights are not to be changed.
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is of another user", path.display())));
+    }
+    lchown(path, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
+    if metadata.is_symlink() {
+        return Ok(());
+    }
+    let executable = metadata.is_dir() || metadata.mode() & 0o100 != 0;
+    fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            adopt(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! R packages in a library of the server's own, which every session has on its search path.
+//!
+//! R installs them in a process of its own, as a user of its own where sessions have such, into a folder that is
+//! thrown away. What is there in the end is checked, becomes the server's, and is moved into the library: a
+//! session sees a package whole or not at all, and no package's code has a hand on the library.
+
+mod library;
+mod process;
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::{config, session::users::Users, worker::confine};
+
+/// Where a package comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The repositories of the configuration, and the package's name.
+    Repositories(String),
+    /// GitHub: `owner/repository`, and a branch, tag or commit.
+    GitHub(String, String),
+    /// Bioconductor, and the package's name.
+    Bioconductor(String),
+}
+
+/// Packages could not be installed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// R could not do it; its last lines say why.
+    #[error("R could not install the package. Its last lines:\n{0}")]
+    Failed(String),
+    /// It took longer than it may, in seconds.
+    #[error("the installation was stopped at its time limit of {0} seconds; R's last lines:\n{1}")]
+    TimeLimit(u64, String),
+    /// The package is none of the server's library.
+    #[error("package {0} is not in the server's library")]
+    NotOurs(String),
+    /// The system failed.
+    #[error("packages cannot be installed")]
+    System(#[from] std::io::Error),
+    /// All user ids are in use.
+    #[error("packages cannot be installed now: {0}")]
+    NoUser(&'static str),
+}
+
+/// The packages of the server.
+#[derive(Debug)]
+pub struct Packages {
+    library: PathBuf,
+    /// Where folders to be thrown away are made.
+    run: PathBuf,
+    r: config::R,
+    users: Users,
+    /// One at a time.
+    turn: Mutex<()>,
+}
+
+/// Whether this can be the name of a package, or of a part of a repository's name: it goes to R, and into paths.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    (1..=100).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+/// Whether this can be a branch, a tag or a commit.
+#[must_use]
+pub fn is_ref(name: &str) -> bool {
+    (1..=200).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/".contains(&byte))
+        && !name.contains("..")
+}
+
+impl Packages {
+    /// Packages in `library`, which R has on its search path; `run` is a folder on the same file system.
+    #[must_use]
+    pub fn new(library: PathBuf, run: PathBuf, r: config::R, users: Users) -> Self {
+        Self { library, run, r, users, turn: Mutex::default() }
+    }
+
+    /// Installs a package, with those it needs; one that is there is replaced.
+    ///
+    /// # Errors
+    /// [`PackageError`]; nothing has changed then.
+    pub async fn install(&self, source: &Source) -> Result<(), PackageError> {
+        let (action, name, reference) = match source {
+            Source::Repositories(name) => ("cran", name, ""),
+            Source::GitHub(name, reference) => ("github", name, reference.as_str()),
+            Source::Bioconductor(name) => ("bioconductor", name, ""),
+        };
+        self.run(action, name, reference).await
+    }
+
+    /// Installs newer versions of whatever is on the search path. Those that could be installed stay so when
+    /// others could not.
+    ///
+    /// # Errors
+    /// [`PackageError`]
+    pub async fn update(&self) -> Result<(), PackageError> {
+        self.run("update", "", "").await
+    }
+
+    /// Removes a package of the server's library.
+    ///
+    /// # Errors
+    /// [`PackageError::NotOurs`], [`PackageError::System`]
+    pub async fn remove(&self, name: &str) -> Result<(), PackageError> {
+        let _turn = self.turn.lock().await;
+        if !is_name(name) || !self.library.join(name).is_dir() {
+            return Err(PackageError::NotOurs(name.to_owned()));
+        }
+        let (library, run, name) = (self.library.clone(), self.run.clone(), name.to_owned());
+        let log_name = name.clone();
+        let removed = tokio::task::spawn_blocking(move || library::remove(&library, &run, &name));
+        removed.await.map_err(std::io::Error::other)??;
+        tracing::info!(package.name = log_name, "package removed");
+        Ok(())
+    }
+
+    async fn run(&self, action: &str, name: &str, reference: &str) -> Result<(), PackageError> {
+        let _turn = self.turn.lock().await;
+        let user = self.users.take().map_err(PackageError::NoUser)?;
+        let stage = Stage::new(self.run.join(format!("install-{}", Uuid::new_v4())), user.as_ref().map(|user| user.id()))?;
+        let job = process::Job {
+            r: &self.r,
+            stage: &stage.folder,
+            library: &self.library,
+            user: stage.user,
+            limit: Duration::from_secs(self.r.install_seconds),
+        };
+        tracing::info!(package.name = name, action, "packages are being installed");
+        let outcome = job.run(&[action, name, reference]).await;
+        if outcome.is_ok() || action == "update" {
+            let (from, library, run) = (stage.folder.join(process::LIBRARY), self.library.clone(), self.run.clone());
+            let owner = stage.user;
+            let taken = tokio::task::spawn_blocking(move || library::take(&from, &library, &run, owner));
+            for package in taken.await.map_err(std::io::Error::other)?? {
+                tracing::info!(package.name = package, "package installed");
+            }
+        }
+        if let Err(error) = &outcome {
+            tracing::warn!(package.name = name, action, %error, "packages could not be installed");
+        }
+        outcome
+    }
+}
+
+/// A folder to install into; removed in the end.
+struct Stage {
+    folder: PathBuf,
+    user: Option<u32>,
+}
+
+impl Stage {
+    fn new(folder: PathBuf, user: Option<u32>) -> Result<Self, PackageError> {
+        let stage = Self { folder, user };
+        confine::private_folder(&stage.folder, user).map_err(std::io::Error::other)?;
+        for name in [process::LIBRARY, process::TEMPORARY] {
+            confine::private_folder(&stage.folder.join(name), user).map_err(std::io::Error::other)?;
+        }
+        Ok(stage)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "a folder could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_refs_are_neither_options_nor_paths() {
+        for name in ["dsBase", "data.table", "a1", "my-package", "R6"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "-e", "..", ".hidden", "a/b", "a b", "a'b", "a\\b", "größe", "a\0"] {
+            assert!(!is_name(name), "{name}");
+        }
+        assert!(is_ref("v1.2.3") && is_ref("feature/x") && is_ref("0a1b2c"));
+        assert!(!is_ref("") && !is_ref("-x") && !is_ref("a..b") && !is_ref("a b") && !is_ref("/a"));
+    }
+}

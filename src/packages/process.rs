@@ -1,0 +1,163 @@
+//! R in a process of its own, installing packages.
+
+use std::{collections::VecDeque, io, path::Path, process::Stdio, time::Duration};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use super::PackageError;
+use crate::{config, session::rhome, worker::fork};
+
+/// Where packages are installed, below the stage.
+pub(super) const LIBRARY: &str = "library";
+/// R's temporary folder and home.
+pub(super) const TEMPORARY: &str = "tmp";
+/// The script.
+const SCRIPT: &str = include_str!("install.R");
+/// How many of R's last lines an error shows.
+const LINES: usize = 30;
+/// Longer lines are cut, in bytes.
+const LINE: usize = 500;
+/// How often processes that are left are killed, and the time between.
+const KILLS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One run of the script.
+pub(super) struct Job<'a> {
+    pub r: &'a config::R,
+    /// The folder to install in; nobody else's.
+    pub stage: &'a Path,
+    /// What is installed already, on R's search path behind the stage.
+    pub library: &'a Path,
+    /// As whom.
+    pub user: Option<u32>,
+    /// For how long; zero is no limit.
+    pub limit: Duration,
+}
+
+impl Job<'_> {
+    /// Runs the script with these arguments.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<(), PackageError> {
+        let mut child = self.start(arguments)?;
+        let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let mut last = VecDeque::new();
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let done = async {
+            let mut output = output.map(lines);
+            let mut errors = errors.map(lines);
+            loop {
+                let line = tokio::select! {
+                    Some(line) = next(&mut output) => line,
+                    Some(line) = next(&mut errors) => line,
+                    else => break,
+                };
+                tracing::info!(target: "offshoot::packages", "R: {line}");
+                last.push_back(line);
+                if last.len() > LINES {
+                    last.pop_front();
+                }
+            }
+            child.wait().await
+        };
+        let limit = if self.limit.is_zero() { Duration::MAX } else { self.limit };
+        let ended = tokio::time::timeout(limit, done).await;
+        // What R has started goes with it.
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = child.wait().await;
+        if let Some(user) = self.user {
+            end_all_of(user).await?;
+        }
+        let text = || last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        match ended {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(_)) => Err(PackageError::Failed(text())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(PackageError::TimeLimit(self.limit.as_secs(), text())),
+        }
+    }
+
+    fn start(&self, arguments: &[&str]) -> Result<Child, PackageError> {
+        let script = self.stage.join("install.R");
+        std::fs::write(&script, SCRIPT)?;
+        let (library, temporary) = (self.stage.join(LIBRARY), self.stage.join(TEMPORARY));
+        let mut search = vec![library.clone(), self.library.to_owned()];
+        search.extend(self.r.libraries.iter().cloned());
+        let search = std::env::join_paths(search).map_err(io::Error::other)?;
+        let (action, rest) = arguments.split_first().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mut command = Command::new(self.r.home.join("bin/R"));
+        command
+            .args(["--no-echo", "--no-save", "--no-restore", "--no-site-file", "--no-init-file", "-f"])
+            .arg(&script)
+            .args(["--args", action])
+            .arg(&library)
+            .args(rest)
+            .args(&self.r.repositories)
+            .env_clear()
+            .envs(rhome::environment(self.r).map_err(io::Error::other)?)
+            .env("R_LIBS", search)
+            .env("HOME", &temporary)
+            .env("TMPDIR", &temporary)
+            .current_dir(&temporary)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(user) = self.user {
+            // With the user go all further groups.
+            command.uid(user).gid(user);
+            std::os::unix::fs::chown(&script, Some(user), Some(user))?;
+        }
+        Ok(command.spawn()?)
+    }
+}
+
+/// Kills what a user has left running, wherever it has hidden.
+async fn end_all_of(user: u32) -> io::Result<()> {
+    for _ in 0..KILLS {
+        if !fork::has_processes(user) {
+            return Ok(());
+        }
+        for pid in std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+            if user_of(pid) == Some(user)
+                && let Some(pid) = Pid::from_raw(pid)
+            {
+                let _ = kill_process(pid, Signal::KILL);
+                // An orphan has become a child of this process, and counts until it is reaped.
+                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(io::Error::other("processes of the installation cannot be ended"))
+}
+
+/// The user of a process, real.
+fn user_of(pid: i32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+}
+
+fn lines<T: AsyncRead>(pipe: T) -> BufReader<T> {
+    BufReader::new(pipe)
+}
+
+/// The next line, however it is encoded; `None` at the end, once and for all.
+async fn next<T: AsyncRead + Unpin>(pipe: &mut Option<BufReader<T>>) -> Option<String> {
+    let mut bytes = Vec::new();
+    match pipe.as_mut()?.read_until(b'\n', &mut bytes).await {
+        Ok(count @ 1..) => {
+            let text = String::from_utf8_lossy(&bytes[..count.min(LINE)]);
+            Some(text.trim_end().to_owned())
+        }
+        _ => {
+            *pipe = None;
+            None
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Operations that nobody waits for: submitted, looked at, fetched and forgotten.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    actor::{Admission, Answer, OperationError, Stop},
+    handle::Session,
+    queue::{Ticket, lock},
+};
+use crate::worker::protocol::{Reply, Request};
+
+/// Commands kept of one session. Of more, the oldest that have ended are forgotten.
+const KEPT: usize = 1_000;
+
+/// The commands of a session, in the order in which they were submitted.
+#[derive(Debug, Default)]
+pub struct Commands(Mutex<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    /// The number of the last one.
+    last: u64,
+    commands: Vec<Arc<Command>>,
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its number within the session, from 1.
+    pub number: u64,
+    /// What it does, in words of whoever submitted it.
+    pub label: String,
+    /// What whoever submitted it wants to find again with it.
+    pub note: u8,
+    /// When it was submitted.
+    pub created: Timestamp,
+    ticket: Arc<Ticket>,
+    outcome: OnceLock<Outcome>,
+    /// Cancelled when there is an outcome, or will be none.
+    settled: CancellationToken,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// When.
+    pub ended: Timestamp,
+    /// What it gave.
+    pub result: Result<Done, OperationError>,
+}
+
+/// What an operation gave, to be fetched more than once.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The worker's reply.
+    pub reply: Reply,
+    /// What came with it.
+    pub payload: Bytes,
+    /// Why it was stopped, if it was.
+    pub stopped: Option<Stop>,
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        Self { reply: answer.reply, payload: answer.payload.into(), stopped: answer.stopped }
+    }
+}
+
+impl Command {
+    /// When it began to run; `None` while it waits.
+    #[must_use]
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.ticket.begun()
+    }
+
+    /// How it ended; `None` while it waits or runs.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// Waits for its end; `None` when it was removed before.
+    pub async fn ended(&self) -> Option<&Outcome> {
+        self.settled.cancelled().await;
+        self.outcome()
+    }
+}
+
+impl Commands {
+    /// All commands.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Command>> {
+        lock(&self.0).commands.clone()
+    }
+
+    /// The command of that number.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<Arc<Command>> {
+        lock(&self.0).commands.iter().find(|command| command.number == number).cloned()
+    }
+
+    /// Forgets a command; false when there is none of that number. One that waits will not run, one that runs
+    /// goes on, and whoever waits for its end is told.
+    pub fn remove(&self, number: u64) -> bool {
+        let removed = {
+            let commands = &mut lock(&self.0).commands;
+            commands.iter().position(|command| command.number == number).map(|at| commands.remove(at))
+        };
+        let Some(command) = removed else { return false };
+        command.ticket.give_up();
+        command.settled.cancel();
+        true
+    }
+}
+
+impl List {
+    fn add(&mut self, command: &Arc<Command>) {
+        self.commands.push(Arc::clone(command));
+        if self.commands.len() > KEPT
+            && let Some(oldest) = self.commands.iter().position(|command| command.outcome().is_some())
+        {
+            self.commands.remove(oldest);
+        }
+    }
+}
+
+impl Session {
+    /// Puts an operation in the queue and returns at once; [`Commands`] tell what becomes of it.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub fn command(self: &Arc<Self>, request: &Request, payload: Bytes, label: String, note: u8) -> Result<Arc<Command>, OperationError> {
+        // Held meanwhile, so that commands run in the order of their numbers.
+        let mut list = lock(&self.commands.0);
+        let pending = self.submit(request, payload, Admission::Queued)?;
+        list.last += 1;
+        let command = Arc::new(Command {
+            number: list.last,
+            label,
+            note,
+            created: Timestamp::now(),
+            ticket: Arc::clone(pending.ticket()),
+            outcome: OnceLock::new(),
+            settled: CancellationToken::new(),
+        });
+        list.add(&command);
+        drop(list);
+        let waiting = Arc::clone(&command);
+        tokio::spawn(async move {
+            // A command that was removed before it began is given up, and never answered.
+            let answered = tokio::select! {
+                answered = pending.answer() => answered,
+                () = waiting.settled.cancelled() => return,
+            };
+            let result = answered.map(Done::from);
+            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result });
+            waiting.settled.cancel();
+        });
+        Ok(command)
+    }
+}

@@ -1,0 +1,265 @@
+//! One R session, as its callers have it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    actor::{Actor, Admission, Answer, OperationError},
+    commands::Commands,
+    live::Live,
+    queue::{Job, Pending, Ticket, Turn, lock},
+    tombstone::Tombstone,
+    worker::Worker,
+};
+use crate::{
+    config,
+    worker::protocol::{self, Limits, Request},
+};
+
+/// An R session.
+#[derive(Debug)]
+pub struct Session {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose it is: a user name.
+    pub owner: String,
+    /// The login it ends with, if it does.
+    pub login: Option<Uuid>,
+    /// Its worker's process id.
+    pub pid: i32,
+    /// Where its folders are. Nobody but the server can move this one; what is below is the session's own.
+    pub folder: PathBuf,
+    /// R's `tempdir()`, below the folder.
+    pub temporary: PathBuf,
+    /// The user and group that it runs as; `None` for the server's.
+    pub user: Option<u32>,
+    /// What it may use.
+    pub limits: Limits,
+    /// When it was opened.
+    pub created: Timestamp,
+    /// What it was given to do without waiting for it.
+    pub commands: Commands,
+    /// What it prints.
+    pub console: Live,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Operations that run or wait.
+    pub(super) pending: AtomicUsize,
+    queue: usize,
+    pub(super) interrupted: Notify,
+    pub(super) closing: CancellationToken,
+    /// The project that it is saved in.
+    project: Mutex<Option<Uuid>>,
+    /// Milliseconds since `started`.
+    last_used: AtomicU64,
+    started: Instant,
+    /// Code blocks, in the order in which they were run.
+    history: Mutex<Vec<Arc<str>>>,
+    /// What the last execution printed.
+    output: Mutex<Arc<str>>,
+    /// Set before anybody is told that the session has ended by itself.
+    pub(super) tombstone: OnceLock<Tombstone>,
+}
+
+impl Session {
+    /// Starts to drive `worker`. The second part of the pair is the task, which ends with the session.
+    pub(super) fn start(
+        id: Uuid,
+        owner: &str,
+        login: Option<Uuid>,
+        worker: Worker,
+        limits: Limits,
+        config: &config::Sessions,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let session = Arc::new(Self {
+            id,
+            owner: owner.to_owned(),
+            login,
+            pid: worker.pid(),
+            folder: worker.folder.clone(),
+            temporary: worker.temporary.clone(),
+            user: worker.user(),
+            limits,
+            created: Timestamp::now(),
+            commands: Commands::default(),
+            console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
+            jobs,
+            pending: AtomicUsize::new(0),
+            queue: config.queue,
+            interrupted: Notify::new(),
+            closing: CancellationToken::new(),
+            project: Mutex::default(),
+            last_used: AtomicU64::new(0),
+            started: Instant::now(),
+            history: Mutex::default(),
+            output: Mutex::new("".into()),
+            tombstone: OnceLock::new(),
+        });
+        let actor = Actor {
+            session: Arc::clone(&session),
+            worker,
+            jobs: queue,
+            limit: Some(config.operation_seconds).filter(|&seconds| seconds > 0),
+            grace: Duration::from_secs(config.grace_seconds),
+        };
+        (session, actor.run())
+    }
+
+    /// Runs one operation. It is given up when the caller goes away before it has begun.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn operate(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
+        self.submit(request, payload, admission)?.answer().await
+    }
+
+    /// Puts one operation in the queue, without waiting for anything: operations run in the order of these
+    /// calls.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub fn submit(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Pending, OperationError> {
+        let turn = self.turn(admission)?;
+        self.send(request, payload, Some(turn))
+    }
+
+    pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Option<Turn>) -> Result<Pending, OperationError> {
+        let (answer, answered) = oneshot::channel();
+        let ticket = Ticket::new(turn);
+        let job = Job { header: protocol::encode(request), payload, answer, ticket: Arc::clone(&ticket) };
+        let pending = Pending { ticket, answered };
+        self.jobs.send(job).map_err(|_| self.gone())?;
+        Ok(pending)
+    }
+
+    /// Takes a turn, for several operations that belong together.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub fn turn(self: &Arc<Self>, admission: Admission) -> Result<Turn, OperationError> {
+        if self.closing.is_cancelled() {
+            return Err(self.gone());
+        }
+        let (most, refusal) = match admission {
+            Admission::Immediate => (0, OperationError::Busy),
+            Admission::Queued => (self.queue, OperationError::QueueFull),
+        };
+        let entered = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| (pending <= most).then_some(pending + 1));
+        self.touch();
+        entered.map(|_| Turn(Arc::clone(self))).map_err(|_| refusal)
+    }
+
+    /// Why a session that has ended does nothing more.
+    pub(super) fn gone(&self) -> OperationError {
+        self.tombstone().cloned().map_or(OperationError::Closed, OperationError::Dead)
+    }
+
+    /// How the session ended, if it ended by itself.
+    #[must_use]
+    pub fn tombstone(&self) -> Option<&Tombstone> {
+        self.tombstone.get()
+    }
+
+    /// Whether an operation runs or waits.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pending.load(Ordering::Acquire) > 0
+    }
+
+    /// Stops the running operation, if there is one; the session lives on.
+    pub fn interrupt(&self) {
+        if self.is_busy() {
+            self.interrupted.notify_one();
+        }
+    }
+
+    /// Closes the session: what runs is stopped, what waits is refused. Returns at once.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Marks the session as used now.
+    pub fn touch(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// How long nobody has used it.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        self.started.elapsed().saturating_sub(self.used_after())
+    }
+
+    /// When it was last used.
+    #[must_use]
+    pub fn last_used(&self) -> Timestamp {
+        self.created.checked_add(self.used_after()).unwrap_or(self.created)
+    }
+
+    fn used_after(&self) -> Duration {
+        Duration::from_millis(self.last_used.load(Ordering::Relaxed))
+    }
+
+    /// The code blocks that were run, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<Arc<str>> {
+        lock(&self.history).clone()
+    }
+
+    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
+    pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
+        let mut history = lock(&self.history);
+        history.push(code.into());
+        let within = |limit: usize, value: usize| limit == 0 || value <= limit;
+        let mut total = 0;
+        let kept = history.iter().rev().enumerate().take_while(|(at, block)| {
+            total += block.len();
+            within(depth, at + 1) && within(bytes, total)
+        });
+        let forgotten = history.len() - kept.count();
+        history.drain(..forgotten);
+    }
+
+    /// Gives the session the past of another.
+    pub fn resume(&self, project: Uuid, history: Vec<String>, output: &str) {
+        self.bind(Some(project));
+        *lock(&self.history) = history.into_iter().map(Arc::from).collect();
+        self.set_output(output);
+    }
+
+    /// The project that the session is saved in, if there is one.
+    #[must_use]
+    pub fn project(&self) -> Option<Uuid> {
+        *lock(&self.project)
+    }
+
+    /// Says in which project the session is saved from now on.
+    pub fn bind(&self, project: Option<Uuid>) {
+        *lock(&self.project) = project;
+    }
+
+    /// What the last execution printed.
+    #[must_use]
+    pub fn output(&self) -> Arc<str> {
+        Arc::clone(&lock(&self.output))
+    }
+
+    pub(super) fn set_output(&self, text: &str) {
+        *lock(&self.output) = text.into();
+    }
+}

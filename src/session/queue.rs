@@ -1,0 +1,116 @@
+//! An operation's place in the queue of its session: waiting, then running, or given up before that.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{
+    actor::{Answer, OperationError},
+    handle::Session,
+};
+use crate::worker::protocol::Request;
+
+/// Somebody's turn with a session: no other has one, or those that have wait.
+#[derive(Debug)]
+pub struct Turn(pub(super) Arc<Session>);
+
+impl Turn {
+    /// Runs one operation of several.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn operate(&self, request: &Request, payload: Bytes) -> Result<Answer, OperationError> {
+        self.0.send(request, payload, None)?.answer().await
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.pending.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What the task of a session is given to do.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub header: Vec<u8>,
+    pub payload: Bytes,
+    pub answer: oneshot::Sender<Result<Answer, OperationError>>,
+    pub ticket: Arc<Ticket>,
+}
+
+/// Tells whether an operation has begun. An operation begins once, or is given up once: never both.
+#[derive(Debug)]
+pub struct Ticket {
+    /// `None` inside: given up before it began.
+    fate: OnceLock<Option<Timestamp>>,
+    /// Ends with the operation, unless it is somebody's who has more to do.
+    turn: Mutex<Option<Turn>>,
+}
+
+impl Ticket {
+    pub(super) fn new(turn: Option<Turn>) -> Arc<Self> {
+        Arc::new(Self { fate: OnceLock::new(), turn: Mutex::new(turn) })
+    }
+
+    /// Begins the operation; false when it was given up.
+    pub(super) fn begin(&self) -> bool {
+        self.fate.set(Some(Timestamp::now())).is_ok()
+    }
+
+    /// The operation has ended, and makes room for another.
+    pub(super) fn end(&self) {
+        drop(lock(&self.turn).take());
+    }
+
+    /// Gives the operation up, if it has not begun. Its place is free at once.
+    pub fn give_up(&self) {
+        if self.fate.set(None).is_ok() {
+            self.end();
+        }
+    }
+
+    /// When the operation began; `None` while it waits, or when it was given up.
+    #[must_use]
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.fate.get().copied().flatten()
+    }
+}
+
+/// An operation that has been handed to its session, and is not answered yet. Dropped before it has begun, it
+/// is given up: nobody waits for it. What has begun goes on.
+#[derive(Debug)]
+pub struct Pending {
+    pub(super) ticket: Arc<Ticket>,
+    pub(super) answered: oneshot::Receiver<Result<Answer, OperationError>>,
+}
+
+impl Pending {
+    /// Tells whether it has begun.
+    #[must_use]
+    pub fn ticket(&self) -> &Arc<Ticket> {
+        &self.ticket
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn answer(mut self) -> Result<Answer, OperationError> {
+        (&mut self.answered).await.unwrap_or(Err(OperationError::Closed))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.ticket.give_up();
+    }
+}
+
+/// Locks a mutex, whatever a thread that held it came to.
+pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

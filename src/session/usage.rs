@@ -1,0 +1,66 @@
+//! What sessions and the machine use, as the kernel tells it (proc(5)).
+
+use std::fs;
+
+/// What the process of a session uses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// Memory, in bytes; a page shared with others counts as its part.
+    pub memory: u64,
+    /// Processor time, in seconds, that of its children included when they have ended.
+    pub cpu_seconds: f64,
+}
+
+impl Usage {
+    /// What the process of that number uses now; `None` when it has ended. Takes the kernel up to a
+    /// millisecond.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let memory = kibibytes(&rollup, "Pss:")? << 10;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(Self { memory, cpu_seconds: cpu_seconds(&stat)? })
+    }
+}
+
+/// The memory that programs can still have, in bytes.
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    Some(kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? << 10)
+}
+
+/// The number in a line such as `Pss:   712 kB`.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// The sum of `utime`, `stime`, `cutime` and `cstime`. The second field may have blanks and parentheses in it.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let ticks: Vec<u64> = rest.split_whitespace().skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    #[expect(clippy::cast_precision_loss, reason = "ticks of a process's life")]
+    let seconds = ticks.iter().sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64;
+    (ticks.len() == 4).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        let usage = Usage::of(std::process::id().cast_signed()).unwrap();
+        assert!(usage.memory > 100_000 && usage.cpu_seconds >= 0.0);
+        assert_eq!(Usage::of(i32::MAX), None);
+        assert!(available_memory().unwrap() > 0);
+    }
+
+    #[test]
+    fn fields_are_found_behind_any_name() {
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0 1 0";
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        assert_eq!(cpu_seconds(stat), Some(127.0 / ticks));
+        assert_eq!(kibibytes("Rss:  9 kB\nPss:     712 kB\n", "Pss:"), Some(712));
+    }
+}

@@ -1,0 +1,214 @@
+//! The elements of vectors, one JSON value each.
+
+use super::{
+    Unencodable, Written,
+    number::{push_decimals, push_significant},
+    object::{Object, Type},
+    text::push_string,
+};
+use crate::wire::{Out, base64, number::push_integer, time::push_date, value::NA_INTEGER};
+
+/// How the elements of a vector are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Atoms {
+    Logical,
+    Integer,
+    Double,
+    /// 64-bit integers in the memory of doubles: class `integer64` of package bit64.
+    Integer64,
+    Text,
+    /// Codes into the levels of a factor.
+    Labels,
+    /// Whole days of the years 1000 to 9999, or `NA`.
+    Days,
+    /// All bytes of a raw vector: one element.
+    Bytes,
+    /// A list of raw vectors: class `blob` of package blob.
+    Blobs,
+}
+
+impl Atoms {
+    /// How vectors of this type are read where nothing else is known of them.
+    pub(super) fn of(made_of: Type) -> Option<Self> {
+        match made_of {
+            Type::Logical => Some(Self::Logical),
+            Type::Integer => Some(Self::Integer),
+            Type::Double => Some(Self::Double),
+            Type::Character => Some(Self::Text),
+            Type::Raw => Some(Self::Bytes),
+            _ => None,
+        }
+    }
+
+    /// How many elements there are.
+    pub(super) fn count<'a, V: Object<'a>>(self, vector: V) -> usize {
+        if self == Self::Bytes { 1 } else { vector.len() }
+    }
+
+    /// Appends the elements `from..to` of a vector, separated by commas.
+    pub(super) fn write<'a, V: Object<'a>>(self, out: &mut Out, numbers: Numbers, vector: V, from: usize, to: usize) -> Written {
+        let mut first = true;
+        let mut valid = true;
+        match self {
+            Self::Logical => vector.integers(from, to, |piece| {
+                for &truth in piece {
+                    separate(out, &mut first);
+                    out.push(match truth {
+                        NA_INTEGER => b"null",
+                        0 => b"false",
+                        _ => b"true",
+                    });
+                }
+            }),
+            Self::Integer => vector.integers(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    if number == NA_INTEGER { out.push(numbers.missing()) } else { push_integer(out, number) }
+                }
+            }),
+            Self::Double => vector.doubles(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    numbers.push(out, number);
+                }
+            }),
+            Self::Integer64 => vector.doubles(from, to, |piece| {
+                for &number in piece {
+                    separate(out, &mut first);
+                    match number.to_bits().cast_signed() {
+                        i64::MIN => out.push(numbers.missing()),
+                        number => out.push(itoa::Buffer::new().format(number).as_bytes()),
+                    }
+                }
+            }),
+            Self::Days => each_day(vector, from, to, |day| {
+                separate(out, &mut first);
+                match day {
+                    None => out.push(b"null"),
+                    Some(day) => {
+                        out.byte(b'"');
+                        push_date(out, day);
+                        out.byte(b'"');
+                    }
+                }
+            }),
+            Self::Labels => vector.integers(from, to, |piece| {
+                for &code in piece {
+                    separate(out, &mut first);
+                    let level = usize::try_from(code).ok().and_then(|code| code.checked_sub(1));
+                    match level {
+                        Some(level) if level < vector.levels() => push_string(out, vector.level(level)),
+                        _ if code == NA_INTEGER => out.push(b"null"),
+                        // R calls such a factor malformed.
+                        _ => valid = false,
+                    }
+                }
+            }),
+            Self::Text => {
+                for at in from..to {
+                    separate(out, &mut first);
+                    push_string(out, vector.string(at));
+                }
+            }
+            Self::Bytes => push_bytes(out, vector.bytes()),
+            Self::Blobs => {
+                for at in from..to {
+                    separate(out, &mut first);
+                    let blob = vector.element(at);
+                    match blob.type_of() {
+                        Type::Raw => push_bytes(out, blob.bytes()),
+                        Type::Null => out.push(b"null"),
+                        _ => valid = false,
+                    }
+                }
+            }
+        }
+        if valid { Ok(()) } else { Err(Unencodable::Malformed) }
+    }
+}
+
+/// How numbers are written: jsonlite's two forms differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// 15 significant digits; what is no number is null.
+    Plain,
+    /// 8 decimals; what is no number is a string.
+    Serialized,
+}
+
+impl Numbers {
+    fn missing(self) -> &'static [u8] {
+        match self {
+            Self::Plain => b"null",
+            Self::Serialized => b"\"NA\"",
+        }
+    }
+
+    fn push(self, out: &mut Out, number: f64) {
+        match self {
+            Self::Plain if number.is_finite() => push_significant(out, number),
+            Self::Serialized if number.is_finite() => push_decimals(out, number),
+            Self::Plain => out.push(b"null"),
+            Self::Serialized if is_na(number) => out.push(b"\"NA\""),
+            Self::Serialized if number.is_nan() => out.push(b"\"NaN\""),
+            Self::Serialized => out.push(if number > 0.0 { b"\"Inf\"" } else { b"\"-Inf\"" }),
+        }
+    }
+}
+
+/// Whether a double is R's `NA`: the NaN whose low word is 1954 (R Internals, section 1.1).
+fn is_na(number: f64) -> bool {
+    number.is_nan() && number.to_bits() & 0xffff_ffff == 1954
+}
+
+/// Writes a comma, but not the first time.
+#[inline]
+fn separate(out: &mut Out, first: &mut bool) {
+    if *first {
+        *first = false;
+    } else {
+        out.byte(b',');
+    }
+}
+
+/// Bytes as a string in base64. jsonlite breaks it into lines of 72 characters.
+fn push_bytes(out: &mut Out, bytes: &[u8]) {
+    const LINE: usize = 54;
+    out.byte(b'"');
+    for line in bytes.chunks(LINE) {
+        base64::push(out, line);
+        if line.len() == LINE {
+            out.push(b"\\n");
+        }
+    }
+    out.byte(b'"');
+}
+
+/// Calls `each` with the days of a vector of dates; `None` for `NA`.
+fn each_day<'a, V: Object<'a>>(dates: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
+    if dates.type_of() == Type::Integer {
+        dates.integers(from, to, |piece| {
+            for &day in piece {
+                each((day != NA_INTEGER).then(|| f64::from(day)));
+            }
+        });
+    } else {
+        dates.doubles(from, to, |piece| {
+            for &day in piece {
+                each((!is_na(day)).then_some(day));
+            }
+        });
+    }
+}
+
+/// Whether all dates of a vector are whole days of years with four digits: those need no R to be formatted.
+pub(super) fn are_plain_days<'a, V: Object<'a>>(dates: V) -> bool {
+    // 1000-01-01 and 9999-12-31.
+    const DAYS: std::ops::RangeInclusive<f64> = -354_285.0..=2_932_896.0;
+    let mut plain = matches!(dates.type_of(), Type::Integer | Type::Double) && dates.dimensions().is_empty();
+    if plain {
+        #[expect(clippy::float_cmp, reason = "looks whether it is whole")]
+        each_day(dates, 0, dates.len(), |day| plain &= day.is_none_or(|day| DAYS.contains(&day) && day.trunc() == day));
+    }
+    plain
+}

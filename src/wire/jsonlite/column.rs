@@ -1,0 +1,259 @@
+//! A value prepared to be written, whole or element by element.
+//!
+//! jsonlite makes a vector of strings of a value, and then one string of those: an array, or the element itself
+//! where there is one. A data frame takes the strings of its columns apart again, into rows. Here, a [`Column`]
+//! is that vector of strings before it is written.
+
+use super::{
+    MAX_DEPTH, Scratch, Unencodable, Writer, Written,
+    atoms::{Atoms, are_plain_days},
+    method::{Method, method, without_class},
+    object::{Object, Question, Type},
+    text::push_string,
+};
+
+/// A value, and how its elements are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column<V> {
+    pub(super) value: V,
+    pub(super) kind: Kind,
+    /// How many elements there are.
+    pub(super) count: usize,
+    /// One element is written without an array around it, where it is an atom.
+    pub(super) unbox: bool,
+    /// The element is written without an array around it, whatever it is; there has to be one.
+    pub(super) scalar: bool,
+    /// Where its name is, in the memory for keys, when it is a column of a data frame.
+    pub(super) key: (usize, usize),
+}
+
+/// What the elements of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One element: null.
+    Null,
+    /// Atoms.
+    Atoms(Atoms),
+    /// The elements of a list.
+    Items,
+    /// One element: a list with names as an object.
+    Object,
+    /// One element: an array of one dimension, as a vector.
+    Vector,
+    /// The rows of a matrix, or the slices of an array along its first dimension.
+    Rows,
+    /// One element: the source lines of a function.
+    Lines,
+    /// The rows of a data frame, whose columns are in the memory for columns.
+    Records {
+        /// Where the first of them is.
+        first: usize,
+        /// How many they are.
+        columns: usize,
+        /// Whether they have names; rows are arrays where not.
+        named: bool,
+    },
+}
+
+type Prepared<V> = Result<Column<V>, Unencodable>;
+
+impl<'a, V: Object<'a>> Column<V> {
+    fn new(value: V, kind: Kind, count: usize) -> Self {
+        Self { value, kind, count, unbox: false, scalar: false, key: (0, 0) }
+    }
+
+    fn atoms(value: V, atoms: Atoms) -> Self {
+        Self::new(value, Kind::Atoms(atoms), atoms.count(value))
+    }
+
+    /// Atoms of a vector, which has to be one of this type.
+    fn of_type(made_of: Type, value: V, atoms: Atoms) -> Prepared<V> {
+        if value.type_of() == made_of { Ok(Self::atoms(value, atoms)) } else { Err(Unencodable::Malformed) }
+    }
+
+    /// The strings that are R's answer to a question.
+    fn answer(value: V, question: Question) -> Prepared<V> {
+        Self::of_type(Type::Character, value.ask(question).ok_or(Unencodable::Refused)?, Atoms::Text)
+    }
+
+    fn list(value: V) -> Prepared<V> {
+        match value.type_of() {
+            Type::List if value.is_named() => Ok(Self::new(value, Kind::Object, 1)),
+            Type::List => Ok(Self::new(value, Kind::Items, value.len())),
+            Type::Pairlist => Self::list(value.ask(Question::List).ok_or(Unencodable::Refused)?),
+            _ => Err(Unencodable::Malformed),
+        }
+    }
+
+    /// A vector as it is without its dimensions and its class.
+    pub(super) fn vector(value: V) -> Prepared<V> {
+        match (Atoms::of(value.type_of()), value.type_of()) {
+            (Some(atoms), _) => Ok(Self::atoms(value, atoms)),
+            (None, Type::Complex) => Self::complex(value),
+            (None, _) => Self::list(value),
+        }
+    }
+
+    /// Complex numbers cannot be written with `digits = NA`, unless there are none.
+    fn complex(value: V) -> Prepared<V> {
+        if value.is_empty() { Ok(Self::new(value, Kind::Items, 0)) } else { Err(Unencodable::Class) }
+    }
+
+    fn array(value: V) -> Prepared<V> {
+        let dimensions = value.dimensions();
+        if dimensions.len() < 2 {
+            return Ok(Self::new(value, Kind::Vector, 1));
+        }
+        if dimensions.len() > MAX_DEPTH {
+            return Err(Unencodable::Depth);
+        }
+        let size = dimensions.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
+        if Some(Self::vector(value)?.count) != size {
+            return Err(Unencodable::Malformed);
+        }
+        Ok(Self::new(value, Kind::Rows, usize::try_from(dimensions[0]).unwrap_or(0)))
+    }
+
+    fn dates(value: V) -> Prepared<V> {
+        if value.class_at(0).bytes() == b"Date" && are_plain_days(value) {
+            Ok(Self::atoms(value, Atoms::Days))
+        } else {
+            Self::answer(value, Question::Format)
+        }
+    }
+
+    fn factor(value: V) -> Prepared<V> {
+        let known = matches!(value.class_at(0).bytes(), b"factor" | b"ordered") && value.levels() > 0;
+        if known && value.type_of() == Type::Integer { Ok(Self::atoms(value, Atoms::Labels)) } else { Self::answer(value, Question::Text) }
+    }
+
+    fn function(value: V) -> Prepared<V> {
+        let lines = Self::answer(value, Question::Deparse)?;
+        Ok(Self::new(lines.value, Kind::Lines, 1))
+    }
+
+    /// The same as a column of a data frame: lists have no names there, and take part element by element.
+    fn in_frame(self, rows: usize) -> Prepared<V> {
+        let column = if self.kind == Kind::Object { Self { kind: Kind::Items, count: self.value.len(), ..self } } else { self };
+        if column.count == rows { Ok(column) } else { Err(Unencodable::Malformed) }
+    }
+}
+
+impl<'a, V: Object<'a>> Writer<'_, V> {
+    /// Finds out how a value is to be written. With `unbox`, an atom that is alone has no array around it.
+    pub(super) fn prepare(&mut self, value: V, unbox: bool) -> Prepared<V> {
+        let (mut value, mut unbox, mut scalar) = (value, unbox, false);
+        let column = loop {
+            match method(value) {
+                Method::AsIs => {
+                    unbox &= !(value.type_of().is_atomic() && value.len() == 1);
+                    value = without_class(value).ok_or(Unencodable::Malformed)?;
+                }
+                Method::Scalar => {
+                    scalar = true;
+                    value = without_class(value).ok_or(Unencodable::Malformed)?;
+                }
+                Method::Any if value.is_s4() || value.classes() < 2 => return Err(Unencodable::Class),
+                Method::Any => value = value.without_classes(1),
+                Method::Geometry => value = value.ask(Question::Geometry).ok_or(Unencodable::Refused)?,
+                Method::ClassDefinition => value = value.ask(Question::ClassSlots).ok_or(Unencodable::Refused)?,
+                method => break self.prepare_by(method, value, unbox)?,
+            }
+        };
+        Ok(Column { unbox, scalar, ..column })
+    }
+
+    fn prepare_by(&mut self, method: Method, value: V, unbox: bool) -> Prepared<V> {
+        match method {
+            Method::Null => Ok(Column::new(value, Kind::Null, 1)),
+            Method::Logical => Column::of_type(Type::Logical, value, Atoms::Logical),
+            Method::Numeric if value.type_of() == Type::Integer => Ok(Column::atoms(value, Atoms::Integer)),
+            Method::Numeric => Column::of_type(Type::Double, value, Atoms::Double),
+            Method::Integer64 => Column::of_type(Type::Double, value, Atoms::Integer64),
+            Method::Character => Column::of_type(Type::Character, value, Atoms::Text),
+            Method::Json if value.type_of() == Type::Character => Ok(Column::atoms(value, Atoms::Text)),
+            Method::Json | Method::Text => Column::answer(value, Question::Text),
+            Method::TimeOfDay => Column::answer(value, Question::TimeOfDay),
+            Method::Moment => Column::answer(value, Question::Format),
+            Method::Date => Column::dates(value),
+            Method::Factor => Column::factor(value),
+            Method::Complex => Column::complex(value),
+            Method::Raw => Column::of_type(Type::Raw, value, Atoms::Bytes),
+            Method::Blob => Column::of_type(Type::List, value, Atoms::Blobs),
+            Method::TimeSeries if value.type_of() == Type::List => Err(Unencodable::Class),
+            Method::TimeSeries => Column::vector(value),
+            Method::List | Method::Pairlist => Column::list(value),
+            Method::Array => Column::array(value),
+            Method::Function => Column::function(value),
+            Method::DataFrame => self.frame(value, unbox),
+            // Resolved by `prepare`.
+            Method::Any | Method::AsIs | Method::Scalar | Method::Geometry | Method::ClassDefinition => Err(Unencodable::Class),
+        }
+    }
+
+    fn frame(&mut self, value: V, unbox: bool) -> Prepared<V> {
+        let row_names = value.row_names();
+        let rows = row_names.len();
+        if rows == 0 {
+            return Ok(Column::new(value, Kind::Items, 0));
+        }
+        if value.type_of() != Type::List {
+            return Err(Unencodable::Malformed);
+        }
+        self.descend()?;
+        let named = value.is_named() || value.is_empty();
+        let labelled = named && are_labels(row_names);
+        let value = if labelled { value.ask(Question::RowNames).ok_or(Unencodable::Refused)? } else { value };
+        let columns = value.len();
+        let first = self.reserve_columns(Column::new(value, Kind::Null, 1), columns)?;
+        if named {
+            self.push_keys(value, first)?;
+        }
+        for at in 0..columns {
+            let column = self.column(value.element(at), unbox)?.in_frame(rows)?;
+            let place = &mut self.scratch.columns[first + at];
+            *place = Column { key: place.key, ..column };
+        }
+        self.depth -= 1;
+        Ok(Column::new(value, Kind::Records { first, columns, named }, rows))
+    }
+
+    /// A column of a data frame. Some are converted before they are looked at.
+    fn column(&mut self, value: V, unbox: bool) -> Prepared<V> {
+        if value.type_of() == Type::Raw {
+            return Column::answer(value, Question::Hexadecimal);
+        }
+        let broken_down = value.type_of() == Type::List && value.classes() > 0 && method(value) == Method::Moment;
+        let value = if broken_down { value.ask(Question::Moments).ok_or(Unencodable::Refused)? } else { value };
+        self.prepare(value, unbox)
+    }
+
+    /// Makes room for columns that stay together, whatever their own columns need.
+    fn reserve_columns(&mut self, blank: Column<V>, count: usize) -> Result<usize, Unencodable> {
+        let columns = &mut self.scratch.columns;
+        let first = columns.len();
+        columns.try_reserve(count).map_err(|_| Unencodable::Memory)?;
+        columns.extend(std::iter::repeat_n(blank, count));
+        Ok(first)
+    }
+
+    /// Writes the names of the columns of a data frame as keys into the memory for those.
+    fn push_keys(&mut self, frame: V, first: usize) -> Written {
+        self.scratch.names(self.depth).open(frame);
+        let Scratch { names, columns, keys } = &mut *self.scratch;
+        let names = &mut names[self.depth];
+        for (at, column) in columns[first..].iter_mut().enumerate() {
+            let start = keys.len();
+            push_string(keys, names.key(frame, at));
+            keys.byte(b':');
+            column.key = (start, keys.len());
+        }
+        if keys.room(0) { Ok(()) } else { Err(Unencodable::Memory) }
+    }
+}
+
+/// Whether row names are more than numbers.
+fn are_labels<'a, V: Object<'a>>(names: V) -> bool {
+    let is_number = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_digit);
+    names.type_of() == Type::Character && !(0..names.len()).all(|at| is_number(names.string(at).bytes()))
+}

@@ -1,0 +1,121 @@
+//! Which of jsonlite's methods a value is written by.
+//!
+//! jsonlite dispatches by S4 on the first class alone; where there is no method for that, the next class is
+//! tried. Superclasses count, and S3 classes have some when they are registered, so R may have to be asked.
+
+use super::object::{Object, Type};
+
+/// A method of jsonlite's generic `asJSON`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Array,
+    AsIs,
+    Blob,
+    Character,
+    ClassDefinition,
+    Complex,
+    DataFrame,
+    Date,
+    Factor,
+    Function,
+    Integer64,
+    Json,
+    List,
+    Logical,
+    Null,
+    Numeric,
+    Pairlist,
+    Moment,
+    Raw,
+    Scalar,
+    Geometry,
+    Text,
+    TimeOfDay,
+    TimeSeries,
+    /// None but that for anything.
+    Any,
+}
+
+/// The classes that have a method.
+const METHODS: [(&str, Method); 28] = [
+    ("AsIs", Method::AsIs),
+    ("Date", Method::Date),
+    ("ITime", Method::Text),
+    ("NULL", Method::Null),
+    ("POSIXt", Method::Moment),
+    ("array", Method::Array),
+    ("blob", Method::Blob),
+    ("character", Method::Character),
+    ("classRepresentation", Method::ClassDefinition),
+    ("complex", Method::Complex),
+    ("data.frame", Method::DataFrame),
+    ("factor", Method::Factor),
+    ("function", Method::Function),
+    ("hms", Method::TimeOfDay),
+    ("integer64", Method::Integer64),
+    ("json", Method::Json),
+    ("list", Method::List),
+    ("logical", Method::Logical),
+    ("matrix", Method::Array),
+    ("numeric", Method::Numeric),
+    ("pairlist", Method::Pairlist),
+    ("raw", Method::Raw),
+    ("scalar", Method::Scalar),
+    ("sfc", Method::Geometry),
+    ("ts", Method::TimeSeries),
+    // These have one by their superclass, in every R, and are met so often that R is not asked.
+    ("POSIXct", Method::Moment),
+    ("POSIXlt", Method::Moment),
+    ("ordered", Method::Factor),
+];
+
+/// The method for the first class of a value.
+pub(super) fn method<'a, V: Object<'a>>(value: V) -> Method {
+    if value.classes() == 0 {
+        return implicit(value);
+    }
+    let class = value.class_at(0).bytes();
+    if let Some((_, method)) = METHODS.iter().find(|(name, _)| name.as_bytes() == class) {
+        return *method;
+    }
+    value.first_superclass(&METHODS.map(|(name, _)| name)).map_or(Method::Any, |at| METHODS[at].1)
+}
+
+/// The method for a value without a class attribute.
+fn implicit<'a, V: Object<'a>>(value: V) -> Method {
+    if !value.dimensions().is_empty() {
+        return Method::Array;
+    }
+    match value.type_of() {
+        Type::Null => Method::Null,
+        Type::Logical => Method::Logical,
+        Type::Integer | Type::Double => Method::Numeric,
+        Type::Complex => Method::Complex,
+        Type::Character => Method::Character,
+        Type::Raw => Method::Raw,
+        Type::List => Method::List,
+        Type::Pairlist => Method::Pairlist,
+        Type::Closure | Type::Special | Type::Builtin => Method::Function,
+        _ => Method::Any,
+    }
+}
+
+/// The value without the class that it was dispatched on, which `class<-` has taken away: a class that only
+/// says what the value is made of goes as well. `None` where R refuses.
+pub(super) fn without_class<'a, V: Object<'a>>(value: V) -> Option<V> {
+    let rest = value.without_classes(1);
+    if rest.classes() != 1 {
+        return Some(rest);
+    }
+    let made_of = rest.type_of();
+    let fits = match rest.class_at(0).bytes() {
+        b"numeric" => matches!(made_of, Type::Integer | Type::Double),
+        b"function" => made_of.is_function(),
+        b"matrix" => rest.dimensions().len() == 2,
+        b"array" => !rest.dimensions().is_empty(),
+        name if name == made_of.name().as_bytes() => true,
+        b"logical" | b"integer" | b"double" | b"complex" | b"character" | b"raw" | b"list" | b"expression" | b"environment" => false,
+        _ => return Some(rest),
+    };
+    fits.then(|| rest.without_classes(1))
+}

@@ -1,0 +1,224 @@
+//! JSON as R's package jsonlite writes it, byte for byte.
+//!
+//! [`write()`] follows `toJSON(x, auto_unbox = TRUE, null = "null", na = "null", digits = NA)`:
+//!
+//! | R value | JSON |
+//! |---|---|
+//! | `NULL`, `NA`, `NaN`, `Inf` | null |
+//! | a vector | an array, or its element if it has one; names are left out |
+//! | a double | 15 significant digits |
+//! | a factor, dates and moments, a `hms` | strings, as R formats them |
+//! | raw bytes | a string in base64 |
+//! | a list | an array, or with names an object |
+//! | a matrix, an array | an array of rows, nested |
+//! | a data frame | an array of objects, one for each row |
+//! | a function | its source lines |
+//! | `I(x)`, a `scalar` | never, always without the array around one element |
+//! | other classes | as the next of their classes, or not at all |
+//!
+//! What it cannot write, [`write_serialized`] writes as `serializeJSON(x)` does: type, attributes and value of
+//! everything, `{"type":"double","attributes":{},"value":[1]}`.
+//!
+//! The rules are those of jsonlite 1.8.4; one file each for which method writes a value (`method`), how its
+//! elements are found (`column`), and how they are written (`atoms`, `number`, `text`).
+//!
+//! On purpose, it is not the same in a few corners. Methods that other packages add to jsonlite are not known.
+//! Strings that are not UTF-8 are mended, as everywhere in [`crate::wire`], where jsonlite writes them as they are
+//! or fails. Names that are the same in two encodings get their suffix, where R sometimes sees them as two. An
+//! environment keeps its classes, which jsonlite takes off it for good. A class attribute that names a basic type
+//! which the value is not (`structure(1L, class = "character")`) does not convert it.
+//!
+//! Start reading at [`Object`], then `column`.
+
+mod atoms;
+mod column;
+mod method;
+mod number;
+mod object;
+mod serialized;
+mod text;
+
+use atoms::Numbers;
+use column::{Column, Kind};
+pub use object::{Object, Question, Type};
+use text::push_string;
+
+use super::{Names, Out};
+
+/// Values nested deeper than this are not written. R's own limit on nested calls stops jsonlite earlier.
+const MAX_DEPTH: usize = 1_000;
+
+/// Why a value has no such form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unencodable {
+    /// jsonlite has no method for its class.
+    #[error("there is no JSON form for its class")]
+    Class,
+    /// It is not what its class or its attributes say.
+    #[error("it is not what its class says")]
+    Malformed,
+    /// R could not tell what had to be asked of it.
+    #[error("R cannot convert a part of it")]
+    Refused,
+    /// It is nested too deeply.
+    #[error("it is nested too deeply")]
+    Depth,
+    /// There is no memory to prepare it in.
+    #[error("there is not enough memory")]
+    Memory,
+}
+
+type Written = Result<(), Unencodable>;
+
+/// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and nothing
+/// that needs dropping may live in the frames it leaves.
+#[derive(Debug)]
+pub struct Scratch<V> {
+    names: Vec<Names>,
+    columns: Vec<Column<V>>,
+    keys: Out,
+}
+
+impl<V> Default for Scratch<V> {
+    fn default() -> Self {
+        Self { names: Vec::new(), columns: Vec::new(), keys: Out::new() }
+    }
+}
+
+impl<V> Scratch<V> {
+    /// The names of the list at this depth.
+    fn names(&mut self, depth: usize) -> &mut Names {
+        if self.names.len() <= depth {
+            self.names.resize_with(depth + 1, Names::default);
+        }
+        &mut self.names[depth]
+    }
+}
+
+/// Appends a value as `toJSON` writes it.
+///
+/// # Errors
+/// [`Unencodable`]; part of it may have been appended.
+pub fn write<'a, V: Object<'a>>(out: &mut Out, scratch: &mut Scratch<V>, value: V) -> Result<(), Unencodable> {
+    Writer { out, scratch, depth: 0 }.value(value, true)
+}
+
+/// Appends a value as `serializeJSON` writes it.
+///
+/// # Errors
+/// [`Unencodable`]; part of it may have been appended.
+pub fn write_serialized<'a, V: Object<'a>>(out: &mut Out, value: V) -> Result<(), Unencodable> {
+    serialized::push(out, value, 0)
+}
+
+struct Writer<'o, V> {
+    out: &'o mut Out,
+    scratch: &'o mut Scratch<V>,
+    depth: usize,
+}
+
+impl<'a, V: Object<'a>> Writer<'_, V> {
+    /// Appends a value.
+    fn value(&mut self, value: V, unbox: bool) -> Written {
+        self.descend()?;
+        let (columns, keys) = (self.scratch.columns.len(), self.scratch.keys.len());
+        let column = self.prepare(value, unbox)?;
+        self.whole(column)?;
+        self.scratch.columns.truncate(columns);
+        self.scratch.keys.truncate(keys);
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn descend(&mut self) -> Written {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { Err(Unencodable::Depth) } else { Ok(()) }
+    }
+
+    /// Appends all elements as one JSON value.
+    fn whole(&mut self, column: Column<V>) -> Written {
+        let alone = column.count == 1;
+        match column.kind {
+            Kind::Null | Kind::Object | Kind::Vector | Kind::Lines => return self.element(column, 0),
+            Kind::Atoms(_) if column.unbox && alone => return self.element(column, 0),
+            _ if column.scalar && alone => return self.element(column, 0),
+            _ if column.scalar => return Err(Unencodable::Malformed),
+            _ => {}
+        }
+        self.out.byte(b'[');
+        if let Kind::Atoms(atoms) = column.kind {
+            atoms.write(self.out, Numbers::Plain, column.value, 0, column.value.len())?;
+        } else {
+            for at in 0..column.count {
+                self.comma(at);
+                self.element(column, at)?;
+            }
+        }
+        self.out.byte(b']');
+        Ok(())
+    }
+
+    /// Appends one element.
+    fn element(&mut self, column: Column<V>, at: usize) -> Written {
+        let value = column.value;
+        match column.kind {
+            Kind::Null => self.out.push(b"null"),
+            Kind::Atoms(atoms) => return atoms.write(self.out, Numbers::Plain, value, at, at + 1),
+            Kind::Items => return self.value(value.element(at), column.unbox),
+            Kind::Object => return self.object(value, column.unbox),
+            Kind::Vector => return self.whole(Column::vector(value)?),
+            Kind::Lines => return self.whole(Column { unbox: column.unbox, ..Column::vector(value)? }),
+            Kind::Rows => return self.slice(Column::vector(value)?, value.dimensions(), at, column.count),
+            Kind::Records { first, columns, named } => {
+                self.out.byte(if named { b'{' } else { b'[' });
+                for number in 0..columns {
+                    self.comma(number);
+                    let field = self.scratch.columns[first + number];
+                    if named {
+                        let (start, end) = field.key;
+                        self.out.push(&self.scratch.keys.as_bytes()[start..end]);
+                    }
+                    self.element(field, at)?;
+                }
+                self.out.byte(if named { b'}' } else { b']' });
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a list with names.
+    fn object(&mut self, list: V, unbox: bool) -> Written {
+        let depth = self.depth;
+        self.out.byte(b'{');
+        self.scratch.names(depth).open(list);
+        for at in 0..list.len() {
+            self.comma(at);
+            let name = self.scratch.names(depth).key(list, at);
+            push_string(self.out, name);
+            self.out.byte(b':');
+            self.value(list.element(at), unbox)?;
+        }
+        self.out.byte(b'}');
+        Ok(())
+    }
+
+    /// Appends the part of an array whose indices up to the first of `dimensions` are known: together they make
+    /// `offset`, and the next element along the dimension after that lies `stride` further.
+    fn slice(&mut self, elements: Column<V>, dimensions: &[i32], offset: usize, stride: usize) -> Written {
+        let Some(&extent) = dimensions.get(1) else { return self.element(elements, offset) };
+        let extent = usize::try_from(extent).unwrap_or(0);
+        self.out.byte(b'[');
+        for at in 0..extent {
+            self.comma(at);
+            self.slice(elements, &dimensions[1..], offset + at * stride, stride * extent)?;
+        }
+        self.out.byte(b']');
+        Ok(())
+    }
+
+    fn comma(&mut self, at: usize) {
+        if at > 0 {
+            self.out.byte(b',');
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Doubles as jsonlite prints them: C's `%.15g`, and the fixed decimals of its serialized form.
+
+use std::fmt::{self, Write};
+
+use crate::wire::Out;
+
+/// Appends a finite double as C's `printf("%.15g")` does: `0.1`, `100000`, `1e+15`, `-0`.
+pub(super) fn push_significant(out: &mut Out, number: f64) {
+    // Whole numbers of up to 15 digits are most of those that are met.
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+    if number.abs() < 1e15 {
+        let whole = number as i64;
+        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "compares whether the double is whole")]
+        if whole as f64 == number && (whole != 0 || number.is_sign_positive()) {
+            out.push(itoa::Buffer::new().format(whole).as_bytes());
+            return;
+        }
+    }
+    Decimal::significant(number).push(out, 15);
+}
+
+/// Appends a finite double with at most 8 decimals, or in the range where those say little with 9 or 15
+/// significant digits: what jsonlite makes of `digits = 8`.
+pub(super) fn push_decimals(out: &mut Out, number: f64) {
+    let size = number.abs();
+    if size <= 1e-5 {
+        Decimal::exact(number, 9).push(out, 9);
+    } else if size >= f64::from(i32::MAX) {
+        Decimal::significant(number).push(out, 15);
+    } else {
+        push_fixed(out, number);
+    }
+}
+
+/// Appends a double between 10^-5 and 2^31 with at most 8 decimals. The decimals come of a multiplication, and
+/// a half goes to the even side: both as jsonlite has it, whatever the exact decimal value.
+fn push_fixed(out: &mut Out, number: f64) {
+    const SCALE: f64 = 1e8;
+    let size = number.abs();
+    let mut whole = size.trunc();
+    let scaled = (size - whole) * SCALE;
+    let mut decimals = scaled.trunc();
+    let rest = scaled - decimals;
+    #[expect(clippy::float_cmp, reason = "a half is exact")]
+    if rest > 0.5 || (rest == 0.5 && decimals % 2.0 == 1.0) {
+        decimals += 1.0;
+        if decimals >= SCALE {
+            decimals = 0.0;
+            whole += 1.0;
+        }
+    }
+    if number < 0.0 {
+        out.byte(b'-');
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are whole, positive and below 2^32")]
+    let (whole, mut decimals) = (whole as u32, decimals as u32);
+    out.push(itoa::Buffer::new().format(whole).as_bytes());
+    if decimals == 0 {
+        return;
+    }
+    let mut text = *b".00000000";
+    for place in text[1..].iter_mut().rev() {
+        *place = b'0' + (decimals % 10) as u8;
+        decimals /= 10;
+    }
+    let zeros = text.iter().rev().take_while(|&&digit| digit == b'0').count();
+    out.push(&text[..text.len() - zeros]);
+}
+
+/// A decimal number without zeros at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decimal {
+    negative: bool,
+    /// The digits.
+    digits: u64,
+    /// The power of ten of the last of them.
+    exponent: i32,
+}
+
+impl Decimal {
+    /// A double, correctly rounded to 15 digits.
+    fn significant(number: f64) -> Self {
+        // Below the normal range a double has fewer digits than are asked for.
+        let shortest = if number.is_normal() { Self::shortest(number).rounded() } else { None };
+        shortest.unwrap_or_else(|| Self::exact(number, 15))
+    }
+
+    /// A double, correctly rounded to so many digits, up to 17.
+    fn exact(number: f64, precision: u8) -> Self {
+        let mut line = Line::default();
+        // A line has room for the digits, the point, a sign and the exponent.
+        let _ = write!(line, "{:.*e}", usize::from(precision) - 1, number);
+        Self::read(line.written())
+    }
+
+    /// The fewest digits that read back as the same double, and of those the nearest; 17 at the most.
+    fn shortest(number: f64) -> Self {
+        Self::read(zmij::Buffer::new().format_finite(number).as_bytes())
+    }
+
+    /// Reads a number of up to 19 digits: `-0.00123`, `1.5e-7`.
+    fn read(text: &[u8]) -> Self {
+        let mut read = Self { negative: false, digits: 0, exponent: 0 };
+        let mut fraction = false;
+        let mut bytes = text.iter();
+        for &byte in bytes.by_ref() {
+            match byte {
+                b'-' => read.negative = true,
+                b'.' => fraction = true,
+                b'e' => break,
+                _ => {
+                    read.digits = read.digits * 10 + u64::from(byte - b'0');
+                    read.exponent -= i32::from(fraction);
+                }
+            }
+        }
+        let (mut power, mut sign) = (0, 1);
+        for &byte in bytes {
+            match byte {
+                b'-' => sign = -1,
+                b'+' => {}
+                _ => power = power * 10 + i32::from(byte - b'0'),
+            }
+        }
+        read.exponent += sign * power;
+        read.without_zeros()
+    }
+
+    fn without_zeros(mut self) -> Self {
+        if self.digits == 0 {
+            self.exponent = 0;
+        }
+        while self.digits != 0 && self.digits.is_multiple_of(10) {
+            self.digits /= 10;
+            self.exponent += 1;
+        }
+        self
+    }
+
+    /// The shortest digits of a double, rounded to 15: those of the double itself, rounded. `None` where the
+    /// shortest digits are the middle between two such numbers, as the double may lie on either side of it.
+    ///
+    /// A middle has one digit more than what it is the middle of. If one lay between the double and its shortest
+    /// digits, it would read back as the double, and be shorter than those, or as short and nearer.
+    fn rounded(self) -> Option<Self> {
+        const LIMIT: u64 = 1_000_000_000_000_000;
+        let (unit, exponent) = match self.digits {
+            0..LIMIT => return Some(self),
+            digits if digits < 10 * LIMIT => (10, self.exponent + 1),
+            _ => (100, self.exponent + 2),
+        };
+        let rest = self.digits % unit;
+        if rest == unit / 2 {
+            return None;
+        }
+        Some(Self { digits: self.digits / unit + u64::from(rest > unit / 2), exponent, ..self }.without_zeros())
+    }
+
+    /// Appends the number in the form that `%g` chooses for a precision: with an exponent when that of the first
+    /// digit is below -4 or not below the precision.
+    fn push(self, out: &mut Out, precision: i32) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(self.digits).as_bytes();
+        let exponent = self.exponent + i32::try_from(digits.len()).unwrap_or(0) - 1;
+        let mut line = Line::default();
+        if self.negative {
+            line.push(b"-");
+        }
+        if exponent < -4 || exponent >= precision {
+            line.push_with_point(digits, 1);
+            line.push(if exponent < 0 { b"e-" } else { b"e+" });
+            if exponent.abs() < 10 {
+                line.push(b"0");
+            }
+            line.push(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+        } else if let Ok(exponent) = usize::try_from(exponent) {
+            line.push_with_point(digits, exponent + 1);
+        } else {
+            line.push(&b"0.000"[..1 + exponent.unsigned_abs() as usize]);
+            line.push(digits);
+        }
+        out.push(line.written());
+    }
+}
+
+/// A short text on the stack: the longest is `-1.23456789012345e-300`.
+#[derive(Default)]
+struct Line {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Line {
+    fn written(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        let end = self.length + text.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(text);
+            self.length = end;
+        }
+    }
+
+    /// Appends digits with a point after the first `whole` of them, unless that is the end.
+    fn push_with_point(&mut self, digits: &[u8], whole: usize) {
+        let (before, after) = digits.split_at(whole.min(digits.len()));
+        self.push(before);
+        for _ in before.len()..whole {
+            self.push(b"0");
+        }
+        if !after.is_empty() {
+            self.push(b".");
+            self.push(after);
+        }
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(push: impl FnOnce(&mut Out)) -> String {
+        let mut out = Out::new();
+        push(&mut out);
+        String::from_utf8(out.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn significant_digits_are_those_of_printf() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0 / 3.0, "0.333333333333333"),
+            (2.0 / 3.0, "0.666666666666667"),
+            (100_000.0, "100000"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (999_999_999_999_999.0, "999999999999999"),
+            (999_999_999_999_999.9, "1e+15"),
+            (1e15, "1e+15"),
+            (1_234_567_890_123_456.0, "1.23456789012346e+15"),
+            (0.0001, "0.0001"),
+            (0.000_099_999, "9.9999e-05"),
+            (-1.5e-7, "-1.5e-07"),
+            (5e-324, "4.94065645841247e-324"),
+            (f64::MAX, "1.79769313486232e+308"),
+            (0.1 + 0.2, "0.3"),
+            (1e22, "1e+22"),
+            (12.5, "12.5"),
+        ] {
+            assert_eq!(written(|out| push_significant(out, number)), expected);
+        }
+    }
+
+    #[test]
+    fn decimals_are_those_of_jsonlite() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0 / 3.0, "0.33333333"),
+            (-2.0 / 3.0, "-0.66666667"),
+            (0.999_999_999, "1"),
+            (123.456, "123.456"),
+            (0.00001, "1e-05"),
+            (0.000_012_345_678, "0.00001235"),
+            (1e-300, "1e-300"),
+            (5e-324, "4.94065646e-324"),
+            (2_147_483_646.5, "2147483646.5"),
+            (2_147_483_647.0, "2147483647"),
+            (1e10 + 0.5, "10000000000.5"),
+            (1e15, "1e+15"),
+        ] {
+            assert_eq!(written(|out| push_decimals(out, number)), expected);
+        }
+    }
+
+    #[test]
+    fn digits_in_the_middle_go_where_the_double_lies() {
+        // 16 digits that end in 5: on either side of what they say, or exactly it.
+        for number in [0.100_000_000_000_000_5, 1.000_000_000_000_005, 2.5e-5, 1_000_000_000_000_000.5, 4_503_599_627_370_497.5] {
+            assert_eq!(Decimal::significant(number), Decimal::exact(number, 15), "{number:e}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn fifteen_digits_are_exact(bits in any::<u64>()) {
+            let number = f64::from_bits(bits);
+            prop_assume!(number.is_finite());
+            prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
+        }
+
+        #[test]
+        fn fifteen_digits_of_decimals_are_exact(digits in 0_i64..10_000_000_000_000_000, places in -30..30, half in any::<bool>()) {
+            let digits = if half { digits / 10 * 10 + 5 } else { digits };
+            let number: f64 = format!("{digits}e{places}").parse().unwrap();
+            prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
+        }
+
+        #[test]
+        fn numbers_are_json_and_read_back_as_the_number_rounded(bits in any::<u64>()) {
+            let number = f64::from_bits(bits);
+            prop_assume!(number.is_finite());
+            let text = written(|out| push_significant(out, number));
+            let rounded: f64 = format!("{number:.14e}").parse().unwrap();
+            prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), rounded.to_bits());
+            prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok());
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the rules of jsonlite look at in a value, beyond what the type model does.
+
+use crate::wire::{Text, Value};
+
+/// R's `typeof()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// `NULL`.
+    Null,
+    /// A name, or the missing argument, whose name is empty.
+    Symbol,
+    /// A linked list.
+    Pairlist,
+    /// A function written in R.
+    Closure,
+    /// An environment.
+    Environment,
+    /// A call.
+    Language,
+    /// A function of R's own that evaluates its arguments itself.
+    Special,
+    /// A function of R's own.
+    Builtin,
+    /// Truth values.
+    Logical,
+    /// 32-bit integers.
+    Integer,
+    /// Doubles.
+    Double,
+    /// Complex numbers.
+    Complex,
+    /// Strings.
+    Character,
+    /// A list.
+    List,
+    /// Parsed code.
+    Expression,
+    /// A pointer of C code.
+    ExternalPointer,
+    /// Bytes.
+    Raw,
+    /// An object that is nothing but its slots.
+    S4,
+    /// Anything else, with its name.
+    Other(&'static str),
+}
+
+impl Type {
+    /// The type's name in R.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Symbol => "symbol",
+            Self::Pairlist => "pairlist",
+            Self::Closure => "closure",
+            Self::Environment => "environment",
+            Self::Language => "language",
+            Self::Special => "special",
+            Self::Builtin => "builtin",
+            Self::Logical => "logical",
+            Self::Integer => "integer",
+            Self::Double => "double",
+            Self::Complex => "complex",
+            Self::Character => "character",
+            Self::List => "list",
+            Self::Expression => "expression",
+            Self::ExternalPointer => "externalptr",
+            Self::Raw => "raw",
+            Self::S4 => "S4",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Whether values of this type are functions.
+    #[must_use]
+    pub fn is_function(self) -> bool {
+        matches!(self, Self::Closure | Self::Special | Self::Builtin)
+    }
+
+    /// Whether values of this type are vectors that hold no other values.
+    #[must_use]
+    pub fn is_atomic(self) -> bool {
+        matches!(self, Self::Logical | Self::Integer | Self::Double | Self::Complex | Self::Character | Self::Raw)
+    }
+}
+
+/// What a value's memory does not say, and R has to be asked. The answer is a value again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// `as.character(x)`.
+    Text,
+    /// `format(x)`, of dates and moments.
+    Format,
+    /// Moments broken down to fields, as counts of seconds.
+    Moments,
+    /// `as.character()` of a class `hms`, with its missing values.
+    TimeOfDay,
+    /// Bytes as hexadecimal strings.
+    Hexadecimal,
+    /// Complex numbers as strings, with 8 significant digits.
+    Complex,
+    /// The source lines of a function.
+    Deparse,
+    /// The source lines of a call.
+    DeparseCall,
+    /// The source lines of the first expression.
+    DeparseFirst,
+    /// The elements of a pairlist, or a function's arguments and body, as a list.
+    List,
+    /// The data frame with its row names as one more column.
+    RowNames,
+    /// Spatial features as lists.
+    Geometry,
+    /// The attributes as a list, or NULL.
+    Attributes,
+    /// The slots of an S4 object as a list.
+    Slots,
+    /// The slots of a class definition as a list.
+    ClassSlots,
+    /// The class of an S4 object, and the package that defines it.
+    S4Class,
+    /// The name and version of a namespace; NULL for any other environment.
+    Namespace,
+    /// The bytes of `serialize(x, NULL)`.
+    Serialized,
+}
+
+/// A value as jsonlite's rules look at it.
+///
+/// The class attribute can be looked at without its first elements, as the rules try one class after the other:
+/// see [`Object::without_classes`].
+pub trait Object<'a>: Value<'a> {
+    /// What it is made of.
+    fn type_of(self) -> Type;
+    /// Whether it is an S4 object.
+    fn is_s4(self) -> bool;
+    /// The elements of its class attribute that are looked at.
+    fn classes(self) -> usize;
+    /// One of them.
+    fn class_at(self, at: usize) -> Text<'a>;
+    /// The same value without the first classes.
+    fn without_classes(self, count: usize) -> Self;
+    /// The first of those classes that its first class extends, in R's order; among those are S3 classes that
+    /// were registered. `None` when there is none, or R does not know the class.
+    fn first_superclass(self, among: &[&str]) -> Option<usize>;
+    /// The dimensions; empty when it has none.
+    fn dimensions(self) -> &'a [i32];
+    /// One element of a list, as it is.
+    fn element(self, at: usize) -> Self;
+    /// The row names of a data frame: strings or integers.
+    fn row_names(self) -> Self;
+    /// The bytes of a raw vector.
+    fn bytes(self) -> &'a [u8];
+    /// The name that is a symbol.
+    fn symbol(self) -> Text<'a>;
+    /// R's answer to a question; `None` when it fails.
+    fn ask(self, question: Question) -> Option<Self>;
+}

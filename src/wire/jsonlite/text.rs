@@ -1,0 +1,89 @@
+//! Strings as jsonlite escapes them: JSON's short escapes all, and the slash of `</`.
+
+use crate::wire::{Out, Text};
+
+/// Which bytes may have to be escaped.
+const LOOKED_AT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[b'/' as usize] = true;
+    table
+};
+
+/// Appends a string in its quotes, or `null` for `NA`.
+pub(super) fn push_string(out: &mut Out, text: Text<'_>) {
+    if text.is_na() {
+        out.push(b"null");
+        return;
+    }
+    out.byte(b'"');
+    let mut last = 0;
+    text.pieces(|piece| {
+        push_escaped(out, piece, last);
+        last = piece.last().copied().unwrap_or(last);
+    });
+    out.byte(b'"');
+}
+
+/// Appends valid UTF-8 with its escapes; `last` is the byte before it.
+fn push_escaped(out: &mut Out, text: &[u8], last: u8) {
+    let mut done = 0;
+    for (at, &byte) in text.iter().enumerate() {
+        if !LOOKED_AT[usize::from(byte)] {
+            continue;
+        }
+        let escape = match byte {
+            b'"' | b'\\' => byte,
+            b'/' if (if at == 0 { last } else { text[at - 1] }) == b'<' => byte,
+            b'/' => continue,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            _ => b'u',
+        };
+        out.push(&text[done..at]);
+        out.push(&[b'\\', escape]);
+        if escape == b'u' {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            out.push(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        done = at + 1;
+    }
+    out.push(&text[done..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: Text<'_>) -> String {
+        let mut out = Out::new();
+        push_string(&mut out, text);
+        String::from_utf8(out.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn escapes_are_those_of_jsonlite() {
+        assert_eq!(written(Text::of("\"\\\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}")), "\"\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\u{7f}\"");
+        assert_eq!(written(Text::of("/a/</script>")), r#""/a/<\/script>""#);
+        assert_eq!(written(Text::Latin1(b"</\xe9")), "\"<\\/é\"");
+        assert_eq!(written(Text::Na), "null");
+    }
+
+    proptest! {
+        #[test]
+        fn strings_read_back(text in "(?s).*") {
+            let read: String = serde_json::from_str(&written(Text::of(&text))).unwrap();
+            prop_assert_eq!(read, text);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A client of OBiBa Rock's API.
+
+use std::sync::OnceLock;
+
+use reqwest::{Method, header};
+use serde_json::Value;
+
+use super::{
+    client::{Reply, read},
+    server::Server,
+};
+
+/// Settings of a server with the accounts that Rock comes with.
+const SETTINGS: &str = "
+[rock]
+id = 'test'
+tags = ['a', 'b']
+[[rock.users]]
+id = 'administrator'
+secret = 'password'
+roles = ['administrator']
+[[rock.users]]
+id = 'manager'
+secret = '{noop}password'
+roles = 'manager'
+[[rock.users]]
+id = 'user'
+secret = 'password'
+[[rock.users]]
+id = 'other'
+secret = 'password'
+";
+
+/// Somebody with a name and a password, or nobody.
+#[derive(Clone)]
+pub struct Rock {
+    http: reqwest::Client,
+    base: String,
+    name: Option<String>,
+    password: String,
+}
+
+impl Rock {
+    /// The settings of a server with the accounts that Rock comes with.
+    pub fn settings(further: &str) -> String {
+        format!("{further}\n{SETTINGS}")
+    }
+
+    /// The server that all tests of this API share which neither need settings of their own nor count what is on
+    /// it.
+    pub fn server() -> &'static Server {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| Server::keep(SETTINGS))
+    }
+
+    /// Somebody on a server.
+    pub fn on(server: &Server, name: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, base: server.address.clone(), name: Some(name.to_owned()), password: "password".to_owned() }
+    }
+
+    /// Somebody on the shared server.
+    pub fn by(name: &str) -> Self {
+        Self::on(Self::server(), name)
+    }
+
+    /// The same, with another password.
+    pub fn with_password(self, password: &str) -> Self {
+        Self { password: password.to_owned(), ..self }
+    }
+
+    /// Nobody, on a server.
+    pub fn nobody(server: &Server) -> Self {
+        Self { name: None, ..Self::on(server, "") }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.name {
+            Some(name) => request.basic_auth(name, Some(&self.password)),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        read(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        read(self.request(Method::DELETE, path)).await
+    }
+
+    /// Posts R code.
+    pub async fn script(&self, path: &str, code: impl Into<reqwest::Body>) -> Reply {
+        read(self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-rscript").body(code)).await
+    }
+
+    /// Opens a session.
+    pub async fn open(&self) -> RockSession {
+        let reply = read(self.request(Method::POST, "/r/sessions")).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        RockSession { path: format!("/r/session/{}", reply.document()["id"].as_str().unwrap()), client: self.clone() }
+    }
+}
+
+/// A session of a client.
+#[derive(Clone)]
+pub struct RockSession {
+    pub client: Rock,
+    /// Its path.
+    pub path: String,
+}
+
+impl RockSession {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.path.rsplit('/').next().unwrap()
+    }
+
+    /// The same session, for somebody else.
+    pub fn by(&self, client: &Rock) -> Self {
+        Self { client: client.clone(), path: self.path.clone() }
+    }
+
+    pub async fn get(&self, below: &str) -> Reply {
+        self.client.get(&format!("{}{below}", self.path)).await
+    }
+
+    pub async fn delete(&self, below: &str) -> Reply {
+        self.client.delete(&format!("{}{below}", self.path)).await
+    }
+
+    /// Evaluates a script, whatever comes of it.
+    pub async fn eval(&self, code: &str) -> Reply {
+        self.client.script(&format!("{}/_eval", self.path), code.to_owned()).await
+    }
+
+    /// The value of a script.
+    pub async fn value(&self, code: &str) -> Value {
+        let reply = self.eval(code).await;
+        assert_eq!(reply.status, 200, "{code}: {}", reply.text());
+        reply.document()
+    }
+
+    /// The error of a script.
+    pub async fn fails(&self, code: &str) -> String {
+        let reply = self.eval(code).await;
+        assert_eq!(reply.status, 400, "{code}: {}", reply.text());
+        reply.document()["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Submits a script; the command.
+    pub async fn submit(&self, code: &str) -> Value {
+        let reply = self.client.script(&format!("{}/_eval?async=true", self.path), code.to_owned()).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.document()
+    }
+
+    /// Submits a script that takes its time, and returns when it runs.
+    pub async fn occupy(&self, code: &str) -> String {
+        let id = self.submit(code).await["id"].as_str().unwrap().to_owned();
+        while self.get(&format!("/command/{id}")).await.document()["status"] == "PENDING" {}
+        id
+    }
+
+    /// Uploads a file by a form with these further parts.
+    pub async fn upload(&self, query: &str, name: &str, content: &[u8], parts: &[(&str, &str)]) -> Reply {
+        let mut body = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
+        body.extend_from_slice(content);
+        for (part, value) in parts {
+            body.extend(format!("\r\n--b\r\nContent-Disposition: form-data; name=\"{part}\"\r\n\r\n{value}").into_bytes());
+        }
+        body.extend(b"\r\n--b--\r\n");
+        let request = self.client.request(Method::POST, &format!("{}/_upload{query}", self.path));
+        read(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=b").body(body)).await
+    }
+}

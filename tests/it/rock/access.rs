@@ -1,0 +1,203 @@
+//! Who may call what: the matrix of the contract, and every route without credentials.
+
+use offshoot::api::rock::{access::Access, routes::ROUTES};
+use reqwest::{Method, StatusCode, header};
+
+use crate::harness::{Reply, Rock, Server, read};
+
+/// A path of the table with its placeholders filled in, by what is not there.
+fn example(path: &str) -> String {
+    let path = path.replace("{id}", "00000000-0000-4000-8000-000000000000");
+    path.replace("{command}", "1").replace("{number}", "1").replace("{name}", "absent")
+}
+
+/// The matrix of the contract (section 2, target): administrator, manager, user.
+const MATRIX: &[(&str, &str, [bool; 3])] = &[
+    ("GET", "/", [true, true, true]),
+    ("GET", "/_info", [true, true, true]),
+    ("GET", "/_check", [true, true, true]),
+    ("GET", "/rserver", [true, true, false]),
+    ("PUT", "/rserver", [true, true, false]),
+    ("DELETE", "/rserver", [true, true, false]),
+    ("GET", "/rserver/_log", [true, true, false]),
+    ("GET", "/rserver/_version", [true, true, false]),
+    ("GET", "/rserver/packages", [true, true, false]),
+    ("PUT", "/rserver/packages", [true, true, false]),
+    ("POST", "/rserver/packages", [true, true, false]),
+    ("DELETE", "/rserver/packages", [true, true, false]),
+    ("GET", "/rserver/packages/_datashield", [true, true, false]),
+    ("GET", "/rserver/package/{name}", [true, true, false]),
+    ("DELETE", "/rserver/package/{name}", [true, true, false]),
+    ("GET", "/r/sessions", [true, true, true]),
+    ("POST", "/r/sessions", [true, false, true]),
+    ("DELETE", "/r/sessions", [true, true, false]),
+    ("GET", "/r/session/{id}", [true, true, true]),
+    ("DELETE", "/r/session/{id}", [true, true, true]),
+    ("POST", "/r/session/{id}/_assign", [true, false, true]),
+    ("POST", "/r/session/{id}/_eval", [true, false, true]),
+    ("POST", "/r/session/{id}/_upload", [true, false, true]),
+    ("GET", "/r/session/{id}/_download", [true, false, true]),
+    ("GET", "/r/session/{id}/commands", [true, false, true]),
+    ("GET", "/r/session/{id}/command/{command}", [true, false, true]),
+    ("DELETE", "/r/session/{id}/command/{command}", [true, false, true]),
+    ("GET", "/r/session/{id}/command/{command}/result", [true, false, true]),
+    ("POST", "/r/session/{id}/_interrupt", [true, false, true]),
+    ("GET", "/r/session/{id}/_console", [true, false, true]),
+    ("GET", "/r/session/{id}/_plots", [true, false, true]),
+    ("GET", "/r/session/{id}/_plots/{number}", [true, false, true]),
+    ("POST", "/r/_eval", [true, false, true]),
+];
+
+#[tokio::test]
+async fn roles_may_do_what_the_contract_says() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\n[r]\nrepositories = ['file:///nowhere']"));
+    let callers = ["administrator", "manager", "user"].map(|name| Rock::on(&server, name));
+    assert_eq!(MATRIX.len(), ROUTES.len(), "every route is in the matrix");
+    for route in &ROUTES {
+        let (_, _, allowed) = MATRIX
+            .iter()
+            .find(|(method, path, _)| route.method == *method && route.path == *path)
+            .unwrap_or_else(|| panic!("{} {}: say in MATRIX who may call it", route.method, route.path));
+        for (caller, allowed) in callers.iter().zip(allowed) {
+            let reply = read(caller.request(route.method.clone(), &example(route.path))).await;
+            let refused = reply.status == StatusCode::FORBIDDEN;
+            assert_eq!(!refused, *allowed, "{} {}: {}", route.method, route.path, reply.status);
+            assert_ne!(reply.status, StatusCode::UNAUTHORIZED);
+            if refused {
+                assert_eq!(reply.document()["key"], "AccessDeniedException");
+            }
+            read(callers[0].request(Method::PUT, "/rserver")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn accounts_without_a_role_of_this_api_may_do_nothing_here() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
+    add_without_role(&server, "basic").await;
+    let basic = Rock::on(&server, "basic").with_password(crate::harness::PASSWORD);
+    for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
+        let reply = read(basic.request(route.method.clone(), &example(route.path))).await;
+        assert_eq!(reply.status, 403, "{} {}", route.method, route.path);
+    }
+}
+
+/// Adds an account that may not run code of its own.
+async fn add_without_role(server: &Server, name: &str) {
+    use offshoot::store::{Store, accounts::AccountChange};
+    crate::hostile::add_user(server, name);
+    let store = Store::open(&server.data()).await.unwrap();
+    let change = AccountChange { roles: Some(vec!["BASIC_USER".to_owned()]), ..AccountChange::default() };
+    store.account_change(name, &change).await.unwrap();
+    store.close().await;
+}
+
+fn assert_unauthorized(reply: &Reply, message: &str, what: &str) {
+    assert_eq!(reply.status, 401, "{what}");
+    assert_eq!(reply.headers[header::WWW_AUTHENTICATE], "Basic realm=\"RockRealm\"");
+    assert_eq!(reply.headers[header::CONTENT_TYPE], "application/json");
+    if !reply.body.is_empty() {
+        assert_eq!(reply.text(), format!("{{\"status\":\"401\",\"key\":\"UnAuthorized\",\"message\":\"{message}\"}}\n"));
+    }
+}
+
+#[tokio::test]
+async fn every_route_has_been_tried_without_credentials() {
+    let nobody = Rock::nobody(Rock::server());
+    for route in &ROUTES {
+        let what = format!("{} {}", route.method, route.path);
+        let reply = read(nobody.request(route.method.clone(), &example(route.path))).await;
+        if route.access == Access::Public {
+            assert!(reply.status.is_success(), "{what}: {}", reply.status);
+        } else {
+            assert_unauthorized(&reply, "Full authentication is required to access this resource", &what);
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_everywhere() {
+    let impostor = Rock::by("user").with_password("wrong");
+    // A few of each kind are enough: an account is locked after ten.
+    for (method, path) in [(Method::GET, "/"), (Method::GET, "/_check"), (Method::POST, "/r/sessions"), (Method::GET, "/rserver")] {
+        let reply = read(impostor.request(method.clone(), path)).await;
+        assert_unauthorized(&reply, "Bad credentials", &format!("{method} {path}"));
+    }
+    let nobody = Rock::nobody(Rock::server());
+    for value in ["Basic", "Basic !!", "Basic dXNlcg==", "Bearer x", "\u{fc}"] {
+        let reply = read(nobody.request(Method::GET, "/").header(header::AUTHORIZATION, value)).await;
+        assert_unauthorized(&reply, "Bad credentials", value);
+    }
+    let stranger = Rock::by("stranger");
+    assert_unauthorized(&stranger.get("/r/sessions").await, "Bad credentials", "stranger");
+    assert_eq!(Rock::by("user").get("/r/sessions").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_remembered_password_is_forgotten_when_the_account_changes() {
+    use offshoot::{
+        auth::password,
+        store::{Store, accounts::AccountChange},
+    };
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
+    let user = Rock::on(&server, "user");
+    assert_eq!(user.get("/r/sessions").await.status, 200);
+    assert_eq!(user.get("/r/sessions").await.status, 200);
+    // Another process changes the account, and the server hears of it.
+    let store = Store::open(&server.data()).await.unwrap();
+    let change = AccountChange { password_hash: Some(password::hash("another")), ..AccountChange::default() };
+    store.account_change("user", &change).await.unwrap();
+    while user.get("/r/sessions").await.status != 401 {}
+    let user = user.with_password("another");
+    assert_eq!(user.get("/r/sessions").await.status, 200);
+    let change = AccountChange { enabled: Some(false), ..AccountChange::default() };
+    store.account_change("user", &change).await.unwrap();
+    while user.get("/r/sessions").await.status != 401 {}
+    assert_eq!(user.get("/").await.document()["message"], "User is disabled");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_path_takes_its_own_methods_only() {
+    let administrator = Rock::by("administrator");
+    let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    for path in paths {
+        for method in [Method::PATCH, Method::OPTIONS, Method::TRACE] {
+            let reply = read(administrator.request(method.clone(), &example(path))).await;
+            assert_eq!(
+                (reply.status.as_u16(), &reply.document()["key"]),
+                (405, &"HttpRequestMethodNotSupportedException".into()),
+                "{path}"
+            );
+            for route in ROUTES.iter().filter(|route| route.path == path) {
+                assert!(reply.headers[header::ALLOW].to_str().unwrap().contains(route.method.as_str()), "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn checks_come_in_their_order() {
+    let (administrator, other, manager) = (Rock::by("administrator"), Rock::by("other"), Rock::by("manager"));
+    let session = Rock::by("user").open().await;
+    let foreign = session.by(&other);
+    // The role, before anything about the session or the body.
+    assert_eq!(manager.script(&format!("{}/_eval", session.path), "").await.status, 403);
+    assert_eq!(manager.script("/r/session/absent/_eval", "1").await.status, 403);
+    // The body and the parameters, before the session.
+    assert_eq!(administrator.script("/r/session/absent/_eval", "").await.status, 400);
+    assert_eq!(administrator.script("/r/session/absent/_eval?async=perhaps", "1").await.status, 400);
+    assert_eq!(read(administrator.request(Method::POST, "/r/session/absent/_assign?s=x").body("1")).await.status, 415);
+    // That it is there, before whose it is.
+    assert_eq!(other.script("/r/session/absent/_eval", "1").await.status, 404);
+    for reply in [foreign.eval("1").await, foreign.get("").await, foreign.delete("").await, foreign.get("/commands").await] {
+        assert_eq!(reply.status, 403);
+        assert_eq!(reply.document()["message"], "R session is not owned by authenticated user");
+    }
+    // An administrator may do all, a manager may look and close.
+    assert_eq!(session.by(&administrator).value("1").await, 1);
+    assert_eq!(session.by(&manager).get("").await.status, 200);
+    assert_eq!(session.by(&manager).delete("").await.status, 204);
+    assert_eq!(session.get("").await.status, 404);
+}

@@ -1,0 +1,112 @@
+//! Accounts that the configuration declares, in Rock's words and in its container's variables.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+};
+
+use crate::harness::{Client, Rock, Server};
+
+#[tokio::test]
+async fn secrets_are_plain_or_hashed() {
+    // bcrypt of "password", as `htpasswd -nbB` makes it.
+    let hash = bcrypt::hash("password", 4).unwrap();
+    let settings = format!("[sessions]\npool = 0\n[[rock.users]]\nid = 'hashed'\nsecret = '{{bcrypt}}{hash}'\nroles = ['User', 'MANAGER']");
+    let server = Server::start(&settings);
+    let hashed = Rock::on(&server, "hashed");
+    assert_eq!(hashed.open().await.value("1").await, 1);
+    assert_eq!(hashed.get("/rserver").await.status, 200);
+    assert_eq!(hashed.clone().with_password("wrong").get("/").await.status, 401);
+    assert_eq!(hashed.with_password(&hash).get("/").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_configuration_has_the_last_word_at_each_start() {
+    let settings =
+        |secret: &str, roles: &str| format!("[sessions]\npool = 0\n[[rock.users]]\nid = 'ada'\nsecret = '{secret}'\nroles = '{roles}'");
+    let mut server = Server::start(&settings("password", "user"));
+    let ada = |server: &Server| Rock::on(server, "ada");
+    assert_eq!(ada(&server).get("/rserver").await.status, 403);
+    for (secret, roles, rserver) in [("password", "user", 403), ("password", "manager", 200), ("another", "administrator", 200)] {
+        server.signal(rustix::process::Signal::TERM);
+        server.wait();
+        server = Server::start_in(server.into_folder(), &settings(secret, roles));
+        assert_eq!(ada(&server).with_password(secret).get("/rserver").await.status, rserver, "{secret} {roles}");
+    }
+    assert_eq!(ada(&server).get("/").await.status, 401);
+    // An administrator of Rock runs code through the other API as well.
+    let session = Client::login(&server, "ada", "another").await.session().await;
+    assert_eq!(session.value("1").await["value"], 1);
+}
+
+/// A server of the program, with these variables and arguments, and its address.
+fn start(variables: &[(&str, &str)], arguments: &[&str]) -> (Child, String) {
+    let mut command = Server::command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).envs(variables.iter().copied());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line.trim().trim_start_matches("listening on ").to_owned())
+}
+
+async fn status(address: &str, path: &str, name: &str, password: &str) -> u16 {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.get(format!("{address}{path}")).basic_auth(name, Some(password)).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_variables_of_rocks_container_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (mut child, address) = start(
+        &[
+            ("ROCK_ADMINISTRATOR_NAME", "root"),
+            ("ROCK_ADMINISTRATOR_PASSWORD", "first"),
+            ("ROCK_MANAGER_NAME", "boss"),
+            ("ROCK_USER_NAME", "ada"),
+            ("ROCK_USER_PASSWORD", ""),
+            ("ROCK_ID", "node-1"),
+            ("ROCK_CLUSTER", "blue"),
+            ("ROCK_TAGS", "one, two"),
+            ("ROCK_SERVER", "http://node-1:8085"),
+            ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+        ],
+        &["--data", data.to_str().unwrap()],
+    );
+    let info = reqwest::get(format!("{address}/_info")).await.unwrap().text().await.unwrap();
+    assert_eq!(info, r#"{"id":"node-1","type":"rock","cluster":"blue","tags":["one","two"],"server":"http://node-1:8085"}"#);
+    for (name, password, path, expected) in [
+        ("root", "first", "/rserver", 200),
+        ("boss", "password", "/rserver", 200),
+        ("ada", "password", "/rserver", 403),
+        ("ada", "password", "/r/sessions", 200),
+        ("administrator", "password", "/r/sessions", 401),
+    ] {
+        assert_eq!(status(&address, path, name, password).await, expected, "{name} {path}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn without_security_everybody_may_do_everything() {
+    let server = Server::start("[sessions]\npool = 0\n[rock]\nsecurity = false");
+    let nobody = Rock::nobody(&server);
+    let session = nobody.open().await;
+    assert_eq!(session.get("").await.document()["subject"], "?");
+    assert_eq!(session.value("1").await, 1);
+    assert_eq!(nobody.get("/rserver").await.status, 200);
+    // The other API still asks.
+    assert_eq!(Client::new(&server).get("/r/user/whoami", &[]).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_demonstration_has_the_accounts_that_rock_comes_with() {
+    let (mut child, address) = start(&[], &["--demo"]);
+    for (name, password) in [("administrator", "password"), ("manager", "password"), ("user", "password"), ("admin", "secret")] {
+        assert_eq!(status(&address, "/r/sessions", name, password).await, 200, "{name}");
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap(), rustix::process::Signal::TERM)
+        .unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,126 @@
+//! What goes beyond the original: `_interrupt`, `_console`, `_plots`.
+
+use reqwest::{Method, header};
+use serde_json::json;
+
+use crate::harness::{Reply, Rock, RockSession, read};
+
+async fn interrupt(session: &RockSession) -> Reply {
+    read(session.client.request(Method::POST, &format!("{}/_interrupt", session.path))).await
+}
+
+async fn get(session: &RockSession, path: &str, accept: &str) -> Reply {
+    read(session.client.request(Method::GET, &format!("{}{path}", session.path)).header(header::ACCEPT, accept)).await
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_what_runs_and_the_session_lives_on() {
+    let session = Rock::by("user").open().await;
+    session.value("kept <- 1").await;
+    let running = session.occupy("repeat {}").await;
+    let reply = interrupt(&session).await;
+    assert_eq!((reply.status.as_u16(), reply.body.len()), (204, 0));
+    let failed = session.get(&format!("/command/{running}?wait=true")).await.document();
+    assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("The operation was interrupted")));
+    assert_eq!(session.value("kept").await, 1);
+    // Where nothing runs, nothing happens, now or later.
+    assert_eq!(interrupt(&session).await.status, 204);
+    assert_eq!(session.value("kept").await, 1);
+}
+
+#[tokio::test]
+async fn the_console_is_that_of_the_last_operation() {
+    let session = Rock::by("user").open().await;
+    assert_eq!(session.get("/_console").await.text(), "");
+    session.value("cat('größe\n'); message('told'); print(1:3); system('echo from a child'); invisible()").await;
+    let reply = session.get("/_console").await;
+    assert_eq!(reply.text(), "größe\ntold\n[1] 1 2 3\nfrom a child\n");
+    assert_eq!(reply.headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    session.value("1").await;
+    assert_eq!(session.get("/_console").await.text(), "");
+    assert_eq!(get(&session, "/_console", "application/json").await.status, 406);
+}
+
+#[tokio::test]
+async fn the_console_is_live_and_ends_with_the_operation() {
+    let session = Rock::by("user").open().await;
+    session.occupy("cat('begun'); while (!file.exists('go')) Sys.sleep(0.01); cat('ended')").await;
+    let request = session.client.request(Method::GET, &format!("{}/_console", session.path)).header(header::ACCEPT, "text/event-stream");
+    let mut response = request.send().await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut seen = String::new();
+    while !seen.contains("begun") {
+        seen.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    // It came while R was running.
+    assert!(session.get("").await.document()["busy"].as_bool().unwrap());
+    session.upload("?path=go", "x", b"", &[]).await;
+    while let Some(piece) = response.chunk().await.unwrap() {
+        seen.push_str(std::str::from_utf8(&piece).unwrap());
+    }
+    assert_eq!(seen.matches("event: console\n").count(), 2, "{seen}");
+    assert!(
+        seen.contains("data: \"begun\"\n") && seen.contains("data: \"ended\"\n") && seen.trim_end().ends_with("event: end\ndata: null"),
+        "{seen:?}"
+    );
+    // After the end: all of it, and the end.
+    let after = get(&session, "/_console", "text/event-stream").await;
+    assert!(
+        after.text().contains("data: \"begunended\"\n") && after.text().trim_end().ends_with("event: end\ndata: null"),
+        "{}",
+        after.text()
+    );
+}
+
+/// Width and height of a PNG.
+fn size(png: &[u8]) -> (u32, u32) {
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+#[tokio::test]
+async fn plots_are_drawn_again_as_they_are_wanted() {
+    let session = Rock::by("user").open().await;
+    assert_eq!(session.get("/_plots").await.document(), json!([]));
+    session.value("plot(cars); hist(cars$speed); par(mfrow = c(1, 2)); plot(1); plot(2); 'done'").await;
+    let plots = session.get("/_plots").await.document();
+    assert_eq!(plots.as_array().unwrap().len(), 3);
+    assert!(plots[0]["location"].as_str().unwrap().ends_with(&format!("{}/_plots/1", session.path)));
+    // Looking at plots is no operation that would forget them, and no file is left.
+    assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 3);
+    let first = session.get("/_plots/1").await;
+    assert_eq!((first.headers[header::CONTENT_TYPE].to_str().unwrap(), size(&first.body)), ("image/png", (800, 600)));
+    let larger = session.get("/_plots/1?width=1600&height=1200&resolution=144").await;
+    assert_eq!(size(&larger.body), (1600, 1200));
+    let second = session.get("/_plots/2").await;
+    assert_ne!(first.body, second.body);
+    let svg = get(&session, "/_plots/3", "image/svg+xml").await;
+    assert_eq!(svg.headers[header::CONTENT_TYPE], "image/svg+xml");
+    let document = roxmltree::Document::parse(svg.text()).unwrap();
+    assert!(document.root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")));
+    assert_eq!(get(&session, "/_plots/1", "text/html").await.status, 406);
+    for (path, status) in
+        [("/_plots/0", 404), ("/_plots/4", 404), ("/_plots/x", 404), ("/_plots/1?width=0", 400), ("/_plots/1?height=99999", 400)]
+    {
+        assert_eq!(session.get(path).await.status, status, "{path}");
+    }
+    assert_eq!(session.value("length(list.files(all.files = TRUE, no.. = TRUE)) + length(list.files(tempdir()))").await, 0);
+    // The next operation has plots of its own, or none.
+    assert_eq!(session.get("/_plots").await.document(), json!([]));
+    assert_eq!(session.value("dev.list()").await, json!(null));
+}
+
+#[tokio::test]
+async fn plots_of_grid_and_of_failed_code_are_kept() {
+    let session = Rock::by("user").open().await;
+    session.value("library(lattice); print(xyplot(dist ~ speed, cars)); print(bwplot(~ speed, cars)); NULL").await;
+    assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 2);
+    assert_eq!(size(&session.get("/_plots/2").await.body), (800, 600));
+    session.fails("plot(1); stop('after')").await;
+    assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
+    // A device of the code's own is the code's.
+    session.value("png('own.png'); plot(1); dev.off(); plot(2); NULL").await;
+    assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
+    assert_eq!(session.value("list.files()").await, "own.png");
+}
