@@ -2,7 +2,7 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`body`], [`file`], [`form`].
+//! What is no dialect's own is here: [`body`], [`mod@file`], [`form`].
 
 pub mod body;
 pub mod file;
