@@ -2,11 +2,11 @@
 
 use std::{os::fd::AsFd, process::ExitCode};
 
-use offshoot::worker::zygote::{self, START, Start};
+use offshoot::worker::zygote;
 
 fn main() -> ExitCode {
-    let start = std::env::var(START).ok().and_then(|text| serde_json::from_str::<Start>(&text).ok());
-    let (Some(start), Ok(control)) = (start, std::io::stdin().as_fd().try_clone_to_owned()) else {
+    let control = std::io::stdin().as_fd().try_clone_to_owned().ok();
+    let Some((control, start)) = control.and_then(|control| zygote::start(&control).map(|start| (control, start))) else {
         complain("offshoot-worker is started by offshoot, and not by hand");
         return ExitCode::from(64);
     };
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     if let Ok(null) = std::fs::File::open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(null);
     }
-    match zygote::run(control, &start) {
+    match zygote::run(control, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("the zygote ends: {error:#}"));

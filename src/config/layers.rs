@@ -8,8 +8,7 @@ use toml::{Table, Value};
 use super::{Config, rock};
 
 /// Environment variables that begin like settings, and are none.
-const NOT_SETTINGS: [&str; 5] =
-    ["OFFSHOOT_ADMIN_PASSWORD", "OFFSHOOT_CONFIG", "OFFSHOOT_SESSION_FOLDER", "OFFSHOOT_ZYGOTE", "OFFSHOOT_LOG"];
+const NOT_SETTINGS: [&str; 4] = ["OFFSHOOT_ADMIN_PASSWORD", "OFFSHOOT_CONFIG", "OFFSHOOT_SESSION_FOLDER", "OFFSHOOT_LOG"];
 
 /// Settings being put together.
 #[derive(Debug)]

@@ -4,7 +4,10 @@ use std::{
     collections::HashSet,
     fs::File,
     ops::RangeInclusive,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -62,6 +65,12 @@ impl Users {
         }
         tracing::warn!("sessions run as the server does, and can see each other's files and the store: {obstacle}");
         Ok(Self::default())
+    }
+
+    /// The file whose locks reserve the ids, where there are any: they hold for as long as anybody has it open.
+    #[must_use]
+    pub fn reservations(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(|range| range.locks.as_fd())
     }
 
     /// Takes an id; `Ok(None)` when sessions have none of their own.

@@ -9,7 +9,7 @@ use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
     },
     path::PathBuf,
@@ -28,13 +28,10 @@ use rustix::net::{
 };
 use tokio::sync::oneshot;
 
-use super::rhome;
+use super::{rhome, users::Users};
 use crate::{
     config,
-    worker::{
-        protocol::{self, Exit, Fork, ZygoteReply},
-        zygote::{START, Start},
-    },
+    worker::protocol::{self, Exit, Fork, Start, ZygoteReply},
 };
 
 /// What a zygote gets to end by itself.
@@ -88,12 +85,19 @@ impl Zygote {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::R) -> Result<Self, String> {
+    pub async fn start(config: config::R, users: Users) -> Result<Self, String> {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
-        let owner =
-            Owner { config, requests: requests.clone(), waiting: Arc::default(), pid: Arc::clone(&pid), generation: 0, running: None };
+        let owner = Owner {
+            config,
+            users,
+            requests: requests.clone(),
+            waiting: Arc::default(),
+            pid: Arc::clone(&pid),
+            generation: 0,
+            running: None,
+        };
         // This thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
         thread.spawn(move || owner.run(&received, started)).map_err(|error| error.to_string())?;
@@ -155,6 +159,7 @@ impl Zygote {
 /// The thread that owns the control socket.
 struct Owner {
     config: config::R,
+    users: Users,
     requests: Sender<Request>,
     waiting: Arc<Waiting>,
     pid: Arc<AtomicI32>,
@@ -209,13 +214,13 @@ impl Owner {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| format!("control socket: {error}"))?;
         let program = self.program()?;
-        let start = Start { preload: self.config.preload.clone() };
-        let start = serde_json::to_string(&start).map_err(|error| error.to_string())?;
+        // It is there before the zygote is, which reads it first.
+        let start = protocol::encode(&Start { preload: self.config.preload.clone() });
+        send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| format!("control socket: {error}"))?;
         let mut command = Command::new(&program);
         command
             .env_clear()
             .envs(rhome::environment(&self.config)?)
-            .env(START, start)
             .stdin(Stdio::from(theirs))
             // What R prints before there are sessions belongs to the server's log.
             .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?))
@@ -262,13 +267,8 @@ impl Owner {
             return;
         };
         lock(&self.waiting.forks).insert(spec.request, answer);
-        let message = protocol::encode(spec);
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let [socket, console] = &descriptors;
-        let borrowed = [socket.as_fd(), console.as_fd()];
-        ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
-        if let Err(error) = sendmsg(&*running.control, &[IoSlice::new(&message)], &mut ancillary, SendFlags::NOSIGNAL)
+        if let Err(error) = send(&running.control, &protocol::encode(spec), &[socket.as_fd(), console.as_fd()])
             && let Some(answer) = lock(&self.waiting.forks).remove(&spec.request)
         {
             let _ = answer.send(Err(format!("the zygote cannot be reached: {error}")));
@@ -357,6 +357,16 @@ impl Reader {
         }
         let _ = self.owner.send(Request::Lost(self.generation));
     }
+}
+
+/// Sends a message, with at most two descriptors.
+fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    sendmsg(control, &[IoSlice::new(message)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
 }
 
 fn receive(control: &OwnedFd) -> Option<ZygoteReply> {

@@ -164,6 +164,4 @@ pub fn environment(work: &Path, temporary: &Path) {
     for name in ["USER", "LOGNAME"] {
         set(name, std::ffi::OsStr::from_bytes(b"offshoot"));
     }
-    // SAFETY: as above.
-    unsafe { std::env::remove_var(super::zygote::START) };
 }

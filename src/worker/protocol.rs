@@ -23,6 +23,14 @@ pub struct Limits {
     pub file_size: Option<u64>,
 }
 
+/// To the zygote, once: how it starts. The file whose locks reserve the sessions' users comes with it, where they
+/// have users of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Packages to load.
+    pub preload: Vec<String>,
+}
+
 /// To the zygote: make a worker. The worker's end of its frame socket and of its console pipe come with it,
 /// in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages,
-    protocol::{self, Exit, Fork, ZygoteReply},
+    protocol::{self, Exit, Fork, Start, ZygoteReply},
     session::Worker,
 };
 use crate::r;
@@ -27,21 +27,28 @@ use crate::r;
 /// Longest message on the control socket.
 const MESSAGE: usize = 64 << 10;
 
-/// What the supervisor tells the zygote at its start, in one environment variable, as JSON.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-pub struct Start {
-    /// Packages to load.
-    pub preload: Vec<String>,
+/// What a zygote is told at its start: the first message on the control socket.
+#[derive(Debug)]
+pub struct Started {
+    /// What it says.
+    pub start: Start,
+    /// The file whose locks reserve the sessions' users on this machine, where they have users of their own. The
+    /// supervisor's locks hold until both have closed it: when the supervisor dies, no other server gets a user
+    /// before this zygote has ended what the user was still running.
+    pub reserved: Option<OwnedFd>,
 }
 
-/// The environment variable of [`Start`].
-pub const START: &str = "OFFSHOOT_ZYGOTE";
+/// Receives the first message; `None` when `control` is no control socket.
+pub fn start(control: &OwnedFd) -> Option<Started> {
+    let (bytes, descriptors) = receive(control).ok()?;
+    Some(Started { start: protocol::decode(&bytes)?, reserved: descriptors.into_iter().next() })
+}
 
 /// Runs the zygote on `control`, until the supervisor is gone.
 ///
 /// # Errors
 /// When R does not start, or the control socket fails.
-pub fn run(control: OwnedFd, start: &Start) -> anyhow::Result<()> {
+pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Result<()> {
     let children = fork::child_signals()?;
     // Processes that outlive the session that started them become ours.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -55,7 +62,8 @@ pub fn run(control: OwnedFd, start: &Start) -> anyhow::Result<()> {
     report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
     let mut zygote = Zygote { control, children, workers: HashMap::new() };
     let outcome = zygote.serve();
-    zygote.kill_workers();
+    zygote.end_workers();
+    drop(reserved);
     match outcome {
         // The supervisor is gone: that is how zygotes end.
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
@@ -92,24 +100,11 @@ impl Zygote {
 
     /// Reads one request and forks; false when the supervisor is gone.
     fn take_request(&mut self) -> io::Result<bool> {
-        let mut bytes = vec![0; MESSAGE];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = match recvmsg(&self.control, &mut [io::IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Ok(received) => received.bytes,
-            Err(rustix::io::Errno::INTR) => return Ok(true),
-            Err(error) => return Err(error.into()),
-        };
-        if received == 0 {
+        let (bytes, descriptors) = receive(&self.control)?;
+        if bytes.is_empty() {
             return Ok(false);
         }
-        let mut descriptors = Vec::new();
-        for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = message {
-                descriptors.extend(received);
-            }
-        }
-        let Some(spec) = protocol::decode::<Fork>(&bytes[..received]) else { return Ok(true) };
+        let Some(spec) = protocol::decode::<Fork>(&bytes) else { return Ok(true) };
         let request = spec.request;
         let reply = match <[OwnedFd; 2]>::try_from(descriptors)
             .map_err(|_| "descriptors are missing".to_owned())
@@ -164,11 +159,36 @@ impl Zygote {
         Ok(())
     }
 
-    fn kill_workers(&self) {
-        for pid in self.workers.keys().filter_map(|&pid| Pid::from_raw(pid)) {
+    /// Ends all workers, and what those with users of their own have left running.
+    fn end_workers(&self) {
+        let pids = || self.workers.keys().filter_map(|&pid| Pid::from_raw(pid));
+        for pid in pids() {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
+        for pid in pids() {
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+        }
+        for &user in self.workers.values().flatten().filter(|&&user| fork::has_processes(user)) {
+            fork::kill_all_of(user);
+        }
     }
+}
+
+/// One message from the supervisor, with the descriptors that it brings; an empty one is the end.
+fn receive(control: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = vec![0; MESSAGE];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received =
+        rustix::io::retry_on_intr(|| recvmsg(control, &mut [io::IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
+    bytes.truncate(received.bytes);
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    Ok((bytes, descriptors))
 }
 
 fn report(control: impl AsFd, reply: &ZygoteReply) -> io::Result<()> {

@@ -200,6 +200,25 @@ async fn a_busy_session_whose_zygote_is_dead_ends_with_the_server() {
     eventually("the orphan ends", || !exists(worker));
 }
 
+#[tokio::test]
+async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_killed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut server = Server::start("[sessions]\npool = 0");
+    let session = Client::admin(&server).await.session().await;
+    let user = session.value("file.info('.')$uid").await["value"].as_f64().unwrap() as u32;
+    let zygote = server.zygote();
+    kill(zygote, Signal::STOP);
+    server.signal(Signal::KILL);
+    server.wait();
+    // As long as the zygote may still end what belongs to the user, nobody else gets it.
+    let reservations = || std::fs::File::options().read(true).write(true).open("/run/offshoot.users").unwrap();
+    assert!(!offshoot::worker::confine::reserve(&reservations(), user));
+    kill(zygote, Signal::CONT);
+    eventually("the user is free again", || offshoot::worker::confine::reserve(&reservations(), user));
+}
+
 #[test]
 fn two_servers_cannot_share_a_data_folder() {
     let server = Server::start("[sessions]\npool = 0");
