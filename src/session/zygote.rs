@@ -8,10 +8,7 @@ use std::{
     collections::HashMap,
     io::{self, IoSlice},
     mem::MaybeUninit,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::process::CommandExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -224,9 +221,7 @@ impl Owner {
             .stdin(Stdio::from(theirs))
             // What R prints before there are sessions belongs to the server's log.
             .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?))
-            .current_dir("/")
-            // Ctrl-C at the terminal is the supervisor's to handle.
-            .process_group(0);
+            .current_dir("/");
         let child = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("r.worker: {} is not there; cargo build makes it, beside offshoot", program.display()),
             _ => format!("r.worker: {}: {error}", program.display()),

@@ -49,6 +49,8 @@ pub fn start(control: &OwnedFd) -> Option<Started> {
 /// # Errors
 /// When R does not start, or the control socket fails.
 pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Result<()> {
+    // Ctrl-C at the terminal is the supervisor's to handle, and no session is to reach the terminal.
+    rustix::process::setsid()?;
     let children = fork::child_signals()?;
     // Processes that outlive the session that started them become ours.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

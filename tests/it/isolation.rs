@@ -21,6 +21,16 @@ async fn a_new_session_is_empty_and_its_own() {
 }
 
 #[tokio::test]
+async fn no_session_has_the_terminal_of_whoever_started_the_server() {
+    let server = Server::shared();
+    let session = Client::admin(server).await.session().await;
+    // After the name in parentheses: state, parent, process group, session, terminal (proc(5)). A terminal belongs to
+    // one session of the kernel's, and this one is the zygote's.
+    let code = "strsplit(sub('.*[)] ', '', readLines('/proc/self/stat')), ' ')[[1]][4:5]";
+    assert_eq!(session.value(code).await["value"], serde_json::json!([server.zygote().to_string(), "0"]));
+}
+
+#[tokio::test]
 async fn sessions_draw_different_random_numbers() {
     let client = Client::admin(Server::shared()).await;
     let (one, other) = (client.session().await, client.session().await);
