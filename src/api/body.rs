@@ -109,3 +109,15 @@ impl<const N: usize> Body for Parts<N> {
         SizeHint::with_exact(self.parts.iter().map(|part| part.len() as u64).sum())
     }
 }
+
+/// Text in UTF-8, or else in Latin-1.
+#[must_use]
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| from_latin1(error.as_bytes()))
+}
+
+/// Text in Latin-1: each byte is its character.
+#[must_use]
+pub fn from_latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}

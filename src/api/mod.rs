@@ -2,8 +2,9 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`body`], [`mod@file`], [`form`].
+//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`].
 
+pub mod basic;
 pub mod body;
 pub mod file;
 pub mod form;
@@ -17,7 +18,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 
-use crate::app::App;
+use crate::{app::App, auth::origin::scheme};
 
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
@@ -28,7 +29,7 @@ pub fn router(app: &Arc<App>) -> Router {
 #[must_use]
 pub fn address(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
-    format!("http://{}", host.unwrap_or("localhost"))
+    format!("{}://{}", scheme(headers), host.unwrap_or("localhost"))
 }
 
 /// Whether this can stand in a URL as a host and a port: what a client sends comes back in answers.

@@ -6,6 +6,7 @@ mod exchange;
 pub mod execution;
 pub mod failure;
 pub mod projects;
+mod readiness;
 pub mod repository;
 pub mod scripts;
 pub mod upload;
@@ -13,6 +14,7 @@ pub mod upload;
 use std::{path::Path, sync::Arc, time::Duration};
 
 pub use failure::Failure;
+pub use readiness::Readiness;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -53,6 +55,8 @@ pub struct App {
     pub published: Arc<Published>,
     /// The store behind it.
     pub store: Store,
+    /// Whether the store can be written, as it was when somebody asked.
+    store_state: tokio::sync::Mutex<readiness::StoreState>,
     /// The end of the log.
     pub log: Recent,
     /// Cancelled when the server stops.
@@ -94,6 +98,7 @@ impl App {
             packages,
             published: Arc::new(Published::new(files)),
             store,
+            store_state: tokio::sync::Mutex::default(),
             log,
             stopping: CancellationToken::new(),
             config,

@@ -8,7 +8,10 @@ use std::{
 use tokio::sync::Semaphore;
 
 use super::{LiveRules, password, permissions::role, remembered::Remembered};
-use crate::store::{Account, ChangeError, Store, StoreError, accounts::AccountChange, policies::Policy};
+use crate::{
+    store::{Account, ChangeError, Store, StoreError, accounts::AccountChange, policies::Policy},
+    telemetry::audit,
+};
 
 /// Checks at the same time: each takes memory and a processor.
 const CHECKS: usize = 2;
@@ -177,6 +180,16 @@ impl Accounts {
 
     /// The account `name`, if its password's hash is right.
     async fn check_by(&self, name: &str, is_right: impl FnOnce(&str) -> bool + Send + 'static) -> Result<Account, AuthError> {
+        let checked = self.compare(name, is_right).await;
+        match &checked {
+            Ok(_) => audit::login(name, None),
+            Err(AuthError::Store(_)) => {}
+            Err(refused) => audit::login(name, Some(&refused.to_string())),
+        }
+        checked
+    }
+
+    async fn compare(&self, name: &str, is_right: impl FnOnce(&str) -> bool + Send + 'static) -> Result<Account, AuthError> {
         let account = self.store.account(name).await?;
         if account.as_ref().is_some_and(|account| self.is_locked(account)) {
             return Err(AuthError::Locked);

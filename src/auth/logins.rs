@@ -110,6 +110,18 @@ impl Logins {
         Some(login)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table().len()
+    }
+
+    /// Whether nobody has logged in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Forgets a login.
     pub fn remove(&self, id: Uuid) {
         self.table().retain(|_, login| login.id != id);

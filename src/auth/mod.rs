@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod logins;
+pub mod origin;
 pub mod password;
 pub mod permissions;
 pub mod remembered;

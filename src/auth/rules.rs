@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::store::{Store, StoreError, rules::Rules};
+use crate::{
+    store::{Store, StoreError, rules::Rules},
+    telemetry::audit,
+};
 
 /// The rules in force; cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,7 +36,8 @@ impl LiveRules {
     /// [`StoreError`]; the rules stay what they were.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let rules = Arc::new(self.store.rules().await?);
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        let before = std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&rules));
+        audit::changed(&before, &rules);
         Ok(())
     }
 }

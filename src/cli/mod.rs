@@ -1,12 +1,16 @@
 //! The command line of `offshoot`.
 
+mod activation;
 mod administration;
 mod backup;
 mod boundary;
 mod demo;
+mod doctor;
 mod ipfilter;
+mod man;
 mod object;
 mod output;
+mod ping;
 mod policy;
 mod project;
 mod role;
@@ -14,11 +18,11 @@ mod script;
 mod serve;
 mod user;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, layers::Layers};
+use crate::config::{Config, Listen, layers::Layers};
 use administration::Subject;
 
 /// R over HTTP: every session is a process forked from one warm R.
@@ -33,6 +37,16 @@ pub struct Cli {
 enum Command {
     /// Start the server
     Serve(Serve),
+    /// Look for what is wrong with this machine and its settings, and say how to mend it
+    ///
+    /// Looks at R and its libraries, fonts and graphics, the kernel, limits, the data folder, the clock, ports and
+    /// certificates; runs one evaluation and one plot. Fails if the server would not work.
+    Doctor(Doctor),
+    /// Ask the server of these settings whether it can open sessions; fail if not
+    Ping(Settings),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(man::Man),
     /// Accounts: who may log in
     ///
     /// Roles say what an account may do. The system's are ADMINISTRATOR (manages the server), SCRIPT_MANAGER
@@ -113,9 +127,13 @@ impl Settings {
 struct Serve {
     #[command(flatten)]
     settings: Settings,
-    /// Where to listen; may be given several times. Port 0 takes any free port [default: 127.0.0.1:8050]
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Vec<SocketAddr>,
+    /// Where to listen, https://ADDR:PORT for HTTPS; may be given several times. Port 0 takes any free port
+    /// [default: 127.0.0.1:8050]
+    #[arg(long, value_name = "[SCHEME://]ADDR:PORT")]
+    listen: Vec<Listen>,
+    /// Make a certificate for HTTPS, and keep it in the data folder
+    #[arg(long)]
+    self_signed: bool,
     /// Try it out: a throw-away data folder, loopback only, the accounts admin, testmanager and testuser with the
     /// password "secret", administrator, manager and user with "password", some scripts and a file
     #[arg(long)]
@@ -125,6 +143,15 @@ struct Serve {
     print_config: bool,
 }
 
+#[derive(Debug, Args)]
+struct Doctor {
+    #[command(flatten)]
+    settings: Settings,
+    /// Where the server is going to listen; may be given several times
+    #[arg(long, value_name = "[SCHEME://]ADDR:PORT")]
+    listen: Vec<Listen>,
+}
+
 /// Runs the command that was given.
 ///
 /// # Errors
@@ -132,6 +159,9 @@ struct Serve {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::Ping(settings) => ping::run(&settings),
+        Command::Man(man) => man::run(&man),
         Command::User(subject) => subject.run(user::run),
         Command::Role(subject) => subject.run(role::run),
         Command::Script(subject) => subject.run(script::run),

@@ -3,21 +3,34 @@
 use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use super::{Serve, demo};
+use super::{
+    Serve,
+    activation::{self, Listeners, Passed},
+    demo,
+};
 use crate::{
     api,
     app::App,
     auth::password,
     config::Config,
-    server,
-    telemetry::{self, Recent},
+    operation,
+    server::{self, tls::Certificate},
+    session::orphans::Orphans,
+    store::policies::Policy,
+    telemetry::{self, Recent, Telemetry, measures},
 };
 
 /// What running R gets to stop when the server does; the whole end takes less than five seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks at the policies that the listeners and the log follow.
+const TICK: Duration = Duration::from_secs(1);
+/// Connections at the same time to a listener for measurements.
+const METRICS_CONNECTIONS: usize = 64;
 /// The password of all accounts of a demonstration.
 const DEMO_PASSWORD: &str = "secret";
 
@@ -27,12 +40,15 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
         print(&config.printed())?;
         return Ok(());
     }
-    let log = telemetry::start(&config.log.level);
+    let (telemetry, recent) = telemetry::start(&config.log)?;
     raise_descriptor_limit();
+    // Before there are threads: it changes the environment.
+    let mut passed = ListenFd::from_env();
+    let sockets = activation::sockets(&mut passed, &config)?;
     // Workers whose zygote has died become this process's children, and are reaped.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(listen(config, log, serve.demo));
+    let outcome = runtime.block_on(listen(config, recent, serve.demo, sockets, telemetry));
     runtime.shutdown_timeout(Duration::from_millis(500));
     if let Some(folder) = throw_away {
         std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -46,12 +62,13 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     if !serve.listen.is_empty() {
         config.listen.clone_from(&serve.listen);
     }
-    config.check().map_err(anyhow::Error::msg)?;
+    config.tls.self_signed |= serve.self_signed;
+    config.check().and_then(|()| config.check_tls()).map_err(anyhow::Error::msg)?;
     if !serve.demo {
         return Ok((config, None));
     }
-    if let Some(address) = config.listen.iter().find(|address| !address.ip().is_loopback()) {
-        bail!("listen: {address} is open to others, and a demonstration has known passwords: it listens on loopback addresses only");
+    if let Some(listen) = config.listen.iter().find(|listen| !listen.address.ip().is_loopback()) {
+        bail!("listen: {listen} is open to others, and a demonstration has known passwords: it listens on loopback addresses only");
     }
     if serve.settings.data.is_some() {
         bail!("--data: a demonstration has a data folder of its own, which is thrown away at the end");
@@ -61,14 +78,13 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
 }
 
-async fn listen(config: Config, log: Recent, demo: bool) -> anyhow::Result<()> {
+async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let head = Duration::from_secs(config.http.head_seconds.max(1));
-    let mut listeners = Vec::new();
-    for &address in &config.listen {
-        listeners.push(server::bind(address).await.map_err(anyhow::Error::msg)?);
-    }
+    let mut reload = signal(SignalKind::hangup())?;
+    let measures = measures::start()?;
+    let rules = server::Rules::new(&config.http, config.sessions.max).map_err(anyhow::Error::msg)?;
+    let listeners = Listeners::open(&config, passed).await?;
     let app = tokio::select! {
         app = App::start(config, log) => app?,
         _ = terminate.recv() => return Ok(()),
@@ -76,23 +92,53 @@ async fn listen(config: Config, log: Recent, demo: bool) -> anyhow::Result<()> {
     };
     first_content(&app, demo).await?;
     api::rock::accounts::declare(&app, demo).await?;
+    let certificate = Certificate::open(&app.config.tls, &app.config.data).map_err(anyhow::Error::msg)?;
 
-    let router = api::router(&app);
+    let router = operation::router(&app, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
     let serving = TaskTracker::new();
-    for listener in listeners {
+    for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
-        serving.spawn(server::serve(listener, router.clone(), head, app.stopping.clone(), PATIENCE));
-        print(&format!("listening on http://{address}\n"))?;
+        let certificate = certificate.clone().filter(|_| https);
+        serving.spawn(server::serve(listener, certificate, router.clone(), rules.clone(), app.stopping.clone(), PATIENCE));
+        print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
+    }
+    for listener in listeners.metrics {
+        let address = listener.local_addr()?;
+        let router = operation::open_router(&app, &measures);
+        serving.spawn(server::serve(listener, None, router, rules.apart(METRICS_CONNECTIONS), app.stopping.clone(), PATIENCE));
+        print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     serving.close();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    activation::notify(NotifyState::Ready);
+    let mut orphans = Orphans::default();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = reload.recv() => renew(certificate.as_ref(), &telemetry),
+            _ = tick.tick() => {
+                orphans.reap();
+                measures.run_upkeep();
+                telemetry.set_level(app.rules.now().policies.text(Policy::LogLevel));
+            }
+        }
     }
     tracing::info!("stopping");
+    activation::notify(NotifyState::Stopping);
     app.stop(PATIENCE).await;
     serving.wait().await;
     Ok(())
+}
+
+/// Reads again what others renew: the certificate, and the name of the audit log.
+fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
+    for outcome in [certificate.map_or(Ok(()), Certificate::reload), telemetry.reopen()] {
+        if let Err(error) = outcome {
+            tracing::error!(error, "not reloaded, what was there stays in force");
+        }
+    }
+    tracing::info!("reloaded");
 }
 
 /// What a new store is given: accounts, and for a demonstration something to look at.

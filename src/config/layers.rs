@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn files_and_variables_override_and_wrong_ones_are_named() {
         let config = with_file("listen = ['127.0.0.1:0']\n[sessions]\npool = 7\n[r.environment]\nA = 'b'").unwrap();
-        assert_eq!((config.sessions.pool, config.listen[0].port(), config.r.environment["A"].as_str()), (7, 0, "b"));
+        assert_eq!((config.sessions.pool, config.listen[0].address.port(), config.r.environment["A"].as_str()), (7, 0, "b"));
         assert_eq!(with_variable("OFFSHOOT_SESSIONS_IDLE_SECONDS", "5").unwrap().sessions.idle_seconds, 5);
         assert_eq!(with_variable("OFFSHOOT_R_PRELOAD", "lattice, Matrix").unwrap().r.preload, ["lattice", "Matrix"]);
         assert_eq!(with_variable("OFFSHOOT_DATA", "/x").unwrap().data, Path::new("/x"));

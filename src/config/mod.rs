@@ -4,11 +4,13 @@
 //! `pool` in `[sessions]`), the command line. [`layers`] puts them together and knows which source to blame.
 
 pub mod layers;
+pub mod listen;
 pub mod rock;
 mod secret;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+pub use listen::{Listen, Tls};
 use serde::{Deserialize, Serialize};
 
 pub use rock::Rock;
@@ -18,12 +20,14 @@ pub use secret::Secret;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where to listen. Port 0 takes any free port.
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen: `ADDRESS:PORT` for HTTP, `https://ADDRESS:PORT` for HTTPS. Port 0 takes any free port.
+    pub listen: Vec<Listen>,
     /// The folder of the store, of files and of running sessions.
     pub data: PathBuf,
     /// HTTP in general.
     pub http: Http,
+    /// The certificate of the addresses in `listen` that begin with `https://`. Read again on SIGHUP.
+    pub tls: Tls,
     /// R itself.
     pub r: R,
     /// R sessions and their limits.
@@ -34,19 +38,23 @@ pub struct Config {
     pub rock: Rock,
     /// Logging.
     pub log: Log,
+    /// Measurements, for Prometheus.
+    pub metrics: Metrics,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8050))],
+            listen: vec![Listen { address: SocketAddr::from(([127, 0, 0, 1], 8050)), https: false }],
             data: PathBuf::from("offshoot-data"),
             http: Http::default(),
+            tls: Tls::default(),
             r: R::default(),
             sessions: Sessions::default(),
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -61,11 +69,31 @@ pub struct Http {
     pub head_seconds: u64,
     /// Seconds that a client may take to send a form.
     pub form_seconds: u64,
+    /// Seconds for which a client may stop reading an answer before the connection is closed.
+    pub stall_seconds: u64,
+    /// Connections at the same time; further ones wait. Each takes a file descriptor.
+    pub connections: usize,
+    /// Size in KiB from which answers are compressed, if they can be and the client asks for it; 0 is never.
+    pub compress_kib: u64,
+    /// Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Origins, such as `https://app.example.org`, whose pages may use the API from a browser, cookies included.
+    /// `*` is any origin, without cookies.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { form_mib: 64, head_seconds: 60, form_seconds: 300 }
+        Self {
+            form_mib: 64,
+            head_seconds: 60,
+            form_seconds: 300,
+            stall_seconds: 60,
+            connections: 10_000,
+            compress_kib: 64,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        }
     }
 }
 
@@ -205,14 +233,39 @@ impl Default for RevoDeployR {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// What is logged, in the notation of `tracing_subscriber::EnvFilter`: "info", "offshoot=debug".
+    /// What is logged, in the notation of `tracing_subscriber::EnvFilter`: "info", "offshoot=debug",
+    /// "info,offshoot::requests=warn". The policy `log-level` changes it while the server runs.
     pub level: String,
+    /// "text" for people, "json" for programs, "auto" for text on a terminal and JSON otherwise.
+    pub format: Format,
+    /// A file for the audit log, beside the log itself; empty for none. Opened again on SIGHUP.
+    pub audit: PathBuf,
+}
+
+/// See [`Log::format`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the setting's text says what they are")]
+pub enum Format {
+    #[default]
+    Auto,
+    Text,
+    Json,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), format: Format::Auto, audit: PathBuf::new() }
     }
+}
+
+/// Measurements, for Prometheus.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Where `/metrics`, `/_check` and `/_ready` are served to everybody, by HTTP. At the addresses of `listen`,
+    /// `/metrics` asks for the name and password of an administrator.
+    pub listen: Vec<SocketAddr>,
 }
 
 impl Config {
@@ -239,8 +292,27 @@ impl Config {
             return Err("r.preload: not the name of an R package".to_owned());
         }
         tracing_subscriber::EnvFilter::try_new(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
+        self.http.proxies()?;
+        self.http.origins()?;
+        if self.http.connections == 0 {
+            return Err("http.connections: at least one is needed".to_owned());
+        }
         self.rock.check()?;
         self.sessions.user_range().map(drop)
+    }
+
+    /// Whether there is a certificate if and only if there is use for one.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn check_tls(&self) -> Result<(), String> {
+        match (self.listen.iter().find(|listen| listen.https), self.tls.source()?) {
+            (Some(listen), None) => {
+                Err(format!("tls: {listen} needs a certificate: set tls.certificate and tls.key, tls.pfx or tls.self_signed"))
+            }
+            (None, Some(_)) => Err("tls: there is a certificate, and no https:// address in listen".to_owned()),
+            _ => Ok(()),
+        }
     }
 
     /// The settings as TOML, with secrets masked.

@@ -122,7 +122,11 @@ impl Actor {
     }
 
     fn entomb(&self, cause: Cause) -> Tombstone {
-        self.session.tombstone.get_or_init(|| Tombstone { cause, last_output: self.last_output() }).clone()
+        let made = || {
+            metrics::counter!("offshoot_worker_deaths_total", "cause" => cause.label()).increment(1);
+            Tombstone { cause, last_output: self.last_output() }
+        };
+        self.session.tombstone.get_or_init(made).clone()
     }
 
     /// The end of what was printed since the last execution, or else of what that printed.
@@ -174,10 +178,15 @@ impl Actor {
 
     /// Sends one command and waits for its reply.
     async fn operate(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
+        let started = Instant::now();
         self.session.console.begin();
         let outcome = self.carry_out(header, payload).await;
-        if outcome.is_err() {
-            self.session.console.end();
+        match &outcome {
+            Ok(Answer { reply: Reply::Executed(_) | Reply::Evaluated(_), .. }) => {
+                metrics::histogram!("offshoot_evaluation_seconds").record(started.elapsed());
+            }
+            Ok(_) => {}
+            Err(_) => drop(self.session.console.end()),
         }
         outcome
     }

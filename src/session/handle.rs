@@ -181,6 +181,12 @@ impl Session {
         self.pending.load(Ordering::Acquire) > 0
     }
 
+    /// Operations that wait for the one that runs.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pending.load(Ordering::Acquire).saturating_sub(1)
+    }
+
     /// Stops the running operation, if there is one; the session lives on.
     pub fn interrupt(&self) {
         if self.is_busy() {

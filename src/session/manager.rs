@@ -177,6 +177,7 @@ impl Sessions {
         if self.0.stopping.is_cancelled() || self.0.halted.load(Ordering::Acquire) {
             session.close();
         }
+        metrics::counter!("offshoot_sessions_opened_total").increment(1);
         tracing::info!(session.id = %id, user.name = owner, pid = session.pid, "session opened");
         Ok(session)
     }
@@ -236,7 +237,15 @@ impl Sessions {
         self.0.pool.ready()
     }
 
-    /// The process id of the zygote; 0 while there is none.
+    /// How many more sessions there can be; `None` is no limit.
+    #[must_use]
+    pub fn free(&self) -> Option<usize> {
+        let table = self.table();
+        let taken = table.live.len() + table.opening.values().sum::<usize>();
+        Some(self.0.config.max).filter(|&max| max > 0).map(|max| max.saturating_sub(taken))
+    }
+
+    /// The process id of the zygote; 0 while there is none that forks.
     #[must_use]
     pub fn zygote_pid(&self) -> i32 {
         self.0.zygote.pid()

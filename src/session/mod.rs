@@ -13,6 +13,7 @@ pub mod folder;
 pub mod handle;
 pub mod live;
 pub mod manager;
+pub mod orphans;
 pub mod pool;
 pub mod published;
 pub mod queue;

@@ -1,6 +1,6 @@
 //! What is known of a session that has ended.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::worker::protocol::Exit;
 
@@ -36,6 +36,21 @@ impl From<Option<Exit>> for Cause {
             Some(Exit::Status(status)) => Self::Exited(status),
             Some(Exit::Signal(signal)) => Self::Signalled(signal),
             None => Self::Unknown,
+        }
+    }
+}
+
+impl Cause {
+    /// One word for it, for statistics.
+    #[must_use]
+    pub fn label(&self) -> Cow<'static, str> {
+        match self {
+            Self::Quit(_) => "quit".into(),
+            Self::Exited(_) => "exit".into(),
+            Self::Signalled(signal) => format!("signal {signal}").into(),
+            Self::Unstoppable(_) => "unstoppable".into(),
+            Self::Idle(_) => "idle".into(),
+            Self::Unknown => "unknown".into(),
         }
     }
 }

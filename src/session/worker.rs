@@ -74,6 +74,7 @@ impl Nursery {
     /// # Errors
     /// Why there is none, with what it printed.
     pub async fn worker(&self, limits: &Limits) -> Result<Worker, String> {
+        let started = std::time::Instant::now();
         let system = |error: io::Error| format!("no worker could be made: {error}");
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
@@ -99,7 +100,10 @@ impl Nursery {
         let console = Console::new(read.into(), &tag).map_err(system)?;
         let mut worker = Worker { frames, console, folder, temporary: PathBuf::new(), pid, pidfd, exit: forked.exit, ended: None, user };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
-            Ok(Ok(Some((Reply::Hello { temporary }, _)))) => return Ok(Worker { temporary, ..worker }),
+            Ok(Ok(Some((Reply::Hello { temporary }, _)))) => {
+                metrics::histogram!("offshoot_fork_seconds").record(started.elapsed());
+                return Ok(Worker { temporary, ..worker });
+            }
             Ok(_) => {}
             Err(_) => worker.signal(Signal::KILL),
         }

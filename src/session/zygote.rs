@@ -108,7 +108,7 @@ impl Zygote {
         &self.r_version
     }
 
-    /// The process id of the zygote that runs now; 0 while there is none.
+    /// The process id of the zygote that runs now; 0 while there is none that forks.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.load(Ordering::Relaxed)
@@ -227,7 +227,6 @@ impl Owner {
             _ => format!("r.worker: {}: {error}", program.display()),
         })?;
         drop(command);
-        self.pid.store(child.id().cast_signed(), Ordering::Relaxed);
         let control = Arc::new(ours);
         let running = self.running.insert(Running { child, control: Arc::clone(&control) });
 
@@ -239,6 +238,8 @@ impl Owner {
                 return Err(format!("R did not start: {} ended with {status}", program.display()));
             }
         };
+        self.pid.store(running.child.id().cast_signed(), Ordering::Relaxed);
+        metrics::counter!("offshoot_zygote_starts_total").increment(1);
         for warning in warnings {
             tracing::warn!("{warning}");
         }

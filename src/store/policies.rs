@@ -24,6 +24,9 @@ pub enum Policy {
     HistoryMib,
     LockAfter,
     UnlockSeconds,
+    AuthenticatedHttps,
+    AnonymousHttps,
+    LogLevel,
 }
 
 /// What a value looks like.
@@ -34,11 +37,13 @@ pub(super) enum Shape {
     Url,
     Boundary,
     IpFilter,
+    Flag,
+    LogLevel,
 }
 
 impl Policy {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::ServerName,
         Self::WebContext,
         Self::DefaultBoundary,
@@ -52,6 +57,9 @@ impl Policy {
         Self::HistoryMib,
         Self::LockAfter,
         Self::UnlockSeconds,
+        Self::AuthenticatedHttps,
+        Self::AnonymousHttps,
+        Self::LogLevel,
     ];
 
     fn entry(self) -> (&'static str, Shape, &'static str) {
@@ -79,6 +87,11 @@ impl Policy {
                 Shape::Number,
                 "Seconds from the last failed login until the account can log in again; 0: an administrator unlocks it",
             ),
+            Self::AuthenticatedHttps => {
+                ("authenticated-https", Shape::Flag, "Whether logins, and callers with a login, have to use HTTPS: true or false")
+            }
+            Self::AnonymousHttps => ("anonymous-https", Shape::Flag, "Whether callers without a login have to use HTTPS: true or false"),
+            Self::LogLevel => ("log-level", Shape::LogLevel, "What is logged, such as info,offshoot::session=debug; unset is log.level"),
         }
     }
 
@@ -121,6 +134,12 @@ impl Policies {
         self.0.get(policy.name()).map(String::as_str)
     }
 
+    /// Whether something that is off by default is on.
+    #[must_use]
+    pub fn flag(&self, policy: Policy) -> bool {
+        self.text(policy) == Some("true")
+    }
+
     /// A number, or `otherwise` when it is not set.
     #[must_use]
     pub fn number(&self, policy: Policy, otherwise: u64) -> u64 {
@@ -147,6 +166,11 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         match policy.shape() {
             Shape::Text => {}
+            Shape::Flag if value == "true" || value == "false" => {}
+            Shape::Flag => return Err(ChangeError::Invalid(format!("{name}: {value:?} is neither true nor false"))),
+            Shape::LogLevel => {
+                tracing_subscriber::EnvFilter::try_new(value).map_err(|error| ChangeError::Invalid(format!("{name}: {error}")))?;
+            }
             // Small enough to be multiplied, whatever its unit is.
             Shape::Number => {
                 value

@@ -17,10 +17,10 @@ use super::{
 pub struct Rules {
     /// Changes when the whole store is replaced.
     pub generation: String,
-    accounts: HashMap<String, Account>,
-    roles: HashMap<String, Role>,
-    boundaries: HashMap<String, Boundary>,
-    filters: HashMap<String, Pattern>,
+    pub(super) accounts: HashMap<String, Account>,
+    pub(super) roles: HashMap<String, Role>,
+    pub(super) boundaries: HashMap<String, Boundary>,
+    pub(super) filters: HashMap<String, Pattern>,
     /// The policies that are set.
     pub policies: Policies,
 }

@@ -9,6 +9,7 @@
 mod build;
 mod cli;
 mod concurrency;
+mod configuration;
 mod console;
 mod core;
 mod evaluate;
@@ -22,6 +23,7 @@ mod jsonlite;
 mod lifecycle;
 mod limits;
 mod linkage;
+mod operation;
 mod pages;
 mod plots;
 mod revodeployr;

@@ -21,9 +21,14 @@ use super::{
 use crate::{
     api::{body, form::Form},
     app::{App, upload::Received},
-    auth::{Caller, Login, Permission, permissions::may_call},
+    auth::{
+        Caller, Login, Permission,
+        origin::{check_origin, is_https},
+        permissions::may_call,
+    },
     session::{LookupError, Session},
     store::policies::Policy,
+    telemetry::requests::Notes,
 };
 
 /// A request that has been read.
@@ -39,6 +44,8 @@ pub struct Incoming {
     pub address: IpAddr,
     headers: HeaderMap,
     upload: Option<Upload>,
+    /// For the log.
+    pub notes: Notes,
     /// Whether the call was made below the context, and not at the root.
     below_context: bool,
 }
@@ -49,6 +56,7 @@ impl Incoming {
     /// # Errors
     /// 401, 403, 408 and 413.
     pub async fn read(app: &App, route: &Route, request: Request) -> Result<Self, Error> {
+        let notes = Notes::of(&request);
         let (head, content) = request.into_parts();
         let mut form = Form::default();
         form.add(head.uri.query().unwrap_or_default().as_bytes());
@@ -62,7 +70,11 @@ impl Incoming {
             below_context: !context.is_empty() && head.uri.path().starts_with(context.as_str()),
             headers: head.headers,
             upload: None,
+            notes,
         };
+        if let Some(login) = &incoming.login {
+            incoming.notes.user(&login.user);
+        }
         if route.call.takes_upload() {
             incoming.check_access(app, route)?;
             incoming.upload = upload::read(app, &incoming.headers, content, &mut incoming.form).await?;
@@ -112,13 +124,10 @@ impl Incoming {
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
     pub fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
-        let rules = app.rules.now();
         // Who logs in is going to be a caller with a login.
-        let has_account = self.login.as_ref().is_some_and(|login| !login.is_anonymous());
-        let filter = if has_account || route.call == Call::UserLogin { Policy::AuthenticatedIpFilter } else { Policy::AnonymousIpFilter };
-        if rules.lets_in(filter, self.address) == Some(false) {
-            return Err(Error::forbidden("Requests from your address are not allowed."));
-        }
+        let with_login = route.call == Call::UserLogin || self.login.as_ref().is_some_and(|login| !login.is_anonymous());
+        check_origin(&app.rules.now(), self.address, is_https(&self.headers), with_login)
+            .map_err(|error| Error::forbidden(error.to_string()))?;
         match route.access {
             Access::Open => Ok(()),
             Access::Login(needs) => self.check_permission(app, route.path, needs),
@@ -184,7 +193,10 @@ impl Incoming {
         let unknown = || Error::invalid(format!("Invalid session identifier: {identifier}"));
         let id = identifiers::parse("LIVE", identifier).ok_or_else(unknown)?;
         match app.sessions.get(id, &login.user) {
-            Ok(session) => Ok(session),
+            Ok(session) => {
+                self.notes.session(id);
+                Ok(session)
+            }
             Err(LookupError::Unknown) => Err(unknown()),
             Err(dead @ LookupError::Dead(_)) => Err(Error::from(dead).of_session(id)),
         }

@@ -10,7 +10,7 @@ use super::{
     error::Error,
     request::{self, Incoming},
 };
-use crate::{app::App, auth::Permission};
+use crate::{app::App, auth::Permission, telemetry::requests::Notes};
 
 /// Which methods a call takes: clients of 2010 send reads by POST as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,12 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     if !route.methods.allows(request.method()) {
         return Error::wrong_method(route.methods.allow()).answer(route.path, early);
     }
+    let notes = Notes::of(&request);
+    notes.call("revodeployr", route.path);
     let path = request.uri().path().to_owned();
+    if matches!(route.call, Call::FileGet | Call::UploadGet) {
+        notes.conceal();
+    }
     match route.call {
         Call::FileGet => return file::get(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
         Call::UploadGet => return file::get_uploaded(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),

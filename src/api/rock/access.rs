@@ -8,10 +8,10 @@
 //!
 //! An account may have several of them. Others have no place in this dialect, where all there is is code.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use super::error::Error;
-use crate::{app::App, auth::permissions::role, session::Session, store::rules::Rules, wire::base64};
+use crate::{api::basic, app::App, auth::permissions::role, session::Session, store::rules::Rules};
 
 /// What a call asks of its caller before it looks at anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +84,8 @@ impl Caller {
             let everything = Roles { administrator: true, manager: true, user: true };
             return Ok(Some(Self { name: "?".to_owned(), roles: everything }));
         }
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-        let (name, password) = basic(value.as_bytes()).ok_or_else(|| Error::unauthorized("Bad credentials"))?;
+        let Some(credentials) = basic::credentials(headers) else { return Ok(None) };
+        let (name, password) = credentials.ok_or_else(|| Error::unauthorized("Bad credentials"))?;
         app.accounts.authenticate(&name, &password).await?;
         Ok(Some(Self { roles: Roles::of(&app.rules.now(), &name), name }))
     }
@@ -103,35 +103,9 @@ impl Caller {
     }
 }
 
-/// Name and password of Basic authentication (RFC 7617), in UTF-8 or else in Latin-1.
-fn basic(value: &[u8]) -> Option<(String, String)> {
-    let (scheme, encoded) = value.split_at_checked(6)?;
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return None;
-    }
-    let decoded = base64::decode(encoded.to_vec()).ok()?;
-    let text = super::request::text(decoded);
-    let (name, password) = text.split_once(':')?;
-    Some((name.to_owned(), password.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn basic_credentials_are_read() {
-        let parts = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
-        assert_eq!(basic(b"Basic dXNlcjpwYXNzd29yZA=="), parts("user", "password"));
-        assert_eq!(basic(b"basic  dXNlcjphOmI="), parts("user", "a:b"));
-        assert_eq!(basic(b"Basic dTr8"), parts("u", "ü"));
-        assert_eq!(basic(b"Basic dTrDvA=="), parts("u", "ü"));
-        for wrong in
-            [&b"Basic"[..], b"Basic ", b"Basic dXNlcg==", b"Bearer dXNlcjpwYXNzd29yZA==", b"Basic !!", b"\xff\xff\xff\xff\xff\xff\xff"]
-        {
-            assert_eq!(basic(wrong), None);
-        }
-    }
 
     #[test]
     fn the_matrix_of_roles() {

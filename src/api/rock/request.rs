@@ -18,6 +18,7 @@ use crate::{
     api::{body, form::Form},
     app::App,
     session::{Found, Session},
+    telemetry::requests::Notes,
 };
 
 /// A request whose sender may make it; its body is not read yet.
@@ -34,16 +35,18 @@ pub struct Incoming {
     /// The parts of the path that are no fixed words.
     path: HashMap<String, String>,
     caller: Option<Caller>,
+    notes: Notes,
 }
 
 impl Incoming {
     /// Takes a request apart.
     #[must_use]
     pub fn new(app: Arc<App>, caller: Option<Caller>, path: HashMap<String, String>, request: Request) -> Self {
+        let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
         let mut query = Form::default();
         query.add(head.uri.query().unwrap_or_default().as_bytes());
-        Self { app, query, headers: head.headers, body: Mutex::new(body), path, caller }
+        Self { app, query, headers: head.headers, body: Mutex::new(body), path, caller, notes }
     }
 
     /// Who sends it.
@@ -97,7 +100,10 @@ impl Incoming {
         // Only the usual form, so that one session has one address.
         let uuid = Uuid::try_parse(id).ok().filter(|_| id.len() == 36);
         match uuid.and_then(|uuid| self.app.sessions.find(uuid)) {
-            Some(Found::Live(session)) => Ok(session),
+            Some(Found::Live(session)) => {
+                self.notes.session(session.id);
+                Ok(session)
+            }
             Some(Found::Dead { owner, tombstone }) if caller.may_see(&owner) => Err(Error::no_such_session(id, Some(&tombstone))),
             _ => Err(Error::no_such_session(id, None)),
         }
@@ -134,7 +140,7 @@ impl Incoming {
     pub async fn read_script(&mut self) -> Result<String, Error> {
         let latin1 = is_latin1(&self.headers);
         let content = self.read_body().await?;
-        Ok(if latin1 { from_latin1(&content) } else { text(content.into()) })
+        Ok(if latin1 { body::from_latin1(&content) } else { body::text(content.into()) })
     }
 }
 
@@ -153,16 +159,6 @@ pub fn boolean(text: Option<&str>, default: bool) -> Result<bool, Error> {
         "false" | "off" | "no" | "0" => Ok(false),
         _ => Err(Error::invalid(format!("Invalid boolean value '{text}'"))),
     }
-}
-
-/// Text in UTF-8, or else in Latin-1.
-#[must_use]
-pub fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| from_latin1(error.as_bytes()))
-}
-
-fn from_latin1(bytes: &[u8]) -> String {
-    bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
 fn is_latin1(headers: &HeaderMap) -> bool {
@@ -185,8 +181,8 @@ mod tests {
 
     #[test]
     fn text_is_utf8_or_latin1() {
-        assert_eq!(text("größe".into()), "größe");
-        assert_eq!(text(b"gr\xf6\xdfe".to_vec()), "größe");
+        assert_eq!(body::text("größe".into()), "größe");
+        assert_eq!(body::text(b"gr\xf6\xdfe".to_vec()), "größe");
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "application/x-rscript; charset=ISO-8859-1".parse().unwrap());
         assert!(is_latin1(&headers));

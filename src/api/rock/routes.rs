@@ -18,7 +18,11 @@ use super::{
     error::Error,
     request::Incoming,
 };
-use crate::{app::App, store::policies::Policy};
+use crate::{
+    app::App,
+    auth::origin::{check_origin, is_https},
+    telemetry::requests::Notes,
+};
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,8 +139,16 @@ pub async fn dispatch(app: Arc<App>, path: &'static str, parts: HashMap<String, 
 
 /// In this order: who is it, may they, and only then what they send and what it is about.
 async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, String>, request: Request) -> Result<Response, Error> {
+    let notes = Notes::of(&request);
+    notes.call("rock", path);
     let caller = Caller::identify(&app, request.headers()).await?;
-    check_address(&app, caller.as_ref(), &request)?;
+    if let Some(caller) = &caller {
+        notes.user(&caller.name);
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    check_origin(&app.rules.now(), address, is_https(request.headers()), caller.is_some())
+        .map_err(|error| Error::forbidden(error.to_string().trim_end_matches('.')))?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) else {
         return Err(no_such_method(path, request.method(), caller.as_ref()));
@@ -149,18 +161,6 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
         Some(_) => return Err(Error::forbidden("Access Denied")),
     }
     call(route.call, Incoming::new(app, caller, parts, request)).await
-}
-
-/// Whether requests from there are let in: the server's policies have filters for those who are known and for
-/// others.
-fn check_address(app: &App, caller: Option<&Caller>, request: &Request) -> Result<(), Error> {
-    let filter = if caller.is_some() { Policy::AuthenticatedIpFilter } else { Policy::AnonymousIpFilter };
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    if app.rules.now().lets_in(filter, address) == Some(false) {
-        return Err(Error::forbidden("Requests from your address are not allowed"));
-    }
-    Ok(())
 }
 
 fn no_such_method(path: &str, method: &Method, caller: Option<&Caller>) -> Error {

@@ -22,6 +22,8 @@ pub struct Server {
     child: Child,
     /// `http://127.0.0.1:port`
     pub address: String,
+    /// Those of all listeners, in the order in which the server has named them.
+    pub addresses: Vec<String>,
     folder: Option<tempfile::TempDir>,
     standard_error: std::sync::Arc<std::sync::Mutex<String>>,
 }
@@ -54,13 +56,25 @@ impl Server {
         Self::start_in(folder, settings)
     }
 
+    /// A server that listens at these addresses, and at those that the settings have for something else.
+    pub fn start_listening(settings: &str, listen: &[&str], others: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::start_listening_in(folder, settings, listen, others)
+    }
+
     /// A server in a folder that an earlier one may have used.
     pub fn start_in(folder: tempfile::TempDir, settings: &str) -> Self {
+        Self::start_listening_in(folder, settings, &["127.0.0.1:0"], 0)
+    }
+
+    /// The same, in a folder that an earlier one may have used.
+    pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
         let mut command = Self::command();
         command
             .arg("serve")
-            .args(["--listen", "127.0.0.1:0"])
+            .args(listen.iter().flat_map(|address| ["--listen", address]))
             .arg("--config")
             .arg(folder.path().join("offshoot.toml"))
             .arg("--data")
@@ -78,13 +92,17 @@ impl Server {
                 kept.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| {
-            let _ = child.wait();
-            panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
-        });
-        Self { address: address.to_owned(), child, folder: Some(folder), standard_error }
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut addresses = Vec::new();
+        while addresses.len() < listen.len() + others {
+            let line = lines.next().unwrap_or_default();
+            let address = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("metrics on "));
+            addresses.push(address.map(str::to_owned).unwrap_or_else(|| {
+                let _ = child.wait();
+                panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
+            }));
+        }
+        Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }
 
     /// The program, with nothing of this process's settings.

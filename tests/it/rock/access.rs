@@ -201,3 +201,26 @@ async fn checks_come_in_their_order() {
     assert_eq!(session.by(&manager).delete("").await.status, 204);
     assert_eq!(session.get("").await.status, 404);
 }
+
+#[tokio::test]
+async fn ip_filters_and_https_are_asked_for_here_as_well() {
+    use offshoot::store::{Store, filters::IpFilter, policies::Policy};
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\n"));
+    let client = Rock::on(&server, "user");
+    let anybody = Rock::nobody(&server);
+    let status = async |client: &Rock| client.get("/_info").await.status.as_u16();
+    assert_eq!((status(&client).await, status(&anybody).await), (200, 200));
+    let store = Store::open(&server.data()).await.unwrap();
+    store.filter_put(&IpFilter { name: "elsewhere".into(), address: "192.0.2.0/24".into() }).await.unwrap();
+    for (policy, value, expected) in [
+        (Policy::AuthenticatedIpFilter, "elsewhere", (403, 200)),
+        (Policy::AnonymousIpFilter, "elsewhere", (200, 403)),
+        (Policy::AuthenticatedHttps, "true", (403, 200)),
+        (Policy::AnonymousHttps, "true", (200, 403)),
+    ] {
+        store.policy_put(policy, value).await.unwrap();
+        while (status(&client).await, status(&anybody).await) != expected {}
+        store.policy_remove(policy).await.unwrap();
+        while (status(&client).await, status(&anybody).await) != (200, 200) {}
+    }
+}

@@ -23,6 +23,7 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
     }
     let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords)).await?;
     let (cookie, login) = app.logins.create(&account.name, &account.display_name, autosave).map_err(|error| Error::internal(&error))?;
+    incoming.notes.user(&login.user);
     tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
     if autosave {
         app.resume(&login).await;

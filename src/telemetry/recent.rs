@@ -1,12 +1,10 @@
-//! Logging: for people on a terminal, JSON otherwise; always on standard error. The last lines are kept, too.
+//! The last lines of the log, for administrators who cannot see its file.
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
-
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Lines kept.
 const KEPT: usize = 10_000;
@@ -37,20 +35,6 @@ impl Write for Recent {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Starts logging at `level`, in the notation of [`EnvFilter`].
-pub fn start(level: &str) -> Recent {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let recent = Recent::default();
-    let kept = recent.clone();
-    let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
-    let people = io::stderr().is_terminal();
-    let terminal = people.then(|| fmt::layer().with_target(false).with_writer(io::stderr));
-    let json = (!people).then(|| fmt::layer().json().with_writer(io::stderr));
-    // A second start, in tests, changes nothing.
-    let _ = tracing_subscriber::registry().with(filter).with(terminal).with(json).with(keep).try_init();
-    recent
 }
 
 #[cfg(test)]

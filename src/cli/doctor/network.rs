@@ -1,0 +1,106 @@
+//! Ports and certificates.
+
+use std::{net::IpAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::Findings;
+use crate::{
+    config::{Config, Listen, listen::Source},
+    server::{self, tls::Identity},
+};
+
+/// A certificate that ends sooner should be renewed.
+const RENEWAL_DAYS: i64 = 14;
+
+pub(super) async fn examine(config: &Config, findings: &mut Findings) {
+    for listen in &config.listen {
+        port(*listen, findings).await;
+    }
+    for &address in &config.metrics.listen {
+        port(Listen { address, https: false }, findings).await;
+    }
+    match config.check_tls() {
+        Err(error) => findings.error("certificate", error, "give HTTPS a certificate, or --self-signed; see docs/configuration.md"),
+        Ok(()) => certificate(config, findings),
+    }
+}
+
+async fn port(listen: Listen, findings: &mut Findings) {
+    const SUBJECT: &str = "port";
+    match server::bind(listen.address).await {
+        Ok(_) => findings.good(SUBJECT, format!("{listen} is free")),
+        Err(_) if !listen.https && answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
+        Err(error) => findings.error(
+            SUBJECT,
+            error,
+            "end what uses it (ss -ltnp shows it), choose another address, or, for a port below 1024, grant CAP_NET_BIND_SERVICE",
+        ),
+    }
+}
+
+/// Whether one of these servers is there.
+async fn answers(listen: Listen) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(listen.address).await?;
+        stream.write_all(b"GET /_check HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(answer)) if &answer == b"HTTP/1.1 204")
+}
+
+fn certificate(config: &Config, findings: &mut Findings) {
+    const SUBJECT: &str = "certificate";
+    const MEND: &str = "get another from whoever has signed it, put it in place, and send the server SIGHUP";
+    let made_later = config.tls.source() == Ok(Some(Source::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
+    if made_later {
+        return findings.good(SUBJECT, "a self-signed one is made at the first start");
+    }
+    let chain = match Identity::read(&config.tls, &config.data).and_then(|identity| identity.map(Identity::check).transpose()) {
+        Ok(None) => return,
+        Ok(Some(chain)) => chain,
+        Err(error) => return findings.error(SUBJECT, error, "correct the file or the setting that is named"),
+    };
+    let Some(Ok((_, certificate))) = chain.first().map(|certificate| X509Certificate::from_der(certificate)) else {
+        return findings.error(SUBJECT, "it cannot be read", MEND);
+    };
+    let validity = certificate.validity();
+    let now = jiff::Timestamp::now().as_second();
+    let days = (validity.not_after.timestamp() - now).div_euclid(86_400);
+    let names = names(&certificate).join(", ");
+    if validity.not_before.timestamp() > now {
+        findings.error(
+            SUBJECT,
+            format!("it is not good yet, but from {} on", validity.not_before),
+            "look at the clock, and at the certificate",
+        );
+    } else if days < 0 {
+        findings.error(SUBJECT, format!("it has ended: {}", validity.not_after), MEND);
+    } else if days < RENEWAL_DAYS {
+        findings.warning(SUBJECT, format!("it ends in {days} days"), MEND);
+    } else if names.is_empty() {
+        findings.warning(SUBJECT, "it names no host, and clients do not take it", "have one made with a subject alternative name");
+    } else {
+        findings.good(SUBJECT, format!("it is for {names}, and good for {days} days"));
+    }
+}
+
+/// The hosts that a certificate is for.
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(name).collect()
+}

@@ -1,0 +1,213 @@
+//! Where to listen, as whom, and to whom to listen.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use axum::http::HeaderValue;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Http, Secret};
+
+/// An address to listen at: `127.0.0.1:8050` and `http://127.0.0.1:8050` for HTTP, `https://0.0.0.0:8443` for HTTPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Listen {
+    /// The address. Port 0 takes any free port.
+    pub address: SocketAddr,
+    /// Whether connections are encrypted.
+    pub https: bool,
+}
+
+impl Listen {
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (https, address) = match text.split_once("://") {
+            Some(("https", address)) => (true, address),
+            Some(("http", address)) => (false, address),
+            Some((scheme, _)) => return Err(format!("{text:?}: {scheme} is neither http nor https")),
+            None => (false, text),
+        };
+        let address = address.trim_end_matches('/').parse();
+        address.map(|address| Self { address, https }).map_err(|_| format!("{text:?} is not ADDRESS:PORT, such as 127.0.0.1:8050"))
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|what| format!("listen: {what}"))
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.https { "https://" } else { "" })?;
+        self.address.fmt(formatter)
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> Self {
+        listen.to_string()
+    }
+}
+
+/// The certificate of the addresses in `listen` that begin with `https://`. Read again on SIGHUP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// A PEM file with the certificate and those that it is signed by, in this order.
+    pub certificate: PathBuf,
+    /// A PEM file with the certificate's private key.
+    pub key: PathBuf,
+    /// A PFX (PKCS #12) file with both, in place of the two.
+    pub pfx: PathBuf,
+    /// The password of the PFX file.
+    pub pfx_password: Secret,
+    /// A file whose first line is the password of the PFX file.
+    pub pfx_password_file: PathBuf,
+    /// Make a certificate that is signed by nobody else, and keep it in the data folder.
+    pub self_signed: bool,
+    /// The names and addresses that it is made for, beside this machine's name and `localhost`.
+    pub names: Vec<String>,
+}
+
+impl Tls {
+    /// The source that is set; `None` for none.
+    ///
+    /// # Errors
+    /// A sentence, when there is not exactly what one source needs.
+    pub fn source(&self) -> Result<Option<Source<'_>>, String> {
+        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
+        let pem = (is_set(&self.certificate), is_set(&self.key));
+        match (pem, is_set(&self.pfx), self.self_signed) {
+            ((false, false), false, false) => Ok(None),
+            ((true, true), false, false) => Ok(Some(Source::Pem { certificate: &self.certificate, key: &self.key })),
+            ((false, false), true, false) => Ok(Some(Source::Pfx(&self.pfx))),
+            ((false, false), false, true) => Ok(Some(Source::SelfSigned)),
+            ((true, false), false, false) => Err("tls.key: tls.certificate needs its private key".to_owned()),
+            ((false, true), false, false) => Err("tls.certificate: tls.key needs its certificate".to_owned()),
+            _ => Err("tls: set either certificate and key, or pfx, or self_signed".to_owned()),
+        }
+    }
+
+    /// The password of the PFX file.
+    ///
+    /// # Errors
+    /// A sentence that names the file that cannot be read.
+    pub fn password(&self) -> Result<Secret, String> {
+        if self.pfx_password_file.as_os_str().is_empty() {
+            return Ok(self.pfx_password.clone());
+        }
+        let failed = |error| format!("tls.pfx_password_file: {}: {error}", self.pfx_password_file.display());
+        let text = std::fs::read_to_string(&self.pfx_password_file).map_err(failed)?;
+        Ok(text.lines().next().unwrap_or_default().into())
+    }
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Two PEM files.
+    Pem {
+        /// The certificates.
+        certificate: &'a PathBuf,
+        /// The private key.
+        key: &'a PathBuf,
+    },
+    /// A PFX file.
+    Pfx(&'a PathBuf),
+    /// Made here.
+    SelfSigned,
+}
+
+impl Http {
+    /// The networks of [`Http::trusted_proxies`].
+    ///
+    /// # Errors
+    /// A sentence that names the one that is none.
+    pub fn proxies(&self) -> Result<Vec<IpNet>, String> {
+        let network = |text: &String| {
+            let address = text.parse::<IpAddr>().map(IpNet::from).ok();
+            address
+                .or_else(|| text.parse().ok())
+                .ok_or_else(|| format!("http.trusted_proxies: {text:?} is neither an address nor a network"))
+        };
+        self.trusted_proxies.iter().map(network).collect()
+    }
+
+    /// [`Http::cors_origins`] as they come in a header.
+    ///
+    /// # Errors
+    /// A sentence that names the one that is none.
+    pub fn origins(&self) -> Result<Vec<HeaderValue>, String> {
+        let origin = |text: &String| {
+            let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            let is_origin = text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'));
+            let value = is_origin.then(|| HeaderValue::from_str(text).ok()).flatten();
+            value.ok_or_else(|| format!("http.cors_origins: {text:?} is not an origin, such as https://app.example.org"))
+        };
+        self.cors_origins.iter().map(origin).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_scheme_or_none() {
+        for (text, https, written) in [
+            ("127.0.0.1:80", false, "127.0.0.1:80"),
+            ("http://[::1]:80/", false, "[::1]:80"),
+            ("https://0.0.0.0:8443", true, "https://0.0.0.0:8443"),
+        ] {
+            let listen: Listen = text.parse().unwrap();
+            assert_eq!((listen.https, listen.to_string().as_str()), (https, written));
+        }
+        for wrong in ["nowhere", "ftp://127.0.0.1:21", "127.0.0.1", "https://localhost:1"] {
+            assert!(wrong.parse::<Listen>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_source_of_certificates_is_complete_and_alone() {
+        let set = |certificate: &str, key: &str, pfx: &str, self_signed| Tls {
+            certificate: certificate.into(),
+            key: key.into(),
+            pfx: pfx.into(),
+            self_signed,
+            ..Tls::default()
+        };
+        assert_eq!(set("", "", "", false).source(), Ok(None));
+        assert_eq!(set("", "", "", true).source(), Ok(Some(Source::SelfSigned)));
+        assert!(matches!(set("a", "b", "", false).source(), Ok(Some(Source::Pem { .. }))));
+        assert!(matches!(set("", "", "c", false).source(), Ok(Some(Source::Pfx(_)))));
+        for wrong in [set("a", "", "", false), set("", "b", "", false), set("a", "b", "c", false), set("", "", "c", true)] {
+            assert!(wrong.source().is_err());
+        }
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let http = |text: &str| Http { trusted_proxies: vec![text.to_owned()], ..Http::default() }.proxies();
+        assert!(http("10.0.0.0/8").unwrap()[0].contains(&"10.1.2.3".parse::<std::net::IpAddr>().unwrap()));
+        assert!(http("::1").is_ok());
+        assert_eq!(http("proxy").unwrap_err(), "http.trusted_proxies: \"proxy\" is neither an address nor a network");
+    }
+}

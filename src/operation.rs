@@ -1,0 +1,115 @@
+//! `/_ready`, `/metrics` and, on listeners of their own, `/_check`: for whoever operates the server.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::{
+    api::{self, basic},
+    app::App,
+    auth::{
+        AuthError, Permission,
+        origin::{check_origin, is_https},
+        permissions::allows,
+    },
+    config::Http,
+    server::layers,
+    telemetry::{
+        measures,
+        requests::{self, Notes},
+    },
+};
+
+/// The content type of measurements (Prometheus, "Exposition formats").
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the calls need; cheap to clone.
+#[derive(Debug, Clone)]
+struct Operation {
+    app: Arc<App>,
+    measures: PrometheusHandle,
+    /// Whether everybody may see the measurements.
+    open: bool,
+}
+
+/// All dialects, with the calls beside them, and what every request passes.
+///
+/// # Errors
+/// A sentence that names the setting at fault.
+pub fn router(app: &Arc<App>, measures: &PrometheusHandle, http: &Http) -> Result<Router, String> {
+    let router = calls(app, measures, false).fallback_service(api::router(app));
+    Ok(layers::around(router, http)?.layer(axum::middleware::from_fn(requests::follow)))
+}
+
+/// The calls alone, open to whoever reaches the listener.
+pub fn open_router(app: &Arc<App>, measures: &PrometheusHandle) -> Router {
+    calls(app, measures, true).route("/_check", get(check))
+}
+
+fn calls(app: &Arc<App>, measures: &PrometheusHandle, open: bool) -> Router {
+    let state = Operation { app: Arc::clone(app), measures: measures.clone(), open };
+    Router::new().route("/_ready", get(ready)).route("/metrics", get(metrics)).with_state(state)
+}
+
+/// The server is alive: it answers. At the addresses of the APIs this is a call of Rock's, which asks R as well.
+async fn check() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// The server can open a session, or what it wants for that.
+async fn ready(State(Operation { app, .. }): State<Operation>) -> Response {
+    let readiness = app.readiness().await;
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({
+        "ready": readiness.is_ready(),
+        "r": readiness.r,
+        "store": readiness.store,
+        "free": readiness.free,
+        "serving": readiness.serving,
+    });
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+async fn metrics(State(operation): State<Operation>, request: Request) -> Response {
+    let Operation { app, measures, open } = operation;
+    if !open {
+        let notes = Notes::of(&request);
+        notes.call("operation", "/metrics");
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| client.ip());
+        let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        if let Err(refusal) = check_administrator(&app, request.headers(), address, &notes).await {
+            return refusal;
+        }
+    }
+    ([(header::CONTENT_TYPE, TEXT)], measures::text(&measures, &app)).into_response()
+}
+
+/// Whether an administrator asks, by HTTP's basic authentication.
+async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, notes: &Notes) -> Result<(), Response> {
+    let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
+    check_origin(&app.rules.now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
+    let Some((name, password)) = basic::credentials(headers).flatten() else {
+        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
+        return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
+    };
+    app.accounts.authenticate(&name, &password).await.map_err(|error| match error {
+        AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        error => forbidden(error.to_string()),
+    })?;
+    notes.user(&name);
+    if allows(&app.rules.now(), &name, Permission::Administer) {
+        Ok(())
+    } else {
+        Err(forbidden("Only an administrator may see the measurements.".to_owned()))
+    }
+}

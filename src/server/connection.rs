@@ -1,0 +1,185 @@
+//! One connection: encrypted or not, HTTP/1.1 or HTTP/2, and not for longer than it is of use.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt, service_fn};
+
+use super::{Rules, origin, tls::Certificate};
+
+/// Between two looks whether the other end of an HTTP/2 connection is still there.
+const PING: Duration = Duration::from_secs(30);
+/// Requests of one HTTP/2 connection at the same time.
+const STREAMS: u32 = 100;
+/// Size of all headers of a request, in bytes.
+const HEADERS: u32 = 64 << 10;
+
+/// What all connections of one listener have in common.
+#[derive(Debug)]
+pub(super) struct Connections {
+    router: Router,
+    rules: Rules,
+    certificate: Option<Certificate>,
+    stopping: CancellationToken,
+    http: auto::Builder<TokioExecutor>,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, rules: Rules, certificate: Option<Certificate>, stopping: CancellationToken) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1().timer(TokioTimer::new()).header_read_timeout(rules.head);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(rules.head)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEADERS);
+        Self { router, rules, certificate, stopping, http }
+    }
+
+    /// Serves a connection to its end. A client that goes away in the middle is its own affair.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        metrics::gauge!("offshoot_connections").increment(1.0);
+        let deadline = Instant::now() + self.rules.head;
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(self.rules.stall);
+        match &self.certificate {
+            None => self.http(Box::pin(stream), peer, deadline).await,
+            Some(certificate) => {
+                let encrypted = tokio::select! {
+                    encrypted = certificate.acceptor().accept(Box::pin(stream)) => encrypted,
+                    () = sleep_until(deadline) => return closed(),
+                    () = self.stopping.cancelled() => return closed(),
+                };
+                match encrypted {
+                    Ok(stream) => self.http(stream, peer, deadline).await,
+                    Err(error) => tracing::debug!(client.address = %peer.ip(), %error, "no TLS"),
+                }
+            }
+        }
+        closed();
+    }
+
+    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, deadline: Instant) {
+        let activity = Arc::new(Activity::default());
+        let of_requests = Arc::clone(&activity);
+        let (router, proxies, https) = (self.router.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let call = of_requests.begin();
+            let mut request = request.map(Body::new);
+            origin::settle(&mut request, peer, https, &proxies);
+            let answer = router.clone().oneshot(request);
+            async move {
+                let answered: Result<Response<Body>, std::convert::Infallible> = answer.await;
+                drop(call);
+                answered
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let mut stopping = false;
+        let mut wake = deadline;
+        loop {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = self.stopping.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(wake), if !stopping => {
+                    wake = match activity.idle_since() {
+                        Idle::Never => Instant::now() + self.rules.head,
+                        // It has brought nothing in all that time, be it TLS, a preface or half a head.
+                        Idle::Always => return,
+                        Idle::For(idle) if idle < self.rules.head => Instant::now() + (self.rules.head - idle),
+                        Idle::For(_) => {
+                            // Answers that are still being read end as they should.
+                            stopping = true;
+                            connection.as_mut().graceful_shutdown();
+                            continue;
+                        }
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn closed() {
+    metrics::gauge!("offshoot_connections").decrement(1.0);
+}
+
+/// What a connection is used for.
+#[derive(Debug)]
+struct Activity {
+    calls: AtomicUsize,
+    requests: AtomicU64,
+    /// When the last call ended, in milliseconds since `start`.
+    ended: AtomicU64,
+    start: Instant,
+}
+
+enum Idle {
+    /// Something is being answered.
+    Never,
+    /// There has been no request.
+    Always,
+    For(Duration),
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { calls: AtomicUsize::new(0), requests: AtomicU64::new(0), ended: AtomicU64::new(0), start: Instant::now() }
+    }
+}
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> Call {
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        self.requests.fetch_add(1, Ordering::AcqRel);
+        Call(Arc::clone(self))
+    }
+
+    fn idle_since(&self) -> Idle {
+        if self.calls.load(Ordering::Acquire) > 0 {
+            Idle::Never
+        } else if self.requests.load(Ordering::Acquire) == 0 {
+            Idle::Always
+        } else {
+            Idle::For(self.start.elapsed().saturating_sub(Duration::from_millis(self.ended.load(Ordering::Acquire))))
+        }
+    }
+}
+
+struct Call(Arc<Activity>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let now = u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.ended.store(now, Ordering::Release);
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,137 @@
+//! Listening: connections in, requests to the router, and an orderly end.
+//!
+//! [`serve`] accepts; `connection` is what becomes of each; [`tls`] has the certificate, and `origin` says
+//! whose request it is behind a proxy. [`layers`] is what every request passes, whatever it asks for.
+
+mod connection;
+pub mod layers;
+mod origin;
+mod self_signed;
+pub mod tls;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use ipnet::IpNet;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config;
+use connection::Connections;
+use tls::Certificate;
+
+/// After an accept that failed, for want of descriptors most often.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Descriptors that are not for connections: the store, the log, published files, listeners.
+const OTHER_DESCRIPTORS: usize = 512;
+/// Descriptors that each session takes.
+const OF_A_SESSION: usize = 3;
+
+/// What holds for the connections of all listeners; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// What a client may take to send the head of a request, and how long a connection may be idle.
+    head: Duration,
+    /// What a client may take before it reads on.
+    stall: Option<Duration>,
+    proxies: Arc<[IpNet]>,
+    places: Arc<Semaphore>,
+}
+
+impl Rules {
+    /// The rules of the configuration. There are never more connections than descriptors for them.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn new(config: &config::Http, sessions: usize) -> Result<Self, String> {
+        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+        let left = most.map_or(usize::MAX, |most| most.saturating_sub(OTHER_DESCRIPTORS + sessions * OF_A_SESSION).max(most / 4));
+        if left < config.connections {
+            tracing::warn!(
+                "there are descriptors for {left} connections, and not for http.connections = {}: raise the limit on open files",
+                config.connections
+            );
+        }
+        Ok(Self {
+            head: Duration::from_secs(config.head_seconds.max(1)),
+            stall: Some(Duration::from_secs(config.stall_seconds)).filter(|stall| !stall.is_zero()),
+            proxies: config.proxies()?.into(),
+            places: Arc::new(Semaphore::new(config.connections.min(left).min(Semaphore::MAX_PERMITS))),
+        })
+    }
+
+    /// The same, with places of its own: for a listener that must answer when the others are full.
+    #[must_use]
+    pub fn apart(&self, places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), ..self.clone() }
+    }
+}
+
+/// Opens a listener.
+///
+/// # Errors
+/// A sentence with the address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("listen: {address}: {error}"))
+}
+
+/// Serves `listener` until `stopping`; then answers what has been asked, for at most `patience`. Connections are
+/// encrypted if there is a certificate.
+pub async fn serve(
+    listener: TcpListener,
+    certificate: Option<Certificate>,
+    router: Router,
+    rules: Rules,
+    stopping: CancellationToken,
+    patience: Duration,
+) {
+    let tasks = TaskTracker::new();
+    let connections = Arc::new(Connections::new(router, rules.clone(), certificate, stopping.clone()));
+    loop {
+        // Who finds no place waits in the kernel's queue.
+        let place = tokio::select! {
+            place = Arc::clone(&rules.places).acquire_owned() => place,
+            () = stopping.cancelled() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopping.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                accept_failed(&error).await;
+                continue;
+            }
+        };
+        prepare(&stream);
+        let connections = Arc::clone(&connections);
+        tasks.spawn(async move {
+            connections.serve(stream, peer).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
+        tracing::warn!("some requests were still running when the server stopped");
+    }
+}
+
+fn prepare(stream: &TcpStream) {
+    // Answers are written whole: waiting for more to send only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+}
+
+async fn accept_failed(error: &io::Error) {
+    let of_the_client = matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset);
+    if !of_the_client {
+        tracing::error!(%error, "no connection can be accepted");
+        tokio::time::sleep(PAUSE).await;
+    }
+}

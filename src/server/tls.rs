@@ -1,0 +1,144 @@
+//! The certificate: read from PEM or PFX files or made here, and replaced while connections are open.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    },
+};
+
+use super::self_signed;
+use crate::config::{self, listen::Source};
+
+/// The protocols that clients may choose from (RFC 7301).
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The certificate in force; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    config: config::Tls,
+    data: PathBuf,
+    server: Arc<ArcSwap<ServerConfig>>,
+}
+
+impl Certificate {
+    /// Reads the certificate of the configuration; `None` when there is none. One that is made here is kept below
+    /// the folder `data`.
+    ///
+    /// # Errors
+    /// A sentence that names the setting, the file and what is wrong.
+    pub fn open(config: &config::Tls, data: &Path) -> Result<Option<Self>, String> {
+        let Some(identity) = Identity::read(config, data)? else { return Ok(None) };
+        let server = Arc::new(ArcSwap::from_pointee(identity.server()?));
+        Ok(Some(Self { config: config.clone(), data: data.to_owned(), server }))
+    }
+
+    /// Reads it again: connections from now on have the new one. When that fails, the old one stays.
+    ///
+    /// # Errors
+    /// As [`Self::open`]
+    pub fn reload(&self) -> Result<(), String> {
+        let identity = Identity::read(&self.config, &self.data)?.ok_or("tls: no certificate is set")?;
+        self.server.store(Arc::new(identity.server()?));
+        Ok(())
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.server.load_full())
+    }
+}
+
+/// A certificate, those that it is signed by, and its key.
+#[derive(Debug)]
+pub struct Identity {
+    /// The certificate of this server first.
+    pub chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    /// The setting that it comes from.
+    setting: &'static str,
+}
+
+impl Identity {
+    /// Reads what the configuration names; `None` when it names nothing.
+    ///
+    /// # Errors
+    /// A sentence that names the setting, the file and what is wrong.
+    pub fn read(config: &config::Tls, data: &Path) -> Result<Option<Self>, String> {
+        Ok(Some(match config.source()? {
+            None => return Ok(None),
+            Some(Source::Pem { certificate, key }) => pem("tls.certificate", certificate, key)?,
+            Some(Source::Pfx(file)) => pfx(file, config.password()?.expose())?,
+            Some(Source::SelfSigned) => {
+                let (certificate, key) = self_signed::files(data, &config.names)?;
+                pem("tls.self_signed", &certificate, &key)?
+            }
+        }))
+    }
+
+    /// The settings of a server with this certificate.
+    ///
+    /// # Errors
+    /// When the key is not that of the certificate, or of a kind that is not known.
+    fn server(self) -> Result<ServerConfig, String> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let failed = |error| format!("{}: {error}", self.setting);
+        let builder = builder.with_safe_default_protocol_versions().map_err(failed)?.with_no_client_auth();
+        let mut server = builder.with_single_cert(self.chain, self.key).map_err(failed)?;
+        server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        Ok(server)
+    }
+
+    /// Whether a server can use it.
+    ///
+    /// # Errors
+    /// As [`Certificate::open`]
+    pub fn check(self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let chain = self.chain.clone();
+        self.server().map(|_| chain)
+    }
+}
+
+fn pem(setting: &'static str, certificate: &Path, key: &Path) -> Result<Identity, String> {
+    let failed = |path: &Path, what: &dyn std::fmt::Display| format!("{setting}: {}: {what}", path.display());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).map_err(|error| failed(certificate, &error))?.collect();
+    let chain = chain.map_err(|error| failed(certificate, &error))?;
+    if chain.is_empty() {
+        return Err(failed(certificate, &"there is no certificate in PEM form"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        tokio_rustls::rustls::pki_types::pem::Error::NoItemsFound => failed(key, &"there is no private key in PEM form without a password"),
+        error => failed(key, &error),
+    })?;
+    Ok(Identity { chain, key, setting })
+}
+
+fn pfx(file: &Path, password: &str) -> Result<Identity, String> {
+    const SETTING: &str = "tls.pfx";
+    let failed = |what: &dyn std::fmt::Display| format!("{SETTING}: {}: {what}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+    // Files name the issuers or do not, and in any order.
+    let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed)
+        .map_err(|error| failed(&format!("it cannot be read, or the password is wrong: {error}")))?;
+    let keys = store.entries().filter_map(|(_, entry)| match entry {
+        KeyStoreEntry::PrivateKeyChain(chain) if !chain.certs().is_empty() => Some(chain),
+        _ => None,
+    });
+    let chains: Vec<_> = keys.collect();
+    let [chain] = chains.as_slice() else {
+        return Err(failed(&format!("it has {} private keys with a certificate, and not one", chains.len())));
+    };
+    Ok(Identity {
+        chain: chain.certs().iter().map(|certificate| CertificateDer::from(certificate.as_der().to_vec())).collect(),
+        key: PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec()).into(),
+        setting: SETTING,
+    })
+}

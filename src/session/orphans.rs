@@ -1,0 +1,45 @@
+//! Processes that nobody waits for. What sessions leave behind is the zygote's to reap; when that has died, or when
+//! this is the first process of a container, it becomes the supervisor's.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
+
+/// Whoever waits for a process of its own has done so by then.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Children that have ended, and since when that is known.
+#[derive(Debug, Default)]
+pub struct Orphans(HashMap<i32, Instant>);
+
+impl Orphans {
+    /// Reaps those that have ended a while ago.
+    pub fn reap(&mut self) {
+        let ended: Vec<_> = children().into_iter().filter(|&pid| has_ended(pid)).collect();
+        self.0.retain(|pid, _| ended.contains(pid));
+        for pid in ended {
+            let since = *self.0.entry(pid).or_insert_with(Instant::now);
+            if since.elapsed() >= GRACE
+                && let Some(process) = Pid::from_raw(pid)
+            {
+                let _ = waitpid(Some(process), WaitOptions::NOHANG);
+            }
+        }
+    }
+}
+
+/// The children of all threads of this process.
+fn children() -> Vec<i32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", getpid().as_raw_nonzero())) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// Whether a process has ended and was not reaped: state Z, after the name in parentheses (proc(5)).
+fn has_ended(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+}

@@ -1,0 +1,88 @@
+//! The audit log: logins, refusals, changes of accounts, roles, policies and filters.
+//!
+//! Its entries are events of the target [`TARGET`]. They are part of the log, and are written to a file of their own
+//! too, as lines of JSON, where the configuration names one. Entries that belong to a request carry its span: client
+//! address and request id.
+
+use std::{
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::store::rules::Rules;
+
+/// The target of the events.
+pub const TARGET: &str = "offshoot::audit";
+
+pub(super) fn filter() -> Targets {
+    // The span that tells which request an entry belongs to, and the entries.
+    Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::requests::SPAN, LevelFilter::ERROR)
+}
+
+/// Somebody logged in, or did not; `refused` says why not.
+pub fn login(user: &str, refused: Option<&str>) {
+    match refused {
+        None => tracing::info!(target: TARGET, event = "login", user.name = user, "logged in"),
+        Some(reason) => tracing::warn!(target: TARGET, event = "login-refused", user.name = user, reason, "a login was refused"),
+    }
+}
+
+/// A request was refused: its caller may not do this.
+pub fn refused(user: &str, path: &str, status: u16) {
+    tracing::warn!(target: TARGET, event = "refused", user.name = user, http.path = path, http.status = status, "a request was refused");
+}
+
+/// Tells what is different in the rules, whoever has changed them.
+pub fn changed(before: &Rules, now: &Rules) {
+    if before.generation != now.generation {
+        tracing::warn!(target: TARGET, event = "restored", "the store was replaced by a backup");
+    }
+    for change in before.changes(now) {
+        tracing::info!(
+            target: TARGET,
+            event = change.event,
+            kind = change.kind,
+            name = change.name,
+            changed = change.what,
+            "the rules were changed"
+        );
+    }
+}
+
+/// The file of the audit log.
+#[derive(Debug)]
+pub struct File {
+    path: PathBuf,
+    file: Mutex<std::fs::File>,
+}
+
+impl File {
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        Ok(Self { path: path.to_owned(), file: Mutex::new(open(path)?) })
+    }
+
+    pub(super) fn reopen(&self) -> Result<(), String> {
+        let file = open(&self.path)?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<std::fs::File, String> {
+    let file = std::fs::File::options().create(true).append(true).mode(0o640).open(path);
+    file.map_err(|error| format!("log.audit: {}: {error}", path.display()))
+}
+
+impl Write for &File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}

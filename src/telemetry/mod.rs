@@ -1,0 +1,79 @@
+//! What the server says of itself: the log, the audit log, measurements.
+//!
+//! The log goes to standard error: for people on a terminal, JSON otherwise. [`requests`] writes a line for each
+//! request; [`audit`] is what is told of logins, refusals and changes of rights; [`measures`] are for Prometheus.
+
+pub mod audit;
+pub mod measures;
+pub mod recent;
+pub mod requests;
+mod statements;
+
+use std::{io::IsTerminal, sync::Arc};
+
+use anyhow::Context;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+
+use crate::config::{Format, Log};
+pub use recent::Recent;
+
+/// Logging, to be changed while it runs.
+#[derive(Debug)]
+pub struct Telemetry {
+    filter: reload::Handle<EnvFilter, Registry>,
+    audit: Option<Arc<audit::File>>,
+    /// The level of the configuration.
+    configured: String,
+    in_force: String,
+}
+
+/// Starts logging; the last lines are kept, too.
+///
+/// # Errors
+/// When the file of the audit log cannot be written, or logging has been started before.
+pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&config.level).context("log.level")?);
+    let text = match config.format {
+        Format::Auto => std::io::stderr().is_terminal(),
+        Format::Text => true,
+        Format::Json => false,
+    };
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> =
+        if text { lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed() } else { lines.json().boxed() };
+    let audit = match config.audit.as_os_str().is_empty() {
+        true => None,
+        false => Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?)),
+    };
+    let audit_lines = audit.clone().map(|file| fmt::layer().json().with_writer(file).with_filter(audit::filter()));
+    let recent = Recent::default();
+    let kept = recent.clone();
+    let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
+    let lines = lines.and_then(keep).with_filter(filter);
+    tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;
+    let telemetry = Telemetry { filter: handle, audit, configured: config.level.clone(), in_force: config.level.clone() };
+    Ok((telemetry, recent))
+}
+
+impl Telemetry {
+    /// Logs at this level from now on; `None` is the level of the configuration.
+    pub fn set_level(&mut self, level: Option<&str>) {
+        let level = level.unwrap_or(&self.configured);
+        if level == self.in_force {
+            return;
+        }
+        self.in_force = level.to_owned();
+        match EnvFilter::try_new(level).map_err(anyhow::Error::from).and_then(|filter| Ok(self.filter.reload(filter)?)) {
+            Ok(()) => tracing::info!(level, "the log has another level from now on"),
+            Err(error) => tracing::warn!(level, %error, "the level of the log could not be changed"),
+        }
+    }
+
+    /// Opens the file of the audit log again: the old one may have been moved away.
+    ///
+    /// # Errors
+    /// A sentence; the old file stays in use.
+    pub fn reopen(&self) -> Result<(), String> {
+        self.audit.as_ref().map_or(Ok(()), |file| file.reopen())
+    }
+}

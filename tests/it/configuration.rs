@@ -1,0 +1,90 @@
+//! docs/configuration.md, which is made from the types of the configuration: their fields, defaults and comments.
+
+use std::{collections::HashMap, fmt::Write, path::Path};
+
+use offshoot::config::Config;
+
+/// The sources of the types.
+const SOURCES: [&str; 3] =
+    [include_str!("../../src/config/mod.rs"), include_str!("../../src/config/listen.rs"), include_str!("../../src/config/rock.rs")];
+
+const INTRODUCTION: &str = "# Settings
+
+This page is made from the source: `UPDATE_DOCS=1 cargo test --test it configuration::` writes it, and `make test`
+fails while it is out of date.
+
+Settings come from defaults, then the file that `--config` (or `OFFSHOOT_CONFIG`) names, in TOML, then environment
+variables, then flags. The variable of a setting is its name in capitals, `OFFSHOOT_` before it and `_` between section
+and key; lists are separated by commas. A wrong name or value stops the start and is named.
+`offshoot serve --print-config` shows what is in force, secrets masked, and `offshoot doctor` whether it can work.
+
+What administrators change while the server runs are policies, which are kept in the store: `offshoot policy`.
+";
+
+/// The fields of the structs in the sources, with their types and comments.
+fn fields() -> HashMap<(String, String), (String, String)> {
+    let mut fields = HashMap::new();
+    for source in SOURCES {
+        let (mut of, mut comment) = (String::new(), String::new());
+        for line in source.lines().map(str::trim) {
+            if let Some(text) = line.strip_prefix("///") {
+                write!(comment, "{text}").unwrap();
+            } else if let Some(rest) = line.strip_prefix("pub struct ") {
+                of = rest.split([' ', '(', '<']).next().unwrap().to_owned();
+                comment.clear();
+            } else if let Some((name, kind)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) {
+                let known = (of.clone(), name.to_owned());
+                fields.insert(known, (kind.trim_end_matches(',').to_owned(), comment.trim().to_owned()));
+                comment.clear();
+            } else if !line.starts_with("#[") {
+                comment.clear();
+            }
+        }
+    }
+    fields
+}
+
+/// A link to another item of the source is of no use on the page.
+fn plain(comment: &str) -> String {
+    assert!(!comment.contains("[`"), "a comment of a setting has no links: {comment}");
+    comment.replace('|', "\\|")
+}
+
+fn section(page: &mut String, of: &str, name: &str, table: &toml::Table) {
+    let fields = fields();
+    writeln!(page, "\n| setting | default | variable | |\n|---|---|---|---|").unwrap();
+    for (key, default) in table {
+        let (_, comment) = fields.get(&(of.to_owned(), key.clone())).unwrap_or_else(|| panic!("{of}.{key} has no comment"));
+        assert!(!comment.is_empty(), "{of}.{key} has no comment");
+        let path = if name.is_empty() { key.clone() } else { format!("{name}_{key}") };
+        let variable = if default.is_table() { "-".to_owned() } else { format!("`OFFSHOOT_{}`", path.to_uppercase()) };
+        let default = if key == "home" { "where R was at the build".to_owned() } else { format!("`{default}`") };
+        writeln!(page, "| `{key}` | {default} | {variable} | {} |", plain(comment)).unwrap();
+    }
+}
+
+fn page() -> String {
+    let all = toml::Table::try_from(Config::default()).unwrap();
+    let types = fields();
+    let mut page = INTRODUCTION.to_owned();
+    let (sections, keys): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, value)| value.is_table());
+    writeln!(page, "\n## Before the first section").unwrap();
+    section(&mut page, "Config", "", &keys.into_iter().collect());
+    for (name, value) in sections {
+        let (of, comment) = &types[&("Config".to_owned(), name.clone())];
+        writeln!(page, "\n## [{name}]\n\n{}", plain(comment)).unwrap();
+        section(&mut page, of, &name, value.as_table().unwrap());
+    }
+    page
+}
+
+#[test]
+fn the_page_of_the_settings_is_up_to_date() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(file).unwrap();
+    assert!(written == page, "docs/configuration.md is out of date: UPDATE_DOCS=1 cargo test --test it configuration::");
+}

@@ -1,0 +1,9 @@
+//! What whoever operates a server looks at: certificates, proxies, logs, measurements, limits on clients.
+
+mod activation;
+mod clients;
+mod doctor;
+mod logs;
+mod measures;
+mod origin;
+mod tls;
