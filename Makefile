@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test setup setup-tests check fuzz bench test-newer-r clean
+.PHONY: serve test setup setup-tests check fuzz bench test-newer-r deb deb-check docker-check clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -36,6 +36,18 @@ fuzz: setup
 # The tests against R of Debian 13 and of Debian unstable, each in a root folder of its own. Needs root.
 test-newer-r: setup-tests
 	@./scripts/test-newer-r $(RELEASES)
+
+# The Debian package, into target/debian/.
+deb: setup
+	@./scripts/build-deb
+
+# Installs, runs, upgrades and removes it on a Debian 12 that debootstrap makes. Needs root.
+deb-check: setup
+	@./scripts/deb-check
+
+# Builds the Dockerfile without a Docker engine or a registry, and tries the image. Needs root.
+docker-check: setup
+	@./scripts/docker-check
 
 clean:
 	cargo clean
