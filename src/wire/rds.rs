@@ -1,25 +1,75 @@
 //! Values of our own in R's serialization (R Internals, section 1.8).
 
 /// A vector of strings.
-const VECTOR: i32 = 16;
+const STRINGS: i32 = 16;
 /// A string, marked as UTF-8.
 const STRING: i32 = 9 | 1 << 15;
+/// A list, and one that has attributes.
+const LIST: i32 = 19;
+const LIST_WITH_ATTRIBUTES: i32 = LIST | 1 << 9;
+/// An attribute, whose name comes before its value; a name; the end of the attributes.
+const ATTRIBUTE: i32 = 2 | 1 << 10;
+const SYMBOL: i32 = 1;
+const END: i32 = 254;
 
-/// A character vector, as the second version of the format has it.
+/// A value to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A character vector.
+    Strings(&'a [&'a str]),
+    /// A list without names.
+    List(&'a [Value<'a>]),
+    /// A list with names.
+    Named(&'a [(&'a str, Value<'a>)]),
+}
+
+/// A value, as the second version of the format has it.
 #[must_use]
-pub fn strings(values: &[&str]) -> Vec<u8> {
+pub fn serialize(value: Value) -> Vec<u8> {
     let mut bytes = b"X\n".to_vec();
-    let number = |bytes: &mut Vec<u8>, number: i32| bytes.extend(number.to_be_bytes());
     // The version, the R that writes (4.2.0), and the oldest that can read (2.3.0).
-    for head in [2, 0x0004_0200, 0x0002_0300, VECTOR, length(values.len())] {
-        number(&mut bytes, head);
+    for head in [2, 0x0004_0200, 0x0002_0300] {
+        push(&mut bytes, head);
     }
-    for value in values {
-        number(&mut bytes, STRING);
-        number(&mut bytes, length(value.len()));
-        bytes.extend(value.as_bytes());
-    }
+    write(&mut bytes, value);
     bytes
+}
+
+fn write(bytes: &mut Vec<u8>, value: Value) {
+    match value {
+        Value::Strings(values) => write_strings(bytes, values.iter().copied()),
+        Value::List(items) => {
+            push(bytes, LIST);
+            push(bytes, length(items.len()));
+            items.iter().for_each(|&item| write(bytes, item));
+        }
+        Value::Named(items) => {
+            push(bytes, LIST_WITH_ATTRIBUTES);
+            push(bytes, length(items.len()));
+            items.iter().for_each(|&(_, item)| write(bytes, item));
+            push(bytes, ATTRIBUTE);
+            push(bytes, SYMBOL);
+            write_string(bytes, "names");
+            write_strings(bytes, items.iter().map(|&(name, _)| name));
+            push(bytes, END);
+        }
+    }
+}
+
+fn write_strings<'a>(bytes: &mut Vec<u8>, values: impl ExactSizeIterator<Item = &'a str>) {
+    push(bytes, STRINGS);
+    push(bytes, length(values.len()));
+    values.for_each(|value| write_string(bytes, value));
+}
+
+fn write_string(bytes: &mut Vec<u8>, value: &str) {
+    push(bytes, STRING);
+    push(bytes, length(value.len()));
+    bytes.extend(value.as_bytes());
+}
+
+fn push(bytes: &mut Vec<u8>, number: i32) {
+    bytes.extend(number.to_be_bytes());
 }
 
 fn length(length: usize) -> i32 {
@@ -34,6 +84,15 @@ mod tests {
     fn the_format_is_that_of_serialize() {
         // serialize("é", NULL, version = 2), but for the version of R.
         let expected = b"X\n\0\0\0\x02\0\x04\x02\0\0\x02\x03\0\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x02\xc3\xa9";
-        assert_eq!(strings(&["é"]), expected);
+        assert_eq!(serialize(Value::Strings(&["é"])), expected);
+    }
+
+    #[test]
+    fn lists_have_their_names_as_an_attribute() {
+        // serialize(list(a = list("b")), NULL, version = 2), after the head, with strings marked as UTF-8.
+        let value = Value::Named(&[("a", Value::List(&[Value::Strings(&["b"])]))]);
+        let expected = b"\0\0\x02\x13\0\0\0\x01\0\0\0\x13\0\0\0\x01\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x01b\
+            \0\0\x04\x02\0\0\0\x01\0\0\x80\x09\0\0\0\x05names\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x01a\0\0\0\xfe";
+        assert_eq!(&serialize(value)[14..], expected);
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     session::{Session, commands::Command, usage::Usage},
+    wire::rds::{self, Value},
 };
 
 /// What this server is among others.
@@ -30,11 +31,22 @@ impl<'a> Info<'a> {
 }
 
 impl Info<'_> {
-    /// Id, type, cluster and server, then the tags.
+    /// The same as a list of R's, in R's serialization.
     #[must_use]
-    pub fn values(&self) -> Vec<&str> {
-        let fixed = [self.id.as_str(), self.r#type, self.cluster, self.server];
-        fixed.into_iter().chain(self.tags.iter().map(String::as_str)).collect()
+    pub fn serialized(&self) -> Vec<u8> {
+        let tags: Vec<[&str; 1]> = self.tags.iter().map(|tag| [tag.as_str()]).collect();
+        let tags: Vec<_> = tags.iter().map(|tag| Value::Strings(tag)).collect();
+        let (id, kind, cluster, server) = ([self.id.as_str()], [self.r#type], [self.cluster], [self.server]);
+        let mut items = vec![
+            ("id", Value::Strings(&id)),
+            ("type", Value::Strings(&kind)),
+            ("cluster", Value::Strings(&cluster)),
+            ("tags", Value::List(&tags)),
+        ];
+        if !self.server.is_empty() {
+            items.push(("server", Value::Strings(&server)));
+        }
+        rds::serialize(Value::Named(&items))
     }
 }
 

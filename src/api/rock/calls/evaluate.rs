@@ -86,14 +86,8 @@ pub async fn once(mut incoming: Incoming) -> Result<Response, Error> {
 
 /// Tells a new session what it is in, as the hidden object `.info`.
 pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<(), Error> {
-    const MAKE: &str = "local({
-        known <- .info
-        c(list(id = known[1L], type = known[2L], cluster = known[3L], tags = as.list(known[-(1:4)])),
-          if (nzchar(known[4L])) list(server = known[4L]))
-    })";
-    let values = rds::strings(&Info::of(&incoming.app).values());
-    operate(session, &Request::Unserialize { name: ".info".to_owned() }, values.into()).await?;
-    operate(session, &Request::Evaluate(Use::Assign(".info".to_owned())), MAKE.into()).await?;
+    let content = Info::of(&incoming.app).serialized();
+    operate(session, &Request::Unserialize { name: ".info".to_owned() }, content.into()).await?;
     Ok(())
 }
 
@@ -103,7 +97,7 @@ pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], fo
     let passing = incoming.app.open_for_run(&incoming.caller()?.name, None, None).await?;
     let session = &passing.session;
     let requests = [
-        (Request::Unserialize { name: ".arguments".to_owned() }, rds::strings(arguments).into()),
+        (Request::Unserialize { name: ".arguments".to_owned() }, rds::serialize(rds::Value::Strings(arguments)).into()),
         (Request::Evaluate(Use::Return(form.encoding())), code.into()),
     ];
     let mut answered = None;
