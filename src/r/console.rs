@@ -47,7 +47,7 @@ pub(super) fn set_error_recorded(recorded: bool) {
 }
 
 /// Keeps R's reports of errors from the console; returns what was in force.
-pub(super) fn silence_errors(silent: bool) -> bool {
+pub fn silence_errors(silent: bool) -> bool {
     SILENT.replace(silent)
 }
 

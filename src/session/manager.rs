@@ -134,7 +134,7 @@ impl Sessions {
     /// Why R did not start.
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
         let users = Users::configured(&config, folder)?;
-        let zygote = Zygote::start(r, users.clone()).await?;
+        let zygote = Zygote::start(r, users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
         let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users };
         let pool = Pool::new(nursery, limits(&config), config.pool);

@@ -9,7 +9,7 @@ use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -78,17 +78,18 @@ struct Waiting {
 }
 
 impl Zygote {
-    /// Starts R; returns when forks are welcome.
+    /// Starts R; returns when forks are welcome. R has its own temporary folder in `folder`.
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::R, users: Users) -> Result<Self, String> {
+    pub async fn start(config: config::R, users: Users, folder: &Path) -> Result<Self, String> {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
         let owner = Owner {
             config,
             users,
+            folder: folder.to_owned(),
             requests: requests.clone(),
             waiting: Arc::default(),
             pid: Arc::clone(&pid),
@@ -157,6 +158,7 @@ impl Zygote {
 struct Owner {
     config: config::R,
     users: Users,
+    folder: PathBuf,
     requests: Sender<Request>,
     waiting: Arc<Waiting>,
     pid: Arc<AtomicI32>,
@@ -218,6 +220,7 @@ impl Owner {
         command
             .env_clear()
             .envs(rhome::environment(&self.config)?)
+            .env("TMPDIR", &self.folder)
             .stdin(Stdio::from(theirs))
             // What R prints before there are sessions belongs to the server's log.
             .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?))

@@ -27,6 +27,29 @@ pub fn warm_graphics() -> Vec<String> {
     }
 }
 
+/// Does once what sessions do first. R takes a function out of its library when it is called for the first time, and
+/// compiles it the second time: what has been taken and compiled here, no session has to, in memory of its own.
+///
+/// # Errors
+/// R's message.
+pub fn warm_up() -> Result<(), String> {
+    const CODE: [&str; 2] = [
+        "invisible(capture.output(print(c(a = 1.5)), print('b'), print(TRUE))); warning('w'); message('m'); suppressWarnings(1)",
+        "stop('e')",
+    ];
+    let silent = r::console::silence_errors(true);
+    for _ in 0..3 {
+        r::scripts::call(c"begin_session")?;
+        for code in CODE {
+            let code = r::eval::parse(code).map_err(|error| error.message)?;
+            let _ = r::eval::run(&code, false);
+            let _ = r::conditions::take();
+        }
+    }
+    r::console::silence_errors(silent);
+    r::scripts::call(c"settle")
+}
+
 /// Does the work in a child, to see what it would do to this process.
 fn trial(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     let (mut reader, mut writer) = io::pipe().map_err(|error| error.to_string())?;

@@ -40,8 +40,9 @@ pub struct Started {
 
 /// Receives the first message; `None` when `control` is no control socket.
 pub fn start(control: &OwnedFd) -> Option<Started> {
-    let (bytes, descriptors) = receive(control).ok()?;
-    Some(Started { start: protocol::decode(&bytes)?, reserved: descriptors.into_iter().next() })
+    let mut bytes = vec![0; MESSAGE];
+    let (length, descriptors) = receive(control, &mut bytes).ok()?;
+    Some(Started { start: protocol::decode(&bytes[..length])?, reserved: descriptors.into_iter().next() })
 }
 
 /// Runs the zygote on `control`, until the supervisor is gone.
@@ -60,11 +61,15 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     }
     let mut warnings = packages::warm_graphics();
     warnings.extend(packages::preload(&start.preload));
-    r::scripts::call(c"settle").map_err(anyhow::Error::msg)?;
+    packages::warm_up().map_err(anyhow::Error::msg)?;
+    let temporary = r::init::temporary_folder();
+    // Sessions make folders of their own. A package may have put something into this one, for all to find.
+    let _ = std::fs::remove_dir(&temporary);
     report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
-    let mut zygote = Zygote { control, children, workers: HashMap::new() };
+    let mut zygote = Zygote { control, request: vec![0; MESSAGE], children, workers: HashMap::new() };
     let outcome = zygote.serve();
     zygote.end_workers();
+    let _ = std::fs::remove_dir_all(&temporary);
     drop(reserved);
     match outcome {
         // The supervisor is gone: that is how zygotes end.
@@ -75,6 +80,9 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
 
 struct Zygote {
     control: OwnedFd,
+    /// Where requests are read into. It is not cleared for each: pages that change here are no longer shared with
+    /// the workers there are.
+    request: Vec<u8>,
     /// Readable when a child has ended.
     children: OwnedFd,
     /// The workers, with their users where they have their own.
@@ -102,11 +110,11 @@ impl Zygote {
 
     /// Reads one request and forks; false when the supervisor is gone.
     fn take_request(&mut self) -> io::Result<bool> {
-        let (bytes, descriptors) = receive(&self.control)?;
-        if bytes.is_empty() {
+        let (length, descriptors) = receive(&self.control, &mut self.request)?;
+        if length == 0 {
             return Ok(false);
         }
-        let Some(spec) = protocol::decode::<Fork>(&bytes) else { return Ok(true) };
+        let Some(spec) = protocol::decode::<Fork>(&self.request[..length]) else { return Ok(true) };
         let request = spec.request;
         let reply = match <[OwnedFd; 2]>::try_from(descriptors)
             .map_err(|_| "descriptors are missing".to_owned())
@@ -176,21 +184,19 @@ impl Zygote {
     }
 }
 
-/// One message from the supervisor, with the descriptors that it brings; an empty one is the end.
-fn receive(control: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0; MESSAGE];
+/// One message from the supervisor: its length, 0 at the end, and the descriptors that it brings.
+fn receive(control: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received =
-        rustix::io::retry_on_intr(|| recvmsg(control, &mut [io::IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
-    bytes.truncate(received.bytes);
+        rustix::io::retry_on_intr(|| recvmsg(control, &mut [io::IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
             descriptors.extend(received);
         }
     }
-    Ok((bytes, descriptors))
+    Ok((received.bytes, descriptors))
 }
 
 fn report(control: impl AsFd, reply: &ZygoteReply) -> io::Result<()> {
