@@ -67,6 +67,11 @@ fn push_fixed(out: &mut Out, number: f64) {
     out.push(&text[..text.len() - zeros]);
 }
 
+/// From here on, numbers are written without an exponent.
+const FIXED: f64 = 1e-4;
+/// The powers of ten of numbers that are written so.
+const POWERS: [f64; 19] = [FIXED, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
+
 /// A decimal number without zeros at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Decimal {
@@ -80,9 +85,32 @@ struct Decimal {
 impl Decimal {
     /// A double, correctly rounded to 15 digits.
     fn significant(number: f64) -> Self {
+        if (FIXED..1e15).contains(&number.abs()) {
+            return Self::scaled(number);
+        }
         // Below the normal range a double has fewer digits than are asked for.
         let shortest = if number.is_normal() { Self::shortest(number).rounded() } else { None };
         shortest.unwrap_or_else(|| Self::exact(number, 15))
+    }
+
+    /// A double that has no exponent when it is written, correctly rounded to 15 digits: multiplied by the power of
+    /// ten that leaves so many before the point, exactly, and divided by the power of two that it has as a double.
+    fn scaled(number: f64) -> Self {
+        const MANTISSA: u64 = (1 << 52) - 1;
+        let bits = number.to_bits();
+        let size = number.abs();
+        // The power of ten of the first digit. No double lies between a power of ten and the double for it.
+        let first = POWERS.iter().take_while(|&&power| size >= power).count().cast_signed() as i32 - 5;
+        let scale = 10_u64.pow((14 - first).unsigned_abs());
+        // At most 53 bits and 60.
+        let product = u128::from((bits & MANTISSA) | (MANTISSA + 1)) * u128::from(scale);
+        // From 2^-14 to 2^49, the last bit of a double is worth from 2^-66 to 2^-3.
+        let shift = 1075 - ((bits >> 52) & 0x7ff);
+        let (mut digits, rest, half) = ((product >> shift) as u64, product & ((1 << shift) - 1), 1_u128 << (shift - 1));
+        if rest > half || (rest == half && digits % 2 == 1) {
+            digits += 1;
+        }
+        Self { negative: number.is_sign_negative(), digits, exponent: first - 14 }.without_zeros()
     }
 
     /// A double, correctly rounded to so many digits, up to 17.
@@ -284,6 +312,16 @@ mod tests {
     }
 
     #[test]
+    fn digits_around_powers_of_ten_are_exact() {
+        for power in -6..17 {
+            let power: f64 = format!("1e{power}").parse().unwrap();
+            for number in [power, power.next_down(), power.next_up(), power * 0.999_999_999_999_999_9, -power] {
+                assert_eq!(Decimal::significant(number), Decimal::exact(number, 15), "{number:e}");
+            }
+        }
+    }
+
+    #[test]
     fn digits_in_the_middle_go_where_the_double_lies() {
         // 16 digits that end in 5: on either side of what they say, or exactly it.
         for number in [0.100_000_000_000_000_5, 1.000_000_000_000_005, 2.5e-5, 1_000_000_000_000_000.5, 4_503_599_627_370_497.5] {
@@ -298,6 +336,13 @@ mod tests {
         fn fifteen_digits_are_exact(bits in any::<u64>()) {
             let number = f64::from_bits(bits);
             prop_assume!(number.is_finite());
+            prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
+        }
+
+        #[test]
+        fn fifteen_digits_of_numbers_without_exponent_are_exact(number in 0.00009_f64..1.1, power in 0..16, down in any::<bool>()) {
+            let number = number * 10_f64.powi(power);
+            let number = if down { number.next_down() } else { number.next_up() };
             prop_assert_eq!(Decimal::significant(number), Decimal::exact(number, 15));
         }
 
