@@ -29,7 +29,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
-use super::{Rules, origin, tls::Certificate};
+use super::{Rules, origin, tls::Certificate, wakes::PolledAgain};
 
 /// Between two looks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -99,15 +99,16 @@ impl Connections {
                 answered
             }
         });
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let connection = pin!(self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let mut connection = PolledAgain::new(connection);
         let mut stopping = false;
         let mut wake = deadline;
         loop {
             tokio::select! {
-                _ = connection.as_mut() => return,
+                _ = &mut connection => return,
                 () = self.stopping.cancelled(), if !stopping => {
                     stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                    connection.inner().as_mut().graceful_shutdown();
                 }
                 () = sleep_until(wake), if !stopping => {
                     wake = match activity.idle_since() {
@@ -118,7 +119,7 @@ impl Connections {
                         Idle::For(_) => {
                             // Answers that are still being read end as they should.
                             stopping = true;
-                            connection.as_mut().graceful_shutdown();
+                            connection.inner().as_mut().graceful_shutdown();
                             continue;
                         }
                     };

@@ -8,6 +8,7 @@ pub mod layers;
 mod origin;
 mod self_signed;
 pub mod tls;
+mod wakes;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,0 +1,133 @@
+//! A future that is polled again at once when it was woken while it was polled.
+//!
+//! Reading the body of a request wakes the task that the connection is, which is the one that is reading. The
+//! runtime takes that for somebody who yields: it puts the task at the end of its queue, and wakes another thread
+//! to have it stolen. Two processors change hands for every request that has a body, for nothing.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// How often, before it is the runtime's turn.
+const TURNS: usize = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PolledAgain<F> {
+    future: F,
+    state: Arc<State>,
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    polling: AtomicBool,
+    woken: AtomicBool,
+    outer: AtomicWaker,
+}
+
+impl Wake for State {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        // Whoever polls looks whether it was woken after it has said that it polls no more: one of the two sees
+        // the other.
+        if !self.polling.load(Ordering::SeqCst) {
+            self.outer.wake();
+        }
+    }
+}
+
+impl<F> PolledAgain<F> {
+    pub(super) fn new(future: F) -> Self {
+        let state = Arc::new(State::default());
+        Self { future, waker: Arc::clone(&state).into(), state }
+    }
+
+    /// The future itself.
+    pub(super) fn inner(&mut self) -> &mut F {
+        &mut self.future
+    }
+}
+
+impl<F: Future + Unpin> Future for PolledAgain<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        this.state.outer.register(context.waker());
+        for _ in 0..TURNS {
+            this.state.polling.store(true, Ordering::SeqCst);
+            this.state.woken.store(false, Ordering::SeqCst);
+            let polled = Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker));
+            this.state.polling.store(false, Ordering::SeqCst);
+            if polled.is_ready() || !this.state.woken.load(Ordering::SeqCst) {
+                return polled;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Counter(std::sync::atomic::AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_future_that_wakes_itself_is_polled_again_without_the_runtime() {
+        let counter = Arc::new(Counter::default());
+        let waker = Arc::clone(&counter).into();
+        let mut context = Context::from_waker(&waker);
+        let (mut turns, mut inner) = (0, None);
+        let mut future = PolledAgain::new(Box::pin(poll_fn(|context| {
+            turns += 1;
+            inner = Some(context.waker().clone());
+            if turns < 4 {
+                context.waker().wake_by_ref();
+            }
+            if turns == 5 { Poll::Ready(turns) } else { Poll::Pending }
+        })));
+        assert!(Pin::new(&mut future).poll(&mut context).is_pending());
+        assert_eq!(counter.0.load(Ordering::SeqCst), 0);
+        // From elsewhere, it wakes whoever waits.
+        future.waker.wake_by_ref();
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        assert_eq!(Pin::new(&mut future).poll(&mut context), Poll::Ready(5));
+    }
+
+    #[test]
+    fn one_that_never_stops_waking_itself_lets_others_run() {
+        let counter = Arc::new(Counter::default());
+        let waker = Arc::clone(&counter).into();
+        let mut future = PolledAgain::new(poll_fn::<(), _>(|context| {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+    }
+}
