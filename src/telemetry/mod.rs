@@ -12,7 +12,7 @@ mod statements;
 use std::{io::IsTerminal, sync::Arc};
 
 use anyhow::Context;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 use crate::config::{Format, Log};
 pub use recent::Recent;
@@ -48,7 +48,9 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     let audit_lines = audit.clone().map(|file| fmt::layer().json().with_writer(file).with_filter(audit::filter()));
     let recent = Recent::default();
     let kept = recent.clone();
+    // Who asks for them wants to know how R is, and not what others have asked for.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
+    let keep = keep.with_filter(filter_fn(|metadata| metadata.target() != requests::TARGET));
     let lines = lines.and_then(keep).with_filter(filter);
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;
     let telemetry = Telemetry { filter: handle, audit, configured: config.level.clone(), in_force: config.level.clone() };

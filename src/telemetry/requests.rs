@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::audit;
 
 /// The target of the lines.
-const TARGET: &str = "offshoot::requests";
+pub(super) const TARGET: &str = "offshoot::requests";
 /// The target of the span that all lines of a request have in common.
 pub(super) const SPAN: &str = "offshoot::request";
 /// Names the request in the answer, for whoever reports a problem.
