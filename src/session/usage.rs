@@ -5,22 +5,34 @@ use std::fs;
 /// What the process of a session uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
-    /// Memory, in bytes; a page shared with others counts as its part.
+    /// Memory in bytes that it has beyond what it was forked with.
     pub memory: u64,
     /// Processor time, in seconds, that of its children included when they have ended.
     pub cpu_seconds: f64,
 }
 
 impl Usage {
-    /// What the process of that number uses now; `None` when it has ended. Takes the kernel up to a
-    /// millisecond.
+    /// What the process of that number uses now, which was forked from `zygote`; `None` when it has ended.
+    ///
+    /// The kernel has these numbers at hand, whatever the size of the process. What it would have to count, page by
+    /// page, is who shares them: `smaps_rollup` takes milliseconds.
     #[must_use]
-    pub fn of(pid: i32) -> Option<Self> {
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-        let memory = kibibytes(&rollup, "Pss:")? << 10;
+    pub fn of(pid: i32, zygote: i32) -> Option<Self> {
+        let memory = own_memory(pid)?.saturating_sub(own_memory(zygote).unwrap_or(0));
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         Some(Self { memory, cpu_seconds: cpu_seconds(&stat)? })
     }
+}
+
+/// Memory of a process that is not that of files, in bytes. A fork begins with that of its parent.
+fn own_memory(pid: i32) -> Option<u64> {
+    pages_of_its_own(&fs::read_to_string(format!("/proc/{pid}/statm")).ok()?).map(|pages| pages * rustix::param::page_size() as u64)
+}
+
+/// The second field, without the third.
+fn pages_of_its_own(statm: &str) -> Option<u64> {
+    let mut fields = statm.split_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
+    fields.next()??.checked_sub(fields.next()??)
 }
 
 /// The memory that programs can still have, in bytes.
@@ -29,7 +41,7 @@ pub fn available_memory() -> Option<u64> {
     Some(kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? << 10)
 }
 
-/// The number in a line such as `Pss:   712 kB`.
+/// The number in a line such as `MemAvailable:   712 kB`.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
@@ -50,9 +62,10 @@ mod tests {
 
     #[test]
     fn this_process_uses_something() {
-        let usage = Usage::of(std::process::id().cast_signed()).unwrap();
+        let own = std::process::id().cast_signed();
+        let usage = Usage::of(own, i32::MAX).unwrap();
         assert!(usage.memory > 100_000 && usage.cpu_seconds >= 0.0);
-        assert_eq!(Usage::of(i32::MAX), None);
+        assert_eq!(Usage::of(i32::MAX, own), None);
         assert!(available_memory().unwrap() > 0);
     }
 
@@ -61,6 +74,7 @@ mod tests {
         let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0 1 0";
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         assert_eq!(cpu_seconds(stat), Some(127.0 / ticks));
-        assert_eq!(kibibytes("Rss:  9 kB\nPss:     712 kB\n", "Pss:"), Some(712));
+        assert_eq!(pages_of_its_own("9000 700 90 1 0 800 0"), Some(610));
+        assert_eq!(kibibytes("MemTotal:  900 kB\nMemAvailable:     712 kB\n", "MemAvailable:"), Some(712));
     }
 }

@@ -200,7 +200,7 @@ async fn call(call: Call, incoming: Incoming) -> Result<Response, Error> {
         Call::Sessions => sessions::list(&incoming).await,
         Call::SessionOpen => sessions::open(&incoming).await,
         Call::SessionsClose => sessions::close_all(&incoming),
-        Call::Session => sessions::show(&incoming).await,
+        Call::Session => sessions::show(&incoming),
         Call::SessionClose => sessions::close(&incoming),
         Call::Assign => evaluate::assign(incoming).await,
         Call::Evaluate => evaluate::evaluate(incoming).await,

@@ -1,7 +1,5 @@
 //! `/r/sessions` and `/r/session/{id}` (contract, section 7).
 
-use std::sync::Arc;
-
 use axum::{http::StatusCode, response::Response};
 
 use super::evaluate;
@@ -20,7 +18,10 @@ pub async fn list(incoming: &Incoming) -> Result<Response, Error> {
     let mut sessions = incoming.app.sessions.list();
     sessions.retain(|session| caller.may_see(&session.owner) && subject.is_none_or(|subject| session.owner == subject));
     sessions.sort_by_key(|session| session.created);
-    let used = usage(sessions.iter().map(|session| session.pid).collect()).await;
+    let (zygote, processes) = (incoming.app.sessions.zygote_pid(), sessions.iter().map(|session| session.pid).collect::<Vec<_>>());
+    // Of one process this takes no time; of thousands it would hold others up.
+    let used = tokio::task::spawn_blocking(move || processes.into_iter().map(|pid| Usage::of(pid, zygote)).collect::<Vec<_>>());
+    let used = used.await.unwrap_or_else(|_| vec![None; sessions.len()]);
     let views: Vec<_> = sessions.iter().zip(used).map(|(session, usage)| SessionView::of(session, usage)).collect();
     Ok(answer::json(StatusCode::OK, &views))
 }
@@ -34,12 +35,12 @@ pub async fn open(incoming: &Incoming) -> Result<Response, Error> {
         return Err(Error::no_r(error.message()));
     }
     let location = format!("{}/r/session/{}", address(&incoming.headers), session.id);
-    Ok(answer::located(view(StatusCode::CREATED, &session).await, &location))
+    Ok(answer::located(view(incoming, StatusCode::CREATED, &session), &location))
 }
 
 /// `GET /r/session/{id}`
-pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
-    Ok(view(StatusCode::OK, &incoming.seen_session()?).await)
+pub fn show(incoming: &Incoming) -> Result<Response, Error> {
+    Ok(view(incoming, StatusCode::OK, &*incoming.seen_session()?))
 }
 
 /// `DELETE /r/session/{id}`: what runs is interrupted, and killed if it does not stop.
@@ -57,13 +58,7 @@ pub fn close_all(incoming: &Incoming) -> Result<Response, Error> {
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-async fn view(status: StatusCode, session: &Arc<Session>) -> Response {
-    let used = usage(vec![session.pid]).await;
-    answer::json(status, &SessionView::of(session, used.into_iter().next().flatten()))
-}
-
-async fn usage(processes: Vec<i32>) -> Vec<Option<Usage>> {
-    let count = processes.len();
-    let asked = tokio::task::spawn_blocking(move || processes.into_iter().map(Usage::of).collect());
-    asked.await.unwrap_or_else(|_| vec![None; count])
+fn view(incoming: &Incoming, status: StatusCode, session: &Session) -> Response {
+    let usage = Usage::of(session.pid, incoming.app.sessions.zygote_pid());
+    answer::json(status, &SessionView::of(session, usage))
 }
