@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test setup setup-tests check fuzz bench test-newer-r deb deb-check docker-check clean
+.PHONY: serve test setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -19,15 +19,30 @@ setup:
 setup-tests:
 	@./scripts/setup tests
 
+# The same, and what Offshoot is measured beside.
+setup-bench:
+	@./scripts/setup bench
+
 # What the tests do not see: form, lints, documentation.
 check: setup
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 
-# What a session costs.
-bench: setup
-	cargo bench --locked --bench core
+# Offshoot beside Rserve, plumber, Rscript and R over pipes, a quarter of an hour at the most, on a machine that
+# does nothing else: writes benches/report/ and a section of the README.
+bench: setup-bench
+	cargo bench --locked --bench compare
+
+# Less of the same, in three minutes at the most: writes benches/report/quick/.
+bench-quick: setup-bench
+	cargo bench --locked --bench compare -- --quick
+
+# Offshoot alone: start, interrupts, projects; and encoders, decoders, frames and forks, each beside what it cannot
+# go below.
+bench-core: setup
+	cargo bench --locked --bench core --bench micro
+
 
 # Five minutes for each fuzz target; SECONDS=60 for less.
 fuzz: setup

@@ -1,0 +1,166 @@
+//! The back ends: one file each says how it is started, and how it does the works.
+//!
+//! A work that a back end has no way to do is refused with [`Unsupported`], and appears in the report with that reason.
+
+mod hello;
+mod offshoot;
+mod plumber;
+mod revodeployr;
+mod rock;
+mod rscript;
+mod rserve;
+mod subprocess;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use self::offshoot::{Api, Offshoot};
+use super::data::{Form, Object, Sent};
+
+/// Which back end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The product, through OBiBa Rock's API.
+    OffshootRock,
+    /// The product, through its `RevoDeployR` API.
+    OffshootRevoDeployR,
+    /// `Rscript -e`, once for each request.
+    Rscript,
+    /// `R --no-echo` over pipes, one for each session.
+    Subprocess,
+    /// Rserve, over its binary protocol.
+    Rserve,
+    /// plumber, over HTTP.
+    Plumber,
+    /// No R at all: what HTTP itself costs.
+    Hello,
+}
+
+impl Kind {
+    /// All of them, the baseline first.
+    pub const ALL: [Self; 7] =
+        [Self::OffshootRock, Self::OffshootRevoDeployR, Self::Rscript, Self::Subprocess, Self::Rserve, Self::Plumber, Self::Hello];
+
+    /// What it is called in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OffshootRock => "Offshoot (Rock)",
+            Self::OffshootRevoDeployR => "Offshoot (RevoDeployR)",
+            Self::Rscript => "Rscript per request",
+            Self::Subprocess => "R over pipes",
+            Self::Rserve => "Rserve",
+            Self::Plumber => "plumber",
+            Self::Hello => "axum without R",
+        }
+    }
+
+    /// Starts it, ready to answer.
+    pub fn start(self, folder: &Path, settings: Settings) -> Result<Box<dyn Backend>> {
+        let folder = tempfile::Builder::new().prefix("peer-").tempdir_in(folder)?.keep();
+        // Sessions of Offshoot have users of their own.
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+        Ok(match self {
+            Self::OffshootRock => Box::new(Offshoot::start(&folder, Api::Rock, settings)?),
+            Self::OffshootRevoDeployR => Box::new(Offshoot::start(&folder, Api::RevoDeployR, settings)?),
+            Self::Rscript => Box::new(rscript::Rscript::new(folder)),
+            Self::Subprocess => Box::new(subprocess::Subprocess::new(folder)),
+            Self::Rserve => Box::new(rserve::Rserve::start(&folder, settings)?),
+            Self::Plumber => Box::new(plumber::Plumber::start(&folder)?),
+            Self::Hello => Box::new(hello::Hello::start()?),
+        })
+    }
+}
+
+/// How a back end is started; everything else is as it comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Whether sessions are prepared before they are asked for, where that can be chosen.
+    pub pool: bool,
+    /// Data that is in memory before the first session, in MiB, where that can be.
+    pub preload_mib: usize,
+}
+
+impl Settings {
+    pub const USUAL: Self = Self { pool: true, preload_mib: 0 };
+}
+
+/// A back end that is running; it ends with this value.
+pub trait Backend: Sync {
+    /// Opens a session, or what comes nearest.
+    fn open(&self) -> Result<Box<dyn Session>>;
+
+    /// The processes of its sessions, those kept ready included.
+    fn sessions(&self) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
+/// A session, which is closed with this value.
+pub trait Session: Send {
+    /// Has `1+1` evaluated, or the script that does it run, and looks at the answer.
+    fn answer(&mut self) -> Result<()>;
+
+    /// Evaluates code for its effects, on one line.
+    fn run(&mut self, _code: &str) -> Result<()> {
+        refuse("has no sessions")
+    }
+
+    /// Keeps a core busy for some time.
+    fn compute(&mut self) -> Result<()> {
+        self.run(COMPUTE)
+    }
+
+    /// Has an object that [`Session::run`] has made, or makes it where nothing stays.
+    fn fetch(&mut self, object: &Object, form: Form) -> Result<Vec<u8>>;
+
+    /// Has R serialize an object into its own memory: what sending it as RDS cannot go below.
+    fn serialize(&mut self, _object: &Object) -> Result<()> {
+        refuse("is not R by itself")
+    }
+
+    /// Brings data into R.
+    fn send(&mut self, _sent: &Sent, _form: Form) -> Result<()> {
+        refuse("has no way to take data")
+    }
+
+    /// A plot of some points, as PNG.
+    fn plot(&mut self) -> Result<Vec<u8>>;
+
+    /// Fits a linear model to the data frame `model`, which has been made with [`MODEL_DATA`], and has the
+    /// coefficients of its summary, as JSON.
+    fn model(&mut self) -> Result<Vec<u8>>;
+
+    /// Has a script that the administrator has put there run by its name, without a session, and looks at the answer.
+    fn script(&mut self) -> Result<()> {
+        refuse("has no scripts")
+    }
+
+    /// Puts a file into the session's folder.
+    fn upload(&mut self, _bytes: &[u8]) -> Result<()> {
+        refuse("the client's files are its own")
+    }
+
+    /// Has the file back that was uploaded last.
+    fn download(&mut self) -> Result<Vec<u8>> {
+        refuse("the client's files are its own")
+    }
+}
+
+/// What a back end has no way to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsupported(&'static str);
+
+fn refuse<T>(why: &'static str) -> Result<T> {
+    Err(Unsupported(why).into())
+}
+
+/// R code that makes the data of [`Session::model`]: 10,000 rows of a response and nine predictors.
+pub const MODEL_DATA: &str = "set.seed(1); model <- as.data.frame(matrix(rnorm(1e5), ncol = 10)); names(model)[1] <- 'y'";
+/// The coefficients of the model's summary, a matrix of 10 x 4.
+const MODEL: &str = "summary(lm(y ~ ., model))[['coefficients']]";
+/// What [`Session::compute`] does, for a fifth of a second.
+const COMPUTE: &str = "until <- proc.time()[[3]] + 0.2; while (proc.time()[[3]] < until) sqrt(1)";
+/// The plot of [`Session::plot`].
+const PLOT: &str = "plot(sin(1:100), type = 'b', main = 'A plot')";

@@ -1,0 +1,152 @@
+//! Offshoot: the built program, with a login, limits and a user id for each session (as root), as it comes.
+//!
+//! Settings differ from the defaults in the number of sessions, and in how long an idle connection is kept.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    Backend, Session, Settings,
+    revodeployr::{self, RevoDeployR},
+    rock::Rock,
+};
+use crate::{
+    http::Client,
+    processes::{Process, children},
+};
+
+const NAME: &str = "admin";
+const PASSWORD: &str = "secret";
+/// Both, as RFC 7617 has them.
+const BASIC: &str = "Authorization: Basic YWRtaW46c2VjcmV0\r\n";
+const SCRIPT: &str = "answer <- 1+1";
+
+pub(super) struct Offshoot {
+    server: Process,
+    address: String,
+    api: Api,
+    /// Who asks, as a header line.
+    credentials: String,
+}
+
+/// Through which of its APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    RevoDeployR,
+    Rock,
+}
+
+impl Offshoot {
+    pub(super) fn start(folder: &Path, api: Api, settings: Settings) -> Result<Self> {
+        let data = folder.join("data");
+        let config = folder.join("offshoot.toml");
+        std::fs::write(&config, configuration(folder, settings)?)?;
+        // The first start makes the store, and accounts.
+        drop(serve(&config, &data)?);
+        put_script(folder, &data)?;
+        let (server, address) = serve(&config, &data)?;
+        let credentials = match api {
+            Api::RevoDeployR => revodeployr::login(&address, NAME, PASSWORD)?,
+            Api::Rock => BASIC.to_owned(),
+        };
+        Ok(Self { server, address, api, credentials })
+    }
+}
+
+/// Starts the server: its process, and the address on which it listens.
+fn serve(config: &Path, data: &Path) -> Result<(Process, String)> {
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).arg("--data").arg(data);
+    command.env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped());
+    let mut server = Process::start(&mut command)?;
+    let mut line = String::new();
+    BufReader::new(server.child.stdout.take().context("no standard output")?).read_line(&mut line)?;
+    let address = line.trim().strip_prefix("listening on http://").context("Offshoot does not start")?.to_owned();
+    Ok((server, address))
+}
+
+/// The program, with nothing of this process's settings.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OFFSHOOT_")) {
+        command.env_remove(name);
+    }
+    command.env("OFFSHOOT_LOG_LEVEL", "warn");
+    command
+}
+
+fn configuration(folder: &Path, settings: Settings) -> Result<String> {
+    let mut text = "http.head_seconds = 3600\n[sessions]\nmax = 4000\nmax_per_user = 4000\n".to_owned();
+    if !settings.pool {
+        text.push_str("pool = 0\n");
+    }
+    if settings.preload_mib > 0 {
+        let library = install_package_of(folder, settings.preload_mib)?;
+        text.push_str(&format!("memory_mib = 0\n[r]\npreload = ['benchdata']\nlibraries = ['{}']\n", library.display()));
+    }
+    Ok(text)
+}
+
+/// Installs an R package that makes so much data when it is loaded.
+fn install_package_of(folder: &Path, mib: usize) -> Result<std::path::PathBuf> {
+    let (source, library) = (folder.join("benchdata"), folder.join("library"));
+    std::fs::create_dir_all(source.join("R"))?;
+    std::fs::create_dir_all(&library)?;
+    std::fs::write(source.join("DESCRIPTION"), "Package: benchdata\nVersion: 1.0\nTitle: Data\nDescription: Data.\nLicense: MIT\n")?;
+    std::fs::write(source.join("NAMESPACE"), "")?;
+    let code = format!(".onLoad <- function(...) assign('data', rep(1, {}), topenv())\n", mib << 17);
+    std::fs::write(source.join("R/data.R"), code)?;
+    let output =
+        Command::new("R").args(["CMD", "INSTALL", "--no-docs", "--no-test-load", "--library"]).arg(&library).arg(&source).output()?;
+    ensure!(output.status.success(), "R CMD INSTALL: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(library)
+}
+
+/// Puts the script of [`Session::script`] into the store.
+fn put_script(folder: &Path, data: &Path) -> Result<()> {
+    let file = folder.join("answer.R");
+    std::fs::write(&file, SCRIPT)?;
+    let mut command = program();
+    command.args(["script", "put", "answer"]).arg(&file).args(["--access", "authenticated", "--data"]).arg(data);
+    let output = command.env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD).output()?;
+    ensure!(output.status.success(), "offshoot script put: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+impl Backend for Offshoot {
+    fn open(&self) -> Result<Box<dyn Session>> {
+        let mut client = Client::connect(&self.address)?;
+        client.headers.clone_from(&self.credentials);
+        Ok(match self.api {
+            Api::RevoDeployR => Box::new(RevoDeployR::open(client)?),
+            Api::Rock => Box::new(Rock::open(client)?),
+        })
+    }
+
+    fn sessions(&self) -> Vec<u32> {
+        let zygotes = children(self.server.id());
+        zygotes.into_iter().flat_map(children).collect()
+    }
+}
+
+/// What is sent with [`multipart`]'s bodies.
+pub(super) const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=the-edge-of-a-part\r\n";
+
+/// A form with these fields and a file.
+pub(super) fn multipart(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+    const EDGE: &str = "--the-edge-of-a-part";
+    let mut body = Vec::with_capacity(file.len() + 1024);
+    for (name, value) in fields {
+        body.extend_from_slice(format!("{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
+    }
+    let head = "Content-Disposition: form-data; name=\"file\"; filename=\"file.bin\"\r\nContent-Type: application/octet-stream";
+    body.extend_from_slice(format!("{EDGE}\r\n{head}\r\n\r\n").as_bytes());
+    body.extend_from_slice(file);
+    body.extend_from_slice(format!("\r\n{EDGE}--\r\n").as_bytes());
+    body
+}

@@ -1,0 +1,92 @@
+//! plumber: one R that answers HTTP, one request after another. There are no sessions: all requests share one R.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Result, ensure};
+
+use super::{Backend, Session};
+use crate::{
+    data::{Form, Object, Sent},
+    http::Client,
+    processes::{Process, free_port, wait_until},
+};
+
+const ROUTES: &str = include_str!("plumber.R");
+const BYTES: &str = "Content-Type: application/octet-stream\r\n";
+
+pub(super) struct Plumber {
+    address: String,
+    /// Ends with this value.
+    _server: Process,
+}
+
+impl Plumber {
+    pub(super) fn start(folder: &Path) -> Result<Self> {
+        let port = free_port()?;
+        std::fs::write(folder.join("plumber.R"), ROUTES)?;
+        let code = format!("plumber::pr_run(plumber::pr('plumber.R'), host = '127.0.0.1', port = {port}, docs = FALSE, quiet = TRUE)");
+        let mut command = Command::new("R");
+        command.args(["--no-echo", "--no-save", "--no-restore", "-e", &code]).current_dir(folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut server = Process::start(&mut command)?;
+        let address = format!("127.0.0.1:{port}");
+        wait_until(&mut server, "plumber", || Client::connect(&address).is_ok_and(|mut client| client.get("/answer").is_ok()))?;
+        Ok(Self { address, _server: server })
+    }
+}
+
+impl Backend for Plumber {
+    fn open(&self) -> Result<Box<dyn Session>> {
+        Ok(Box::new(Shared(Client::connect(&self.address)?)))
+    }
+}
+
+struct Shared(Client);
+
+impl Session for Shared {
+    fn answer(&mut self) -> Result<()> {
+        let answer = self.0.get("/answer")?;
+        ensure!(answer == b"[2]", "not the answer: {}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+
+    fn run(&mut self, code: &str) -> Result<()> {
+        self.0.post("/run", BYTES, code.as_bytes()).map(drop)
+    }
+
+    fn fetch(&mut self, object: &Object, form: Form) -> Result<Vec<u8>> {
+        let route = if form == Form::Json { "json" } else { "rds" };
+        self.0.get(&format!("/{route}?name={}", object.name))
+    }
+
+    fn send(&mut self, sent: &Sent, form: Form) -> Result<()> {
+        match form {
+            Form::Json => self.0.post("/json", BYTES, &sent.json),
+            Form::Binary => self.0.post("/rds", BYTES, &sent.rds),
+        }
+        .map(drop)
+    }
+
+    fn plot(&mut self) -> Result<Vec<u8>> {
+        self.0.get("/plot")
+    }
+
+    fn model(&mut self) -> Result<Vec<u8>> {
+        self.0.get("/model")
+    }
+
+    fn script(&mut self) -> Result<()> {
+        self.answer()
+    }
+
+    fn upload(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.post("/file", BYTES, bytes).map(drop)
+    }
+
+    fn download(&mut self) -> Result<Vec<u8>> {
+        self.0.get("/file")
+    }
+}

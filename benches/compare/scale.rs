@@ -1,0 +1,88 @@
+//! How much is measured: all of it, or less in a quick run.
+
+use std::time::{Duration, Instant};
+
+/// Sizes, rounds and times.
+#[derive(Debug)]
+pub struct Scale {
+    /// Rounds of each work.
+    pub rounds: usize,
+    /// Rounds of the works that count sessions.
+    pub growth_rounds: usize,
+    /// For how long an operation is repeated in one round.
+    pub budget: Duration,
+    /// For how long throughput is measured in one round.
+    pub window: Duration,
+    /// Connections at which throughput is measured.
+    pub connections: &'static [usize],
+    /// Length of vectors.
+    pub elements: usize,
+    /// Rows of data frames.
+    pub rows: usize,
+    /// Size of files, in bytes.
+    pub file: usize,
+    /// Lengths of results, for the curve.
+    pub lengths: &'static [usize],
+    /// Live sessions at which they are looked at.
+    pub sessions: &'static [usize],
+    /// Preloaded data, in MiB.
+    pub preload_mib: &'static [usize],
+    /// Only works with this in their names.
+    only: Option<String>,
+    begin: Instant,
+}
+
+impl Scale {
+    /// Everything: a quarter of an hour at the most.
+    pub fn full(only: Option<String>) -> Self {
+        Self {
+            rounds: 5,
+            growth_rounds: 2,
+            budget: Duration::from_millis(300),
+            window: Duration::from_secs(2),
+            connections: &[1, 8, 64],
+            elements: 1_000_000,
+            rows: 100_000,
+            file: 100_000_000,
+            lengths: &[10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000],
+            sessions: &[1, 10, 100, 101, 500, 1001, 2000],
+            preload_mib: &[0, 250, 500, 1000, 2000],
+            only,
+            begin: Instant::now(),
+        }
+    }
+
+    /// The same works on less, three minutes at the most.
+    pub fn quick(only: Option<String>) -> Self {
+        Self {
+            rounds: 2,
+            growth_rounds: 1,
+            budget: Duration::from_millis(100),
+            window: Duration::from_millis(500),
+            connections: &[1, 8],
+            elements: 100_000,
+            rows: 10_000,
+            file: 10_000_000,
+            lengths: &[10, 1_000, 100_000],
+            sessions: &[1, 10, 50, 101],
+            preload_mib: &[0, 250],
+            ..Self::full(only)
+        }
+    }
+
+    /// Whether a work is to be measured.
+    pub fn wants(&self, work: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| work.contains(only.as_str()))
+    }
+
+    /// Whether all works are to be measured.
+    pub fn is_whole(&self) -> bool {
+        self.only.is_none()
+    }
+
+    /// Tells whoever waits what is being measured.
+    #[expect(clippy::print_stderr, reason = "progress")]
+    pub fn say(&self, what: &str) {
+        eprintln!("{:>4} s  {what}", self.begin.elapsed().as_secs());
+    }
+}

@@ -1,0 +1,365 @@
+//! The works, and how they are measured: in rounds, in each of which every back end has its turn.
+
+use std::{
+    path::Path,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    backends::{Backend, Kind, MODEL_DATA, Session, Settings, Unsupported},
+    data::{Form, Object, Sent},
+    report::{Curve, Report, Shown, Unit, grouped, median, percentile},
+    scale::Scale,
+};
+
+/// A back end with a session that lives as long as the suite.
+pub struct Contestant {
+    pub kind: Kind,
+    pub session: Box<dyn Session>,
+    pub backend: Box<dyn Backend>,
+}
+
+/// All back ends, side by side, and what has been measured.
+pub struct Suite<'s> {
+    pub scale: &'s Scale,
+    pub folder: &'s Path,
+    pub report: &'s mut Report,
+    contestants: Vec<Contestant>,
+}
+
+/// What one figure is about.
+pub type Figure<'n> = (Shown, &'n str, Unit);
+
+impl<'s> Suite<'s> {
+    /// Starts all back ends, and opens a session of each.
+    pub fn start(scale: &'s Scale, folder: &'s Path, report: &'s mut Report) -> Result<Self> {
+        let mut contestants = Vec::new();
+        for kind in Kind::ALL {
+            let backend = kind.start(folder, Settings::USUAL)?;
+            let session = backend.open().with_context(|| kind.name())?;
+            contestants.push(Contestant { kind, session, backend });
+        }
+        Ok(Self { scale, folder, report, contestants })
+    }
+
+    /// Measures everything for which back ends share the machine idle.
+    pub fn run(&mut self) -> Result<()> {
+        self.small_answers();
+        let objects = [Object::doubles(self.scale.elements), Object::strings(self.scale.elements), Object::frame(self.scale.rows)];
+        for object in &objects {
+            self.fetch(object);
+        }
+        self.large();
+        let (elements, rows) = (self.scale.elements, self.scale.rows);
+        let serialize = |as_frame: &str, json: &[u8]| serialize(self.folder, as_frame, json);
+        let sent = [Sent::doubles(elements, &serialize)?, Sent::strings(elements, &serialize)?, Sent::frame(rows, &serialize)?];
+        for sent in &sent {
+            self.send(sent);
+        }
+        self.plot_and_model();
+        self.files();
+        self.busy();
+        self.result_size();
+        self.throughput();
+        Ok(())
+    }
+
+    fn small_answers(&mut self) {
+        let nothing = |_: &mut Contestant| Ok(());
+        self.time(Shown::Summary, "open a session, to the first answer", nothing, |contestant| contestant.backend.open()?.answer());
+        self.time(Shown::Summary, "`1+1` on a live session", nothing, |contestant| contestant.session.answer());
+        self.time(Shown::Summary, "run a script without a session", nothing, |contestant| contestant.session.script());
+    }
+
+    fn throughput(&mut self) {
+        let window = self.scale.window;
+        for &connections in self.scale.connections {
+            let noun = if connections == 1 { "connection" } else { "connections" };
+            let work = format!("`1+1`, {connections} {noun}");
+            let shown = if connections == 8 { Shown::Summary } else { Shown::Report };
+            self.measure(&[(shown, &work, Unit::PerSecond)], |contestant| {
+                Ok(vec![throughput(contestant.backend.as_ref(), connections, window)?])
+            });
+        }
+    }
+
+    fn fetch(&mut self, object: &Object) {
+        for (form, word) in [(Form::Json, "as JSON"), (Form::Binary, "as RDS or binary")] {
+            let shown = if form == Form::Json { Shown::Summary } else { Shown::Report };
+            let prepare = |contestant: &mut Contestant| {
+                contestant.session.run(&object.code)?;
+                let bytes = contestant.session.fetch(object, form)?;
+                if form == Form::Json { object.check_json(&bytes) } else { Ok(()) }
+            };
+            let work = format!("{} {word}, to the client", object.title);
+            self.time(shown, &work, prepare, |contestant| contestant.session.fetch(object, form).map(drop));
+        }
+        self.forget(&object.name);
+    }
+
+    /// An object of as many bytes as a file has, in R's own form. What an R over pipes is measured at is not a
+    /// transfer, but R's `serialize` to its memory.
+    fn large(&mut self) {
+        let object = Object::doubles(self.scale.file / 8);
+        let prepare = |contestant: &mut Contestant| contestant.session.run(&object.code);
+        let operation = |contestant: &mut Contestant| match contestant.kind {
+            Kind::Subprocess => contestant.session.serialize(&object),
+            Kind::Rscript | Kind::OffshootRevoDeployR | Kind::Hello => contestant.session.fetch(&object, Form::Binary).map(drop),
+            _ => {
+                let bytes = contestant.session.fetch(&object, Form::Binary)?;
+                ensure!(bytes.len() >= object.cells * 8, "{} bytes of {}", bytes.len(), object.cells * 8);
+                Ok(())
+            }
+        };
+        let work = format!("{} MB as RDS or binary, to the client (R over pipes: serialized in memory)", self.scale.file / 1_000_000);
+        self.time(Shown::Summary, &work, prepare, operation);
+        self.forget(&object.name);
+    }
+
+    fn send(&mut self, sent: &Sent) {
+        for (form, word) in [(Form::Json, "as JSON"), (Form::Binary, "as RDS or binary")] {
+            let shown = if form == Form::Json && sent.title.ends_with("doubles") { Shown::Summary } else { Shown::Report };
+            let prepare = |contestant: &mut Contestant| {
+                contestant.session.send(sent, form)?;
+                contestant.session.run(&sent.check)
+            };
+            let work = format!("{} {word}, into R", sent.title);
+            self.time(shown, &work, prepare, |contestant| contestant.session.send(sent, form));
+        }
+        self.forget(sent.name);
+    }
+
+    fn plot_and_model(&mut self) {
+        let prepare = |contestant: &mut Contestant| {
+            let png = contestant.session.plot()?;
+            ensure!(png.starts_with(b"\x89PNG"), "not a PNG of {} bytes", png.len());
+            Ok(())
+        };
+        self.time(Shown::Summary, "a plot as PNG", prepare, |contestant| contestant.session.plot().map(drop));
+        let prepare = |contestant: &mut Contestant| {
+            contestant.session.run(MODEL_DATA)?;
+            let coefficients = contestant.session.model()?;
+            ensure!(memchr::memchr_iter(b',', &coefficients).count() >= 39, "not 40 coefficients");
+            Ok(())
+        };
+        let work = "`lm` on 10,000 x 10, with its summary";
+        self.time(Shown::Summary, work, prepare, |contestant| contestant.session.model().map(drop));
+        self.forget("model");
+    }
+
+    fn files(&mut self) {
+        let bytes: Vec<u8> = (0..self.scale.file).map(|at| at.to_le_bytes()[at % 3]).collect();
+        let megabytes = self.scale.file / 1_000_000;
+        let nothing = |_: &mut Contestant| Ok(());
+        self.time(Shown::Report, &format!("a file of {megabytes} MB, up"), nothing, |contestant| contestant.session.upload(&bytes));
+        let prepare = |contestant: &mut Contestant| {
+            contestant.session.upload(&bytes)?;
+            ensure!(contestant.session.download()? == bytes, "the file has changed on its way");
+            Ok(())
+        };
+        let work = format!("a file of {megabytes} MB, down");
+        self.time(Shown::Report, &work, prepare, |contestant| contestant.session.download().map(drop));
+        self.forget("");
+    }
+
+    /// One session while others keep all cores busy.
+    fn busy(&mut self) {
+        let (window, cores) = (self.scale.window * 2, std::thread::available_parallelism().map_or(1, usize::from));
+        let (middle, late) = ("`1+1` while others keep all cores busy", "the same, 99th percentile");
+        self.measure(&[(Shown::Report, middle, Unit::Milliseconds), (Shown::Report, late, Unit::Milliseconds)], |contestant| {
+            let stop = AtomicBool::new(false);
+            let others: Result<Vec<_>> = (0..cores).map(|_| contestant.backend.open()).collect();
+            let times = std::thread::scope(|scope| {
+                let busy: Vec<_> = others?
+                    .into_iter()
+                    .map(|mut other| {
+                        let stop = &stop;
+                        scope.spawn(move || {
+                            while !stop.load(Ordering::Relaxed) {
+                                other.compute()?;
+                            }
+                            anyhow::Ok(())
+                        })
+                    })
+                    .collect();
+                let times = contestant.session.answer().and_then(|()| repeat(window, 2000, || contestant.session.answer()));
+                stop.store(true, Ordering::Relaxed);
+                for other in busy {
+                    other.join().map_err(|_| anyhow::anyhow!("a busy client has panicked"))??;
+                }
+                times
+            })?;
+            Ok(vec![median(&times), percentile(&times, 99.0)])
+        });
+    }
+
+    /// How cost grows with the size of a result.
+    fn result_size(&mut self) {
+        let mut curve = Curve {
+            file: "result-size",
+            title: "Doubles as JSON, to the client",
+            quantity: "doubles",
+            unit: Unit::Milliseconds,
+            points: Vec::new(),
+        };
+        for &length in self.scale.lengths {
+            let object = Object::doubles(length);
+            let work = format!("{} as JSON, by size", object.title);
+            let prepare = |contestant: &mut Contestant| {
+                contestant.session.run(&object.code)?;
+                object.check_json(&contestant.session.fetch(&object, Form::Json)?)
+            };
+            self.time(Shown::Curve, &work, prepare, |contestant| contestant.session.fetch(&object, Form::Json).map(drop));
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            curve.add(self.report, &work, length as f64);
+        }
+        self.forget("doubles");
+        self.report.curves.push(curve);
+    }
+
+    /// Frees what a work has made, where it stays.
+    fn forget(&mut self, name: &str) {
+        let code = if name.is_empty() { "unlink('file.bin')".to_owned() } else { format!("rm({name}); gc()") };
+        for contestant in &mut self.contestants {
+            // A back end that has not made it has nothing to remove.
+            let _ = contestant.session.run(&format!("try({{{code}}}, silent = TRUE)"));
+        }
+    }
+
+    /// Measures how long an operation takes. `prepare` does it once, checks what comes of it, and is not measured;
+    /// in each round the operation is repeated for a while, and its median is the round's figure.
+    fn time(
+        &mut self,
+        shown: Shown,
+        work: &str,
+        mut prepare: impl FnMut(&mut Contestant) -> Result<()>,
+        mut operation: impl FnMut(&mut Contestant) -> Result<()>,
+    ) {
+        let budget = self.scale.budget;
+        let mut prepared = Vec::new();
+        self.measure(&[(shown, work, Unit::Milliseconds)], |contestant| {
+            if !prepared.contains(&contestant.kind) {
+                prepare(contestant)?;
+                operation(contestant)?;
+                prepared.push(contestant.kind);
+            }
+            Ok(vec![median(&repeat(budget, 500, || operation(contestant))?)])
+        });
+    }
+
+    /// Has each back end do something in each round, and adds the figures that come of it. Who fails is out.
+    fn measure(&mut self, figures: &[Figure], mut work: impl FnMut(&mut Contestant) -> Result<Vec<f64>>) {
+        let name = figures.first().map_or("", |(_, name, _)| name);
+        if !self.scale.wants(name) {
+            return;
+        }
+        self.scale.say(name);
+        let count = self.contestants.len();
+        let mut runs: Vec<Option<Vec<Vec<f64>>>> = vec![Some(Vec::new()); count];
+        for round in 0..self.scale.rounds {
+            // Nobody is always the first, or always after the same.
+            for at in (0..count).map(|turn| (turn + round) % count) {
+                let (Some(so_far), contestant) = (&mut runs[at], &mut self.contestants[at]) else { continue };
+                match work(contestant) {
+                    Ok(figures) => so_far.push(figures),
+                    Err(error) => {
+                        runs[at] = None;
+                        failed(self.report, contestant, figures, &error);
+                    }
+                }
+            }
+        }
+        for (contestant, runs) in self.contestants.iter().zip(&runs) {
+            for (at, (shown, name, unit)) in figures.iter().enumerate() {
+                let values: Vec<_> = runs.iter().flatten().map(|figures| figures[at]).collect();
+                self.report.add(*shown, name, contestant.kind.name(), *unit, &values);
+            }
+        }
+    }
+}
+
+/// Notes why there is no figure; after a failure the session may be of no use any more.
+fn failed(report: &mut Report, contestant: &mut Contestant, figures: &[Figure], error: &anyhow::Error) {
+    let refused = error.is::<Unsupported>();
+    if contestant.kind != Kind::Hello {
+        for (_, name, _) in figures {
+            report.miss(name, contestant.kind.name(), &format!("{}{error:#}", if refused { "" } else { "failed: " }));
+        }
+    }
+    if !refused && let Ok(session) = contestant.backend.open() {
+        contestant.session = session;
+    }
+}
+
+impl Curve {
+    /// Adds what has been measured at `x` as `work`.
+    pub fn add(&mut self, report: &Report, work: &str, x: f64) {
+        for (_, row) in report.rows.iter().filter(|(_, row)| row.work == work) {
+            self.points.push((row.backend.clone(), x, row.median));
+        }
+    }
+}
+
+/// Repeats an operation until the time is used up: how long each took, in milliseconds.
+pub fn repeat(budget: Duration, most: usize, mut operation: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    while times.is_empty() || (times.len() < most && begin.elapsed() < budget) {
+        let start = Instant::now();
+        operation()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(times)
+}
+
+/// Answers in a second, over so many connections, each with a session and a thread of its own.
+fn throughput(backend: &dyn Backend, connections: usize, window: Duration) -> Result<f64> {
+    let mut sessions = (0..connections).map(|_| backend.open()).collect::<Result<Vec<_>>>()?;
+    for session in &mut sessions {
+        session.answer()?;
+    }
+    let barrier = Barrier::new(connections);
+    let counts = std::thread::scope(|scope| {
+        let threads: Vec<_> = sessions
+            .into_iter()
+            .map(|mut session| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    let start = Instant::now();
+                    let mut count = 0_u32;
+                    while count == 0 || start.elapsed() < window {
+                        session.answer()?;
+                        count += 1;
+                    }
+                    anyhow::Ok((count, start.elapsed()))
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a client has panicked"))?).collect::<Result<Vec<_>>>()
+    })?;
+    let took = counts.iter().map(|(_, took)| *took).max().unwrap_or_default();
+    Ok(f64::from(counts.iter().map(|(count, _)| count).sum::<u32>()) / took.as_secs_f64())
+}
+
+/// The bytes of R's `serialize()` for a value in JSON, as they are and in base64.
+fn serialize(folder: &Path, as_frame: &str, json: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    const CODE: &str = "a <- commandArgs(TRUE); v <- jsonlite::fromJSON(a[1]); if (a[4] != '') v <- as.data.frame(v); \
+        r <- serialize(v, NULL); writeBin(r, a[2]); cat(jsonlite::base64_enc(r), file = a[3])";
+    let [from, to, encoded] = ["value.json", "value.rds", "value.base64"].map(|name| folder.join(name));
+    std::fs::write(&from, json)?;
+    let output = std::process::Command::new("Rscript").args(["-e", CODE]).args([&from, &to, &encoded]).arg(as_frame).output()?;
+    ensure!(output.status.success(), "Rscript: {}", String::from_utf8_lossy(&output.stderr));
+    Ok((std::fs::read(to)?, std::fs::read(encoded)?))
+}
+
+/// A number of sessions, megabytes and so on, for people.
+pub fn count(number: usize) -> String {
+    grouped(&number.to_string())
+}
