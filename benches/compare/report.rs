@@ -223,10 +223,11 @@ pub fn significant(value: f64) -> String {
         return value.to_string();
     }
     #[expect(clippy::cast_possible_truncation, reason = "the exponent of a double is small")]
-    let exponent = value.abs().log10().floor() as i32;
-    let unit = 10_f64.powi(exponent - 2);
+    let exponent = |value: f64| value.abs().log10().floor() as i32;
+    let unit = 10_f64.powi(exponent(value) - 2);
     let rounded = (value / unit).round() * unit;
-    let decimals = usize::try_from((2 - exponent).max(0)).unwrap_or(0);
+    // Rounding may have made it the next power of ten.
+    let decimals = usize::try_from((2 - exponent(rounded)).max(0)).unwrap_or(0);
     let text = format!("{rounded:.decimals$}");
     match text.split_once('.') {
         None => grouped(&text),
