@@ -1,7 +1,8 @@
 # Offshoot with R and fonts. WITH_BUILD_TOOLS=1 adds compilers, for whoever installs R packages from source.
+# R packages of one's own are found in /library, or wherever R looks for them.
 # Both images have to be the same release of Debian: the worker is linked with that release's R.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95.0-bookworm
-ARG RUN_IMAGE=docker.io/library/debian:12-slim
+ARG RUN_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 RUN apt-get update \
@@ -21,9 +22,10 @@ RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends r-base-core fonts-dejavu-core ca-certificates ${tools} \
     && rm -rf /var/lib/apt/lists/* /usr/share/doc/* /usr/share/man/* \
     && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin offshoot \
-    && install -d -o offshoot -g offshoot -m 0711 /data
+    && install -d -o offshoot -g offshoot -m 0711 /data \
+    && install -d -o offshoot -g offshoot /library
 COPY --from=build /out/ /usr/local/bin/
-ENV OFFSHOOT_DATA=/data OFFSHOOT_LISTEN=0.0.0.0:8050
+ENV OFFSHOOT_DATA=/data OFFSHOOT_LISTEN=0.0.0.0:8050 OFFSHOOT_R_LIBRARIES=/library
 USER offshoot
 VOLUME /data
 EXPOSE 8050
