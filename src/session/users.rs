@@ -9,10 +9,13 @@ use std::{
         unix::fs::{MetadataExt, OpenOptionsExt},
     },
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{config, worker::confine};
+use crate::{
+    config,
+    worker::{confine, fork},
+};
 
 /// Where servers on one machine tell each other which ids they use: by locks on single bytes.
 const LOCKS: &str = "/run/offshoot.users";
@@ -31,12 +34,14 @@ struct Range {
 #[derive(Debug, Default)]
 struct State {
     used: HashSet<u32>,
+    /// Ids of sessions that are over, with processes that are not. Whoever got such an id would be ended with them.
+    leaving: Vec<u32>,
     /// How many have been given out: ids come back late, so that what an earlier session may have left behind
     /// is not a later one's.
     given: u32,
 }
 
-/// The id of one session; given back when it is dropped.
+/// The id of one session; given back when it is dropped and no process has it any more.
 #[derive(Debug)]
 pub struct User {
     id: u32,
@@ -79,7 +84,10 @@ impl Users {
     /// When all are in use.
     pub fn take(&self) -> Result<Option<User>, &'static str> {
         let Some(range) = &self.0 else { return Ok(None) };
-        let mut state = range.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = range.lock();
+        for id in std::mem::take(&mut state.leaving) {
+            range.give_back(&mut state, id);
+        }
         let count = range.ids.end() - range.ids.start() + 1;
         for _ in 0..count {
             let id = range.ids.start() + state.given % count;
@@ -109,11 +117,26 @@ impl User {
     }
 }
 
+impl Range {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an id back, or notes that it has to wait.
+    fn give_back(&self, state: &mut State, id: u32) {
+        if fork::has_processes(id) {
+            state.leaving.push(id);
+        } else {
+            confine::release(&self.locks, id);
+            state.used.remove(&id);
+        }
+    }
+}
+
 impl Drop for User {
     fn drop(&mut self) {
-        let mut state = self.range.state.lock().unwrap_or_else(PoisonError::into_inner);
-        confine::release(&self.range.locks, self.id);
-        state.used.remove(&self.id);
+        let mut state = self.range.lock();
+        self.range.give_back(&mut state, self.id);
     }
 }
 

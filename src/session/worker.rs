@@ -69,11 +69,22 @@ pub struct Nursery {
 }
 
 impl Nursery {
-    /// Forks a worker and waits until it is ready.
+    /// Forks a worker and waits until it is ready. When whoever waits goes away, it is ended.
     ///
     /// # Errors
     /// Why there is none, with what it printed.
     pub async fn worker(&self, limits: &Limits) -> Result<Worker, String> {
+        let (nursery, limits) = (self.clone(), limits.clone());
+        let (answer, made) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Err(Ok(unwanted)) = answer.send(nursery.make(&limits).await) {
+                unwanted.bury().await;
+            }
+        });
+        made.await.unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+    }
+
+    async fn make(&self, limits: &Limits) -> Result<Worker, String> {
         let started = std::time::Instant::now();
         let system = |error: io::Error| format!("no worker could be made: {error}");
         let (ours, theirs) =

@@ -50,6 +50,27 @@ fn executed(answer: &Answer) -> &Executed {
     }
 }
 
+#[test]
+fn a_session_is_not_killed_with_another_that_was_abandoned() {
+    use offshoot::worker::{confine::reserve, fork::has_processes};
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let core = runtime.block_on(Core::start(|_| ()));
+    let session = runtime.block_on(core.sessions.open(someone())).unwrap();
+    let user = std::fs::metadata(format!("/proc/{}", session.pid)).unwrap().uid();
+    // Whoever drives it goes away, while it is not able to end.
+    let worker = Pid::from_raw(session.pid).unwrap();
+    kill_process(worker, Signal::STOP).unwrap();
+    drop((session, core, runtime));
+    let reservations = std::fs::File::options().read(true).write(true).open("/run/offshoot.users").unwrap();
+    assert!(has_processes(user) && !reserve(&reservations, user));
+    kill_process(worker, Signal::KILL).unwrap();
+}
+
 #[tokio::test]
 async fn interrupts_stop_what_runs_and_the_session_lives_on() {
     let core = Core::start(|_| ()).await;
