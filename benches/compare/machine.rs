@@ -1,6 +1,6 @@
 //! Where and with what the suite ran.
 
-use std::process::Command;
+use super::processes::command;
 
 /// Names and values: date, machine, versions.
 pub fn surroundings(mode: &str) -> Vec<(String, String)> {
@@ -35,6 +35,6 @@ fn field(file: &str, name: &str) -> Option<String> {
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
+    let output = command(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

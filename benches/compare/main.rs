@@ -57,7 +57,6 @@ fn main() -> Result<()> {
     }
     let scale = if arguments.quick { Scale::quick(arguments.only) } else { Scale::full(arguments.only) };
     allow_descriptors();
-    forget_r_home();
     processes::end_with_signals()?;
     let folder = processes::make_folder()?;
     let mut report = Report { surroundings: machine::surroundings(if arguments.quick { "quick" } else { "full" }), ..Report::default() };
@@ -81,13 +80,6 @@ fn measure(scale: &Scale, folder: &Path, report: &mut Report) -> Result<()> {
     drop(suite);
     growth::sessions(scale, folder, report)?;
     growth::preload(scale, folder, report)
-}
-
-/// Cargo's answer to a build script, which R complains about where it is not R's own.
-#[expect(unsafe_code, reason = "this process has one thread yet")]
-fn forget_r_home() {
-    // SAFETY: nothing else runs in this process.
-    unsafe { std::env::remove_var("R_HOME") };
 }
 
 /// Thousands of sessions are as many connections, here and in the servers started here.

@@ -17,6 +17,13 @@ static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 /// The folder of the run, to be removed at its end.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// A command without cargo's answer to a build script, of which R says that it is not R's own.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("R_HOME");
+    command
+}
+
 /// A process with its group, which ends with this value.
 #[derive(Debug)]
 pub struct Process {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use super::{
     backends::{Backend, Kind, MODEL_DATA, Session, Settings, Unsupported},
     data::{Form, Object, Sent},
+    processes::command,
     report::{Curve, Report, Shown, Unit, grouped, median, percentile},
     scale::Scale,
 };
@@ -354,7 +355,7 @@ fn serialize(folder: &Path, as_frame: &str, json: &[u8]) -> Result<(Vec<u8>, Vec
         r <- serialize(v, NULL); writeBin(r, a[2]); cat(jsonlite::base64_enc(r), file = a[3])";
     let [from, to, encoded] = ["value.json", "value.rds", "value.base64"].map(|name| folder.join(name));
     std::fs::write(&from, json)?;
-    let output = std::process::Command::new("Rscript").args(["-e", CODE]).args([&from, &to, &encoded]).arg(as_frame).output()?;
+    let output = command("Rscript").args(["-e", CODE]).args([&from, &to, &encoded]).arg(as_frame).output()?;
     ensure!(output.status.success(), "Rscript: {}", String::from_utf8_lossy(&output.stderr));
     Ok((std::fs::read(to)?, std::fs::read(encoded)?))
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     http::Client,
-    processes::{Process, children},
+    processes::{Process, children, command},
 };
 
 const NAME: &str = "admin";
@@ -72,7 +72,7 @@ fn serve(config: &Path, data: &Path) -> Result<(Process, String)> {
 
 /// The program, with nothing of this process's settings.
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+    let mut command = command(env!("CARGO_BIN_EXE_offshoot"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OFFSHOOT_")) {
         command.env_remove(name);
     }
@@ -101,8 +101,7 @@ fn install_package_of(folder: &Path, mib: usize) -> Result<std::path::PathBuf> {
     std::fs::write(source.join("NAMESPACE"), "")?;
     let code = format!(".onLoad <- function(...) assign('data', rep(1, {}), topenv())\n", mib << 17);
     std::fs::write(source.join("R/data.R"), code)?;
-    let output =
-        Command::new("R").args(["CMD", "INSTALL", "--no-docs", "--no-test-load", "--library"]).arg(&library).arg(&source).output()?;
+    let output = command("R").args(["CMD", "INSTALL", "--no-docs", "--no-test-load", "--library"]).arg(&library).arg(&source).output()?;
     ensure!(output.status.success(), "R CMD INSTALL: {}", String::from_utf8_lossy(&output.stderr));
     Ok(library)
 }

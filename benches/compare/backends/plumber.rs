@@ -1,9 +1,6 @@
 //! plumber: one R that answers HTTP, one request after another. There are no sessions: all requests share one R.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Result, ensure};
 
@@ -11,7 +8,7 @@ use super::{Backend, Session};
 use crate::{
     data::{Form, Object, Sent},
     http::Client,
-    processes::{Process, free_port, wait_until},
+    processes::{Process, command, free_port, wait_until},
 };
 
 const ROUTES: &str = include_str!("plumber.R");
@@ -28,7 +25,7 @@ impl Plumber {
         let port = free_port()?;
         std::fs::write(folder.join("plumber.R"), ROUTES)?;
         let code = format!("plumber::pr_run(plumber::pr('plumber.R'), host = '127.0.0.1', port = {port}, docs = FALSE, quiet = TRUE)");
-        let mut command = Command::new("R");
+        let mut command = command("R");
         command.args(["--no-echo", "--no-save", "--no-restore", "-e", &code]).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Process::start(&mut command)?;

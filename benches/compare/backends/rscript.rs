@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::{Backend, COMPUTE, MODEL, MODEL_DATA, PLOT, Session, refuse};
 use crate::{
     data::{Form, Object, Sent},
-    processes::Process,
+    processes::{Process, command},
 };
 
 pub(super) struct Rscript {
@@ -34,7 +34,7 @@ impl Requests {
     /// What the code prints.
     fn request(&self, code: &str) -> Result<Vec<u8>> {
         use std::io::Read;
-        let mut command = std::process::Command::new("Rscript");
+        let mut command = command("Rscript");
         command.args(["-e", code]).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command)?;
         let mut printed = Vec::new();

@@ -1,16 +1,13 @@
 //! Rserve: one forked process for each connection, over its binary protocol. It asks for no login, and sets no limits.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 
 use super::{Backend, MODEL, PLOT, Session, Settings};
 use crate::{
     data::{Form, Object, Sent},
-    processes::{Process, children, free_port, wait_until},
+    processes::{Process, children, command, free_port, wait_until},
     qap::{Connection, Value, XT_ARRAY_DOUBLE, XT_ARRAY_STRING, XT_RAW},
 };
 
@@ -31,7 +28,7 @@ impl Rserve {
             code.push_str(&format!("; data <- rep(1, {})", settings.preload_mib << 17));
         }
         code.push_str(&format!("; Rserve::run.Rserve(config.file = '{}')", config.display()));
-        let mut command = Command::new("R");
+        let mut command = command("R");
         command.args(["--no-echo", "--no-save", "--no-restore", "-e", &code]).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Process::start(&mut command)?;

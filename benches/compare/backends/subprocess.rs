@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     path::PathBuf,
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStdin, ChildStdout, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Backend, MODEL, PLOT, Session, refuse};
 use crate::{
     data::{Form, Object, Sent},
-    processes::Process,
+    processes::{Process, command},
 };
 
 /// Ends each result: a character that JSON cannot have.
@@ -34,7 +34,7 @@ impl Subprocess {
 impl Backend for Subprocess {
     fn open(&self) -> Result<Box<dyn Session>> {
         let folder = tempfile::Builder::new().tempdir_in(&self.folder)?.keep();
-        let mut command = Command::new("R");
+        let mut command = command("R");
         command.args(["--no-echo", "--no-save", "--no-restore"]).current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command)?;
         let input = process.child.stdin.take().context("no standard input")?;
