@@ -125,14 +125,17 @@ pub fn push_json_escaped(out: &mut Out, text: &[u8]) {
             b'\n' => out.push(b"\\n"),
             b'\r' => out.push(b"\\r"),
             b'\t' => out.push(b"\\t"),
-            _ => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.push(b"\\u00");
-                out.push(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
+            _ => push_json_code(out, byte),
         }
     }
     out.push(&text[done..]);
+}
+
+/// Appends the escape of a control character by its number.
+pub fn push_json_code(out: &mut Out, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b"\\u00");
+    out.push(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 /// Appends `text` for an XML attribute in double quotes; nothing for `NA`.

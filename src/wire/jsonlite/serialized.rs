@@ -36,8 +36,8 @@ pub(super) fn push<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> 
     attributes(out, value, depth)?;
     out.push(b",\"value\":");
     match namespace {
-        _ if value.is_s4() => named_strings(out, ask(value, Question::S4Class)?),
-        Some(spec) => named_strings(out, spec),
+        _ if value.is_s4() => named_strings(out, ask(value, Question::S4Class)?)?,
+        Some(spec) => named_strings(out, spec)?,
         None => content(out, made_of, value, depth)?,
     }
     out.byte(b'}');
@@ -50,17 +50,7 @@ fn ask<'a, V: Object<'a>>(value: V, question: Question) -> Result<V, Unencodable
 
 fn attributes<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
     let attributes = if value.is_s4() { ask(value, Question::Slots)? } else { ask(value, Question::Attributes)? };
-    out.byte(b'{');
-    for at in 0..attributes.len() {
-        if at > 0 {
-            out.byte(b',');
-        }
-        push_string(out, attributes.name(at));
-        out.byte(b':');
-        push(out, attributes.element(at), depth + 1)?;
-    }
-    out.byte(b'}');
-    Ok(())
+    members(out, attributes, |out, at| push(out, attributes.element(at), depth + 1))
 }
 
 /// What a value of this type holds. A function has become a list.
@@ -116,15 +106,24 @@ fn items<'a, V: Object<'a>>(out: &mut Out, list: V, depth: usize) -> Written {
 }
 
 /// Strings with names as an object.
-fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) {
+fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) -> Written {
+    members(out, strings, |out, at| {
+        push_string(out, strings.string(at));
+        Ok(())
+    })
+}
+
+/// What has names as an object, whose members' values `push_value` appends.
+fn members<'a, V: Object<'a>>(out: &mut Out, named: V, mut push_value: impl FnMut(&mut Out, usize) -> Written) -> Written {
     out.byte(b'{');
-    for at in 0..strings.len() {
+    for at in 0..named.len() {
         if at > 0 {
             out.byte(b',');
         }
-        push_string(out, strings.name(at));
+        push_string(out, named.name(at));
         out.byte(b':');
-        push_string(out, strings.string(at));
+        push_value(out, at)?;
     }
     out.byte(b'}');
+    Ok(())
 }

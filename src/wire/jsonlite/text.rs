@@ -1,6 +1,6 @@
 //! Strings as jsonlite escapes them: JSON's short escapes all, and the slash of `</`.
 
-use crate::wire::{Out, Text};
+use crate::wire::{Out, Text, text::push_json_code};
 
 /// Which bytes may have to be escaped.
 const LOOKED_AT: [bool; 256] = {
@@ -47,14 +47,15 @@ fn push_escaped(out: &mut Out, text: &[u8], last: u8) {
             b'\t' => b't',
             0x08 => b'b',
             0x0c => b'f',
-            _ => b'u',
+            _ => {
+                out.push(&text[done..at]);
+                push_json_code(out, byte);
+                done = at + 1;
+                continue;
+            }
         };
         out.push(&text[done..at]);
         out.push(&[b'\\', escape]);
-        if escape == b'u' {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.push(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
         done = at + 1;
     }
     out.push(&text[done..]);
