@@ -12,16 +12,23 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What the process of that number uses now, which was forked from `zygote`; `None` when it has ended.
+    /// What the process of that number uses now, which was forked with so much memory ([`forked_with`]); `None` when
+    /// it has ended.
     ///
     /// The kernel has these numbers at hand, whatever the size of the process. What it would have to count, page by
     /// page, is who shares them: `smaps_rollup` takes milliseconds.
     #[must_use]
-    pub fn of(pid: i32, zygote: i32) -> Option<Self> {
-        let memory = own_memory(pid)?.saturating_sub(own_memory(zygote).unwrap_or(0));
+    pub fn of(pid: i32, forked_with: u64) -> Option<Self> {
+        let memory = own_memory(pid)?.saturating_sub(forked_with);
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         Some(Self { memory, cpu_seconds: cpu_seconds(&stat)? })
     }
+}
+
+/// The memory, in bytes, with which workers begin.
+#[must_use]
+pub fn forked_with(zygote: i32) -> u64 {
+    own_memory(zygote).unwrap_or(0)
 }
 
 /// Memory of a process that is not that of files, in bytes. A fork begins with that of its parent.
@@ -63,9 +70,9 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let own = std::process::id().cast_signed();
-        let usage = Usage::of(own, i32::MAX).unwrap();
+        let usage = Usage::of(own, forked_with(i32::MAX)).unwrap();
         assert!(usage.memory > 100_000 && usage.cpu_seconds >= 0.0);
-        assert_eq!(Usage::of(i32::MAX, own), None);
+        assert_eq!(Usage::of(i32::MAX, 0), None);
         assert!(available_memory().unwrap() > 0);
     }
 

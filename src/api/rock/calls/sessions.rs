@@ -8,7 +8,10 @@ use crate::{
         address,
         rock::{answer, error::Error, request::Incoming, views::SessionView},
     },
-    session::{Session, usage::Usage},
+    session::{
+        Session,
+        usage::{self, Usage},
+    },
 };
 
 /// `GET /r/sessions`: all that the caller may see; who sees all may ask for those of one `subject`.
@@ -20,7 +23,10 @@ pub async fn list(incoming: &Incoming) -> Result<Response, Error> {
     sessions.sort_by_key(|session| session.created);
     let (zygote, processes) = (incoming.app.sessions.zygote_pid(), sessions.iter().map(|session| session.pid).collect::<Vec<_>>());
     // Of one process this takes no time; of thousands it would hold others up.
-    let used = tokio::task::spawn_blocking(move || processes.into_iter().map(|pid| Usage::of(pid, zygote)).collect::<Vec<_>>());
+    let used = tokio::task::spawn_blocking(move || {
+        let forked_with = usage::forked_with(zygote);
+        processes.into_iter().map(|pid| Usage::of(pid, forked_with)).collect::<Vec<_>>()
+    });
     let used = used.await.unwrap_or_else(|_| vec![None; sessions.len()]);
     let views: Vec<_> = sessions.iter().zip(used).map(|(session, usage)| SessionView::of(session, usage)).collect();
     Ok(answer::json(StatusCode::OK, &views))
@@ -59,6 +65,6 @@ pub fn close_all(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 fn view(incoming: &Incoming, status: StatusCode, session: &Session) -> Response {
-    let usage = Usage::of(session.pid, incoming.app.sessions.zygote_pid());
+    let usage = Usage::of(session.pid, usage::forked_with(incoming.app.sessions.zygote_pid()));
     answer::json(status, &SessionView::of(session, usage))
 }
