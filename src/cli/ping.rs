@@ -20,7 +20,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
         bail!("there is no address to ask by HTTP: set metrics.listen");
     };
     let address = here(address);
-    let answer = ask(address).with_context(|| address.to_string())?;
+    let answer = ask(address, "/_ready").with_context(|| address.to_string())?;
     let status = answer.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("200") {
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
@@ -39,10 +39,11 @@ fn here(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, address.port())
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<String> {
+/// What is answered to a GET, head and body.
+pub(super) fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /_ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)

@@ -49,7 +49,7 @@ impl Rules {
     /// A sentence that names the setting at fault.
     pub fn new(config: &config::Http, sessions: usize) -> Result<Self, String> {
         let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
-        let left = most.map_or(usize::MAX, |most| most.saturating_sub(OTHER_DESCRIPTORS + sessions * OF_A_SESSION).max(most / 4));
+        let left = most.map_or(usize::MAX, |most| most.saturating_sub(descriptors_beside_connections(sessions)).max(most / 4));
         if left < config.connections {
             tracing::warn!(
                 "there are descriptors for {left} connections, and not for http.connections = {}: raise the limit on open files",
@@ -69,6 +69,12 @@ impl Rules {
     pub fn apart(&self, places: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), ..self.clone() }
     }
+}
+
+/// How many descriptors a server with so many sessions has open that are not connections.
+#[must_use]
+pub fn descriptors_beside_connections(sessions: usize) -> usize {
+    OTHER_DESCRIPTORS + sessions * OF_A_SESSION
 }
 
 /// Opens a listener.

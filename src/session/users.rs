@@ -55,10 +55,8 @@ impl Users {
     /// When it asks for ids, and there can be none.
     pub fn configured(config: &config::Sessions, folder: &Path) -> Result<Self, String> {
         let Some(range) = config.user_range()? else { return Ok(Self::default()) };
-        let obstacle = if !rustix::process::geteuid().is_root() {
-            "the server does not run as root".to_owned()
-        } else if let Some(closed) = folder.ancestors().find(|folder| !is_open_for_passing(folder)) {
-            format!("{} is closed to other users", closed.display())
+        let obstacle = if let Some(obstacle) = obstacle(folder) {
+            obstacle
         } else {
             match open_locks().or_else(|_| open_locks_at(&folder.join("users"))) {
                 Ok(locks) => return Ok(Self(Some(Arc::new(Range { ids: range, locks, state: Mutex::default() })))),
@@ -138,6 +136,16 @@ impl Drop for User {
         let mut state = self.range.lock();
         self.range.give_back(&mut state, self.id);
     }
+}
+
+/// Why sessions whose folders are in `folder` cannot have users of their own, if they cannot.
+#[must_use]
+pub fn obstacle(folder: &Path) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("the server does not run as root".to_owned());
+    }
+    let closed = folder.ancestors().find(|folder| !is_open_for_passing(folder))?;
+    Some(format!("{} is closed to other users", closed.display()))
 }
 
 /// Whether everybody can pass through a folder.

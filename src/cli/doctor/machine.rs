@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -10,7 +9,7 @@ use std::{
 use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 
 use super::Findings;
-use crate::config::Config;
+use crate::{config::Config, server, session::users};
 
 /// Space that the data folder should have.
 const FREE_MIB: u64 = 1024;
@@ -54,13 +53,12 @@ fn kernel(findings: &mut Findings) {
 fn users(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "isolation";
     let folder = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
-    let closed = folder.ancestors().find(|folder| folder.metadata().is_ok_and(|folder| folder.mode() & 0o001 == 0));
-    let obstacle = match (config.sessions.user_range(), closed) {
-        (Err(error), _) => return findings.error(SUBJECT, error, "correct the setting"),
-        (Ok(None), _) => Some("sessions.users is empty".to_owned()),
-        (Ok(Some(_)), _) if !rustix::process::geteuid().is_root() => Some("this is not root".to_owned()),
-        (Ok(Some(_)), Some(closed)) => Some(format!("{} is closed to other users", closed.display())),
-        (Ok(Some(_)), None) => None,
+    // What is not there yet is made as it has to be.
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let obstacle = match config.sessions.user_range() {
+        Err(error) => return findings.error(SUBJECT, error, "correct the setting"),
+        Ok(None) => Some("sessions.users is empty".to_owned()),
+        Ok(Some(_)) => there.and_then(users::obstacle),
     };
     let mend = "run the server as root, with a data folder that others can pass through (chmod o+x)";
     match obstacle {
@@ -73,7 +71,7 @@ fn users(config: &Config, findings: &mut Findings) {
 }
 
 fn limits(config: &Config, findings: &mut Findings) {
-    let need = (config.sessions.max * 3 + config.http.connections + 512) as u64;
+    let need = (server::descriptors_beside_connections(config.sessions.max) + config.http.connections) as u64;
     match getrlimit(Resource::Nofile).maximum {
         Some(most) if most < need => findings.warning(
             "open files",

@@ -1,15 +1,12 @@
 //! Ports and certificates.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::Findings;
 use crate::{
+    cli::ping,
     config::{Config, Listen, listen::Source},
     server::{self, tls::Identity},
 };
@@ -45,14 +42,8 @@ async fn port(listen: Listen, findings: &mut Findings) {
 
 /// Whether one of these servers is there.
 async fn answers(listen: Listen) -> bool {
-    let ask = async {
-        let mut stream = TcpStream::connect(listen.address).await?;
-        stream.write_all(b"GET /_check HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(answer)) if &answer == b"HTTP/1.1 204")
+    let asked = tokio::task::spawn_blocking(move || ping::ask(listen.address, "/_check")).await;
+    matches!(asked, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 204"))
 }
 
 fn certificate(config: &Config, findings: &mut Findings) {
