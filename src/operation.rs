@@ -1,13 +1,10 @@
 //! `/_ready`, `/metrics` and, on listeners of their own, `/_check`: for whoever operates the server.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -19,7 +16,7 @@ use crate::{
     app::App,
     auth::{
         AuthError, Permission,
-        origin::{check_origin, is_https},
+        origin::{check_origin, client_address, is_https},
         permissions::allows,
     },
     config::Http,
@@ -85,8 +82,7 @@ async fn metrics(State(operation): State<Operation>, request: Request) -> Respon
     if !open {
         let notes = Notes::of(&request);
         notes.call("operation", "/metrics");
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| client.ip());
-        let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let address = client_address(request.extensions());
         if let Err(refusal) = check_administrator(&app, request.headers(), address, &notes).await {
             return refusal;
         }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
@@ -30,6 +30,18 @@ pub enum BodyError {
     /// The connection, or the encoding of the body, is broken.
     #[error("The request could not be read: {0}")]
     Broken(axum::Error),
+}
+
+impl BodyError {
+    /// What it is in HTTP.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken(_) => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 /// Reads a body of at most `mib` MiB into memory.

@@ -1,13 +1,23 @@
 //! Where requests may come from, and whether they have to come by HTTPS.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap, HeaderName},
+};
 
 use crate::store::{policies::Policy, rules::Rules};
 
 /// Says `https` of a request that came by HTTPS. The server sets and removes it: what a client sends is not it.
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The address of the client that sent a request with these extensions, which the server has put there.
+#[must_use]
+pub fn client_address(extensions: &Extensions) -> IpAddr {
+    let client = extensions.get::<ConnectInfo<SocketAddr>>();
+    client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(client)| client.ip())
+}
 
 /// Whether a request came by HTTPS.
 #[must_use]

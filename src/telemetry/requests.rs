@@ -3,7 +3,6 @@
 //! The line has no query, and nothing that was sent or answered. Dialects add what they alone know, by [`Notes`].
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,7 +14,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::{ConnectInfo, Request},
+    extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::Response,
@@ -26,6 +25,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::audit;
+use crate::auth::origin::client_address;
 
 /// The target of the lines.
 pub(super) const TARGET: &str = "offshoot::requests";
@@ -83,11 +83,10 @@ impl Notes {
 /// Follows a request from its head to the end of its answer.
 pub async fn follow(mut request: Request, next: Next) -> Response {
     let id = Uuid::new_v4();
-    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| client.ip());
     let span = tracing::error_span!(
         target: SPAN, "request",
         request.id = %id,
-        client.address = client.map(tracing::field::display),
+        client.address = %client_address(request.extensions()),
     );
     let record = Record {
         notes: Notes::default(),

@@ -1,12 +1,9 @@
 //! A request as the calls see it: its parameters, its format, and who sends it.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Request},
+    extract::Request,
     http::{HeaderMap, Uri, header},
 };
 
@@ -23,7 +20,7 @@ use crate::{
     app::{App, upload::Received},
     auth::{
         Caller, Login, Permission,
-        origin::{check_origin, is_https},
+        origin::{check_origin, client_address, is_https},
         permissions::may_call,
     },
     session::{LookupError, Session},
@@ -61,12 +58,11 @@ impl Incoming {
         let mut form = Form::default();
         form.add(head.uri.query().unwrap_or_default().as_bytes());
         let context = &app.config.revodeployr.context;
-        let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
         let mut incoming = Self {
             form,
             format: None,
             login: login(app, &head.headers, head.extensions.get()),
-            address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip()),
+            address: client_address(&head.extensions),
             below_context: !context.is_empty() && head.uri.path().starts_with(context.as_str()),
             headers: head.headers,
             upload: None,

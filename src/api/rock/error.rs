@@ -213,12 +213,12 @@ impl From<Invalid> for Error {
 
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
-        let (status, key) = match error {
-            BodyError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "MaxUploadSizeExceededException"),
-            BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "AsyncRequestTimeoutException"),
-            BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "HttpMessageNotReadableException"),
+        let key = match error {
+            BodyError::TooLarge(_) => "MaxUploadSizeExceededException",
+            BodyError::TooSlow => "AsyncRequestTimeoutException",
+            BodyError::Broken(_) => "HttpMessageNotReadableException",
         };
-        Self::new(status, key, error.to_string())
+        Self::new(error.status(), key, error.to_string())
     }
 }
 

@@ -1,13 +1,9 @@
 //! The calls, as a table.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Request},
+    extract::Request,
     http::Method,
     response::{IntoResponse, Response},
 };
@@ -20,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::origin::{check_origin, is_https},
+    auth::origin::{check_origin, client_address, is_https},
     telemetry::requests::Notes,
 };
 
@@ -145,9 +141,7 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
     if let Some(caller) = &caller {
         notes.user(&caller.name);
     }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    check_origin(&app.rules.now(), address, is_https(request.headers()), caller.is_some())
+    check_origin(&app.rules.now(), client_address(request.extensions()), is_https(request.headers()), caller.is_some())
         .map_err(|error| Error::forbidden(error.to_string().trim_end_matches('.')))?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) else {
