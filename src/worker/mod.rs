@@ -14,6 +14,8 @@ pub mod files;
 pub mod fork;
 pub mod frame;
 pub mod packages;
+#[expect(unsafe_code, reason = "a hint to the kernel")]
+pub mod pages;
 pub mod protocol;
 pub mod session;
 #[expect(unsafe_code, reason = "mapping memory")]
