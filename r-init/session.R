@@ -1,8 +1,6 @@
 # What a session is given when it starts, in its own process, after the fork.
 
 begin_session <- function() {
-  # R makes a new temporary folder below TMPDIR, and sets all that depends on it.
-  tempdir(check = TRUE)
   # A seed of the zygote would make all sessions draw the same numbers.
   if (exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {
     rm(".Random.seed", envir = globalenv())

@@ -3,7 +3,7 @@
 use std::{
     ffi::{CStr, CString, OsStr, c_char},
     os::unix::ffi::OsStrExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use libR_sys::{Rf_initialize_R, setup_Rmainloop};
@@ -41,12 +41,13 @@ pub fn start() -> Result<(), String> {
     scripts::load()
 }
 
-/// R's temporary folder is the zygote's, until `begin_session` has made this process its own; this makes R
-/// look for another.
-pub fn forget_temporary_folder() {
-    // SAFETY: single-threaded; R never frees the old string. Leaked on purpose: R keeps the pointer.
+/// Makes `folder` R's temporary folder, in a child whose R still has that of the zygote. R would make another
+/// below TMPDIR: a session has one of its own already.
+pub fn use_temporary_folder(folder: &Path) {
+    let Ok(folder) = CString::new(folder.as_os_str().as_bytes()) else { return };
+    // SAFETY: single-threaded; R keeps the pointer, and never frees the old one.
     unsafe {
-        ffi::R_TempDir = c"/nonexistent".as_ptr().cast_mut();
+        ffi::R_TempDir = folder.into_raw();
         ffi::R_isForkedChild = 1;
     }
 }

@@ -159,6 +159,8 @@ pub fn environment(work: &Path, temporary: &Path) {
         unsafe { std::env::set_var(name, value) };
     };
     set("TMPDIR", temporary.as_os_str());
+    // Where R tells it to programs that it starts.
+    set("R_SESSION_TMPDIR", temporary.as_os_str());
     set("HOME", work.as_os_str());
     set("OFFSHOOT_SESSION_FOLDER", work.as_os_str());
     for name in ["USER", "LOGNAME"] {

@@ -66,10 +66,10 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     let own_user = spec.user.is_some();
     OWN_USER.store(own_user, Ordering::Relaxed);
     make_folders(spec)?;
-    let work = spec.folder.join(folder::WORK);
+    let (work, temporary) = (spec.folder.join(folder::WORK), spec.folder.join(folder::TEMPORARY));
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    confine::environment(&work, &spec.folder.join(folder::TEMPORARY));
+    confine::environment(&work, &temporary);
     confine::become_user(spec.user)?;
     confine::limit(&spec.limits, own_user)?;
     handle_signals();
@@ -77,7 +77,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     reseed_c();
 
     r::console::set_tag(spec.tag);
-    r::init::forget_temporary_folder();
+    r::init::use_temporary_folder(&temporary);
     r::scripts::call(c"begin_session")?;
     Ok(socket)
 }
