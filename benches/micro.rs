@@ -208,7 +208,10 @@ mod decode {
 mod frames {
     use std::os::unix::net::UnixStream;
 
-    use offshoot::worker::{channel, channel::Incoming, shared};
+    use offshoot::{
+        wire::Written,
+        worker::{channel, channel::Incoming, shared},
+    };
 
     use super::{Bencher, BytesCount};
 
@@ -218,8 +221,8 @@ mod frames {
         let (one, other) = UnixStream::pair().unwrap();
         let (header, payload) = ([7; 40], vec![1; payload]);
         let mut incoming = Incoming::default();
-        bencher.counter(BytesCount::new(payload.len())).bench_local(|| {
-            channel::send(&one, &header, &payload).unwrap();
+        bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
+            channel::send(&one, &header, payload).unwrap();
             channel::receive(&other, &mut incoming).unwrap()
         });
     }
@@ -229,8 +232,8 @@ mod frames {
         let (one, other) = UnixStream::pair().unwrap();
         let (header, payload) = ([7; 40], vec![1; payload]);
         let mut incoming = Incoming::default();
-        bencher.counter(BytesCount::new(payload.len())).bench_local(|| {
-            channel::send(&one, &header, &payload).unwrap();
+        bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
+            channel::send(&one, &header, payload).unwrap();
             let frame = channel::receive(&other, &mut incoming).unwrap().unwrap();
             // The first byte, so that the mapping is there.
             frame.payload.as_ref()[0]
@@ -242,7 +245,7 @@ mod frames {
         let payload = vec![1; payload];
         bencher
             .counter(BytesCount::new(payload.len()))
-            .bench_local(|| shared::map(shared::seal(&payload).unwrap(), payload.len()).unwrap()[0]);
+            .bench_local(|| shared::map(shared::sealed(&payload).unwrap(), payload.len()).unwrap()[0]);
     }
 
     #[divan::bench(args = [0, 1_000, 100_000])]

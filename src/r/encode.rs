@@ -6,7 +6,7 @@ use libR_sys::{Rf_protect, Rf_unprotect};
 
 use super::{exec::protect_quietly, objects, preserved::Preserved, serialize, view, view::RValue};
 use crate::wire::{
-    Detail, Encoding, MissingObject, Out, Text, ValueEncoding, jsonlite,
+    Detail, Encoding, MissingObject, Out, Text, ValueEncoding, Written, jsonlite,
     typed::{self, Scratch},
 };
 
@@ -17,25 +17,24 @@ const ACTIVE_BINDING: &str = "activeBinding";
 #[derive(Debug)]
 pub struct Encoded {
     /// In JSON one object with a member for each, braces included; in XML the elements one after another.
-    pub bytes: Vec<u8>,
+    pub bytes: Written,
     /// Those that were asked for and are not in it.
     pub missing: Vec<MissingObject>,
 }
 
-/// Writes one value.
+/// Writes one value to `out`, which is empty.
 ///
 /// # Errors
 /// Why it cannot be written: R's message, or that it has no such form, or that memory ran out.
-pub fn value(value: &Preserved, encoding: ValueEncoding) -> Result<Vec<u8>, String> {
+pub fn value(out: Out, value: &Preserved, encoding: ValueEncoding) -> Result<Written, String> {
     match encoding {
-        ValueEncoding::Rds => serialize::write(value),
-        ValueEncoding::Json => json(value),
+        ValueEncoding::Rds => serialize::write(out, value),
+        ValueEncoding::Json => json(out, value),
     }
 }
 
 /// Writes a value as `toJSON()` does, or where that cannot, as `serializeJSON()`.
-fn json(value: &Preserved) -> Result<Vec<u8>, String> {
-    let mut out = Out::new();
+fn json(mut out: Out, value: &Preserved) -> Result<Written, String> {
     let mut scratch = jsonlite::Scratch::default();
     let (value, buffer, memory) = (value.value(), &mut out, &mut scratch);
     let written = protect_quietly(|r| {
@@ -48,15 +47,14 @@ fn json(value: &Preserved) -> Result<Vec<u8>, String> {
     });
     view::release();
     written?.map_err(|why| format!("the value cannot be written as JSON: {why}"))?;
-    out.finish().ok_or_else(|| "the value, as JSON, does not fit in the session's memory".to_owned())
+    out.finish_anywhere().ok_or_else(|| "the value, as JSON, does not fit in the session's memory".to_owned())
 }
 
-/// Writes the objects of those names, in that order.
+/// Writes the objects of those names, in that order, to `out`, which is empty.
 ///
 /// # Errors
 /// When memory runs out.
-pub fn objects(names: &[String], detail: Detail, encoding: Encoding) -> Result<Encoded, String> {
-    let mut out = Out::new();
+pub fn objects(mut out: Out, names: &[String], detail: Detail, encoding: Encoding) -> Result<Encoded, String> {
     let mut scratch = Scratch::default();
     let mut missing = Vec::new();
     let mut first = true;
@@ -78,7 +76,7 @@ pub fn objects(names: &[String], detail: Detail, encoding: Encoding) -> Result<E
     if encoding == Encoding::TypedJson {
         out.byte(b'}');
     }
-    match out.finish() {
+    match out.finish_anywhere() {
         Some(bytes) => Ok(Encoded { bytes, missing }),
         None => Err("the objects, written out, do not fit in the session's memory".to_owned()),
     }

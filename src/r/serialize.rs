@@ -14,17 +14,16 @@ use super::{
     exec::protect_quietly,
     preserved::{self, Preserved},
 };
-use crate::wire::Out;
+use crate::wire::{Out, Written};
 
 /// The version of the format: that of R since 3.5, and what `serialize()` writes by default.
 const VERSION: c_int = 3;
 
-/// Writes a value as `serialize(value, NULL)` does: binary, big-endian.
+/// Writes a value as `serialize(value, NULL)` does: binary, big-endian, to `out`, which is empty.
 ///
 /// # Errors
 /// R's message, or that memory ran out.
-pub fn write(value: &Preserved) -> Result<Vec<u8>, String> {
-    let mut out = Out::new();
+pub fn write(mut out: Out, value: &Preserved) -> Result<Written, String> {
     let (value, data) = (value.value(), (&raw mut out).cast::<c_void>());
     protect_quietly(|_| {
         let mut stream = MaybeUninit::uninit();
@@ -36,7 +35,7 @@ pub fn write(value: &Preserved) -> Result<Vec<u8>, String> {
             R_Serialize(value, stream.as_mut_ptr());
         }
     })?;
-    out.finish().ok_or_else(|| "the value, serialized, does not fit in the session's memory".to_owned())
+    out.finish_anywhere().ok_or_else(|| "the value, serialized, does not fit in the session's memory".to_owned())
 }
 
 unsafe extern "C" fn write_char(stream: R_outpstream_t, byte: c_int) {

@@ -16,6 +16,7 @@ use super::{
     frame::{Decoder, INLINE, Place, Prefix, Raw},
     shared,
 };
+use crate::wire::Written;
 
 /// Bytes read at a time.
 const PIECE: usize = 16 << 10;
@@ -121,11 +122,20 @@ impl<'a> Outgoing<'a> {
     /// Prepares a frame. A large payload goes to shared memory, or inline where there is none.
     #[must_use]
     pub fn new(header: &'a [u8], payload: &'a [u8]) -> Self {
-        let descriptor = if payload.len() > INLINE { shared::seal(payload).ok() } else { None };
-        let place = if descriptor.is_some() { Place::Shared } else { Place::Inline };
-        let prefix = Prefix { header: header.len(), payload: payload.len(), place }.to_bytes();
-        let payload = if place == Place::Shared { &[] } else { payload };
-        Self { prefix, header, payload, descriptor, sent: 0 }
+        if payload.len() > INLINE
+            && let Ok(descriptor) = shared::sealed(payload)
+        {
+            return Self::shared(header, descriptor, payload.len());
+        }
+        let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline };
+        Self { prefix: prefix.to_bytes(), header, payload, descriptor: None, sent: 0 }
+    }
+
+    /// Prepares a frame whose payload is in sealed memory, of that length.
+    #[must_use]
+    pub fn shared(header: &'a [u8], descriptor: OwnedFd, length: usize) -> Self {
+        let prefix = Prefix { header: header.len(), payload: length, place: Place::Shared };
+        Self { prefix: prefix.to_bytes(), header, payload: &[], descriptor: Some(descriptor), sent: 0 }
     }
 
     /// Writes once to `socket`; true when everything has been sent.
@@ -154,12 +164,19 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// Sends a frame over a blocking socket.
+/// Sends a frame over a blocking socket. A payload that is a file is one that [`shared::create`] has made.
 ///
 /// # Errors
 /// The system's.
-pub fn send(socket: impl AsFd, header: &[u8], payload: &[u8]) -> io::Result<()> {
-    let mut frame = Outgoing::new(header, payload);
+pub fn send(socket: impl AsFd, header: &[u8], payload: Written) -> io::Result<()> {
+    let bytes;
+    let mut frame = match payload {
+        Written::Bytes(kept) => {
+            bytes = kept;
+            Outgoing::new(header, &bytes)
+        }
+        Written::File(memory, length) => Outgoing::shared(header, shared::seal(memory)?, length),
+    };
     loop {
         match frame.write(socket.as_fd()) {
             Ok(true) => return Ok(()),

@@ -10,16 +10,20 @@ use super::{
     files::Snapshot,
     fork,
     protocol::{self, Drawing, Ending, Evaluated, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
+    shared,
 };
 use crate::{
     r,
     r::{graphics::Plots, preserved::Preserved},
     wire::{
-        Detail, Encoding,
+        Detail, Encoding, Out, Written,
         condition::{Condition, Severity},
         typed::input,
     },
 };
+
+/// The payload of a reply that has none.
+const NOTHING: Written = Written::Bytes(Vec::new());
 
 thread_local! {
     /// Where `q()` reports, from wherever R calls it.
@@ -53,12 +57,12 @@ impl Worker {
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
         let mut incoming = Incoming::default();
-        self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, &[]);
+        self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
             let frame = match channel::receive(&*self.socket, &mut incoming) {
                 Ok(Some(frame)) => frame,
                 Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                    self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), &[]);
+                    self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), NOTHING);
                     continue;
                 }
                 Ok(None) | Err(_) => break,
@@ -70,58 +74,58 @@ impl Worker {
             fork::end_if_child();
             confine::allow_cpu(None);
             fork::watch_supervisor(false);
-            self.reply(&reply, &payload);
+            self.reply(&reply, payload);
         }
         fork::end_session(0)
     }
 
-    fn reply(&self, reply: &Reply, payload: &[u8]) {
+    fn reply(&self, reply: &Reply, payload: Written) {
         if channel::send(&*self.socket, &protocol::encode(reply), payload).is_err() {
             fork::end_session(0);
         }
     }
 
-    fn answer(&self, frame: &Frame) -> (Reply, Vec<u8>) {
+    fn answer(&self, frame: &Frame) -> (Reply, Written) {
         match protocol::decode::<Request>(&frame.header) {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
             Some(Request::Evaluate(wanted)) => evaluate(&wanted, frame.payload.as_ref()),
-            Some(Request::Unserialize { name }) => (unserialize(&name, frame.payload.as_ref()), Vec::new()),
+            Some(Request::Unserialize { name }) => (unserialize(&name, frame.payload.as_ref()), NOTHING),
             Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
-            Some(Request::Assign) => (assign(frame.payload.as_ref()), Vec::new()),
-            Some(Request::Remove { name }) => (remove(&name), Vec::new()),
-            Some(Request::Pages) => (Reply::Pages(r::graphics::pages()), Vec::new()),
+            Some(Request::Assign) => (assign(frame.payload.as_ref()), NOTHING),
+            Some(Request::Remove { name }) => (remove(&name), NOTHING),
+            Some(Request::Pages) => (Reply::Pages(r::graphics::pages()), NOTHING),
             Some(Request::Draw(drawing)) => draw(&drawing),
-            Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), Vec::new()),
-            Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), Vec::new()),
-            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), Vec::new()),
-            Some(Request::Save { name, file }) => (self.save(&name, file), Vec::new()),
-            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(Reply::Refused), Vec::new()),
+            Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), NOTHING),
+            Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), NOTHING),
+            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), NOTHING),
+            Some(Request::Save { name, file }) => (self.save(&name, file), NOTHING),
+            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(Reply::Refused), NOTHING),
             Some(Request::Resume { workspace, surroundings }) => {
-                (self.resume(&workspace, &surroundings).map_or_else(Reply::Refused, Reply::Resumed), Vec::new())
+                (self.resume(&workspace, &surroundings).map_or_else(Reply::Refused, Reply::Resumed), NOTHING)
             }
             Some(Request::End) => r::console::end_session(),
-            None => (Reply::Refused("unknown command".to_owned()), Vec::new()),
+            None => (Reply::Refused("unknown command".to_owned()), NOTHING),
         }
     }
 
-    fn execute(&self, execute: &Execute, payload: &[u8]) -> (Reply, Vec<u8>) {
+    fn execute(&self, execute: &Execute, payload: &[u8]) -> (Reply, Written) {
         let Some((inputs, code)) = payload.split_at_checked(execute.inputs) else {
-            return (Reply::Refused("the inputs are cut short".to_owned()), Vec::new());
+            return (Reply::Refused("the inputs are cut short".to_owned()), NOTHING);
         };
         let Ok(code) = std::str::from_utf8(code) else {
-            return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
+            return (Reply::Refused("the code is not UTF-8".to_owned()), NOTHING);
         };
         let mut warnings = Vec::new();
         for stored in &execute.preload {
             match self.load(stored) {
                 Ok(more) => warnings.extend(more),
-                Err(message) => return (Reply::Refused(message), Vec::new()),
+                Err(message) => return (Reply::Refused(message), NOTHING),
             }
         }
         if !inputs.is_empty() {
             match assign(inputs) {
                 Reply::Assigned => {}
-                refused => return (refused, Vec::new()),
+                refused => return (refused, NOTHING),
             }
         }
         r::graphics::begin(Plots::Files);
@@ -146,9 +150,9 @@ impl Worker {
             }
         }
         let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
-        let (objects, missing) = match r::encode::objects(&execute.objects, Detail::WHOLE, execute.encoding) {
+        let (objects, missing) = match r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding) {
             Ok(encoded) => (encoded.bytes, encoded.missing),
-            Err(message) => return (Reply::Refused(message), Vec::new()),
+            Err(message) => return (Reply::Refused(message), NOTHING),
         };
         let mut saved = false;
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
@@ -197,6 +201,11 @@ impl Worker {
     }
 }
 
+/// Where values are written: much of it goes straight into the memory that the supervisor will map.
+fn out() -> Out {
+    Out::with_file(shared::create)
+}
+
 /// Parses code; code that does not parse ends its evaluation.
 fn parse(code: &str) -> Result<r::eval::Code, Ending> {
     r::eval::parse(code).map_err(|error| Ending::SyntaxError { message: error.message, line: error.line, column: error.column })
@@ -213,9 +222,9 @@ impl From<r::eval::Ending> for Ending {
     }
 }
 
-fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Vec<u8>) {
+fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
     let Ok(code) = std::str::from_utf8(code) else {
-        return (Reply::Refused("the code is not UTF-8".to_owned()), Vec::new());
+        return (Reply::Refused("the code is not UTF-8".to_owned()), NOTHING);
     };
     r::graphics::begin(Plots::Recorded);
     let value = value(code, wanted);
@@ -223,10 +232,10 @@ fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Vec<u8>) {
     let recorded = r::conditions::take();
     r::graphics::close_unnamed();
     let written = value.and_then(|value| match wanted {
-        Use::Return(encoding) => r::encode::value(&value, *encoding).map_err(failed),
-        Use::Assign(_) => Ok(Vec::new()),
+        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(failed),
+        Use::Assign(_) => Ok(NOTHING),
     });
-    let (ending, bytes) = written.map_or_else(|ending| (ending, Vec::new()), |bytes| (Ending::Completed, bytes));
+    let (ending, bytes) = written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes));
     let evaluated = Evaluated { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64 };
     (Reply::Evaluated(evaluated), bytes)
 }
@@ -255,20 +264,20 @@ fn symbol(name: &str) -> Result<CString, String> {
     CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
 }
 
-fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Vec<u8>) {
+fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Written) {
     let names = match names.map_or_else(r::objects::names, Ok) {
         Ok(names) => names,
-        Err(message) => return (Reply::Refused(message), Vec::new()),
+        Err(message) => return (Reply::Refused(message), NOTHING),
     };
-    match r::encode::objects(&names, detail, encoding) {
+    match r::encode::objects(out(), &names, detail, encoding) {
         Ok(encoded) => (Reply::Objects { missing: encoded.missing }, encoded.bytes),
-        Err(message) => (Reply::Refused(message), Vec::new()),
+        Err(message) => (Reply::Refused(message), NOTHING),
     }
 }
 
-fn draw(drawing: &Drawing) -> (Reply, Vec<u8>) {
+fn draw(drawing: &Drawing) -> (Reply, Written) {
     if drawing.page == 0 || drawing.page > r::graphics::pages() {
-        return (Reply::Drawn(false), Vec::new());
+        return (Reply::Drawn(false), NOTHING);
     }
     let form = if drawing.svg { "svg" } else { "png" };
     let drawn = r::graphics::render(drawing.page, form, [drawing.width, drawing.height, drawing.resolution]);
@@ -277,7 +286,7 @@ fn draw(drawing: &Drawing) -> (Reply, Vec<u8>) {
         let _ = std::fs::remove_file(&file);
         picture
     });
-    read.map_or_else(|message| (Reply::Refused(message), Vec::new()), |picture| (Reply::Drawn(true), picture))
+    read.map_or_else(|message| (Reply::Refused(message), NOTHING), |picture| (Reply::Drawn(true), Written::Bytes(picture)))
 }
 
 /// Binds inputs: all of them, or none where the reply is not [`Reply::Assigned`].
@@ -302,7 +311,7 @@ fn quit(status: i32) -> ! {
     if fork::is_worker() {
         let socket = SOCKET.with_borrow(Clone::clone);
         if let Some(socket) = socket {
-            let _ = channel::send(&*socket, &protocol::encode(&Reply::Quit(status)), &[]);
+            let _ = channel::send(&*socket, &protocol::encode(&Reply::Quit(status)), NOTHING);
         }
     }
     fork::end_session(status)

@@ -12,17 +12,31 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 /// The seals without which a mapping could change, or end, under its reader.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
 
+/// Memory to be written to, and then sealed. The limit on file sizes holds for it as well.
+///
+/// # Errors
+/// The system's.
+pub fn create() -> io::Result<File> {
+    Ok(memfd_create("offshoot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
+}
+
+/// Seals what [`create`] has made: nobody can change it any more.
+///
+/// # Errors
+/// The system's.
+pub fn seal(memory: File) -> io::Result<OwnedFd> {
+    fcntl_add_seals(&memory, SEALS | SealFlags::SEAL)?;
+    Ok(memory.into())
+}
+
 /// Sealed memory that holds `bytes`.
 ///
 /// # Errors
-/// When the system gives none: memory, or the limit on file sizes, which holds for it as well.
-pub fn seal(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let descriptor = memfd_create("offshoot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut file = File::from(descriptor);
-    file.write_all(bytes)?;
-    let descriptor = OwnedFd::from(file);
-    fcntl_add_seals(&descriptor, SEALS | SealFlags::SEAL)?;
-    Ok(descriptor)
+/// When the system gives none.
+pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut memory = create()?;
+    memory.write_all(bytes)?;
+    seal(memory)
 }
 
 /// Maps sealed memory of exactly `length` bytes.
@@ -44,9 +58,9 @@ mod tests {
 
     #[test]
     fn sealed_bytes_are_mapped_and_unsealed_ones_refused() {
-        let mapped = map(seal(b"abc").unwrap(), 3).unwrap();
+        let mapped = map(sealed(b"abc").unwrap(), 3).unwrap();
         assert_eq!(&mapped[..], b"abc");
-        assert!(map(seal(b"abc").unwrap(), 4).is_err());
+        assert!(map(sealed(b"abc").unwrap(), 4).is_err());
         let open = memfd_create("test", MemfdFlags::ALLOW_SEALING).unwrap();
         assert!(map(open, 0).is_err());
     }

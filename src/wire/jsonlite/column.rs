@@ -248,7 +248,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
             keys.byte(b':');
             column.key = (start, keys.len());
         }
-        if keys.room(0) { Ok(()) } else { Err(Unencodable::Memory) }
+        if keys.has_failed() { Err(Unencodable::Memory) } else { Ok(()) }
     }
 }
 
