@@ -7,11 +7,13 @@ use std::{
 };
 
 use libR_sys::{
-    R_InitInPStream, R_InitOutPStream, R_NilValue, R_Serialize, R_Unserialize, R_inpstream_t, R_outpstream_t, R_pstream_format_t, Rf_error,
+    ALTREP, INTEGER, LOGICAL, R_InitInPStream, R_InitOutPStream, R_NilValue, R_Serialize, R_Unserialize, R_inpstream_t, R_outpstream_t,
+    R_pstream_format_t, REAL, Rboolean, Rf_allocVector, Rf_error, Rf_isS4, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE,
+    SHALLOW_DUPLICATE_ATTRIB, TYPEOF, XLENGTH,
 };
 
 use super::{
-    exec::protect_quietly,
+    exec::{R, protect_quietly},
     preserved::{self, Preserved},
 };
 use crate::wire::{Out, Written};
@@ -19,12 +21,30 @@ use crate::wire::{Out, Written};
 /// The version of the format: that of R since 3.5, and what `serialize()` writes by default.
 const VERSION: c_int = 3;
 
-/// Writes a value as `serialize(value, NULL)` does: binary, big-endian, to `out`, which is empty.
+/// Numbers whose bytes are reversed at a time.
+const PIECE: usize = 1024;
+
+/// Writes a value as `serialize(value, NULL)` does: binary, big-endian, to `out`, which is empty. The one difference:
+/// long vectors of numbers do not tell that R has kept room for them to grow, which in a stream they do not have.
 ///
 /// # Errors
 /// R's message, or that memory ran out.
 pub fn write(mut out: Out, value: &Preserved) -> Result<Written, String> {
-    let (value, data) = (value.value(), (&raw mut out).cast::<c_void>());
+    let value = value.value();
+    match protect_quietly(|r| numbers(r, value))? {
+        Some((numbers, empty)) => {
+            let empty = Preserved::of(empty);
+            let mut around = Out::new();
+            stream(&mut around, empty.value())?;
+            write_numbers(&mut out, numbers, around.as_bytes());
+        }
+        None => stream(&mut out, value)?,
+    }
+    out.finish_anywhere().ok_or_else(|| "the value, serialized, does not fit in the session's memory".to_owned())
+}
+
+fn stream(out: &mut Out, value: SEXP) -> Result<(), String> {
+    let data = (&raw mut *out).cast::<c_void>();
     protect_quietly(|_| {
         let mut stream = MaybeUninit::uninit();
         // SAFETY: inside `protect`; `R_InitOutPStream` sets every field of the stream, which lives until
@@ -34,8 +54,63 @@ pub fn write(mut out: Out, value: &Preserved) -> Result<Written, String> {
             R_InitOutPStream(stream.as_mut_ptr(), data, format, VERSION, Some(write_char), Some(write_bytes), None, R_NilValue);
             R_Serialize(value, stream.as_mut_ptr());
         }
-    })?;
-    out.finish_anywhere().ok_or_else(|| "the value, serialized, does not fit in the session's memory".to_owned())
+    })
+}
+
+/// The memory of a vector of numbers.
+#[derive(Clone, Copy)]
+enum Numbers<'a> {
+    Doubles(&'a [u64]),
+    Integers(&'a [u32]),
+}
+
+/// A vector of numbers with memory of its own, and an empty one that is like it otherwise (kept). R takes numbers one
+/// by one; of large vectors we write them ourselves, and leave all the rest to R.
+fn numbers<'a>(r: R, value: SEXP) -> Option<(Numbers<'a>, SEXP)> {
+    // SAFETY: inside `protect`. The value is its caller's to keep, and has as many elements of its type as its length
+    // says; nothing changes it before it is written. The empty vector is protected until it is kept.
+    unsafe {
+        let kind = TYPEOF(value);
+        let has_memory = matches!(kind, SEXPTYPE::REALSXP | SEXPTYPE::INTSXP | SEXPTYPE::LGLSXP) && ALTREP(value) == 0;
+        if !has_memory || Rf_isS4(value) != Rboolean::FALSE {
+            return None;
+        }
+        let length = usize::try_from(XLENGTH(value)).ok().filter(|&length| length >= PIECE && i32::try_from(length).is_ok())?;
+        let numbers = match kind {
+            SEXPTYPE::REALSXP => Numbers::Doubles(slice::from_raw_parts(REAL(value).cast(), length)),
+            SEXPTYPE::INTSXP => Numbers::Integers(slice::from_raw_parts(INTEGER(value).cast(), length)),
+            _ => Numbers::Integers(slice::from_raw_parts(LOGICAL(value).cast(), length)),
+        };
+        let empty = Rf_protect(Rf_allocVector(kind, 0));
+        SHALLOW_DUPLICATE_ATTRIB(empty, value);
+        let empty = preserved::keep(r, empty);
+        Rf_unprotect(1);
+        Some((numbers, empty))
+    }
+}
+
+/// Writes numbers into what R has written of the empty vector.
+fn write_numbers(out: &mut Out, numbers: Numbers, around: &[u8]) {
+    // "X\n", three versions, the native encoding with its length, and the type with its flags; then the length.
+    const ENCODING: usize = 2 + 3 * 4;
+    let encoding = around.get(ENCODING..).and_then(<[u8]>::first_chunk).map_or(0, |length| u32::from_be_bytes(*length) as usize);
+    let (head, rest) = around.split_at((ENCODING + 4 + encoding + 4).min(around.len()));
+    let attributes = rest.get(4..).unwrap_or_default();
+    out.push(head);
+    match numbers {
+        Numbers::Doubles(doubles) => push_numbers(out, doubles, u64::to_be_bytes),
+        Numbers::Integers(integers) => push_numbers(out, integers, u32::to_be_bytes),
+    }
+    out.push(attributes);
+}
+
+fn push_numbers<T: Copy, const SIZE: usize>(out: &mut Out, numbers: &[T], to_bytes: impl Fn(T) -> [u8; SIZE]) {
+    out.push(&u32::try_from(numbers.len()).unwrap_or(u32::MAX).to_be_bytes());
+    for piece in numbers.chunks(PIECE) {
+        let mut bytes = [[0; SIZE]; PIECE];
+        bytes.iter_mut().zip(piece).for_each(|(bytes, &number)| *bytes = to_bytes(number));
+        out.push(bytes[..piece.len()].as_flattened());
+    }
 }
 
 unsafe extern "C" fn write_char(stream: R_outpstream_t, byte: c_int) {

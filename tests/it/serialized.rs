@@ -44,6 +44,18 @@ const VALUES: &[&str] = &[
     "{ setClass('A', representation(x = 'numeric')); new('A', x = 1) }",
     "setNames(as.list(1:1000), paste0('n', 1:1000))",
     "rep(c('same', 'strings'), 500)",
+    // Long vectors of numbers, which are not left to R.
+    "c(NA, NaN, Inf, -0, 5e-324, 1:5000 / 3)",
+    "rep(c(1L, NA, -5L), 1000)",
+    "rep(c(TRUE, NA, FALSE), 1000)",
+    "matrix(1:6000 / 7, 2, dimnames = list(c('a', 'b'), NULL))",
+    "setNames(rep(2.5, 1024), paste0('n', 1:1024))",
+    "factor(rep(c('a', NA, 'b'), 700), labels = c('caf\\u00e9', 'b'))",
+    "as.POSIXct('2021-02-24', tz = 'Europe/Paris') + rep(0.5, 2000)",
+    "structure(rep(1L, 2000), class = 'mine', note = list(y ~ x))",
+    "{ setClass('N', contains = 'numeric', representation(unit = 'character')); new('N', rep(1, 2000), unit = 'm') }",
+    "1:100000",
+    "sort(rep(c(3, 1, 2), 1000))",
 ];
 
 struct Live {
@@ -102,6 +114,15 @@ async fn values_go_out_as_r_serializes_them_and_come_back_identical() {
         live.assign("y", value.as_ref().to_vec()).await.unwrap();
         assert_eq!(live.prints("cat(identical(x, y))").await, "TRUE", "{code}");
     }
+}
+
+/// R marks such a vector, in its stream as well: there the mark says nothing, and a long one goes without.
+#[tokio::test]
+async fn vectors_with_room_to_grow_come_back_identical() {
+    let live = Live::start().await;
+    let value = live.value("x <- numeric(); for (i in 1:3000) x[i] <- i; x").await;
+    live.assign("y", value.as_ref().to_vec()).await.unwrap();
+    assert_eq!(live.prints("cat(identical(x, y), identical(y, as.numeric(1:3000)))").await, "TRUE TRUE");
 }
 
 #[tokio::test]
