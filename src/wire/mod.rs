@@ -20,7 +20,7 @@ pub mod typed;
 pub mod value;
 
 pub use names::Names;
-pub use out::{Out, Written};
+pub use out::{Out, Spill, Written};
 pub use selection::{Detail, Encoding, MissingObject, ValueEncoding};
 pub use text::Text;
 pub use value::{Class, Shape, Storage, Value};

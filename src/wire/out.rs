@@ -25,9 +25,18 @@ enum Beyond {
     #[default]
     Kept,
     /// Into a file, which this makes when there is a need.
-    Later(fn() -> io::Result<File>),
+    Later(fn() -> io::Result<Spill>),
     /// Into this file, which has so many.
-    File(File, usize),
+    File(Spill, usize),
+}
+
+/// A file for what is too much to be kept.
+#[derive(Debug)]
+pub struct Spill {
+    /// The file, empty.
+    pub file: File,
+    /// How many bytes it may have: the limit on a session's memory is to hold wherever the bytes are.
+    pub room: usize,
 }
 
 /// What has been written.
@@ -49,7 +58,7 @@ impl Out {
     /// An empty buffer that puts large amounts into a file as they are written: in one piece in this process, they
     /// would be moved as they grow, and copied at the end. Where there is no file to be had, they are kept.
     #[must_use]
-    pub fn with_file(make: fn() -> io::Result<File>) -> Self {
+    pub fn with_file(make: fn() -> io::Result<Spill>) -> Self {
         Self { beyond: Beyond::Later(make), ..Self::default() }
     }
 
@@ -102,7 +111,11 @@ impl Out {
         if let Beyond::Later(make) = self.beyond {
             self.beyond = Beyond::File(make()?, 0);
         }
-        if let Beyond::File(file, length) = &mut self.beyond {
+        if let Beyond::File(Spill { file, room }, length) = &mut self.beyond {
+            if *length + self.bytes.len() > *room {
+                self.failed = true;
+                return Ok(());
+            }
             file.write_all(&self.bytes)?;
             *length += self.bytes.len();
             self.bytes.clear();
@@ -112,7 +125,7 @@ impl Out {
 
     /// Keeps everything from now on, what is in the file included.
     fn take_back(&mut self) {
-        if let Beyond::File(mut file, length) = std::mem::take(&mut self.beyond) {
+        if let Beyond::File(Spill { mut file, .. }, length) = std::mem::take(&mut self.beyond) {
             let mut all = Vec::new();
             let read = match all.try_reserve(length + self.bytes.len()) {
                 Ok(()) => file.rewind().and_then(|()| file.take(length as u64).read_to_end(&mut all)),
@@ -151,7 +164,7 @@ impl Out {
     /// Forgets what was written from `length` on.
     pub fn truncate(&mut self, length: usize) {
         match &mut self.beyond {
-            Beyond::File(file, in_file) if length < *in_file => {
+            Beyond::File(Spill { file, .. }, in_file) if length < *in_file => {
                 let cut = file.set_len(length as u64).and_then(|()| file.seek(SeekFrom::End(0)));
                 self.failed |= cut.is_err();
                 *in_file = length;
@@ -176,7 +189,7 @@ impl Out {
             self.take_back();
         }
         (!self.failed).then_some(match self.beyond {
-            Beyond::File(file, length) => Written::File(file, length),
+            Beyond::File(Spill { file, .. }, length) => Written::File(file, length),
             _ => Written::Bytes(self.bytes),
         })
     }
@@ -186,8 +199,8 @@ impl Out {
 mod tests {
     use super::*;
 
-    fn file() -> io::Result<File> {
-        tempfile::tempfile()
+    fn file() -> io::Result<Spill> {
+        Ok(Spill { file: tempfile::tempfile()?, room: usize::MAX })
     }
 
     fn pieces() -> impl Iterator<Item = Vec<u8>> {
@@ -235,11 +248,20 @@ mod tests {
     #[test]
     fn without_a_file_everything_is_kept() {
         let nowhere = || Err(io::ErrorKind::StorageFull.into());
-        let full = || File::open("/dev/null");
-        for make in [nowhere as fn() -> io::Result<File>, full] {
+        let full = || Ok(Spill { file: File::open("/dev/null")?, room: usize::MAX });
+        for make in [nowhere as fn() -> io::Result<Spill>, full] {
             let mut out = Out::with_file(make);
             pieces().for_each(|piece| out.push(&piece));
             assert_eq!(written(out), (pieces().flatten().collect(), false));
         }
+    }
+
+    #[test]
+    fn a_file_has_no_more_than_there_is_room_for() {
+        let mut out = Out::with_file(|| Ok(Spill { room: 1 << 20, ..file()? }));
+        (0..1 << 10).for_each(|_| out.push(&[0; 1000]));
+        assert!(!out.has_failed());
+        (0..1 << 10).for_each(|_| out.push(&[0; 1000]));
+        assert!(out.has_failed() && out.finish_anywhere().is_none());
     }
 }

@@ -49,6 +49,13 @@ pub fn lower_memory(memory: Option<u64>) {
     let _ = setrlimit(Resource::As, Rlimit { current: Some(maximum.map_or(lowered, |maximum| lowered.min(maximum))), maximum });
 }
 
+/// How much memory this process may still map, in bytes.
+#[must_use]
+pub fn memory_left() -> usize {
+    let left = getrlimit(Resource::As).current.map(|limit| limit.saturating_sub(mapped_bytes().unwrap_or(limit)));
+    left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX)
+}
+
 /// Gives back what [`lower_memory`] took.
 pub fn restore_memory() {
     let maximum = getrlimit(Resource::As).maximum;

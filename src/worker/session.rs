@@ -16,7 +16,7 @@ use crate::{
     r,
     r::{graphics::Plots, preserved::Preserved},
     wire::{
-        Detail, Encoding, Out, Written,
+        Detail, Encoding, Out, Spill, Written,
         condition::{Condition, Severity},
         typed::input,
     },
@@ -201,9 +201,10 @@ impl Worker {
     }
 }
 
-/// Where values are written: much of it goes straight into the memory that the supervisor will map.
+/// Where values are written: much of it goes straight into the memory that the supervisor will map. That is no part
+/// of this process's memory for the kernel, and is for the session's limit.
 fn out() -> Out {
-    Out::with_file(shared::create)
+    Out::with_file(|| Ok(Spill { file: shared::create()?, room: confine::memory_left() }))
 }
 
 /// Parses code; code that does not parse ends its evaluation.

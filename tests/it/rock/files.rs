@@ -137,10 +137,14 @@ async fn nothing_leads_out_of_the_folder() {
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "secret");
     assert_eq!(session.upload("?path=alias/new", "x", b"yes", &[]).await.status, 200);
     assert_eq!(session.value("readLines('real/new', warn = FALSE)").await, "yes");
-    // R's temporary folder, replaced by a way out.
-    session.value("t <- tempdir(); unlink(t, recursive = TRUE); file.symlink('/etc', t)").await;
-    assert_eq!(session.get("/_download?path=passwd&temp=true").await.status, 400);
-    assert_ne!(session.upload("?path=offshoot-test&temp=true", "x", b"no", &[]).await.status, 200);
+    // R's temporary folder, replaced by a way out, or with one in it where the session cannot replace it.
+    let replaced = session.value("t <- tempdir(); unlink(t, recursive = TRUE); file.symlink('/etc', t); basename(Sys.readlink(t))").await;
+    for path in ["passwd", "etc/passwd"] {
+        assert_eq!(session.get(&format!("/_download?path={path}&temp=true")).await.status, 400, "{path}");
+    }
+    let inside = session.upload("?path=offshoot-test&temp=true", "x", b"no", &[]).await;
+    assert_eq!(inside.status == 200, replaced == "", "{replaced}");
+    assert_ne!(session.upload("?path=etc/offshoot-test&temp=true", "x", b"no", &[]).await.status, 200);
     assert!(!std::path::Path::new("/etc/offshoot-test").exists());
 }
 
