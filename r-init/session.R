@@ -27,3 +27,6 @@ settle <- function() {
   gc(full = TRUE)
   invisible()
 }
+
+# Nobody is there to write: an editor would hold the session until its time is up.
+options(editor = function(...) stop("there is no editor in an R session of a server", call. = FALSE))

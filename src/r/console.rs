@@ -32,6 +32,8 @@ thread_local! {
     static TAG: Cell<Tag> = const { Cell::new([0; TAG_LENGTH]) };
     /// R's own report of an error that our handler has recorded is not console text.
     static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
+    /// Whether R has reported an error, recorded or not.
+    static ERROR_REPORTED: Cell<bool> = const { Cell::new(false) };
     static SILENT: Cell<bool> = const { Cell::new(false) };
     static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
 }
@@ -44,6 +46,11 @@ pub fn set_tag(tag: Tag) {
 /// Whether R's next report of an error has been recorded already.
 pub(super) fn set_error_recorded(recorded: bool) {
     ERROR_RECORDED.set(recorded);
+}
+
+/// Whether R has reported an error since the last time this was asked.
+pub(super) fn take_error_reported() -> bool {
+    ERROR_REPORTED.take()
 }
 
 /// Keeps R's reports of errors from the console; returns what was in force.
@@ -88,7 +95,11 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
         write_all(&[text]);
         return;
     }
-    if SILENT.get() || (ERROR_RECORDED.get() && is_error_report(text)) {
+    let is_report = is_error_report(text);
+    if is_report {
+        ERROR_REPORTED.set(true);
+    }
+    if SILENT.get() || (ERROR_RECORDED.get() && is_report) {
         return;
     }
     let tag = TAG.get();

@@ -8,7 +8,7 @@ use libR_sys::{
 };
 
 use super::{
-    conditions,
+    conditions, console,
     exec::{Jumped, R, last_error, protect, protect_quietly},
     ffi, interrupt, objects,
     preserved::{self, Preserved},
@@ -123,6 +123,7 @@ pub fn value(code: &Code, name: Option<&CStr>) -> Result<Preserved, Ending> {
 
 /// Evaluates the expressions in order; the value of the last one, unprotected.
 fn run_all(r: R, expressions: SEXP, print: bool) -> SEXP {
+    console::take_error_reported();
     conditions::establish(r);
     // SAFETY: inside `protect`; `expressions` is preserved by its owner, each value is protected while it is
     // used, and this frame owns nothing.
@@ -142,16 +143,18 @@ fn run_all(r: R, expressions: SEXP, print: bool) -> SEXP {
     }
 }
 
-/// Why R jumped: what our handlers recorded last, or else an error that no handler saw: R runs none when its
-/// stack is full.
+/// Why R jumped: what our handlers recorded last, or else an error that no handler saw, as R runs none when its
+/// stack is full. R's text of the last error is that of an earlier one if it has not reported any.
 fn ending() -> Ending {
     if interrupt::cpu_limit_reached() {
         return Ending::CpuLimit;
     }
+    let failed = |message| Ending::Failed(Condition { severity: Severity::Error, message, call: String::new(), classes: Vec::new() });
     match conditions::take_reason() {
         Some(conditions::Reason::Interrupt) => Ending::Interrupted,
         Some(conditions::Reason::Error(error)) => Ending::Failed(error),
-        None => Ending::Failed(Condition { severity: Severity::Error, message: last_error(), call: String::new(), classes: Vec::new() }),
+        None if console::take_error_reported() => failed(last_error()),
+        None => failed("the code was left by a restart, without an error".to_owned()),
     }
 }
 

@@ -5,6 +5,22 @@ use serde_json::json;
 use crate::harness::{Client, Server};
 
 #[tokio::test]
+async fn a_restart_is_not_taken_for_an_earlier_error() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    session.run("try(stop('an earlier one'), silent = TRUE)").await;
+    assert_eq!(session.fails("invokeRestart('abort')").await, "the code was left by a restart, without an error");
+    assert!(session.fails("f <- function(n) f(n + 1); f(1)").await.contains("too"));
+    assert!(session.fails("f(1)").await.contains("too"));
+}
+
+#[tokio::test]
+async fn an_editor_is_refused_and_does_not_wait_for_somebody() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    assert_eq!(session.fails("file.edit('x')").await, "there is no editor in an R session of a server");
+    assert_eq!(session.fails("edit(1)").await, "there is no editor in an R session of a server");
+}
+
+#[tokio::test]
 async fn a_syntax_error_runs_nothing_and_tells_its_place() {
     let session = Client::admin(Server::shared()).await.session().await;
     let error = session.fails("x <- 1\nprint(x)\ny <- (2 +* 3)\n").await;
