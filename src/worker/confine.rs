@@ -10,6 +10,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::protocol::Limits;
 
+/// The variable that tells a session, and whatever it starts, where its working folder is.
+pub const SESSION_FOLDER: &str = "OFFSHOOT_SESSION_FOLDER";
+
 /// Sets the limits that hold for the life of the worker and of its children. The limit on processor time is
 /// set anew for each operation, by [`allow_cpu`].
 ///
@@ -169,7 +172,7 @@ pub fn environment(work: &Path, temporary: &Path) {
     // Where R tells it to programs that it starts.
     set("R_SESSION_TMPDIR", temporary.as_os_str());
     set("HOME", work.as_os_str());
-    set("OFFSHOOT_SESSION_FOLDER", work.as_os_str());
+    set(SESSION_FOLDER, work.as_os_str());
     for name in ["USER", "LOGNAME"] {
         set(name, std::ffi::OsStr::from_bytes(b"offshoot"));
     }

@@ -20,4 +20,5 @@ pub mod protocol;
 pub mod session;
 #[expect(unsafe_code, reason = "mapping memory")]
 pub mod shared;
+pub mod strays;
 pub mod zygote;

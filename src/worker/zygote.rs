@@ -8,6 +8,7 @@ use std::{
     io,
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
 };
 
 use rustix::{
@@ -19,8 +20,9 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages, pages,
-    protocol::{self, Exit, Fork, Start, ZygoteReply},
+    protocol::{self, Exit, Fork, Start, ZygoteReply, folder},
     session::Worker,
+    strays,
 };
 use crate::r;
 
@@ -86,8 +88,15 @@ struct Zygote {
     request: Vec<u8>,
     /// Readable when a child has ended.
     children: OwnedFd,
-    /// The workers, with their users where they have their own.
-    workers: HashMap<i32, Option<u32>>,
+    workers: HashMap<i32, Owner>,
+}
+
+/// By what the processes of a session are known that have left its group.
+enum Owner {
+    /// By their user, which nobody else has.
+    User(u32),
+    /// By the working folder in their environment.
+    Folder(PathBuf),
 }
 
 impl Zygote {
@@ -131,7 +140,8 @@ impl Zygote {
     fn fork_worker(&mut self, spec: &Fork, [socket, console]: [OwnedFd; 2]) -> Result<i32, String> {
         match fork::fork().map_err(|error| error.to_string())? {
             Side::Parent(pid) => {
-                self.workers.insert(pid, spec.user);
+                let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
+                self.workers.insert(pid, owner);
                 Ok(pid)
             }
             Side::Child => match fork::become_worker(spec, socket, &console) {
@@ -156,13 +166,14 @@ impl Zygote {
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
             }
             let status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-            if let (Some(user), Ok(Some((_, status)))) = (worker, status) {
+            if let (Some(owner), Ok(Some((_, status)))) = (worker, status) {
                 let exit = match status.terminating_signal() {
                     Some(signal) => Exit::Signal(signal),
                     None => Exit::Status(status.exit_status().unwrap_or(0)),
                 };
-                if let Some(user) = user.filter(|&user| fork::has_processes(user)) {
-                    fork::kill_all_of(user);
+                match owner {
+                    Owner::User(user) => end_all_of(user),
+                    Owner::Folder(folder) => strays::end(|pid| !self.workers.contains_key(&pid) && strays::is_of(pid, &folder)),
                 }
                 report(&self.control, &ZygoteReply::Exited { pid: raw, exit })?;
             }
@@ -179,9 +190,18 @@ impl Zygote {
         for pid in pids() {
             let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
         }
-        for &user in self.workers.values().flatten().filter(|&&user| fork::has_processes(user)) {
-            fork::kill_all_of(user);
+        for owner in self.workers.values() {
+            if let Owner::User(user) = *owner {
+                end_all_of(user);
+            }
         }
+        strays::end(|_| true);
+    }
+}
+
+fn end_all_of(user: u32) {
+    if fork::has_processes(user) {
+        fork::kill_all_of(user);
     }
 }
 
