@@ -8,7 +8,7 @@ use super::{App, Failure, execution::boundary};
 use crate::{
     auth::Login,
     session::{Opening, Session, actor::Admission},
-    store::projects::{Project, ProjectFile, State},
+    store::projects::{Naming, Project, ProjectFile, State},
     worker::protocol::{Reply, Request, Stored, Surroundings, folder},
 };
 
@@ -40,13 +40,12 @@ impl App {
             None => None,
         };
         let name = name.map(str::to_owned).or_else(|| earlier.as_ref().map(|project| project.name.clone()));
+        let naming = if name.is_some() { Naming::AsItIs } else { Naming::Numbered };
         let project = Project {
             id: earlier.map_or_else(Uuid::new_v4, |project| project.id),
             owner: session.owner.clone(),
-            name: match name {
-                Some(name) => name,
-                None => self.autosave_name(&session.owner).await?,
-            },
+            // As the guide has it: "Autosaved$DATE".
+            name: name.unwrap_or_else(|| format!("Autosaved{}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))),
             workspace,
             state: State {
                 history: session.history().iter().map(ToString::to_string).collect(),
@@ -57,18 +56,9 @@ impl App {
             created: 0,
             changed: 0,
         };
-        self.store.project_save(&project, &files, &keeping).await?;
+        let name = self.store.project_save(&project, naming, &files, &keeping).await?;
         session.bind(Some(project.id));
-        Ok(project)
-    }
-
-    /// `Autosaved2010-04-20 13:45:10`, or with a number when there is one of that name.
-    async fn autosave_name(&self, owner: &str) -> Result<String, Failure> {
-        let name = format!("Autosaved{}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"));
-        let projects = self.store.project_list(Some(owner)).await?;
-        let taken = |name: &str| projects.iter().any(|project| project.name == name);
-        let mut candidates = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} ({number})")));
-        Ok(candidates.find(|candidate| !taken(candidate)).unwrap_or(name))
+        Ok(Project { name, ..project })
     }
 
     /// The projects of a user, those saved last first.
@@ -174,6 +164,8 @@ impl App {
             session.interrupt();
             let saved = async {
                 let project = self.save_project(&session, None, Admission::Queued).await?;
+                // From then on it may come back under the same identity.
+                self.sessions.close(&session);
                 self.store.suspend(session.id, &session.owner, project.id).await?;
                 Ok::<_, Failure>(())
             };

@@ -70,6 +70,15 @@ impl FromRow<'_, SqliteRow> for ProjectFile {
     }
 }
 
+/// What a project is called when another has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// The same.
+    AsItIs,
+    /// The same with a number, the first that no other has.
+    Numbered,
+}
+
 const KIND: &str = "project";
 
 impl Store {
@@ -99,21 +108,41 @@ impl Store {
         Ok(list.bind(owner).fetch_all(&self.pool).await?)
     }
 
-    /// Saves a project, new or known, whose contents have been written under `_keeping`. One of somebody
-    /// else's is left as it is.
+    /// Saves a project, new or known, whose contents have been written under `_keeping`: the name that it has got.
+    /// One of somebody else's is left as it is.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
-    pub async fn project_save(&self, project: &Project, files: &[ProjectFile], _keeping: &Keeping) -> Result<(), ChangeError> {
+    pub async fn project_save(
+        &self,
+        project: &Project,
+        naming: Naming,
+        files: &[ProjectFile],
+        _keeping: &Keeping,
+    ) -> Result<String, ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let id = project.id.to_string();
+        let mut name = project.name.clone();
+        if naming == Naming::Numbered {
+            let taken: Vec<String> = query_scalar("SELECT name FROM project WHERE owner = $1 AND id <> $2")
+                .bind(&project.owner)
+                .bind(&id)
+                .fetch_all(&mut *transaction)
+                .await?;
+            for number in 2.. {
+                if !taken.contains(&name) {
+                    break;
+                }
+                name = format!("{} ({number})", project.name);
+            }
+        }
         let saved = query(
             "INSERT INTO project (id, owner, name, workspace, size, state, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
              ON CONFLICT (id) DO UPDATE SET name = $3, workspace = $4, size = $5, state = $6, changed = $7 WHERE owner = $2",
         )
         .bind(&id)
         .bind(&project.owner)
-        .bind(&project.name)
+        .bind(&name)
         .bind(&project.workspace.hash)
         .bind(super::size(&project.workspace))
         .bind(Json(&project.state))
@@ -134,7 +163,8 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(name)
     }
 
     /// Removes a project of `owner`, or with `None` of whomever.
