@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    session::{Boundary, Opening, Session, Stop, actor::Admission},
+    session::{Boundary, Opening, Purpose, Session, Stop, actor::Admission},
     store::{
         boundaries,
         objects::{Kind, Object},
@@ -96,7 +96,20 @@ impl App {
         let rules = self.rules.now();
         let boundary = boundary(&rules, user, limits);
         let operation_seconds = user.is_empty().then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
-        let session = self.sessions.open(Opening { owner: user, login, boundary, operation_seconds, ..Opening::default() }).await?;
+        let opening = Opening { owner: user, login, purpose: Purpose::Run, boundary, operation_seconds, ..Opening::default() };
+        self.open_passing(opening).await
+    }
+
+    /// Opens a session for a question that the server has for R.
+    ///
+    /// # Errors
+    /// [`OpenError`](crate::session::OpenError)
+    pub async fn open_for_question(self: &Arc<Self>) -> Result<Passing, crate::session::OpenError> {
+        self.open_passing(Opening { purpose: Purpose::Question, ..Opening::default() }).await
+    }
+
+    async fn open_passing(self: &Arc<Self>, opening: Opening<'_>) -> Result<Passing, crate::session::OpenError> {
+        let session = self.sessions.open(opening).await?;
         Ok(Passing { app: Arc::clone(self), session })
     }
 
@@ -206,7 +219,7 @@ impl App {
 /// Size of the history that a session keeps, in MiB, unless the policy says otherwise.
 const HISTORY_MIB: u64 = 16;
 
-/// A session for one run: closed when this goes, also when the caller goes away in the middle.
+/// A session for one run, or one question: closed when this goes, also when the caller goes away in the middle.
 #[derive(Debug)]
 pub struct Passing {
     app: Arc<App>,

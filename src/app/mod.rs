@@ -154,7 +154,7 @@ impl App {
             if let Err(error) = self.look_at_store(&mut watch, &mut generation, turn).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
             }
-            let busy = |login: &Login| self.sessions.list().iter().any(|session| session.login == Some(login.id) && session.is_busy());
+            let busy = |login: &Login| self.sessions.all().iter().any(|session| session.login == Some(login.id) && session.is_busy());
             for session in self.sessions.idle() {
                 self.end_idle(&session).await;
             }
@@ -202,7 +202,7 @@ impl App {
         }
         if replaced {
             tracing::info!("the store was replaced by a backup: all sessions are closed");
-            self.sessions.list().iter().for_each(|session| self.sessions.close(session));
+            self.sessions.all().iter().for_each(|session| self.sessions.close(session));
         }
         Ok(())
     }

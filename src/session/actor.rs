@@ -27,8 +27,6 @@ use crate::worker::{
 const REPEAT: Duration = Duration::from_millis(50);
 /// Between SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
-/// How much of the last output a tombstone shows, in bytes.
-const LAST_OUTPUT: usize = 2_000;
 
 /// Why an operation was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +71,9 @@ pub enum OperationError {
     /// Too many operations wait already.
     #[error("too many operations are waiting for the R session")]
     QueueFull,
-    /// The session is closed, or being closed.
-    #[error("the R session is closed")]
-    Closed,
+    /// The session is closed, or being closed; why, unless its owner has done it.
+    #[error("the R session {}", _0.as_ref().map_or_else(|| "is closed".to_owned(), |why| format!("has ended: {why}")))]
+    Closed(Option<Tombstone>),
     /// The session ended before or during the operation.
     #[error("{0}")]
     Dead(Tombstone),
@@ -124,19 +122,9 @@ impl Actor {
     fn entomb(&self, cause: Cause) -> Tombstone {
         let made = || {
             metrics::counter!("offshoot_worker_deaths_total", "cause" => cause.label()).increment(1);
-            Tombstone { cause, last_output: self.last_output() }
+            Tombstone { cause, last_output: self.session.last_output() }
         };
         self.session.tombstone.get_or_init(made).clone()
-    }
-
-    /// The end of what was printed since the last execution, or else of what that printed.
-    fn last_output(&self) -> String {
-        let since = self.session.console.last(LAST_OUTPUT);
-        if !since.is_empty() {
-            return since;
-        }
-        let last = self.session.output();
-        last[last.floor_char_boundary(last.len().saturating_sub(LAST_OUTPUT))..].to_owned()
     }
 
     /// Takes jobs until the session is closed (`None`) or its worker has ended.
@@ -161,7 +149,11 @@ impl Actor {
                         Ok(_) => None,
                         Err(cause) => Some(Some(cause.clone())),
                     };
-                    let outcome = outcome.map_err(|cause| OperationError::Dead(self.entomb(cause)));
+                    let outcome = match outcome {
+                        // It was not R that ended it.
+                        Ok(done) if done.stopped == Some(Stop::Close) && done.reply.was_cut_short() => Err(session.gone()),
+                        outcome => outcome.map_err(|cause| OperationError::Dead(self.entomb(cause))),
+                    };
                     ticket.end();
                     let _ = answer.send(outcome);
                     if let Some(cause) = end {

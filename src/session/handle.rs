@@ -22,14 +22,30 @@ use super::{
     actor::{Actor, Admission, Answer, OperationError},
     commands::Commands,
     live::Live,
+    manager::Opening,
     queue::{Job, Pending, Ticket, Turn, lock},
-    tombstone::Tombstone,
+    tombstone::{Cause, Tombstone},
     worker::Worker,
 };
 use crate::{
     config,
     worker::protocol::{self, Limits, Request},
 };
+
+/// How much of the last output a tombstone shows, in bytes.
+const LAST_OUTPUT: usize = 2_000;
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be worked in: its owner sees it, until it is closed.
+    #[default]
+    Work,
+    /// For one run of a script: seen by nobody, and counted as its owner's.
+    Run,
+    /// For a question that the server has for R: seen by nobody, and counted as nobody's.
+    Question,
+}
 
 /// An R session.
 #[derive(Debug)]
@@ -40,6 +56,8 @@ pub struct Session {
     pub owner: String,
     /// The login it ends with, if it does.
     pub login: Option<Uuid>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its worker's process id.
     pub pid: i32,
     /// Where its folders are. Nobody but the server can move this one; what is below is the session's own.
@@ -73,14 +91,15 @@ pub struct Session {
     output: Mutex<Arc<str>>,
     /// Set before anybody is told that the session has ended by itself.
     pub(super) tombstone: OnceLock<Tombstone>,
+    /// Why it was closed, unless its owner has done it.
+    reason: OnceLock<Tombstone>,
 }
 
 impl Session {
     /// Starts to drive `worker`. The second part of the pair is the task, which ends with the session.
     pub(super) fn start(
         id: Uuid,
-        owner: &str,
-        login: Option<Uuid>,
+        opening: &Opening<'_>,
         worker: Worker,
         limits: Limits,
         config: &config::Sessions,
@@ -88,8 +107,9 @@ impl Session {
         let (jobs, queue) = mpsc::unbounded_channel();
         let session = Arc::new(Self {
             id,
-            owner: owner.to_owned(),
-            login,
+            owner: opening.owner.to_owned(),
+            login: opening.login,
+            purpose: opening.purpose,
             pid: worker.pid(),
             folder: worker.folder.clone(),
             temporary: worker.temporary.clone(),
@@ -109,6 +129,7 @@ impl Session {
             history: Mutex::default(),
             output: Mutex::new("".into()),
             tombstone: OnceLock::new(),
+            reason: OnceLock::new(),
         });
         let actor = Actor {
             session: Arc::clone(&session),
@@ -135,10 +156,10 @@ impl Session {
     /// [`OperationError`]
     pub fn submit(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Pending, OperationError> {
         let turn = self.turn(admission)?;
-        self.send(request, payload, Some(turn))
+        self.send(request, payload, turn)
     }
 
-    pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Option<Turn>) -> Result<Pending, OperationError> {
+    pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Turn) -> Result<Pending, OperationError> {
         let (answer, answered) = oneshot::channel();
         let ticket = Ticket::new(turn);
         let job = Job { header: protocol::encode(request), payload, answer, ticket: Arc::clone(&ticket) };
@@ -161,18 +182,23 @@ impl Session {
         };
         let entered = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| (pending <= most).then_some(pending + 1));
         self.touch();
-        entered.map(|_| Turn(Arc::clone(self))).map_err(|_| refusal)
+        entered.map(|_| Turn::new(Arc::clone(self))).map_err(|_| refusal)
     }
 
     /// Why a session that has ended does nothing more.
     pub(super) fn gone(&self) -> OperationError {
-        self.tombstone().cloned().map_or(OperationError::Closed, OperationError::Dead)
+        self.tombstone().cloned().map_or_else(|| OperationError::Closed(self.reason.get().cloned()), OperationError::Dead)
     }
 
     /// How the session ended, if it ended by itself.
     #[must_use]
     pub fn tombstone(&self) -> Option<&Tombstone> {
         self.tombstone.get()
+    }
+
+    /// Whether it is one of those of which there may be only so many.
+    pub(super) fn counts(&self) -> bool {
+        self.purpose != Purpose::Question
     }
 
     /// Whether an operation runs or waits.
@@ -197,6 +223,13 @@ impl Session {
     /// Closes the session: what runs is stopped, what waits is refused. Returns at once.
     pub fn close(&self) {
         self.closing.cancel();
+    }
+
+    /// Closes the session, and tells whoever waits why.
+    pub(super) fn close_because(&self, cause: Cause) -> Tombstone {
+        let tombstone = self.reason.get_or_init(|| Tombstone { cause, last_output: self.last_output() }).clone();
+        self.close();
+        tombstone
     }
 
     /// Marks the session as used now.
@@ -263,6 +296,16 @@ impl Session {
     #[must_use]
     pub fn output(&self) -> Arc<str> {
         Arc::clone(&lock(&self.output))
+    }
+
+    /// The end of what was printed since the last execution, or else of what that printed.
+    pub(super) fn last_output(&self) -> String {
+        let since = self.console.last(LAST_OUTPUT);
+        if !since.is_empty() {
+            return since;
+        }
+        let last = self.output();
+        last[last.floor_char_boundary(last.len().saturating_sub(LAST_OUTPUT))..].to_owned()
     }
 
     pub(super) fn set_output(&self, text: &str) {

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    handle::Session,
+    handle::{Purpose, Session},
     pool::Pool,
     tombstone::{Cause, Tombstone},
     users::Users,
@@ -33,6 +33,8 @@ pub struct Opening<'a> {
     pub owner: &'a str,
     /// The login that it ends with, if it does.
     pub login: Option<Uuid>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its identity; a new one unless given.
     pub id: Option<Uuid>,
     /// Limits other than the configuration's.
@@ -64,6 +66,9 @@ pub enum OpenError {
         /// How many a user may have.
         limit: usize,
     },
+    /// Callers without a login have.
+    #[error("callers without a login have {0} R sessions open already; log in, or try again later")]
+    TooManyOfNobody(usize),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
@@ -156,8 +161,8 @@ impl Sessions {
     /// # Errors
     /// [`OpenError`]
     pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let Opening { owner, login, id, boundary, operation_seconds } = opening;
-        let place = self.reserve(owner)?;
+        let Opening { owner, id, purpose, boundary, operation_seconds, .. } = opening;
+        let place = self.reserve(owner, purpose)?;
         let mut config = self.0.config.clone();
         if let Some(Boundary { cpu_seconds, memory_mib }) = boundary {
             config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
@@ -167,12 +172,12 @@ impl Sessions {
         let limits = limits(&config);
         let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
-        let (session, task) = Session::start(id, owner, login, worker, limits, &config);
+        let (session, task) = Session::start(id, &opening, worker, limits, &config);
         place.fill(&session);
-        let sessions = self.clone();
+        let (sessions, ended) = (self.clone(), Arc::clone(&session));
         self.0.tasks.spawn(async move {
             task.await;
-            sessions.remove(id);
+            sessions.remove(&ended);
         });
         if self.0.stopping.is_cancelled() || self.0.halted.load(Ordering::Acquire) {
             session.close();
@@ -201,7 +206,7 @@ impl Sessions {
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<Found> {
         let table = self.table();
-        if let Some(session) = table.live.get(&id) {
+        if let Some(session) = table.live.get(&id).filter(|session| session.purpose == Purpose::Work) {
             return Some(match session.tombstone() {
                 None => Found::Live(Arc::clone(session)),
                 Some(tombstone) => Found::Dead { owner: session.owner.clone(), tombstone: tombstone.clone() },
@@ -213,8 +218,13 @@ impl Sessions {
 
     /// Closes a session: it is gone for callers at once, while R ends in its own time.
     pub fn close(&self, session: &Session) {
-        self.table().live.remove(&session.id);
+        self.table().take(session);
         session.close();
+    }
+
+    /// Closes a session in somebody else's name: its owner is told when asking for it.
+    pub fn close_as(&self, session: &Session, name: &str) {
+        self.end(session, Cause::Closed(name.to_owned()));
     }
 
     /// Closes all sessions of a login.
@@ -225,9 +235,15 @@ impl Sessions {
         }
     }
 
-    /// All live sessions.
+    /// All live sessions that are there to be worked in.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Session>> {
+        self.table().live.values().filter(|session| session.purpose == Purpose::Work).cloned().collect()
+    }
+
+    /// All live sessions, whatever they are for.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Session>> {
         self.table().live.values().cloned().collect()
     }
 
@@ -240,8 +256,7 @@ impl Sessions {
     /// How many more sessions there can be; `None` is no limit.
     #[must_use]
     pub fn free(&self) -> Option<usize> {
-        let table = self.table();
-        let taken = table.live.len() + table.opening.values().sum::<usize>();
+        let taken = self.table().taken();
         Some(self.0.config.max).filter(|&max| max > 0).map(|max| max.saturating_sub(taken))
     }
 
@@ -320,9 +335,8 @@ impl Sessions {
 
     /// Closes all sessions and waits for their ends, and for that of the pool.
     async fn end_all(&self, pool: impl Future<Output = ()>, patience: Duration) {
-        let live: Vec<_> = self.table().live.drain().collect();
-        for (_, session) in live {
-            session.close();
+        for session in self.all() {
+            self.end(&session, Cause::Stopped);
         }
         self.0.tasks.close();
         let orderly = async {
@@ -335,34 +349,48 @@ impl Sessions {
     }
 
     /// Takes a place among the sessions, for as long as the answer lives.
-    fn reserve<'s>(&'s self, owner: &'s str) -> Result<Place<'s>, OpenError> {
+    fn reserve<'s>(&'s self, owner: &'s str, purpose: Purpose) -> Result<Place<'s>, OpenError> {
         if self.0.stopping.is_cancelled() {
             return Err(OpenError::Stopping);
         }
         if self.0.halted.load(Ordering::Acquire) {
             return Err(OpenError::Stopped);
         }
+        if purpose == Purpose::Question {
+            return Ok(Place { sessions: self, owner: None });
+        }
         let config = &self.0.config;
         let mut table = self.table();
-        let all = table.live.len() + table.opening.values().sum::<usize>();
-        if config.max > 0 && all >= config.max {
+        if config.max > 0 && table.taken() >= config.max {
             return Err(OpenError::TooMany(config.max));
         }
         let opening = table.opening.get(owner).copied().unwrap_or(0);
-        let of_user = opening + table.live.values().filter(|session| session.owner == owner).count();
+        let of_user = opening + table.live.values().filter(|session| session.counts() && session.owner == owner).count();
         if config.max_per_user > 0 && of_user >= config.max_per_user {
-            return Err(OpenError::TooManyOfUser { user: owner.to_owned(), limit: config.max_per_user });
+            let (user, limit) = (owner.to_owned(), config.max_per_user);
+            return Err(if user.is_empty() { OpenError::TooManyOfNobody(limit) } else { OpenError::TooManyOfUser { user, limit } });
         }
         *table.opening.entry(owner.to_owned()).or_default() += 1;
-        Ok(Place { sessions: self, owner })
+        Ok(Place { sessions: self, owner: Some(owner) })
     }
 
-    fn remove(&self, id: Uuid) {
+    fn remove(&self, session: &Session) {
         let mut table = self.table();
-        let Some(session) = table.live.remove(&id) else { return };
+        if !table.take(session) {
+            return;
+        }
         let Some(tombstone) = session.tombstone().cloned() else { return };
-        tracing::warn!(session.id = %id, user.name = session.owner, cause = %tombstone.cause, "session ended");
-        table.bury(&session, tombstone);
+        tracing::warn!(session.id = %session.id, user.name = session.owner, cause = %tombstone.cause, "session ended");
+        table.bury(session, tombstone);
+    }
+
+    /// Closes a session; whoever asks for it is told why.
+    fn end(&self, session: &Session, cause: Cause) {
+        let mut table = self.table();
+        if table.take(session) {
+            let tombstone = session.close_because(cause);
+            table.bury(session, tombstone);
+        }
     }
 
     /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
@@ -375,12 +403,7 @@ impl Sessions {
 
     /// Closes a session that was idle for too long; its owner is told when asking for it.
     pub fn expire(&self, session: &Session) {
-        let cause = Cause::Idle(self.0.config.idle_seconds);
-        let mut table = self.table();
-        if table.live.remove(&session.id).is_some() {
-            session.close();
-            table.bury(session, Tombstone { cause, last_output: String::new() });
-        }
+        self.end(session, Cause::Idle(self.0.config.idle_seconds));
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -389,6 +412,17 @@ impl Sessions {
 }
 
 impl Table {
+    /// How many sessions there are that count, those that are being opened included.
+    fn taken(&self) -> usize {
+        self.live.values().filter(|session| session.counts()).count() + self.opening.values().sum::<usize>()
+    }
+
+    /// Takes a session out; false when it is not there. Another may have its identity by now.
+    fn take(&mut self, session: &Session) -> bool {
+        let is_there = self.live.get(&session.id).is_some_and(|live| std::ptr::eq(&**live, session));
+        is_there && self.live.remove(&session.id).is_some()
+    }
+
     /// One session of `owner` is no longer being opened.
     fn opened(&mut self, owner: &str) {
         if let Some(count) = self.opening.get_mut(owner) {
@@ -400,6 +434,9 @@ impl Table {
     }
 
     fn bury(&mut self, session: &Session, tombstone: Tombstone) {
+        if session.purpose != Purpose::Work {
+            return;
+        }
         self.dead.insert(session.id, (session.owner.clone(), tombstone));
         self.graves.push_back(session.id);
         if self.graves.len() > TOMBSTONES
@@ -413,23 +450,24 @@ impl Table {
 /// A place taken by a session that is being opened.
 struct Place<'s> {
     sessions: &'s Sessions,
-    owner: &'s str,
+    /// `None` for a session that does not count.
+    owner: Option<&'s str>,
 }
 
 impl Place<'_> {
     /// Gives the place to the session.
     fn fill(self, session: &Arc<Session>) {
-        let mut table = self.sessions.table();
-        table.live.insert(session.id, Arc::clone(session));
-        table.opened(self.owner);
-        drop(table);
-        std::mem::forget(self);
+        // An earlier one of the same identity, if it is still there, has been saved.
+        let replaced = self.sessions.table().live.insert(session.id, Arc::clone(session));
+        replaced.iter().for_each(|session| session.close());
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.sessions.table().opened(self.owner);
+        if let Some(owner) = self.owner {
+            self.sessions.table().opened(owner);
+        }
     }
 }
 

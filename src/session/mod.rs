@@ -26,6 +26,6 @@ pub mod zygote;
 
 pub use actor::{Answer, OperationError, Stop};
 pub use commands::{Command, Done};
-pub use handle::Session;
+pub use handle::{Purpose, Session};
 pub use manager::{Boundary, Found, LookupError, OpenError, Opening, Sessions};
 pub use tombstone::{Cause, Tombstone};

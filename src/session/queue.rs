@@ -12,21 +12,29 @@ use super::{
 };
 use crate::worker::protocol::Request;
 
-/// Somebody's turn with a session: no other has one, or those that have wait.
+/// Somebody's turn with a session: no other has one, or those that have wait. It ends when whoever took it has let
+/// go of it, and what runs in it has ended: the session is busy for as long as R is, also when nobody waits any more.
+#[derive(Debug, Clone)]
+pub struct Turn(Arc<Held>);
+
 #[derive(Debug)]
-pub struct Turn(pub(super) Arc<Session>);
+struct Held(Arc<Session>);
 
 impl Turn {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self(Arc::new(Held(session)))
+    }
+
     /// Runs one operation of several.
     ///
     /// # Errors
     /// [`OperationError`]
     pub async fn operate(&self, request: &Request, payload: Bytes) -> Result<Answer, OperationError> {
-        self.0.send(request, payload, None)?.answer().await
+        self.0.0.send(request, payload, self.clone())?.answer().await
     }
 }
 
-impl Drop for Turn {
+impl Drop for Held {
     fn drop(&mut self) {
         self.0.touch();
         self.0.pending.fetch_sub(1, Ordering::AcqRel);
@@ -47,13 +55,13 @@ pub(super) struct Job {
 pub struct Ticket {
     /// `None` inside: given up before it began.
     fate: OnceLock<Option<Timestamp>>,
-    /// Ends with the operation, unless it is somebody's who has more to do.
+    /// Let go of when the operation has ended.
     turn: Mutex<Option<Turn>>,
 }
 
 impl Ticket {
-    pub(super) fn new(turn: Option<Turn>) -> Arc<Self> {
-        Arc::new(Self { fate: OnceLock::new(), turn: Mutex::new(turn) })
+    pub(super) fn new(turn: Turn) -> Arc<Self> {
+        Arc::new(Self { fate: OnceLock::new(), turn: Mutex::new(Some(turn)) })
     }
 
     /// Begins the operation; false when it was given up.
@@ -100,7 +108,7 @@ impl Pending {
     /// # Errors
     /// [`OperationError`]
     pub async fn answer(mut self) -> Result<Answer, OperationError> {
-        (&mut self.answered).await.unwrap_or(Err(OperationError::Closed))
+        (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))
     }
 }
 

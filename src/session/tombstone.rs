@@ -17,6 +17,10 @@ pub enum Cause {
     Unstoppable(super::Stop),
     /// Nobody used it for as long as the configuration allows, in seconds.
     Idle(u64),
+    /// Somebody else has closed it: a user name.
+    Closed(String),
+    /// R was stopped, or is being stopped with the server.
+    Stopped,
     /// Nobody knows: the process that would have told ended first.
     Unknown,
 }
@@ -50,6 +54,8 @@ impl Cause {
             Self::Signalled(signal) => format!("signal {signal}").into(),
             Self::Unstoppable(_) => "unstoppable".into(),
             Self::Idle(_) => "idle".into(),
+            Self::Closed(_) => "closed".into(),
+            Self::Stopped => "stopped".into(),
             Self::Unknown => "unknown".into(),
         }
     }
@@ -63,6 +69,8 @@ impl fmt::Display for Cause {
             Self::Signalled(signal) => write!(formatter, "R was ended by signal {signal}{}", meaning(*signal)),
             Self::Unstoppable(stop) => write!(formatter, "R was killed, as it did not stop at {stop}"),
             Self::Idle(seconds) => write!(formatter, "the session was closed after {seconds} seconds without use"),
+            Self::Closed(name) => write!(formatter, "{name} has closed the session"),
+            Self::Stopped => write!(formatter, "the R server was stopped"),
             Self::Unknown => write!(formatter, "R's process is gone"),
         }
     }

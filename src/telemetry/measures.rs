@@ -39,7 +39,7 @@ pub fn start() -> anyhow::Result<PrometheusHandle> {
 /// All measurements, as text.
 #[must_use]
 pub fn text(handle: &PrometheusHandle, app: &App) -> String {
-    let mut sessions = app.sessions.list();
+    let mut sessions = app.sessions.all();
     sessions.retain(|session| session.tombstone().is_none());
     let busy = sessions.iter().filter(|session| session.is_busy()).count();
     gauge!("offshoot_sessions", "state" => "busy").set(count(busy));

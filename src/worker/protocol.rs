@@ -267,6 +267,18 @@ pub enum Reply {
     Quit(i32),
 }
 
+impl Reply {
+    /// Whether it tells that R was stopped on the way.
+    #[must_use]
+    pub fn was_cut_short(&self) -> bool {
+        match self {
+            Self::Executed(Executed { ending, .. }) | Self::Evaluated(Evaluated { ending, .. }) => *ending == Ending::Interrupted,
+            Self::Refused(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What an evaluation did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {

@@ -105,6 +105,44 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_has_left_a_sessions_group_ends_with_it_also_where_sessions_have_no_users() {
+    let server = Server::start("[sessions]\npool = 0\nusers = ''");
+    let client = Client::admin(&server).await;
+    let (one, other) = (client.session().await, client.session().await);
+    for session in [&one, &other] {
+        session.run("system('setsid sh -c \"sleep 1000 & sleep 1000\" > /dev/null 2>&1 &')").await;
+    }
+    // Two workers; a shell and two programs of each.
+    eventually("both have started", || descendants(server.zygote()).len() == 8);
+    one.close().await;
+    eventually("what the first has started ends", || descendants(server.zygote()).len() == 4);
+    assert_eq!(other.value("1 + 1").await["value"], 2);
+    let strays = descendants(server.zygote());
+    server.signal(rustix::process::Signal::TERM);
+    eventually("nothing outlives the server", || strays.iter().all(|&pid| !exists(pid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_client_has_gone_is_busy_until_r_has_ended() {
+    let server = Server::start("[sessions]\npool = 0");
+    let session = Client::admin(&server).await.session().await;
+    let work = session.value("getwd()").await["value"].as_str().unwrap().to_owned();
+    let code = "while (!file.exists('go')) Sys.sleep(0.01); plot(1); done <- TRUE";
+    session.occupy(code).await.abort();
+    eventually("the server has noticed", || server.log().contains("499"));
+    for _ in 0..10 {
+        assert_eq!(session.get("ping", &[]).await.status, 409);
+    }
+    std::fs::write(format!("{work}/go"), "").unwrap();
+    while session.get("ping", &[]).await.status == 409 {}
+    assert_eq!(session.value("done").await["value"], true);
+    let history = session.get("history", &[]).await.success()["history"].clone();
+    assert!(history.as_array().unwrap().iter().any(|block| block == code), "{history}");
+    let artifacts = session.get("artifact/list", &[]).await.success();
+    assert!(artifacts["files"].get("unnamedplot001.png").is_some(), "{artifacts}");
+}
+
+#[tokio::test]
 async fn a_session_that_exits_behind_our_back_leaves_nothing() {
     if !rustix::process::geteuid().is_root() {
         return; // Without a user of its own, nothing tells what has left a session's group.

@@ -77,10 +77,25 @@ async fn the_number_of_sessions_is_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn callers_without_a_login_are_told_that_they_are_too_many() {
+    let server = Server::start("[sessions]\npool = 0\nmax_per_user = 1");
+    server.script("wait", "Sys.sleep(600)", "anonymous").await;
+    let form = [("rscript", "wait")];
+    let running = tokio::spawn(Client::new(&server).request(reqwest::Method::POST, "/r/script/execute").form(&form).send());
+    eventually("it runs", || crate::harness::descendants(server.zygote()).len() == 1);
+    let reply = Client::new(&server).post("/r/script/execute", &form).await;
+    assert_eq!(reply.status, 503);
+    let error = reply.json()["error"].as_str().unwrap().to_owned();
+    assert_eq!(error, "Callers without a login have 1 R sessions open already; log in, or try again later.");
+    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_sessions_end_and_busy_ones_do_not() {
     let server = Server::start("[sessions]\npool = 1\nidle_seconds = 3");
     let client = Client::admin(&server).await;
     let (busy, idle) = (client.session().await, client.session().await);
+    idle.run("cat('last words')").await;
     let long = tokio::spawn({
         let busy = busy.clone();
         async move { busy.prints("Sys.sleep(7); cat('done')").await }
@@ -94,7 +109,7 @@ async fn idle_sessions_end_and_busy_ones_do_not() {
     assert_eq!(reply.status, 400);
     assert_eq!(
         reply.json()["error"],
-        "Invalid session identifier: the R session has ended: the session was closed after 3 seconds without use."
+        "Invalid session identifier: the R session has ended: the session was closed after 3 seconds without use; its last output: last words."
     );
     assert_eq!(long.await.unwrap(), "done");
 }

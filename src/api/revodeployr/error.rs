@@ -162,7 +162,7 @@ impl From<OperationError> for Error {
     fn from(error: OperationError) -> Self {
         match error {
             OperationError::Busy | OperationError::QueueFull => Self::busy(),
-            OperationError::Closed => Self::invalid("Invalid session identifier: the R session is closed."),
+            OperationError::Closed(_) => Self::invalid(format!("Invalid session identifier: {error}.")),
             OperationError::Dead(tombstone) => Self::new(StatusCode::BAD_GATEWAY, format!("The R session has ended: {tombstone}")),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{extract::Request, http::Method, response::Response};
+use tracing::Instrument;
 
 use super::{
     calls::{execute, file, object, project, repository, script, session, summary, user},
@@ -135,6 +136,19 @@ const USER: Access = Access::Login(Permission::Use);
 /// Who may bring code of their own, as text or inside an R object.
 const CODER: Access = Access::Login(Permission::Code);
 
+impl Route {
+    /// Whether the call is carried out to its end when the client goes away in the middle: what it changes is not to
+    /// be half changed. What a run of a script has in a session of its own is nobody's then.
+    fn goes_on(&self, incoming: &Incoming) -> bool {
+        let has_session = || matches!(incoming.form.get("session"), Ok(Some(_)));
+        match self.call {
+            Call::ScriptExecute => false,
+            Call::SessionExecuteScript => has_session(),
+            _ => self.methods == Methods::Change,
+        }
+    }
+}
+
 const fn route(path: &'static str, methods: Methods, access: Access, call: Call) -> Route {
     Route { path, methods, access, call }
 }
@@ -214,10 +228,23 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
         Call::UploadGet => return file::get_uploaded(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
         _ => {}
     }
-    let mut incoming = match Incoming::read(&app, route, request).await {
+    let incoming = match Incoming::read(&app, route, request).await {
         Ok(incoming) => incoming,
         Err(error) => return error.answer(route.path, early),
     };
+    let goes_on = route.goes_on(&incoming);
+    let answer = answer(app, route, path, incoming);
+    if !goes_on {
+        return answer.await;
+    }
+    match tokio::spawn(answer.in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => Error::internal(&error).answer(route.path, early),
+    }
+}
+
+/// Answers a request that has been read.
+async fn answer(app: Arc<App>, route: &'static Route, path: String, mut incoming: Incoming) -> Response {
     let format = incoming.format.unwrap_or_default();
     let answered = match incoming.check_format().and_then(|()| incoming.check_access(&app, route)) {
         Ok(()) => call(&app, route, format, &path, &mut incoming).await,

@@ -168,7 +168,7 @@ impl Error {
                 "RejectedExecutionException",
                 "Too many operations are waiting for the R session; try again when some have finished",
             ),
-            OperationError::Closed => Self::no_such_session(&session.to_string(), None),
+            OperationError::Closed(why) => Self::no_such_session(&session.to_string(), why.as_ref()),
             OperationError::Dead(tombstone) => Self::no_r(format!("The R session has ended: {tombstone}")),
         }
     }
@@ -237,7 +237,9 @@ impl From<AuthError> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         let status = match &error {
-            OpenError::TooMany(_) | OpenError::TooManyOfUser { .. } | OpenError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            OpenError::TooMany(_) | OpenError::TooManyOfUser { .. } | OpenError::TooManyOfNobody(_) | OpenError::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             OpenError::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
             OpenError::NoWorker(reason) => {
                 tracing::error!(reason, "no R session could be opened");

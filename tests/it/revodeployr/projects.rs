@@ -228,3 +228,49 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let below = |path: std::path::PathBuf| if path.is_dir() { walk(&path) } else { vec![path] };
     entries.flatten().flat_map(|entry| below(entry.path())).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_script_is_no_session_that_is_saved_or_seen() {
+    let server = Server::start("[sessions]\npool = 0");
+    server.script("wait", "secret <- 42; Sys.sleep(600)", "authenticated").await;
+    let client = login(&server, true).await;
+    let run = client.request(reqwest::Method::POST, "/r/script/execute").form(&[("rscript", "wait")]);
+    let running = tokio::spawn(run.send());
+    eventually("it runs", || crate::harness::descendants(server.zygote()).len() == 1);
+    assert_eq!(client.get("/r/user/live", &[]).await.success()["live"], json!([]));
+    client.post("/r/user/logout", &[]).await.success();
+    assert!(running.await.unwrap().unwrap().status().is_client_error());
+    eventually("it ends with the login", || crate::harness::descendants(server.zygote()).is_empty());
+    assert_eq!(projects(&server).await, []);
+}
+
+#[tokio::test]
+async fn a_session_that_came_back_outlives_the_one_that_it_was() {
+    let server = Server::start("[sessions]\npool = 0\ngrace_seconds = 60");
+    let client = login(&server, true).await;
+    let session = client.session().await;
+    let end = server.data().parent().unwrap().join("end");
+    let wait = format!("function(e) while (!file.exists('{}')) Sys.sleep(0.01)", end.display());
+    session.run(&format!("x <- 1; reg.finalizer(environment(), {wait}, onexit = TRUE)")).await;
+    client.post("/r/user/logout", &[]).await.success();
+    // The process of the first is still there.
+    let session = Session { client: login(&server, true).await, ..session };
+    session.run("x <- x + 1").await;
+    assert_eq!(crate::harness::descendants(server.zygote()).len(), 2);
+    std::fs::write(&end, "").unwrap();
+    eventually("the first ends", || crate::harness::descendants(server.zygote()).len() == 1);
+    assert_eq!(session.value("x").await["value"], 2);
+    assert_eq!(session.client.get("/r/user/live", &[]).await.success()["live"], json!([session.id]));
+}
+
+#[tokio::test]
+async fn projects_that_are_saved_at_the_same_moment_have_names_of_their_own() {
+    let server = Server::start("[sessions]\npool = 4");
+    let client = login(&server, true).await;
+    for _ in 0..4 {
+        client.session().await;
+    }
+    client.post("/r/user/logout", &[]).await.success();
+    let names: std::collections::HashSet<_> = projects(&server).await.into_iter().map(|project| project.name).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}

@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Reply, Rock, RockSession, Server, read};
+use crate::harness::{Reply, Rock, RockSession, Server, descendants, eventually, read};
 
 /// Posts a body of some type.
 async fn post(session: &RockSession, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
@@ -162,7 +162,7 @@ async fn bodies_beyond_the_limit_are_refused() {
     assert_eq!((reply.status.as_u16(), &reply.document()["key"]), (413, &json!("MaxUploadSizeExceededException")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stateless_evaluation_leaves_nothing() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     let user = Rock::on(&server, "user");
@@ -177,7 +177,7 @@ async fn a_stateless_evaluation_leaves_nothing() {
         let user = user.clone();
         async move { user.script("/r/_eval", "repeat {}").await }
     });
-    while user.get("/r/sessions").await.document()[0]["busy"] != true {}
+    eventually("it runs", || descendants(server.zygote()).len() == 1);
     leaving.abort();
-    while user.get("/r/sessions").await.text() != "[]" {}
+    eventually("it ends", || descendants(server.zygote()).is_empty());
 }

@@ -146,3 +146,43 @@ async fn limits_on_sessions_are_told() {
     assert_eq!(reply.document()["message"], "user has 1 R sessions open already; close one first");
     assert_eq!(read(user.request(Method::POST, "/r/_eval").body("1")).await.status, 503);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_somebody_else_has_closed_says_so() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
+    let session = Rock::on(&server, "user").open().await;
+    let waiting = tokio::spawn({
+        let session = session.clone();
+        async move { session.eval("Sys.sleep(600)").await }
+    });
+    let by_administrator = session.by(&Rock::on(&server, "administrator"));
+    while by_administrator.get("").await.document()["busy"] != true {}
+    by_administrator.delete("").await;
+    assert_eq!(waiting.await.unwrap().status, 404);
+    let reply = session.eval("1").await;
+    let message = reply.document()["message"].as_str().unwrap().to_owned();
+    assert!(reply.status == 404 && message.contains("administrator has closed the session"), "{message}");
+    // Its owner knows.
+    let own = Rock::on(&server, "user").open().await;
+    own.delete("").await;
+    assert!(!own.eval("1").await.text().contains("closed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_the_server_for_r_are_no_sessions() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\nmax = 1"));
+    let (user, administrator) = (Rock::on(&server, "user"), Rock::on(&server, "administrator"));
+    let session = user.open().await;
+    assert_eq!(administrator.get("/rserver/_version").await.status, 200);
+    assert_eq!(administrator.get("/rserver/package/stats").await.status, 200);
+    // A run counts, and nobody sees it.
+    assert_eq!(read(user.request(Method::POST, "/r/_eval").body("1")).await.status, 503);
+    session.delete("").await;
+    let running = tokio::spawn(user.request(Method::POST, "/r/_eval").body("Sys.sleep(600)").send());
+    crate::harness::eventually("it runs", || crate::harness::descendants(server.zygote()).len() == 1);
+    assert_eq!(administrator.get("/r/sessions").await.document(), serde_json::json!([]));
+    administrator.delete("/r/sessions").await;
+    assert_eq!(administrator.get("/rserver").await.document()["sessions"]["total"], 0);
+    assert!(!running.is_finished());
+    running.abort();
+}

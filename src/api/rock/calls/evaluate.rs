@@ -94,7 +94,7 @@ pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<()
 /// What R answers to a question of ours, in a session for that alone. The code has `arguments` in the character
 /// vector `.arguments`: nothing is pasted into code.
 pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], form: Form) -> Result<Bytes, Error> {
-    let passing = incoming.app.open_for_run(&incoming.caller()?.name, None, None).await?;
+    let passing = incoming.app.open_for_question().await?;
     let session = &passing.session;
     let requests = [
         (Request::Unserialize { name: ".arguments".to_owned() }, rds::serialize(rds::Value::Strings(arguments)).into()),

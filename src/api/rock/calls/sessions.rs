@@ -51,17 +51,27 @@ pub fn show(incoming: &Incoming) -> Result<Response, Error> {
 
 /// `DELETE /r/session/{id}`: what runs is interrupted, and killed if it does not stop.
 pub fn close(incoming: &Incoming) -> Result<Response, Error> {
-    let session = incoming.seen_session()?;
-    incoming.app.sessions.close(&session);
+    end(incoming, &*incoming.seen_session()?)?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
 /// `DELETE /r/sessions`
 pub fn close_all(incoming: &Incoming) -> Result<Response, Error> {
     for session in incoming.app.sessions.list() {
-        incoming.app.sessions.close(&session);
+        end(incoming, &session)?;
     }
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// Closes a session; an owner who has not done it is told who has.
+fn end(incoming: &Incoming, session: &Session) -> Result<(), Error> {
+    let (sessions, caller) = (&incoming.app.sessions, incoming.caller()?);
+    if session.owner == caller.name {
+        sessions.close(session);
+    } else {
+        sessions.close_as(session, &caller.name);
+    }
+    Ok(())
 }
 
 fn view(incoming: &Incoming, status: StatusCode, session: &Session) -> Response {
