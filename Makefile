@@ -40,7 +40,7 @@ bench-quick: setup-bench
 
 # Offshoot alone: start, interrupts, projects; and encoders, decoders, frames and forks, each beside what it cannot
 # go below.
-bench-core: setup
+bench-core: setup-bench
 	cargo bench --locked --bench core --bench micro
 
 

@@ -119,6 +119,14 @@ impl<'a> Object<'a> for RValue<'a> {
         }
     }
 
+    fn held_doubles(self) -> Option<&'a [f64]> {
+        self.memory()
+    }
+
+    fn held_integers(self) -> Option<&'a [i32]> {
+        self.memory()
+    }
+
     fn bytes(self) -> &'a [u8] {
         // SAFETY: asked only of raw vectors, which live as long as the view.
         unsafe {

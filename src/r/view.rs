@@ -124,7 +124,7 @@ impl RValue<'_> {
     }
 
     /// The vector's memory, unless it has none.
-    fn memory<T>(self) -> Option<&'static [T]> {
+    pub(super) fn memory<T>(self) -> Option<&'static [T]> {
         // SAFETY: called for vectors whose elements are `T`; does not allocate. The memory lives as long as
         // the value, and has its length.
         unsafe {

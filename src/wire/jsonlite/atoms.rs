@@ -63,7 +63,7 @@ impl Atoms {
             Self::Integer => vector.integers(from, to, |piece| {
                 for &number in piece {
                     separate(out, &mut first);
-                    if number == NA_INTEGER { out.push(numbers.missing()) } else { push_integer(out, number) }
+                    numbers.push_integer(out, number);
                 }
             }),
             Self::Double => vector.doubles(from, to, |piece| {
@@ -144,7 +144,13 @@ impl Numbers {
         }
     }
 
-    fn push(self, out: &mut Out, number: f64) {
+    #[inline]
+    pub(super) fn push_integer(self, out: &mut Out, number: i32) {
+        if number == NA_INTEGER { out.push(self.missing()) } else { push_integer(out, number) }
+    }
+
+    #[inline]
+    pub(super) fn push(self, out: &mut Out, number: f64) {
         match self {
             Self::Plain if number.is_finite() => push_significant(out, number),
             Self::Serialized if number.is_finite() => push_decimals(out, number),

@@ -14,7 +14,7 @@ use super::{
 
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column<V> {
+pub(super) struct Column<'a, V> {
     pub(super) value: V,
     pub(super) kind: Kind,
     /// How many elements there are.
@@ -23,8 +23,25 @@ pub(super) struct Column<V> {
     pub(super) unbox: bool,
     /// The element is written without an array around it, whatever it is; there has to be one.
     pub(super) scalar: bool,
-    /// Where its name is, in the memory for keys, when it is a column of a data frame.
+    /// Where its name is, in the memory for keys, when it is a column of a data frame; a comma stands before it.
     pub(super) key: (usize, usize),
+    /// Where its elements are, when it is a column of a data frame: one row takes one of each column.
+    pub(super) cells: Cells<'a>,
+}
+
+/// Elements that can be taken one by one without asking their vector.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cells<'a> {
+    /// They cannot.
+    Asked,
+    Doubles(&'a [f64]),
+    Integers(&'a [i32]),
+    /// Codes of a factor, whose levels have been written into the memory for keys: `count` of them, from `first` on.
+    Labels {
+        codes: &'a [i32],
+        first: usize,
+        count: usize,
+    },
 }
 
 /// What the elements of a column are.
@@ -55,11 +72,11 @@ pub(super) enum Kind {
     },
 }
 
-type Prepared<V> = Result<Column<V>, Unencodable>;
+type Prepared<'a, V> = Result<Column<'a, V>, Unencodable>;
 
-impl<'a, V: Object<'a>> Column<V> {
+impl<'a, V: Object<'a>> Column<'a, V> {
     fn new(value: V, kind: Kind, count: usize) -> Self {
-        Self { value, kind, count, unbox: false, scalar: false, key: (0, 0) }
+        Self { value, kind, count, unbox: false, scalar: false, key: (0, 0), cells: Cells::Asked }
     }
 
     fn atoms(value: V, atoms: Atoms) -> Self {
@@ -67,16 +84,16 @@ impl<'a, V: Object<'a>> Column<V> {
     }
 
     /// Atoms of a vector, which has to be one of this type.
-    fn of_type(made_of: Type, value: V, atoms: Atoms) -> Prepared<V> {
+    fn of_type(made_of: Type, value: V, atoms: Atoms) -> Prepared<'a, V> {
         if value.type_of() == made_of { Ok(Self::atoms(value, atoms)) } else { Err(Unencodable::Malformed) }
     }
 
     /// The strings that are R's answer to a question.
-    fn answer(value: V, question: Question) -> Prepared<V> {
+    fn answer(value: V, question: Question) -> Prepared<'a, V> {
         Self::of_type(Type::Character, value.ask(question).ok_or(Unencodable::Refused)?, Atoms::Text)
     }
 
-    fn list(value: V) -> Prepared<V> {
+    fn list(value: V) -> Prepared<'a, V> {
         match value.type_of() {
             Type::List if value.is_named() => Ok(Self::new(value, Kind::Object, 1)),
             Type::List => Ok(Self::new(value, Kind::Items, value.len())),
@@ -86,7 +103,7 @@ impl<'a, V: Object<'a>> Column<V> {
     }
 
     /// A vector as it is without its dimensions and its class.
-    pub(super) fn vector(value: V) -> Prepared<V> {
+    pub(super) fn vector(value: V) -> Prepared<'a, V> {
         match (Atoms::of(value.type_of()), value.type_of()) {
             (Some(atoms), _) => Ok(Self::atoms(value, atoms)),
             (None, Type::Complex) => Self::complex(value),
@@ -95,11 +112,11 @@ impl<'a, V: Object<'a>> Column<V> {
     }
 
     /// Complex numbers cannot be written with `digits = NA`, unless there are none.
-    fn complex(value: V) -> Prepared<V> {
+    fn complex(value: V) -> Prepared<'a, V> {
         if value.is_empty() { Ok(Self::new(value, Kind::Items, 0)) } else { Err(Unencodable::Class) }
     }
 
-    fn array(value: V) -> Prepared<V> {
+    fn array(value: V) -> Prepared<'a, V> {
         let dimensions = value.dimensions();
         if dimensions.len() < 2 {
             return Ok(Self::new(value, Kind::Vector, 1));
@@ -114,7 +131,7 @@ impl<'a, V: Object<'a>> Column<V> {
         Ok(Self::new(value, Kind::Rows, usize::try_from(dimensions[0]).unwrap_or(0)))
     }
 
-    fn dates(value: V) -> Prepared<V> {
+    fn dates(value: V) -> Prepared<'a, V> {
         if value.class_at(0).bytes() == b"Date" && are_plain_days(value) {
             Ok(Self::atoms(value, Atoms::Days))
         } else {
@@ -122,26 +139,26 @@ impl<'a, V: Object<'a>> Column<V> {
         }
     }
 
-    fn factor(value: V) -> Prepared<V> {
+    fn factor(value: V) -> Prepared<'a, V> {
         let known = matches!(value.class_at(0).bytes(), b"factor" | b"ordered") && value.levels() > 0;
         if known && value.type_of() == Type::Integer { Ok(Self::atoms(value, Atoms::Labels)) } else { Self::answer(value, Question::Text) }
     }
 
-    fn function(value: V) -> Prepared<V> {
+    fn function(value: V) -> Prepared<'a, V> {
         let lines = Self::answer(value, Question::Deparse)?;
         Ok(Self::new(lines.value, Kind::Lines, 1))
     }
 
     /// The same as a column of a data frame: lists have no names there, and take part element by element.
-    fn in_frame(self, rows: usize) -> Prepared<V> {
+    fn in_frame(self, rows: usize) -> Prepared<'a, V> {
         let column = if self.kind == Kind::Object { Self { kind: Kind::Items, count: self.value.len(), ..self } } else { self };
         if column.count == rows { Ok(column) } else { Err(Unencodable::Malformed) }
     }
 }
 
-impl<'a, V: Object<'a>> Writer<'_, V> {
+impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
     /// Finds out how a value is to be written. With `unbox`, an atom that is alone has no array around it.
-    pub(super) fn prepare(&mut self, value: V, unbox: bool) -> Prepared<V> {
+    pub(super) fn prepare(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         let (mut value, mut unbox, mut scalar) = (value, unbox, false);
         let column = loop {
             match method(value) {
@@ -163,7 +180,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         Ok(Column { unbox, scalar, ..column })
     }
 
-    fn prepare_by(&mut self, method: Method, value: V, unbox: bool) -> Prepared<V> {
+    fn prepare_by(&mut self, method: Method, value: V, unbox: bool) -> Prepared<'a, V> {
         match method {
             Method::Null => Ok(Column::new(value, Kind::Null, 1)),
             Method::Logical => Column::of_type(Type::Logical, value, Atoms::Logical),
@@ -191,7 +208,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         }
     }
 
-    fn frame(&mut self, value: V, unbox: bool) -> Prepared<V> {
+    fn frame(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         let row_names = value.row_names();
         let rows = row_names.len();
         if rows == 0 {
@@ -211,15 +228,16 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         }
         for at in 0..columns {
             let column = self.column(value.element(at), unbox)?.in_frame(rows)?;
+            let cells = self.cells(&column)?;
             let place = &mut self.scratch.columns[first + at];
-            *place = Column { key: place.key, ..column };
+            *place = Column { key: place.key, cells, ..column };
         }
         self.depth -= 1;
         Ok(Column::new(value, Kind::Records { first, columns, named }, rows))
     }
 
     /// A column of a data frame. Some are converted before they are looked at.
-    fn column(&mut self, value: V, unbox: bool) -> Prepared<V> {
+    fn column(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         if value.type_of() == Type::Raw {
             return Column::answer(value, Question::Hexadecimal);
         }
@@ -228,8 +246,37 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
         self.prepare(value, unbox)
     }
 
+    /// Where the elements of a column are.
+    fn cells(&mut self, column: &Column<'a, V>) -> Result<Cells<'a>, Unencodable> {
+        let Kind::Atoms(atoms) = column.kind else { return Ok(Cells::Asked) };
+        let value = column.value;
+        let cells = match atoms {
+            Atoms::Double => value.held_doubles().map(Cells::Doubles),
+            Atoms::Integer => value.held_integers().map(Cells::Integers),
+            Atoms::Labels if value.levels() <= column.count => {
+                let labels = value.held_integers().map(|codes| (codes, self.push_labels(value)));
+                labels.map(|(codes, first)| Ok(Cells::Labels { codes, first: first?, count: value.levels() })).transpose()?
+            }
+            _ => None,
+        };
+        Ok(cells.unwrap_or(Cells::Asked))
+    }
+
+    /// Writes the levels of a factor into the memory for keys; returns where the first of them is.
+    fn push_labels(&mut self, factor: V) -> Result<usize, Unencodable> {
+        let Scratch { labels, keys, .. } = &mut *self.scratch;
+        let first = labels.len();
+        labels.try_reserve(factor.levels()).map_err(|_| Unencodable::Memory)?;
+        for at in 0..factor.levels() {
+            let start = keys.len();
+            push_string(keys, factor.level(at));
+            labels.push((start, keys.len()));
+        }
+        if keys.has_failed() { Err(Unencodable::Memory) } else { Ok(first) }
+    }
+
     /// Makes room for columns that stay together, whatever their own columns need.
-    fn reserve_columns(&mut self, blank: Column<V>, count: usize) -> Result<usize, Unencodable> {
+    fn reserve_columns(&mut self, blank: Column<'a, V>, count: usize) -> Result<usize, Unencodable> {
         let columns = &mut self.scratch.columns;
         let first = columns.len();
         columns.try_reserve(count).map_err(|_| Unencodable::Memory)?;
@@ -240,10 +287,11 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
     /// Writes the names of the columns of a data frame as keys into the memory for those.
     fn push_keys(&mut self, frame: V, first: usize) -> Written {
         self.scratch.names(self.depth).open(frame);
-        let Scratch { names, columns, keys } = &mut *self.scratch;
+        let Scratch { names, columns, keys, .. } = &mut *self.scratch;
         let names = &mut names[self.depth];
         for (at, column) in columns[first..].iter_mut().enumerate() {
             let start = keys.len();
+            keys.byte(b',');
             push_string(keys, names.key(frame, at));
             keys.byte(b':');
             column.key = (start, keys.len());

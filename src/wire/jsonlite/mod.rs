@@ -39,11 +39,11 @@ mod serialized;
 mod text;
 
 use atoms::Numbers;
-use column::{Column, Kind};
+use column::{Cells, Column, Kind};
 pub use object::{Object, Question, Type};
 use text::push_string;
 
-use super::{Names, Out};
+use super::{Names, Out, value::NA_INTEGER};
 
 /// Values nested deeper than this are not written. R's own limit on nested calls stops jsonlite earlier.
 const MAX_DEPTH: usize = 1_000;
@@ -73,19 +73,22 @@ type Written = Result<(), Unencodable>;
 /// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and nothing
 /// that needs dropping may live in the frames it leaves.
 #[derive(Debug)]
-pub struct Scratch<V> {
+pub struct Scratch<'a, V> {
     names: Vec<Names>,
-    columns: Vec<Column<V>>,
+    columns: Vec<Column<'a, V>>,
+    /// Names and levels as they are written.
     keys: Out,
+    /// Where levels are in it.
+    labels: Vec<(usize, usize)>,
 }
 
-impl<V> Default for Scratch<V> {
+impl<V> Default for Scratch<'_, V> {
     fn default() -> Self {
-        Self { names: Vec::new(), columns: Vec::new(), keys: Out::new() }
+        Self { names: Vec::new(), columns: Vec::new(), keys: Out::new(), labels: Vec::new() }
     }
 }
 
-impl<V> Scratch<V> {
+impl<V> Scratch<'_, V> {
     /// The names of the list at this depth.
     fn names(&mut self, depth: usize) -> &mut Names {
         if self.names.len() <= depth {
@@ -99,7 +102,7 @@ impl<V> Scratch<V> {
 ///
 /// # Errors
 /// [`Unencodable`]; part of it may have been appended.
-pub fn write<'a, V: Object<'a>>(out: &mut Out, scratch: &mut Scratch<V>, value: V) -> Result<(), Unencodable> {
+pub fn write<'a, V: Object<'a>>(out: &mut Out, scratch: &mut Scratch<'a, V>, value: V) -> Result<(), Unencodable> {
     Writer { out, scratch, depth: 0 }.value(value, true)
 }
 
@@ -111,21 +114,23 @@ pub fn write_serialized<'a, V: Object<'a>>(out: &mut Out, value: V) -> Result<()
     serialized::push(out, value, 0)
 }
 
-struct Writer<'o, V> {
+struct Writer<'o, 'a, V> {
     out: &'o mut Out,
-    scratch: &'o mut Scratch<V>,
+    scratch: &'o mut Scratch<'a, V>,
     depth: usize,
 }
 
-impl<'a, V: Object<'a>> Writer<'_, V> {
+impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
     /// Appends a value.
     fn value(&mut self, value: V, unbox: bool) -> Written {
         self.descend()?;
-        let (columns, keys) = (self.scratch.columns.len(), self.scratch.keys.len());
+        let Scratch { columns, keys, labels, .. } = &*self.scratch;
+        let (columns, keys, labels) = (columns.len(), keys.len(), labels.len());
         let column = self.prepare(value, unbox)?;
         self.whole(column)?;
         self.scratch.columns.truncate(columns);
         self.scratch.keys.truncate(keys);
+        self.scratch.labels.truncate(labels);
         self.depth -= 1;
         Ok(())
     }
@@ -136,7 +141,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
     }
 
     /// Appends all elements as one JSON value.
-    fn whole(&mut self, column: Column<V>) -> Written {
+    fn whole(&mut self, column: Column<'a, V>) -> Written {
         let alone = column.count == 1;
         match column.kind {
             Kind::Null | Kind::Object | Kind::Vector | Kind::Lines => return self.element(column, 0),
@@ -159,7 +164,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
     }
 
     /// Appends one element.
-    fn element(&mut self, column: Column<V>, at: usize) -> Written {
+    fn element(&mut self, column: Column<'a, V>, at: usize) -> Written {
         let value = column.value;
         match column.kind {
             Kind::Null => self.out.push(b"null"),
@@ -172,15 +177,33 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
             Kind::Records { first, columns, named } => {
                 self.out.byte(if named { b'{' } else { b'[' });
                 for number in 0..columns {
-                    self.comma(number);
                     let field = self.scratch.columns[first + number];
                     if named {
                         let (start, end) = field.key;
-                        self.out.push(&self.scratch.keys.as_bytes()[start..end]);
+                        self.out.push(&self.scratch.keys.as_bytes()[start + usize::from(number == 0)..end]);
+                    } else {
+                        self.comma(number);
                     }
-                    self.element(field, at)?;
+                    self.cell(field, at)?;
                 }
                 self.out.byte(if named { b'}' } else { b']' });
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one element of a column.
+    fn cell(&mut self, column: Column<'a, V>, at: usize) -> Written {
+        match column.cells {
+            Cells::Asked => return self.element(column, at),
+            Cells::Doubles(numbers) => Numbers::Plain.push(self.out, numbers[at]),
+            Cells::Integers(numbers) => Numbers::Plain.push_integer(self.out, numbers[at]),
+            Cells::Labels { codes, .. } if codes[at] == NA_INTEGER => self.out.push(b"null"),
+            Cells::Labels { codes, first, count } => {
+                let level = usize::try_from(codes[at]).ok().and_then(|code| code.checked_sub(1)).filter(|&level| level < count);
+                // R calls a factor with other codes malformed.
+                let (start, end) = self.scratch.labels[first + level.ok_or(Unencodable::Malformed)?];
+                self.out.push(&self.scratch.keys.as_bytes()[start..end]);
             }
         }
         Ok(())
@@ -204,7 +227,7 @@ impl<'a, V: Object<'a>> Writer<'_, V> {
 
     /// Appends the part of an array whose indices up to the first of `dimensions` are known: together they make
     /// `offset`, and the next element along the dimension after that lies `stride` further.
-    fn slice(&mut self, elements: Column<V>, dimensions: &[i32], offset: usize, stride: usize) -> Written {
+    fn slice(&mut self, elements: Column<'a, V>, dimensions: &[i32], offset: usize, stride: usize) -> Written {
         let Some(&extent) = dimensions.get(1) else { return self.element(elements, offset) };
         let extent = usize::try_from(extent).unwrap_or(0);
         self.out.byte(b'[');

@@ -150,6 +150,10 @@ pub trait Object<'a>: Value<'a> {
     fn element(self, at: usize) -> Self;
     /// The row names of a data frame: strings or integers.
     fn row_names(self) -> Self;
+    /// All elements of a vector of doubles, where they are in its memory.
+    fn held_doubles(self) -> Option<&'a [f64]>;
+    /// All elements of a logical or integer vector, where they are in its memory.
+    fn held_integers(self) -> Option<&'a [i32]>;
     /// The bytes of a raw vector.
     fn bytes(self) -> &'a [u8];
     /// The name that is a symbol.
