@@ -6,14 +6,17 @@ use std::{
     fs::File,
     io,
     os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use uuid::Uuid;
 
-use super::{Session, folder};
+use super::{
+    Session,
+    folder::{FileError, Folder},
+};
 use crate::worker::protocol::{PublishedFile, folder as folders};
 
 /// The files. Each belongs to a login, and goes with it.
@@ -31,6 +34,8 @@ struct Entry {
     session: Uuid,
     /// The session's folder, if the file is still there; `None` for a copy.
     live: Option<PathBuf>,
+    /// Whose file it has to be; `None` for one that the server has written, and where sessions have no users.
+    user: Option<u32>,
     /// So that the newest of a name is known.
     made: Instant,
 }
@@ -53,7 +58,8 @@ impl Published {
         let taken: Vec<_> = files.into_iter().filter(moved).collect();
         let mut entries = self.entries();
         for file in &taken {
-            entries.insert(file.id, Entry { name: file.name.clone(), login, session: session.id, live: None, made: Instant::now() });
+            let name = file.name.clone();
+            entries.insert(file.id, Entry { name, login, session: session.id, live: None, user: session.user, made: Instant::now() });
         }
         taken
     }
@@ -65,7 +71,7 @@ impl Published {
     pub fn create(&self, session: Uuid, name: &str, login: Uuid) -> io::Result<(Uuid, File)> {
         let id = Uuid::new_v4();
         let file = File::options().write(true).create_new(true).mode(0o600).open(self.folder.join(id.to_string()))?;
-        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, made: Instant::now() });
+        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, user: None, made: Instant::now() });
         Ok((id, file))
     }
 
@@ -83,10 +89,8 @@ impl Published {
             return *id;
         }
         let id = Uuid::new_v4();
-        entries.insert(
-            id,
-            Entry { name: path.to_owned(), login, session: session.id, live: Some(session.folder.clone()), made: Instant::now() },
-        );
+        let (name, live) = (path.to_owned(), Some(session.folder.clone()));
+        entries.insert(id, Entry { name, login, session: session.id, live, user: session.user, made: Instant::now() });
         id
     }
 
@@ -103,12 +107,12 @@ impl Published {
     /// Opens a file, and tells its path in the working folder. Blocks on the file system.
     ///
     /// # Errors
-    /// `NotFound` when there is none, or no longer; the system's.
-    pub fn open(&self, id: Uuid) -> io::Result<(File, String)> {
-        let entry = self.entries().get(&id).cloned().ok_or(io::ErrorKind::NotFound)?;
+    /// `Missing` when there is none, or no longer; the others of [`FileError`]
+    pub fn open(&self, id: Uuid) -> Result<(File, String), FileError> {
+        let entry = self.entries().get(&id).cloned().ok_or(FileError::Missing)?;
         let file = match &entry.live {
-            None => folder::open_file(&self.folder, &id.to_string())?,
-            Some(session) => folder::open_file(session, &format!("{}/{}", folders::WORK, entry.name))?,
+            None => Folder::open(&self.folder, Path::new("."), entry.user)?.read(&id.to_string())?,
+            Some(session) => Folder::open(session, Path::new(folders::WORK), entry.user)?.read(&entry.name)?,
         };
         Ok((file, entry.name))
     }

@@ -98,3 +98,22 @@ async fn large_files_go_up_and_down_as_they_are() {
     assert_eq!(session.value("file.size('large.bin')").await["value"], content.len());
     assert!(session.get("file/download", &[("name", "large.bin")]).await.body == content);
 }
+
+#[tokio::test]
+async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
+    let server = Server::start("[sessions]\npool = 0");
+    if !rustix::process::geteuid().is_root() {
+        return; // Sessions have users of their own only then.
+    }
+    let session = Client::admin(&server).await.session().await;
+    let secret = server.data().join("secret.txt");
+    std::fs::write(&secret, "secret").unwrap();
+    let work = session.value("getwd()").await["value"].as_str().unwrap().to_owned();
+    std::fs::hard_link(&secret, format!("{work}/hard")).unwrap();
+    let listed = session.get("file/list", &[]).await.success();
+    assert_eq!(session.client.fetch(listed["files"]["hard"]["value"].as_str().unwrap()).await.status, 404);
+    assert_eq!(session.get("file/download", &[("name", "hard")]).await.status, 400);
+    assert_eq!(session.post("file/save", &[("name", "hard")]).await.status, 400);
+    // What is published is a copy, and made by the session's user.
+    assert_eq!(session.execute("1", &[("files", "hard")]).await.json()["files"], json!({}));
+}
