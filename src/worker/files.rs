@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Component, Path, PathBuf},
@@ -102,12 +102,13 @@ pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFil
         return None;
     }
     let id = Uuid::new_v4();
-    let mut source = File::open(work.join(relative)).ok()?;
+    // Not blocking: a pipe that nobody writes to must not hold the session.
+    let mut source = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(work.join(relative)).ok()?;
     if !source.metadata().ok()?.is_file() {
         return None;
     }
     let target = published.join(id.to_string());
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).and_then(|mut copy| io::copy(&mut source, &mut copy)) {
+    match File::options().write(true).create_new(true).mode(0o600).open(&target).and_then(|mut copy| io::copy(&mut source, &mut copy)) {
         Ok(size) => Some(PublishedFile { name: name.to_owned(), id, size }),
         Err(_) => {
             let _ = fs::remove_file(&target);

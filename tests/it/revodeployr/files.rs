@@ -108,6 +108,7 @@ async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     let session = Client::admin(&server).await.session().await;
     let secret = server.data().join("secret.txt");
     std::fs::write(&secret, "secret").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let work = session.value("getwd()").await["value"].as_str().unwrap().to_owned();
     std::fs::hard_link(&secret, format!("{work}/hard")).unwrap();
     let listed = session.get("file/list", &[]).await.success();
@@ -116,4 +117,15 @@ async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     assert_eq!(session.post("file/save", &[("name", "hard")]).await.status, 400);
     // What is published is a copy, and made by the session's user.
     assert_eq!(session.execute("1", &[("files", "hard")]).await.json()["files"], json!({}));
+}
+
+#[tokio::test]
+async fn a_pipe_that_is_asked_for_as_a_file_holds_nobody() {
+    let server = Server::shared();
+    let session = Client::admin(server).await.session().await;
+    let made = session.execute("invisible(system('mkfifo pipe'))", &[("files", "pipe")]).await;
+    assert_eq!(made.success()["files"], json!({}));
+    server.script("pipes", "invisible(system('mkfifo pipe'))", "anonymous").await;
+    let ran = Client::new(server).post("/r/script/execute", &[("rscript", "pipes"), ("files", "pipe")]).await;
+    assert_eq!(ran.success()["files"], json!({}));
 }
