@@ -2,12 +2,13 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`].
+//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`path_cookie`].
 
 pub mod basic;
 pub mod body;
 pub mod file;
 pub mod form;
+pub mod path_cookie;
 pub mod revodeployr;
 pub mod rock;
 
@@ -16,13 +17,16 @@ use std::{error::Error, sync::Arc};
 use axum::{
     Router,
     http::{HeaderMap, header},
+    middleware::map_request,
 };
 
 use crate::{app::App, auth::origin::scheme};
 
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
-    revodeployr::router(app).merge(rock::router(app))
+    let dialects = revodeployr::router(app).merge(rock::router(app));
+    // A cookie is no part of any path that is looked for.
+    Router::new().fallback_service(dialects).layer(map_request(async |request| path_cookie::take(request)))
 }
 
 /// The server's address as the client knows it, without a slash at its end.

@@ -28,10 +28,9 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::any,
 };
-use tower::ServiceExt;
 
 use crate::app::App;
 use error::Error;
@@ -48,16 +47,11 @@ pub fn router(app: &Arc<App>) -> Router {
             router = router.route(&format!("{context}{}", route.path), handler);
         }
     }
-    let calls: Router = router.with_state(Arc::clone(app));
-    let again = calls.clone();
-    calls.fallback(move |request| unrouted(again, request))
+    router.fallback(unrouted).with_state(Arc::clone(app))
 }
 
-/// What is none of the calls, unless the path has a cookie at its end, as Java clients wrote it.
-async fn unrouted(calls: Router, mut request: Request) -> Response {
-    if request::take_path_cookie(&mut request) {
-        return calls.oneshot(request).await.into_response();
-    }
+/// What is none of the calls.
+async fn unrouted(request: Request) -> Response {
     let path = request.uri().path();
     Error::not_found(format!("There is no such call: {path}")).answer(path, request::format_of_query(request.uri()))
 }

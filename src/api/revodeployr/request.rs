@@ -16,7 +16,7 @@ use super::{
     upload::{self, Upload},
 };
 use crate::{
-    api::{body, form::Form},
+    api::{body, form::Form, path_cookie::PathCookie},
     app::{App, upload::Received},
     auth::{
         Caller, Login, Permission,
@@ -247,19 +247,4 @@ fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Op
     let cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes()));
     let from_cookie = cookies.into_iter().find_map(|cookie| app.logins.get(&cookie, lifetime));
     from_cookie.or_else(|| app.logins.get(&path_cookie?.0, lifetime))
-}
-
-/// A cookie that came at the end of the path, as Java servers took it: `/r/user/whoami;jsessionid=...`
-#[derive(Debug, Clone)]
-struct PathCookie(String);
-
-/// Takes such a cookie out of the path; false when there is none.
-pub fn take_path_cookie(request: &mut Request) -> bool {
-    let Some((path, cookie)) = request.uri().path().rsplit_once(";jsessionid=") else { return false };
-    let cookie = PathCookie(cookie.to_owned());
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let Ok(uri) = format!("{path}{query}").parse() else { return false };
-    *request.uri_mut() = uri;
-    request.extensions_mut().insert(cookie);
-    true
 }

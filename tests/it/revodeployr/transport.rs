@@ -85,8 +85,33 @@ async fn cookies_are_found_wherever_they_are() {
         let reply = read(anonymous.request(Method::GET, "/r/user/whoami").header(header::COOKIE, &value)).await;
         assert_eq!(reply.status, 200, "{value}");
     }
-    let reply = read(anonymous.request(Method::GET, &format!("/r/user/whoami;jsessionid={cookie}"))).await;
-    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn a_cookie_in_the_path_is_no_part_of_any_address() {
+    let server = Server::shared();
+    let client = Client::admin(server).await;
+    let (anonymous, cookie) = (Client::new(server), client.cookie());
+    let session = client.session().await;
+    let plot = session.run("plot(1)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
+    let form = reqwest::multipart::Form::new().text("name", "a.csv").text("file", "a");
+    let sent = read(client.request(Method::POST, "/r/file/upload").multipart(form)).await.success();
+    let script = server.script("has a cookie", "1", "authenticated").await;
+    let addresses = [
+        plot,
+        sent["files"]["a.csv"]["value"].as_str().unwrap().to_owned(),
+        format!("{}/deployr/script/summary/SCRPT-{script}", server.address),
+        format!("{}/deployr/r/user/whoami", server.address),
+        // The dialect without a context has paths of this form too.
+        format!("{}/r/session/ping", server.address),
+    ];
+    for address in addresses {
+        let url = format!("{address};jsessionid={cookie}?session={}&format=json", session.id);
+        let reply = read(anonymous.raw(Method::GET, &url)).await;
+        assert_eq!(reply.status, 200, "{url}: {}", reply.text());
+    }
+    let folder = format!("/r/user;jsessionid={cookie}/whoami");
+    assert_eq!(read(anonymous.request(Method::GET, &folder)).await.status, 200);
 }
 
 #[tokio::test]
