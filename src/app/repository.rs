@@ -59,14 +59,12 @@ impl App {
         object.filter(usable).ok_or_else(|| Failure::Unknown(format!("There is no object {id} in the repository.")))
     }
 
-    /// A file with an address: one of any login's, or one of the server's that is for everybody.
+    /// A file with an address.
     ///
     /// # Errors
     /// [`Failure::Unknown`] for all others
     pub async fn file_by_address(&self, id: Uuid) -> Result<Object, Failure> {
-        // The address is the secret of those that users have uploaded; those of the server have no secret.
-        let addressed = |object: &Object| object.kind == Kind::File && (object.login.is_some() || object.access == Access::Anonymous);
-        let object = self.store.object(id).await?.filter(addressed);
+        let object = self.store.object(id).await?.filter(has_address);
         object.ok_or_else(|| Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned()))
     }
 
@@ -202,6 +200,13 @@ impl App {
             _ => Err(Failure::Worker),
         }
     }
+}
+
+/// Whether an object is a file that can be had at an address: one of any login's, or one of the server's that is for
+/// everybody. The address is the secret of those that users have uploaded; those of the server have no secret.
+#[must_use]
+pub fn has_address(object: &Object) -> bool {
+    object.kind == Kind::File && (object.login.is_some() || object.access == Access::Anonymous)
 }
 
 /// That something is R data. Whoever may bring no code of their own may bring files, and not load them.

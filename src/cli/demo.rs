@@ -52,7 +52,7 @@ const SCRIPTS: [Script; 3] = [
     },
 ];
 
-/// A file of that name, for every account.
+/// A file of that name, for everybody: R, which reads it by its address, has no login.
 const FILE: (&str, &str) = ("satscores.csv", include_str!("../../demo/satscores.csv"));
 
 /// Puts all of it into the store.
@@ -72,7 +72,7 @@ pub(super) async fn fill(store: &Store) -> anyhow::Result<()> {
     let (name, content) = FILE;
     let keeping = store.blobs.keep().await?;
     let blob = store.blobs.put(&keeping, content.as_bytes()).await?;
-    store.object_put(name, Kind::File, Some(&Access::Authenticated), &blob, &keeping).await?;
+    store.object_put(name, Kind::File, Some(&Access::Anonymous), &blob, &keeping).await?;
     Ok(())
 }
 

@@ -257,6 +257,8 @@ async fn the_demonstration_has_scripts_and_a_file() {
     let sample = call("/script/execute", &cookie, &[("rscript", "Sample Script"), ("inputs", inputs)]).await;
     assert_eq!((sample["console"]["value"].as_str(), sample["files"].as_object().unwrap().len()), (Some("df$b ~ df$a"), 4), "{sample}");
 
+    let listed = call("/repository/file/list", &cookie, &[]).await;
+    assert_eq!(http.get(listed["files"]["satscores.csv"]["url"].as_str().unwrap()).send().await.unwrap().status(), 200);
     let scores = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/satscores.csv")).unwrap();
     let uploaded = call("/file/upload", &cookie, &[("name", "satscores.csv"), ("file", &scores)]).await;
     let address = &uploaded["files"]["satscores.csv"]["value"];
@@ -275,7 +277,7 @@ async fn the_demonstration_has_scripts_and_a_file() {
     let objects = administrator.json(&["object", "list"]);
     let own: Vec<_> = objects.as_array().unwrap().iter().filter(|object| object["temporary"] == false).collect();
     assert_eq!(names(&objects), ["satscores.csv"; 2]);
-    assert_eq!((own.len(), &own[0]["kind"], &own[0]["access"]), (1, &json!("file"), &json!("authenticated")));
+    assert_eq!((own.len(), &own[0]["kind"], &own[0]["access"]), (1, &json!("file"), &json!("anonymous")));
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
 }

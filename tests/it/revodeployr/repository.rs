@@ -255,3 +255,18 @@ async fn uploads_beyond_the_limit_are_refused_and_leave_nothing() {
         std::fs::read_dir(&incoming).is_ok_and(|entries| entries.flatten().all(|entry| !entry.path().is_file()))
     });
 }
+
+#[tokio::test]
+async fn an_address_is_given_only_where_it_works() {
+    let server = Server::start("[sessions]\npool = 0");
+    put(&server, "all.csv", Kind::File, "anonymous", b"a\n7\n").await;
+    put(&server, "users.csv", Kind::File, "authenticated", b"a\n8\n").await;
+    let client = Client::admin(&server).await;
+    upload(&client, "/r/repository/file/upload", "own.csv", b"a\n9\n".to_vec(), &[]).await.success();
+    let listed = client.get("/r/repository/file/list", &[]).await.success();
+    let url = |name: &str| listed["files"][name]["url"].as_str();
+    for (name, content) in [("all.csv", "a\n7\n"), ("own.csv", "a\n9\n")] {
+        assert_eq!(client.fetch(url(name).unwrap()).await.text(), content);
+    }
+    assert_eq!((url("users.csv"), listed["files"]["users.csv"]["descr"].as_str()), (None, Some("users.csv")));
+}

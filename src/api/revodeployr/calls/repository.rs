@@ -12,7 +12,7 @@ use crate::{
         identifiers,
         request::Incoming,
     },
-    app::App,
+    app::{App, repository::has_address},
     auth::Login,
     store::objects::{Kind, Object},
 };
@@ -54,7 +54,7 @@ pub(super) fn object_groups(element: &'static str, objects: &[Object]) -> Vec<Gr
 pub(super) fn file_entry(incoming: &Incoming, app: &App, file: &Object) -> Entry {
     Entry {
         description: Some(file.name.clone()),
-        url: Some(identifiers::upload_url(&incoming.base(app), file.id)),
+        url: has_address(file).then(|| identifiers::upload_url(&incoming.base(app), file.id)),
         ..Entry::new(&file.name, identifiers::file(file.id))
     }
 }
