@@ -5,6 +5,7 @@ use std::{io::Read, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     administration::identity,
@@ -59,6 +60,12 @@ pub(super) enum Command {
         /// TYPE is one of the API's: primitive, vector, date, matrix, factor, list, dataframe.
         #[arg(long = "input", value_name = "NAME[:TYPE[:TEXT]]", value_parser = parameter)]
         inputs: Vec<Parameter>,
+        /// A value of an input, as NAME=JSON, for the request on the script's page; may be given several times
+        ///
+        /// JSON is what callers send for the input, {server} in it the address of the API: 'x=[1,2,3]',
+        /// 'file="{server}/r/repository/get/binary/CFILE-..."'.
+        #[arg(long = "example", value_name = "NAME=JSON", value_parser = example)]
+        examples: Vec<(String, Value)>,
         /// An R object that it makes, in the same way
         #[arg(long = "output", value_name = "NAME[:TYPE[:TEXT]]", value_parser = parameter)]
         outputs: Vec<Parameter>,
@@ -101,7 +108,14 @@ pub(super) enum Command {
 fn parameter(text: &str) -> Result<Parameter, String> {
     let mut parts = text.splitn(3, ':').map(|part| part.trim().to_owned());
     let name = parts.next().filter(|name| !name.is_empty()).ok_or("the name of an R object is missing")?;
-    Ok(Parameter { name, kind: parts.next().unwrap_or_default(), description: parts.next().unwrap_or_default() })
+    Ok(Parameter { name, kind: parts.next().unwrap_or_default(), description: parts.next().unwrap_or_default(), example: None })
+}
+
+/// Reads `NAME=JSON`.
+fn example(text: &str) -> Result<(String, Value), String> {
+    let (name, json) = text.split_once('=').ok_or("this is not NAME=JSON")?;
+    let value = serde_json::from_str(json).map_err(|error| format!("{json} is not JSON, in which a text has quotes: {error}"))?;
+    Ok((name.trim().to_owned(), value))
 }
 
 /// A script as it is shown.
@@ -151,6 +165,7 @@ const AUTHOR: Column<View> = ("author", |script| script.version.author.clone());
 const CHANGED: Column<View> = ("changed", |script| script.version.changed.clone());
 const DESCRIPTION: Column<View> = ("description", |script| script.version.description.clone());
 const INPUTS: Column<View> = ("inputs", |script| parameters(&script.version.inputs));
+const EXAMPLES: Column<View> = ("examples", |script| examples(&script.version.inputs));
 const OUTPUTS: Column<View> = ("outputs", |script| parameters(&script.version.outputs));
 
 const VERSIONS: [Column<VersionView>; 4] = [
@@ -166,6 +181,11 @@ fn parameters(parameters: &[Parameter]) -> String {
     lines.map(|line| line.trim_end_matches(':').to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+fn examples(inputs: &[Parameter]) -> String {
+    let lines = inputs.iter().filter_map(|input| Some(format!("{}={}", input.name, input.example.as_ref()?)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
     match command {
         Command::List { format } => {
@@ -173,12 +193,12 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
             format.list(&scripts, &[NAME, ACCESS, VERSION, AUTHOR, CHANGED, DESCRIPTION])
         }
         Command::Show { name, code, versions, version, format } => show(store, &name, code, versions, version, format).await,
-        Command::Put { name, file, access, description, inputs, outputs, boundary, no_boundary, author } => {
+        Command::Put { name, file, access, description, inputs, examples, outputs, boundary, no_boundary, author } => {
             let nothing = ScriptChange { author: author.clone(), ..ScriptChange::default() };
             let change = ScriptChange {
                 code: file.as_ref().map(code_of).transpose()?,
                 description,
-                inputs: Some(inputs).filter(|inputs| !inputs.is_empty()),
+                inputs: with_examples(store, &name, inputs, examples).await?,
                 outputs: Some(outputs).filter(|outputs| !outputs.is_empty()),
                 access,
                 boundary: if no_boundary { Some(None) } else { boundary.map(Some) },
@@ -194,6 +214,23 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
         Command::Rename { name, to } => Ok(store.script_rename(&name, &to).await?),
         Command::Remove { name } => Ok(store.script_remove(&name).await?),
     }
+}
+
+/// The inputs that are saved: those that are given, or else with their new examples those that are there.
+async fn with_examples(
+    store: &Store,
+    script: &str,
+    mut inputs: Vec<Parameter>,
+    examples: Vec<(String, Value)>,
+) -> anyhow::Result<Option<Vec<Parameter>>> {
+    if inputs.is_empty() && !examples.is_empty() {
+        inputs = store.script(script).await?.map(|script| script.inputs).unwrap_or_default();
+    }
+    for (name, example) in examples {
+        let input = inputs.iter_mut().find(|input| input.name == name);
+        input.with_context(|| format!("the script {script:?} has no input {name:?} to give an example of"))?.example = Some(example);
+    }
+    Ok(Some(inputs).filter(|inputs| !inputs.is_empty()))
 }
 
 async fn show(store: &Store, name: &str, code: bool, versions: bool, version: Option<i64>, format: Format) -> anyhow::Result<()> {
@@ -217,7 +254,7 @@ async fn show(store: &Store, name: &str, code: bool, versions: bool, version: Op
     if code {
         return output::print(&view.version.code);
     }
-    format.one(&view, &[NAME, ID, DESCRIPTION, INPUTS, OUTPUTS, ACCESS, BOUNDARY, VERSION, AUTHOR, CHANGED])
+    format.one(&view, &[NAME, ID, DESCRIPTION, INPUTS, EXAMPLES, OUTPUTS, ACCESS, BOUNDARY, VERSION, AUTHOR, CHANGED])
 }
 
 /// The R code in a file: text that is not empty.

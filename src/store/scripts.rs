@@ -21,6 +21,9 @@ pub struct Parameter {
     /// What it is for.
     #[serde(default)]
     pub description: String,
+    /// A value of it that works, encoded as callers send it; `{server}` in it stands for the API's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<serde_json::Value>,
 }
 
 /// A script, in its newest version.

@@ -1,6 +1,11 @@
 //! Pages, in a real browser.
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use offshoot::store::scripts::{Parameter, ScriptChange};
 
@@ -24,10 +29,29 @@ fn text_of<'t>(document: &'t str, element: &str) -> &'t str {
     &document[begin..begin + document[begin..].find(&format!("</{element}>")).unwrap()]
 }
 
+/// The example of a summary page.
+fn example(document: &str) -> String {
+    text_of(document, "pre").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+}
+
+/// What the last of a shell's commands is answered.
+fn run(commands: &str, folder: &Path) -> serde_json::Value {
+    let output = Command::new("sh").args(["-c", commands]).current_dir(folder).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    // Two answers follow each other without a line's end.
+    let last = output.rfind("{\"deployr\"").unwrap_or_else(|| panic!("no answer to {commands}"));
+    serde_json::from_str::<serde_json::Value>(&output[last..]).unwrap()["deployr"]["response"].take()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_a_summary_page_works_as_it_is() {
     let server = Server::shared();
-    let parameter = |name: &str, kind: &str| Parameter { name: name.into(), kind: kind.into(), description: "<b>bold</b>".into() };
+    let parameter = |name: &str, kind: &str| Parameter {
+        name: name.into(),
+        kind: kind.into(),
+        description: "<b>bold</b>".into(),
+        ..Parameter::default()
+    };
     let change = ScriptChange {
         code: Some("total <- sum(numbers) + one; said <- toupper(it)".into()),
         description: Some("<script>document.title = 'taken over'</script>".into()),
@@ -41,9 +65,39 @@ async fn the_example_of_a_summary_page_works_as_it_is() {
     let document = tokio::task::spawn_blocking(move || browse(&url)).await.unwrap();
     assert_eq!(text_of(&document, "title"), "What is in a name – Offshoot");
     assert!(!document.contains("<b>") && !document.contains("toupper"), "{document}");
-    let example = text_of(&document, "pre").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&");
-    let answer = Command::new("sh").args(["-c", &example]).output().unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap_or_else(|error| panic!("{error}: {example}"));
-    let objects = &answer["deployr"]["response"]["robjects"];
+    let folder = tempfile::tempdir().unwrap();
+    let answer = run(&example(&document), folder.path());
+    let objects = &answer["robjects"];
     assert_eq!((&objects["total"]["value"], &objects["said"]["value"]), (&7.into(), &"TEXT".into()), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_demonstrations_scripts_work_as_they_are() {
+    let temporary = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(temporary.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let mut command = Server::command();
+    command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", temporary.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let base = format!("{}/deployr", line.trim().strip_prefix("listening on ").unwrap());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = async |path: &str, form: &[(&str, &str)]| -> serde_json::Value {
+        http.post(format!("{base}{path}")).form(form).send().await.unwrap().json::<serde_json::Value>().await.unwrap()["deployr"]["response"]
+            .take()
+    };
+    let login = call("/r/user/login", &[("username", "testuser"), ("password", "secret")]).await;
+    let cookie = login["cookie"].as_str().unwrap();
+    let scripts = call(&format!("/r/script/list;jsessionid={cookie}"), &[]).await;
+    let scripts = scripts["scripts"].as_object().unwrap();
+    assert_eq!(scripts.len(), 3);
+    for (name, script) in scripts {
+        let url = format!("{base}/script/summary/{};jsessionid={cookie}", script["value"].as_str().unwrap());
+        let document = tokio::task::spawn_blocking(move || browse(&url)).await.unwrap();
+        let commands = example(&document).replace("username=NAME", "username=testuser").replace("password=PASSWORD", "password=secret");
+        let answer = run(&commands, temporary.path());
+        assert_eq!(answer["success"], true, "{name}: {answer}");
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }

@@ -83,6 +83,35 @@ async fn scripts_are_put_in_versions_and_run() {
 }
 
 #[tokio::test]
+async fn an_input_has_the_example_that_it_is_given() {
+    let server = server();
+    let (administrator, folder) = (Administrator::of(&server), tempfile::tempdir().unwrap());
+    let code = file(folder.path(), "fit.R", "said <- paste(x, file)");
+    let examples = ["--example", "x=[\"a\",\"b\"]", "--example", "file=\"{server}/it\""];
+    let put = ["script", "put", "fit", &code, "--access", "anonymous", "--input", "x:vector", "--input", "file"];
+    administrator.does(&[put.as_slice(), &examples].concat());
+    // It stays with the inputs, and another takes its place.
+    administrator.does(&["script", "put", "fit", "--description", "says", "--example", "x=\"it's\""]);
+    let inputs = json!([
+        {"name": "x", "type": "vector", "description": "", "example": "it's"},
+        {"name": "file", "type": "", "description": "", "example": "{server}/it"},
+    ]);
+    let shown = administrator.json(&["script", "show", "fit"]);
+    assert_eq!(shown["inputs"], inputs);
+    let text = administrator.does(&["script", "show", "fit"]);
+    assert!(text.contains("examples:     x=\"it's\"\n              file=\"{server}/it\"\n"), "{text}");
+    let backup = folder.path().join("backup.zip").display().to_string();
+    administrator.does(&["backup", &backup]);
+    administrator.does(&["script", "put", "fit", "--input", "x"]);
+    assert_eq!(administrator.json(&["script", "show", "fit"])["inputs"], json!([{"name": "x", "type": "", "description": ""}]));
+    administrator.does(&["restore", "--yes", &backup]);
+    assert_eq!(administrator.json(&["script", "show", "fit"])["inputs"], inputs);
+    let page = Client::new(&server).get(&format!("/script/summary/SCRPT-{}", shown["id"].as_str().unwrap()), &[]).await;
+    let page = page.text().replace("&#34;", "\"").replace("&#39;", "'");
+    assert!(page.contains(&format!("inputs={{\"file\":\"{}/deployr/it\",\"x\":\"it'\\''s\"}}", server.address)), "{page}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_with_scripts_is_said() {
     let server = server();
     let (administrator, folder) = (Administrator::of(&server), tempfile::tempdir().unwrap());
@@ -104,6 +133,7 @@ async fn what_cannot_be_done_with_scripts_is_said() {
         (&["put", "there"], "nothing to save"),
         (&["put", "there", &code, "--boundary", "none"], "there is no boundary \"none\""),
         (&["put", "there", &code, "--access", "role:none"], "there is no role \"none\""),
+        (&["put", "there", "--example", "x=1"], "the script \"there\" has no input \"x\" to give an example of"),
         (&["revert", "there", "7"], "the script \"there\" has no version 7"),
         (&["show", "there", "--version", "7"], "the script \"there\" has no version 7; --versions lists them"),
         (&["rename", "there", "too"], "the script \"too\" is there already"),
@@ -118,6 +148,7 @@ async fn what_cannot_be_done_with_scripts_is_said() {
     for (arguments, message) in [
         (["put", "x", &code, "--access", "everybody"].as_slice(), "none of private, role:NAME, authenticated, trusted and anonymous"),
         (&["put", "x", &code, "--input", ":vector"], "the name of an R object is missing"),
+        (&["put", "x", &code, "--input", "x", "--example", "x=df$b"], "df$b is not JSON, in which a text has quotes"),
     ] {
         let output = administrator.run(&[&["script"], arguments].concat(), "");
         assert!(output.status.code() == Some(2) && super::said(&output).contains(message), "{}", super::said(&output));

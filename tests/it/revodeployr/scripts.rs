@@ -235,6 +235,7 @@ async fn the_summary_page_says_how_to_call_a_script_and_hides_its_source() {
         name: name.into(),
         kind: kind.into(),
         description: description.into(),
+        example: None,
     };
     let store = server.store().await;
     let change = offshoot::store::scripts::ScriptChange {

@@ -93,8 +93,10 @@ fn example(endpoint: &str, script: &Script) -> String {
     lines.push("  -d 'format=json' \\".to_owned());
     lines.push(format!("  --data-urlencode {}", quoted(&format!("rscript={}", script.name))));
     if !script.inputs.is_empty() {
-        let inputs: serde_json::Map<_, _> = script.inputs.iter().map(|input| (input.name.clone(), example_value(&input.kind))).collect();
-        continued(&mut lines, &format!("  --data-urlencode {}", quoted(&format!("inputs={}", serde_json::Value::from(inputs)))));
+        let value = |input: &Parameter| input.example.clone().unwrap_or_else(|| example_value(&input.kind));
+        let inputs: serde_json::Map<_, _> = script.inputs.iter().map(|input| (input.name.clone(), value(input))).collect();
+        let inputs = serde_json::Value::from(inputs).to_string().replace("{server}", base);
+        continued(&mut lines, &format!("  --data-urlencode {}", quoted(&format!("inputs={inputs}"))));
     }
     if !script.outputs.is_empty() {
         let outputs: Vec<_> = script.outputs.iter().map(|output| output.name.as_str()).collect();
@@ -115,7 +117,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A value of a type, in the type model.
+/// A value of a type, in the type model, for an input without an example of its own.
 fn example_value(kind: &str) -> serde_json::Value {
     use serde_json::json;
     match kind.trim().to_ascii_lowercase().as_str() {
