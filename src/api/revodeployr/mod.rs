@@ -51,7 +51,8 @@ pub fn router(app: &Arc<App>) -> Router {
 }
 
 /// What is none of the calls.
-async fn unrouted(request: Request) -> Response {
+async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
-    Error::not_found(format!("There is no such call: {path}")).answer(path, request::format_of_query(request.uri()))
+    let call = request::below_context(&app, path).unwrap_or(path);
+    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(request.uri()))
 }

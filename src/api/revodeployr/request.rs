@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::Request,
     http::{HeaderMap, Uri, header},
 };
@@ -48,22 +49,18 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads a request. The body of an upload is read only from those who may make the call.
-    ///
-    /// # Errors
-    /// 401, 403, 408 and 413.
-    pub async fn read(app: &App, route: &Route, request: Request) -> Result<Self, Error> {
+    /// What the head of a request tells, and its body.
+    pub fn new(app: &App, call: Call, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
-        let (head, content) = request.into_parts();
+        let (head, body) = request.into_parts();
         let mut form = Form::default();
         form.add(head.uri.query().unwrap_or_default().as_bytes());
-        let context = &app.config.revodeployr.context;
-        let mut incoming = Self {
+        let incoming = Self {
+            format: format(&form, Some(call)),
             form,
-            format: None,
             login: login(app, &head.headers, head.extensions.get()),
             address: client_address(&head.extensions),
-            below_context: !context.is_empty() && head.uri.path().starts_with(context.as_str()),
+            below_context: below_context(app, head.uri.path()).is_some(),
             headers: head.headers,
             upload: None,
             notes,
@@ -71,15 +68,36 @@ impl Incoming {
         if let Some(login) = &incoming.login {
             incoming.notes.user(&login.user);
         }
+        (incoming, body)
+    }
+
+    /// Reads the body. That of an upload is read only from those who may make the call.
+    ///
+    /// # Errors
+    /// 400, 401, 403, 408 and 413.
+    pub async fn read(&mut self, app: &App, route: &Route, body: Body) -> Result<(), Error> {
         if route.call.takes_upload() {
-            incoming.check_access(app, route)?;
-            incoming.upload = upload::read(app, &incoming.headers, content, &mut incoming.form).await?;
+            if let Err(error) = self.check_access(app, route) {
+                self.glance(route.call, body).await;
+                return Err(error);
+            }
+            let read = upload::read(app, &self.headers, body, &mut self.form).await;
+            self.format = format(&self.form, Some(route.call));
+            self.upload = read?;
         } else {
             let http = &app.config.http;
-            incoming.form.add(&body::read(http, http.form_mib, &incoming.headers, content).await?);
+            let body = body::read(http, http.form_mib, &self.headers, body).await?;
+            let read = upload::parameters(&self.headers, body, &mut self.form).await;
+            self.format = format(&self.form, Some(route.call));
+            read?;
         }
-        incoming.format = format(incoming.form.get("format").ok().flatten(), Some(route.call));
-        Ok(incoming)
+        Ok(())
+    }
+
+    /// Looks at the beginning of the body of a request that is refused: it may name the format of the answer.
+    pub async fn glance(&mut self, call: Call, body: Body) {
+        upload::glance(&self.headers, body, &mut self.form).await;
+        self.format = format(&self.form, Some(call));
     }
 
     /// What was uploaded, under a name that a file can have.
@@ -226,11 +244,19 @@ impl Incoming {
 pub fn format_of_query(uri: &Uri) -> Format {
     let mut form = Form::default();
     form.add(uri.query().unwrap_or_default().as_bytes());
-    format(form.get("format").ok().flatten(), None).unwrap_or_default()
+    format(&form, None).unwrap_or_default()
+}
+
+/// What a path is below the context; `None` for one at the root.
+#[must_use]
+pub fn below_context<'p>(app: &App, path: &'p str) -> Option<&'p str> {
+    let context = Some(app.config.revodeployr.context.as_str()).filter(|context| !context.is_empty())?;
+    path.strip_prefix(context).filter(|rest| rest.starts_with('/'))
 }
 
 /// `text` is for uploads from a page, and for downloads, where it says nothing (contract, section 6).
-fn format(name: Option<&str>, call: Option<Call>) -> Option<Format> {
+fn format(form: &Form, call: Option<Call>) -> Option<Format> {
+    let name = form.get("format").ok().flatten();
     match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
         None | Some("json") => Some(Format::Json),
         Some("xml") => Some(Format::Xml),

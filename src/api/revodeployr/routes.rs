@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{extract::Request, http::Method, response::Response};
+use axum::{body::Body, extract::Request, http::Method, response::Response};
 use tracing::Instrument;
 
 use super::{
@@ -212,52 +212,55 @@ pub const ROUTES: [Route; 51] = [
 
 /// Answers a request for `route`.
 pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) -> Response {
-    // The query may name the format before the body, which may name another, has been read.
-    let early = request::format_of_query(request.uri());
-    if !route.methods.allows(request.method()) {
-        return Error::wrong_method(route.methods.allow()).answer(route.path, early);
-    }
     let notes = Notes::of(&request);
     notes.call("revodeployr", route.path);
-    let path = request.uri().path().to_owned();
     if matches!(route.call, Call::FileGet | Call::UploadGet) {
         notes.conceal();
     }
-    match route.call {
-        Call::FileGet => return file::get(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
-        Call::UploadGet => return file::get_uploaded(&app, &path).await.unwrap_or_else(|error| error.answer(route.path, early)),
-        _ => {}
-    }
-    let incoming = match Incoming::read(&app, route, request).await {
-        Ok(incoming) => incoming,
-        Err(error) => return error.answer(route.path, early),
+    let path = request.uri().path().to_owned();
+    let is_allowed = route.methods.allows(request.method());
+    let (mut incoming, body) = Incoming::new(&app, route.call, request);
+    let read = if is_allowed {
+        read(&app, route, &mut incoming, body).await
+    } else {
+        incoming.glance(route.call, body).await;
+        Err(Error::wrong_method(route.methods.allow()))
     };
-    let goes_on = route.goes_on(&incoming);
-    let answer = answer(app, route, path, incoming);
+    let goes_on = read.is_ok() && route.goes_on(&incoming);
+    let answer = answer(app, route, path, incoming, read);
     if !goes_on {
         return answer.await;
     }
     match tokio::spawn(answer.in_current_span()).await {
         Ok(response) => response,
-        Err(error) => Error::internal(&error).answer(route.path, early),
+        Err(error) => Error::internal(&error).answer(route.path, Format::default()),
     }
 }
 
-/// Answers a request that has been read.
-async fn answer(app: Arc<App>, route: &'static Route, path: String, mut incoming: Incoming) -> Response {
-    let format = incoming.format.unwrap_or_default();
-    let answered = match incoming.check_format().and_then(|()| incoming.check_access(&app, route)) {
-        Ok(()) => call(&app, route, format, &path, &mut incoming).await,
+/// Reads a request, and looks whether its sender may make it. The addresses of files have nothing to read.
+async fn read(app: &Arc<App>, route: &Route, incoming: &mut Incoming, body: Body) -> Result<(), Error> {
+    if matches!(route.call, Call::FileGet | Call::UploadGet) {
+        return Ok(());
+    }
+    incoming.read(app, route, body).await?;
+    incoming.check_format()?;
+    incoming.check_access(app, route)
+}
+
+/// Answers a request that has been read, or could not be.
+async fn answer(app: Arc<App>, route: &'static Route, path: String, mut incoming: Incoming, read: Result<(), Error>) -> Response {
+    let answered = match read {
+        Ok(()) => call(&app, route, incoming.format.unwrap_or_default(), &path, &mut incoming).await,
         Err(error) => Err(error),
     };
-    match answered {
-        Ok(response) => response,
+    answered.unwrap_or_else(|error| {
         // A client that talks about a session is told that it is still there.
-        Err(error) => match incoming.session(&app) {
-            Ok(session) => error.of_session(session.id).answer(route.path, format),
-            Err(_) => error.answer(route.path, format),
-        },
-    }
+        let error = match incoming.session(&app) {
+            Ok(session) => error.of_session(session.id),
+            Err(_) => error,
+        };
+        error.answer(request::below_context(&app, &path).unwrap_or(&path), incoming.format.unwrap_or_default())
+    })
 }
 
 async fn call(app: &Arc<App>, route: &Route, format: Format, path: &str, incoming: &mut Incoming) -> Result<Response, Error> {
@@ -306,8 +309,8 @@ async fn call(app: &Arc<App>, route: &Route, format: Format, path: &str, incomin
         Call::ScriptExecute => script::execute(app, incoming).await,
         Call::ScriptSummary => return summary::page(app, incoming, path).await,
         Call::FileUpload => file::upload(app, incoming).await,
-        // Answered before there is a form.
-        Call::FileGet | Call::UploadGet => Err(Error::not_found("There is no such file.")),
+        Call::FileGet => return file::get(app, path).await,
+        Call::UploadGet => return file::get_uploaded(app, path).await,
     }?;
     // An alias answers under the name that the guide has for it.
     let name = if route.call == Call::ScriptExecute { "/r/script/execute" } else { route.path };

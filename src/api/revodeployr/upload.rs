@@ -21,6 +21,11 @@ use crate::{
     },
 };
 
+/// As much is read of a form whose sender may not make the call.
+const GLANCE: usize = 64 << 10;
+/// For so long.
+const GLANCE_TIME: Duration = Duration::from_secs(5);
+
 /// The parameter that holds the file.
 pub(super) const FILE: &str = "file";
 
@@ -44,11 +49,48 @@ pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body, form: &mut 
         drain(&mut pieces).await;
         return Err(Error::too_large(app.upload_mib()));
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match multer::parse_boundary(content_type) {
-        Ok(boundary) => multipart(app, multer::Multipart::new(pieces, boundary), form, patience).await,
-        Err(_) => url_encoded(app, &mut pieces, form, patience).await,
+    match boundary(headers) {
+        Some(boundary) => multipart(app, multer::Multipart::new(pieces, boundary), form, patience).await,
+        None => url_encoded(app, &mut pieces, form, patience).await,
     }
+}
+
+/// The parameters of a form that is in memory, `multipart/form-data` or URL-encoded.
+pub(super) async fn parameters(headers: &HeaderMap, body: Bytes, form: &mut Form) -> Result<(), Error> {
+    let Some(boundary) = boundary(headers) else {
+        form.add(&body);
+        return Ok(());
+    };
+    let whole = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut parts = multer::Multipart::new(whole, boundary);
+    while let Some(part) = parts.next_field().await.map_err(unreadable)? {
+        let name = part.name().unwrap_or_default().trim().to_owned();
+        form.set(&name, part.bytes().await.map_err(unreadable)?.into());
+    }
+    Ok(())
+}
+
+/// The parameters at the beginning of a form that is going to be refused: one of them says how.
+pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
+    if headers.contains_key(header::EXPECT) {
+        return; // Its sender waits to be told before sending it.
+    }
+    let (mut pieces, mut beginning) = (body.into_data_stream(), Vec::new());
+    let read = async {
+        while beginning.len() < GLANCE
+            && let Some(Ok(piece)) = pieces.next().await
+        {
+            beginning.extend_from_slice(&piece[..piece.len().min(GLANCE - beginning.len())]);
+        }
+    };
+    let _ = tokio::time::timeout(GLANCE_TIME, read).await;
+    // It may end anywhere; what comes before counts.
+    let _ = parameters(headers, beginning.into(), form).await;
+}
+
+/// What stands between the parts of a form, if it has parts.
+fn boundary(headers: &HeaderMap) -> Option<String> {
+    multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
 }
 
 async fn multipart(app: &App, mut parts: multer::Multipart<'_>, form: &mut Form, patience: Duration) -> Result<Option<Upload>, Error> {

@@ -5,9 +5,9 @@ use std::{
     net::TcpStream,
 };
 
-use reqwest::{Method, header};
+use reqwest::{Method, header, multipart};
 
-use crate::harness::{Client, Server, read};
+use crate::harness::{Client, Reply, Server, read};
 
 #[tokio::test]
 async fn headers_may_end_with_a_bare_line_feed() {
@@ -94,7 +94,7 @@ async fn a_cookie_in_the_path_is_no_part_of_any_address() {
     let (anonymous, cookie) = (Client::new(server), client.cookie());
     let session = client.session().await;
     let plot = session.run("plot(1)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
-    let form = reqwest::multipart::Form::new().text("name", "a.csv").text("file", "a");
+    let form = multipart::Form::new().text("name", "a.csv").text("file", "a");
     let sent = read(client.request(Method::POST, "/r/file/upload").multipart(form)).await.success();
     let script = server.script("has a cookie", "1", "authenticated").await;
     let addresses = [
@@ -127,4 +127,65 @@ async fn head_answers_as_get_without_the_body() {
     assert_eq!(got.headers["content-type"], "image/png");
     assert_eq!(got.headers["content-security-policy"], "sandbox");
     assert_eq!(read(session.client.request(Method::HEAD, &format!("/r/session/ping?session={}", session.id))).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_error_has_the_format_that_the_body_names() {
+    let server = Server::shared();
+    let nobody = Client::new(server);
+    let kind = |reply: &Reply| reply.headers["content-type"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    for (format, expected) in [("xml", "application/xml"), ("text", "text/html"), ("json", "application/json")] {
+        let form = multipart::Form::new().text("format", format).text("file", "x");
+        let reply = read(nobody.request(Method::POST, "/r/file/upload").multipart(form)).await;
+        assert_eq!((reply.status.as_u16(), kind(&reply).as_str()), (401, expected), "{format}");
+        let reply = nobody.post("/r/repository/file/upload", &[("format", format), ("file", "x")]).await;
+        assert_eq!((reply.status.as_u16(), kind(&reply).as_str()), (401, expected), "{format}");
+    }
+    for (method, path) in [(Method::PUT, "/r/user/whoami"), (Method::DELETE, "/r/session/create"), (Method::POST, "/r/file/get/FILE-1/a")] {
+        let reply = read(nobody.request(method, path).form(&[("format", "xml")])).await;
+        assert_eq!((reply.status.as_u16(), kind(&reply).as_str()), (405, "application/xml"), "{path}");
+    }
+    // Of a large upload the beginning is read, and nothing if its sender waits to be told to send it.
+    let answer = |head: &str, body: &str| {
+        let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+        let head = format!("POST /r/file/upload HTTP/1.1\r\nHost: localhost\r\n{head}\r\nContent-Length: 100000000\r\n\r\n{body}");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 60];
+        stream.read_exact(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let mut parts = "--b\r\nContent-Disposition: form-data; name=\"format\"\r\n\r\nxml\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"
+        .to_owned();
+    parts.extend(std::iter::repeat_n('x', (64 << 10) - parts.len()));
+    let told = answer("Content-Type: multipart/form-data; boundary=b", &parts);
+    assert!(told.starts_with("HTTP/1.1 401 Unauthorized\r\ncontent-type: application/xml"), "{told}");
+    let told = answer("Expect: 100-continue", "");
+    assert!(told.starts_with("HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json"), "{told}");
+}
+
+#[tokio::test]
+async fn an_error_names_the_path_without_the_context() {
+    let server = Server::shared();
+    let client = Client::new(server);
+    let paths = ["/r/nothing", "/r/file/get/FILE-1/a%20b", "/r/repository/get/binary/CFILE-1", "/script/summary/SCRPT-1", "/r/user/whoami"];
+    for path in paths {
+        for prefix in ["/deployr", ""] {
+            let reply = read(client.raw(Method::GET, &format!("{}{prefix}{path}", server.address))).await;
+            assert_eq!(reply.json()["call"], path, "{prefix}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_in_parts_is_a_form_for_all_calls() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let form = multipart::Form::new().text("session", session.id.clone()).text("code", "x <- 'größe'").text("robjects", "x");
+    let reply = read(session.client.request(Method::POST, "/r/session/execute/code").multipart(form)).await;
+    assert_eq!(reply.success()["robjects"]["x"]["value"], "größe");
+    let cut =
+        session.client.request(Method::POST, "/r/session/execute/code").header(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
+    let reply = read(cut.body("--b\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\n1")).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("The request could not be read"), "{}", reply.text());
 }
