@@ -1,5 +1,7 @@
 //! The parameters of a query or of a form, decoded as leniently as old clients need.
 
+use std::collections::HashSet;
+
 /// The parameters of a request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Form(Vec<(String, Vec<u8>)>);
@@ -52,13 +54,15 @@ impl Form {
         self.get(name)?.ok_or_else(|| Invalid(format!("Parameter {name} is missing.")))
     }
 
-    /// A list: items separated by commas, trimmed; empty ones are dropped.
+    /// A list: items separated by commas, trimmed, each once; empty ones are dropped.
     ///
     /// # Errors
     /// When it is not UTF-8.
     pub fn list(&self, name: &str) -> Result<Vec<String>, Invalid> {
         let text = self.get(name)?.unwrap_or_default();
-        Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        let mut known = HashSet::new();
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty() && known.insert(*item));
+        Ok(items.map(str::to_owned).collect())
     }
 
     /// A boolean, in any of the words that clients use.
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn typed_parameters_say_what_is_wrong() {
-        let form = form("l=x, y,,z &b=TRUE&n=-1&w=maybe&bad=%ff");
+        let form = form("l=x, y,,z ,x&b=TRUE&n=-1&w=maybe&bad=%ff");
         assert_eq!(form.list("l").unwrap(), ["x", "y", "z"]);
         assert_eq!(form.boolean("b").unwrap(), Some(true));
         assert!(form.count("n").unwrap_err().0.contains("Parameter n"));

@@ -3,7 +3,11 @@
 //! Values come from the worker in their final form and are not looked at again: the envelope is written
 //! around them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use axum::{
     body::Body,
@@ -285,22 +289,15 @@ fn member(out: &mut Out, name: &str, value: &str) {
     push_json(out, Text::of(value));
 }
 
-/// `,"files":{"a":{"value":"1"}}`. Of equal names the first has the plain key, the others a number: JSON can
-/// hold one only.
+/// `,"files":{"a":{"value":"1"}}`
 fn json_groups(out: &mut Out, groups: &[Group]) {
     for group in groups.iter().filter(|group| !group.json.is_empty()) {
         out.push(format!(",\"{}\":{{", group.json).as_bytes());
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (at, entry) in group.entries.iter().enumerate() {
+        for (at, (entry, key)) in group.entries.iter().zip(keys(&group.entries)).enumerate() {
             if at > 0 {
                 out.byte(b',');
             }
-            let times = seen.entry(&entry.name).or_default();
-            *times += 1;
-            match *times {
-                1 => push_json(out, Text::of(&entry.name)),
-                number => push_json(out, Text::of(&format!("{} ({number})", entry.name))),
-            }
+            push_json(out, Text::of(&key));
             out.push(b":{\"value\":");
             push_json(out, Text::of(&entry.value));
             if let Some(description) = &entry.description {
@@ -313,6 +310,25 @@ fn json_groups(out: &mut Out, groups: &[Group]) {
         }
         out.byte(b'}');
     }
+}
+
+/// The members' names in JSON, which can hold each only once: of equal names the first is as it is, and the others have
+/// a number that makes none of the other names (contract, section 4).
+fn keys(entries: &[Entry]) -> Vec<Cow<'_, str>> {
+    let mut taken: HashSet<Cow<str>> = entries.iter().map(|entry| Cow::from(&entry.name)).collect();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut keys = Vec::with_capacity(entries.len());
+    for Entry { name, .. } in entries {
+        let number = numbers.entry(name).or_default();
+        let mut key = Cow::from(name);
+        while *number > 0 && !taken.insert(key.clone()) {
+            *number += 1;
+            key = Cow::from(format!("{name} ({number})"));
+        }
+        *number = (*number).max(1);
+        keys.push(key);
+    }
+    keys
 }
 
 /// `<files><file name="a" value="1"/></files>`

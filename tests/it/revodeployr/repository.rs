@@ -270,3 +270,24 @@ async fn an_address_is_given_only_where_it_works() {
     }
     assert_eq!((url("users.csv"), listed["files"]["users.csv"]["descr"].as_str()), (None, Some("users.csv")));
 }
+
+#[tokio::test]
+async fn each_name_is_in_an_answer_once() {
+    let client = Client::admin(Server::shared()).await;
+    let session = client.session().await;
+    session.run("x <- 1").await;
+    let mut saved = Vec::new();
+    // The newest is the first in the list.
+    for name in ["x", "x", "x", "x (2)"] {
+        saved.push(id_in(&session.post("object/save", &[("name", "x"), ("descr", name)]).await.success(), "repository"));
+    }
+    let reply = client.get("/r/repository/object/list", &[]).await;
+    for (key, id) in [("x", &saved[2]), ("x (3)", &saved[1]), ("x (4)", &saved[0]), ("x (2)", &saved[3])] {
+        assert_eq!(
+            (reply.success()["repository"][key]["value"].as_str(), reply.text().matches(&format!("\"{key}\":")).count()),
+            (Some(id.as_str()), 2)
+        );
+    }
+    let reply = session.execute("y <- 2", &[("robjects", "x,y, x ,x")]).await;
+    assert_eq!(reply.text().matches("\"x\":").count(), 1, "{}", reply.text());
+}
