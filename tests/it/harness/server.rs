@@ -163,6 +163,13 @@ impl Server {
         children(self.pid()).into_iter().find(|&pid| command_name(pid) == "offshoot-worker").unwrap_or(0)
     }
 
+    /// The most memory that the supervisor has had until now, in KiB.
+    pub fn peak(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// What the server has said on standard error.
     pub fn log(&self) -> String {
         self.standard_error.lock().unwrap().clone()

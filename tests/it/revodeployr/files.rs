@@ -100,6 +100,30 @@ async fn large_files_go_up_and_down_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_large_file_is_streamed_both_ways() {
+    let server = Server::start("[sessions]\npool = 0");
+    let session = Client::admin(&server).await.session().await;
+    let (content, before) = ("a".repeat(128 << 20), server.peak());
+    upload(&session, "large", content.clone().into()).await.success();
+    // The other form that a body can have.
+    let body = format!("name=large&file={content}");
+    let saved = read(session.client.request(Method::POST, "/r/repository/file/upload").body(body)).await.success();
+    let kept = &saved["files"]["large"];
+    let listed = session.get("file/list", &[]).await.success();
+    for got in [
+        session.get("file/download", &[("name", "large")]).await,
+        session.client.fetch(listed["files"]["large"]["value"].as_str().unwrap()).await,
+        session.client.get("/r/repository/file/download", &[("id", kept["value"].as_str().unwrap())]).await,
+        session.client.fetch(kept["url"].as_str().unwrap()).await,
+    ] {
+        assert!(got.body == content.as_bytes(), "{} {}", got.status, got.body.len());
+    }
+    // It was never whole in memory.
+    let grown = server.peak() - before;
+    assert!(grown < 60_000, "{grown} KiB");
+}
+
+#[tokio::test]
 async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     let server = Server::start("[sessions]\npool = 0");
     if !rustix::process::geteuid().is_root() {

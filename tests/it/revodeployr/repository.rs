@@ -1,6 +1,9 @@
 //! The repository: objects and files, of a login and of the server.
 
-use offshoot::store::objects::{Kind, Object};
+use offshoot::{
+    api::revodeployr::routes::{Call, ROUTES},
+    store::objects::{Kind, Object},
+};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -76,20 +79,34 @@ async fn two_users_have_nothing_in_common() {
     let object = id_in(&session.post("object/save", &[("name", "x"), ("descr", "x")]).await.success(), "repository");
     let project = id_in(&session.post("project/save", &[("descr", "p")]).await.success(), "projects");
     let file = id_in(&upload(&left, "/r/repository/file/upload", "f", b"f".to_vec(), &[]).await.success(), "files");
-    let named = [("session", session.id.as_str())];
+    server.script("of two users", "x <- 2", "authenticated").await;
+    let about = |further: &[(&'static str, &'static str)]| [&[("session", session.id.as_str())], further].concat();
+    let plot = [("name", "unnamedplot001.png")];
     let refused: Vec<(&str, Vec<(&str, &str)>)> = vec![
-        ("/r/session/ping", named.to_vec()),
-        ("/r/session/close", named.to_vec()),
-        ("/r/session/output", named.to_vec()),
-        ("/r/session/history", named.to_vec()),
-        ("/r/session/execute/code", [&named[..], &[("code", "x")]].concat()),
-        ("/r/session/object/get", [&named[..], &[("name", "x")]].concat()),
-        ("/r/session/workspace/save", [&named[..], &[("descr", "x")]].concat()),
-        ("/r/session/project/save", [&named[..], &[("descr", "x")]].concat()),
-        ("/r/session/file/list", named.to_vec()),
-        ("/r/session/file/download", [&named[..], &[("name", "unnamedplot001.png")]].concat()),
-        ("/r/session/artifact/list", named.to_vec()),
+        ("/r/session/ping", about(&[])),
+        ("/r/session/close", about(&[])),
+        ("/r/session/output", about(&[])),
+        ("/r/session/history", about(&[])),
+        ("/r/session/execute/code", about(&[("code", "x")])),
+        ("/r/session/execute/script", about(&[("rscript", "of two users")])),
+        ("/r/session/object/list", about(&[])),
+        ("/r/session/object/get", about(&[("name", "x")])),
+        ("/r/session/object/push", about(&[("inputs", r#"{"x":{"value":2}}"#)])),
+        ("/r/session/object/save", about(&[("name", "x"), ("descr", "x")])),
+        ("/r/session/object/upload", about(&[("name", "x"), ("file", "x")])),
+        ("/r/session/object/delete", about(&[("name", "x")])),
+        ("/r/session/workspace/save", about(&[("descr", "x")])),
+        ("/r/session/project/save", about(&[("descr", "x")])),
+        ("/r/session/file/list", about(&[])),
+        ("/r/session/file/upload", about(&[("name", "planted"), ("file", "x")])),
+        ("/r/session/file/download", about(&plot)),
+        ("/r/session/file/delete", about(&plot)),
+        ("/r/session/file/save", about(&plot)),
+        ("/r/session/artifact/list", about(&[])),
+        ("/r/session/artifact/download", about(&plot)),
+        ("/r/session/artifact/delete", about(&plot)),
         ("/r/session/object/load", vec![("session", &own.id), ("id", &object)]),
+        ("/r/session/object/stored/load", vec![("session", &own.id), ("id", &object)]),
         ("/r/session/file/load", vec![("session", &own.id), ("id", &file)]),
         ("/r/repository/object/delete", vec![("id", &object)]),
         ("/r/repository/object/download", vec![("id", &object)]),
@@ -99,6 +116,9 @@ async fn two_users_have_nothing_in_common() {
         ("/r/project/delete", vec![("id", &project)]),
         ("/r/project/artifacts", vec![("id", &project)]),
     ];
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/r/session/") && route.call != Call::SessionCreate) {
+        assert!(refused.iter().any(|(path, _)| *path == route.path), "{} is about a session: try it with somebody else's", route.path);
+    }
     for (path, form) in &refused {
         let reply = right.post(path, form).await;
         assert_eq!(reply.status, 400, "{path}: {}", reply.text());
@@ -110,7 +130,9 @@ async fn two_users_have_nothing_in_common() {
         assert_eq!(left.get(path, &[]).await.success()[group].as_object().unwrap().len(), 1, "{path}");
     }
     assert_eq!(right.get("/r/user/live", &[]).await.success()["live"], json!([own.id]));
-    // It is all still there for whose it is.
+    // It is all still there for whose it is, and as it was.
+    assert_eq!(session.prints("cat(x, list.files())").await, "1 unnamedplot001.png");
+    assert_eq!(session.get("artifact/download", &plot).await.status, 200);
     left.post("/r/project/load", &[("id", &project)]).await.success();
     session.post("object/load", &[("id", &object)]).await.success();
 }

@@ -237,7 +237,7 @@ async fn a_large_file_is_streamed_both_ways() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     let session = Rock::on(&server, "user").open().await;
     let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
-    let (size, before) = (256 << 20, peak(&server));
+    let (size, before) = (256 << 20, server.peak());
     let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"large\"\r\n\r\n";
     write!(
         stream,
@@ -256,13 +256,6 @@ async fn a_large_file_is_streamed_both_ways() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(session.get("/_download?path=large").await.body.len(), size);
     // It was never whole in memory.
-    let grown = peak(&server) - before;
+    let grown = server.peak() - before;
     assert!(grown < 100_000, "{grown} KiB");
-}
-
-/// The most memory that the server has had until now, in KiB.
-fn peak(server: &Server) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
