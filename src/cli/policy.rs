@@ -31,6 +31,7 @@ pub(super) enum Command {
         value: String,
     },
     /// Give a policy its default again: that of the configuration, if it has one
+    #[command(visible_alias = "remove")]
     Unset {
         /// The policy
         name: String,

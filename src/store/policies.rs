@@ -76,9 +76,11 @@ impl Policy {
             Self::TrustedIpFilter => {
                 ("trusted-ip-filter", Shape::IpFilter, "Where callers of trusted scripts without a login may come from; unset is nowhere")
             }
-            Self::AnonymousIpFilter => {
-                ("anonymous-ip-filter", Shape::IpFilter, "Where callers without a login may come from; unset is anywhere")
-            }
+            Self::AnonymousIpFilter => (
+                "anonymous-ip-filter",
+                Shape::IpFilter,
+                "Where callers without a login may come from, but for files by their addresses; unset is anywhere",
+            ),
             Self::HistoryDepth => ("history-depth", Shape::Number, "Code blocks that a session remembers"),
             Self::HistoryMib => ("history-mib", Shape::Number, "Size of the code blocks that a session remembers, in MiB"),
             Self::LockAfter => ("lock-after", Shape::Number, "Failed logins after which an account is locked for a while; 0 is never"),
