@@ -57,10 +57,10 @@ pub fn parse(prefix: &str, identifier: &str) -> Option<Uuid> {
 #[must_use]
 pub fn base(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> String {
     let configured = Some(config.web_context.as_str()).filter(|address| !address.is_empty());
-    if let Some(address) = configured.or(policy) {
-        return format!("{}{}", address.trim_end_matches('/'), config.context);
-    }
-    format!("{}{}", address(headers), config.context)
+    let address = configured.or(policy).map_or_else(|| address(headers), str::to_owned);
+    let address = address.trim_end_matches('/');
+    // It may be given with the context at its end.
+    format!("{}{}", address.strip_suffix(&config.context).unwrap_or(address), config.context)
 }
 
 /// The address of a file that R has made. Its folders are left out of the name.

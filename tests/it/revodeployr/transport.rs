@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
 };
 
+use offshoot::store::policies::Policy;
 use reqwest::{Method, header, multipart};
 
 use crate::harness::{Client, Reply, Server, read};
@@ -53,6 +54,24 @@ async fn calls_are_below_the_context_and_at_the_root() {
     let reply = read(client.raw(Method::POST, &root("/r/session/execute/code")).form(&form)).await.success();
     let url = reply["files"]["unnamedplot001.png"]["value"].as_str().unwrap();
     assert!(url.starts_with("https://r.example.org/old/name/r/file/get/FILE-"), "{url}");
+}
+
+#[tokio::test]
+async fn the_context_is_in_an_address_once() {
+    let server = Server::start("[sessions]\npool = 0");
+    let client = Client::admin(&server).await;
+    let store = server.store().await;
+    for (host, end) in [("https://one.example.org", "/deployr/"), ("https://two.example.org", "")] {
+        store.policy_put(Policy::WebContext, &format!("{host}{end}")).await.unwrap();
+        let url = loop {
+            let sent = client.post("/r/file/upload", &[("name", "a"), ("file", "x")]).await.success();
+            let url = sent["files"]["a"]["value"].as_str().unwrap().to_owned();
+            if url.starts_with(host) {
+                break url;
+            }
+        };
+        assert!(url.starts_with(&format!("{host}/deployr/r/repository/get/binary/CFILE-")), "{url}");
+    }
 }
 
 #[tokio::test]
