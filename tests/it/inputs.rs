@@ -22,6 +22,8 @@ fn refused(reply: &Reply, error: &str) {
 /// What was sent, and an expression of R for the same; `x` is to be identical to it.
 const ROWS: &[(&str, &str)] = &[
     (r#"{"type":"primitive","value":3}"#, "3"),
+    (r#"{"type":"Primitive","value":3}"#, "3"),
+    (r#"{"type":"DATAFRAME","value":{"a":{"type":"Vector","rclass":"Numeric","value":["NA"]}}}"#, "data.frame(a = NA_real_)"),
     (r#"{"type":"primitive","value":"3.0"}"#, "'3.0'"),
     (r#"{"type":"primitive","value":true}"#, "TRUE"),
     (r#"{"type":"primitive","value":null}"#, "NA"),
@@ -68,6 +70,22 @@ const ROWS: &[(&str, &str)] = &[
     (r#"{"value":"df$b"}"#, "'df$b'"),
     ("[[1,2],[3,4]]", "rbind(c(1, 2), c(3, 4))"),
 ];
+
+#[tokio::test]
+async fn a_type_without_a_value_is_no_value() {
+    let session = session().await;
+    let reply = push(&session, r#"{"x":{"type":"vector"}}"#).await;
+    refused(&reply, r#"inputs.x: this object has a "type" and no "value"; a missing value is null."#);
+    assert_eq!(session.value("exists('x')").await["value"], false);
+}
+
+#[tokio::test]
+async fn a_response_beside_the_inputs_is_passed_over() {
+    let session = session().await;
+    let inputs = r#"<phoenix><inputs><robject name="x" type="vector"><numeric value="1,2"/></robject></inputs><response success="true" call="/r/x"><error value="0">none</error></response></phoenix>"#;
+    push(&session, inputs).await.success();
+    assert_eq!(session.value("x").await["value"], json!([1, 2]));
+}
 
 #[tokio::test]
 async fn r_has_what_was_sent() {

@@ -80,10 +80,11 @@ impl<'a> Described<'a> {
                 (key, other) => return Err(Invalid::new(format!("{} has to be text, and is {}", shown(key), other.describe()))),
             }
         }
-        if described.kind.is_none() && described.value.is_none() {
-            return Err(Invalid::new(r#"this object has neither "type" nor "value"; a list is {"type":"list","value":{...}}"#));
+        match (described.kind, &described.value) {
+            (_, Some(_)) => Ok(described),
+            (Some(_), None) => Err(Invalid::new(r#"this object has a "type" and no "value"; a missing value is null"#)),
+            (None, None) => Err(Invalid::new(r#"this object has neither "type" nor "value"; a list is {"type":"list","value":{...}}"#)),
         }
-        Ok(described)
     }
 
     fn decode(self, depth: usize) -> Result<Input<'a>, Invalid> {

@@ -35,7 +35,7 @@ pub(super) enum Class {
 
 impl Type {
     pub(super) fn named(name: &str) -> Result<Self, Invalid> {
-        Ok(match name.trim() {
+        Ok(match name.trim().to_ascii_lowercase().as_str() {
             "primitive" => Self::Primitive,
             "vector" => Self::Vector,
             "numeric" | "character" | "logical" | "integer" => Self::Atomic,
@@ -55,13 +55,13 @@ impl Type {
 impl Class {
     /// Classes that tell nothing, or that the type tells already, are none.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name.trim() {
-            "NULL" => Self::Null,
+        Some(match name.trim().to_ascii_lowercase().as_str() {
+            "null" => Self::Null,
             "numeric" | "integer" | "double" => Self::Atomic(Kind::Double),
             "character" => Self::Atomic(Kind::Text),
             "logical" => Self::Atomic(Kind::Logical),
-            "date" | "Date" => Self::Date,
-            "POSIXct" | "POSIXlt" | "POSIXt" => Self::Moment,
+            "date" => Self::Date,
+            "posixct" | "posixlt" | "posixt" => Self::Moment,
             _ => return None,
         })
     }

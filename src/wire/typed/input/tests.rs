@@ -72,7 +72,6 @@ fn primitives() {
     json(r#"{"type":"primitive","value":true}"#, &logical(true));
     json(r#"{"type":"primitive","rclass":"NULL","value":null}"#, &Input::Null);
     json(r#"{"type":"primitive","value":null}"#, &missing(1, Kind::Logical));
-    json(r#"{"type":"primitive"}"#, &missing(1, Kind::Logical));
     json(r#"{"type":"primitive","rclass":"numeric","value":null}"#, &missing(1, Kind::Double));
     json(r#"{"type":"primitive","rclass":"character","value":null}"#, &missing(1, Kind::Text));
     json(r#"{"type":"primitive","rclass":"numeric","value":"-Inf"}"#, &numbers(&[f64::NEG_INFINITY]));
@@ -294,6 +293,8 @@ fn roots_of_xml() {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- a comment -->\n<deployr>\n  <inputs>\n {object}\n</inputs>\n</deployr>\n"
         ),
         format!("<phoenix><inputs>{object}</inputs></phoenix>"),
+        format!("<phoenix><inputs>{object}</inputs><response/></phoenix>"),
+        format!("<deployr><response success=\"false\"><error value=\"400\">text</error></response><inputs>{object}</inputs></deployr>"),
     ] {
         is(&sent, &numbers(&[1.0]));
     }
@@ -301,7 +302,8 @@ fn roots_of_xml() {
     for (sent, error) in [
         ("<robjects/>", "inputs: the XML begins with <robjects>, and has to begin with <inputs>."),
         ("<deployr/>", "inputs: <deployr> has no <inputs>."),
-        ("<deployr><response/></deployr>", "inputs: <deployr> has to have one <inputs>, and nothing else."),
+        ("<deployr><response/></deployr>", "inputs: <deployr> has no <inputs>."),
+        ("<deployr><inputs/><inputs/></deployr>", "inputs: <deployr> has to have one <inputs>, and at most a <response>."),
         ("<inputs/><inputs/>", "inputs: something follows the end of the XML."),
         ("<inputs>", "inputs: the XML ends before its last element does."),
         ("<!-- nothing", "inputs: this is not well-formed XML (syntax error: comment not closed: `-->` not found before end of input)."),
@@ -318,6 +320,7 @@ fn errors_in_json() {
             "inputs.x: \"function\" is not a type; the types are primitive, vector, date, factor, matrix, list and dataframe.",
         ),
         (r#"{"a":1}"#, "inputs.x: this object has neither \"type\" nor \"value\"; a list is {\"type\":\"list\",\"value\":{...}}."),
+        (r#"{"type":"vector"}"#, "inputs.x: this object has a \"type\" and no \"value\"; a missing value is null."),
         (r#"{"type":5,"value":1}"#, "inputs.x: \"type\" has to be text, and is a number."),
         (r#"{"type":"vector","value":[1],"value":[2]}"#, "inputs.x: \"value\" is there twice."),
         (r#"{"type":"primitive","value":[1,2]}"#, "inputs.x: a primitive has one value, and not 2; use the type vector."),

@@ -6,6 +6,7 @@
 use quick_xml::{
     Reader, XmlVersion,
     events::{BytesStart, Event},
+    name::QName,
 };
 
 use super::{
@@ -23,10 +24,12 @@ pub(super) fn read(text: &str) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
         "inputs" => members = Some(document.objects(&root, 0)?),
         "deployr" | "phoenix" => {
             while let Some(child) = document.child(&root)? {
-                if child.name != "inputs" || members.is_some() {
-                    return Err(Invalid::new(format!("<{}> has to have one <inputs>, and nothing else", root.name)));
+                match child.name.as_str() {
+                    "inputs" if members.is_none() => members = Some(document.objects(&child, 0)?),
+                    // What a server has answered may be sent back with it.
+                    "response" => document.skip(&child)?,
+                    _ => return Err(Invalid::new(format!("<{}> has to have one <inputs>, and at most a <response>", root.name))),
                 }
-                members = Some(document.objects(&child, 0)?);
             }
         }
         other => return Err(Invalid::new(format!("the XML begins with <{other}>, and has to begin with <inputs>"))),
@@ -109,6 +112,14 @@ impl Document<'_> {
     /// before the next is asked for.
     fn child(&mut self, parent: &Element) -> Result<Option<Element>, Invalid> {
         if parent.is_empty { Ok(None) } else { self.next() }
+    }
+
+    /// Passes over what is in `parent`.
+    fn skip(&mut self, parent: &Element) -> Result<(), Invalid> {
+        if parent.is_empty {
+            return Ok(());
+        }
+        self.reader.read_to_end(QName(&parent.name)).map(drop).map_err(|error| not_xml(&error))
     }
 
     /// What follows the root is no element.
