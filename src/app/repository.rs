@@ -4,7 +4,7 @@
 use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
 use super::{App, Failure};
@@ -12,11 +12,12 @@ use crate::{
     auth::{Caller, Login, Permission, permissions},
     session::{Session, actor::Admission},
     store::{
-        Access, Blob,
+        Access, Blob, StoreError,
         blobs::Keeping,
         objects::{Kind, Object},
         policies::Policy,
     },
+    wire::rdata::is_r_data,
     worker::protocol::{Reply, Request, Stored, folder},
 };
 
@@ -66,6 +67,19 @@ impl App {
     pub async fn file_by_address(&self, id: Uuid) -> Result<Object, Failure> {
         let object = self.store.object(id).await?.filter(has_address);
         object.ok_or_else(|| Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned()))
+    }
+
+    /// That a content may be R data, as far as its beginning tells.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] when it is none
+    pub async fn require_r_data(&self, name: &str, blob: &Blob) -> Result<(), Failure> {
+        let first = self.store.blobs.get(&blob.hash).await?.next().await;
+        let start = first.transpose().map_err(StoreError::from)?.unwrap_or_default();
+        if is_r_data(&*start).map_err(StoreError::from)? == Some(false) {
+            return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
+        }
+        Ok(())
     }
 
     /// Adds a content that was written under `keeping`.

@@ -2,22 +2,24 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek},
+    io::Seek,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
-use flate2::read::GzDecoder;
 use serde::Serialize;
 
 use super::{
     administration::{identity, whole_file},
     output::{self, Column, Format},
 };
-use crate::store::{
-    Access, Store,
-    objects::{Kind, Object},
+use crate::{
+    store::{
+        Access, Store,
+        objects::{Kind, Object},
+    },
+    wire::rdata::is_r_data,
 };
 
 #[derive(Debug, Subcommand)]
@@ -182,18 +184,8 @@ async fn find(store: &Store, text: &str) -> anyhow::Result<Object> {
 /// beginning afterwards.
 fn kind_of(file: &mut File, said: Option<Kind>, path: &Path) -> anyhow::Result<Kind> {
     let named = || path.display().to_string();
-    let start = beginning(&mut *file).with_context(named)?;
+    let r_data = is_r_data(&mut *file).with_context(named)?;
     file.rewind().with_context(named)?;
-    let r_data = match start.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            let unpacked = beginning(GzDecoder::new(&mut *file)).unwrap_or_default();
-            file.rewind().with_context(named)?;
-            Some(is_r_data(&unpacked))
-        }
-        // R compresses by these as well, and they are not looked into.
-        [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', b'X', b'Z', ..] => None,
-        plain => Some(is_r_data(plain)),
-    };
     match (said, r_data) {
         (Some(Kind::File), _) | (None, Some(false)) => Ok(Kind::File),
         (None, Some(true)) => Ok(Kind::Object),
@@ -201,24 +193,6 @@ fn kind_of(file: &mut File, said: Option<Kind>, path: &Path) -> anyhow::Result<K
         (Some(_), Some(false)) => bail!("{} is no R data: save() or saveRDS() write it; --kind file takes any file", named()),
         (None, None) => bail!("{} is compressed by bzip2 or xz, and not looked into: say what it is by --kind", named()),
     }
-}
-
-fn beginning(from: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    from.take(6).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-/// Whether this is how R's own format begins: "R Internals", section 1.8 (serialization), and `save()`, which
-/// puts a line of its own before it.
-fn is_r_data(start: &[u8]) -> bool {
-    matches!(
-        start,
-        [b'R', b'D', b'X' | b'A' | b'B', b'2' | b'3', b'\n', ..]
-            | [b'X', b'\n', 0, 0, 0, 2 | 3]
-            | [b'A', b'\n', b'2' | b'3', b'\n', ..]
-            | [b'B', b'\n', 2 | 3, 0, 0, 0]
-    )
 }
 
 #[cfg(test)]
@@ -236,25 +210,14 @@ mod tests {
         kind
     }
 
-    fn packed(content: &[u8]) -> Vec<u8> {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packer.write_all(content).unwrap();
-        packer.finish().unwrap()
-    }
-
     #[test]
-    fn r_data_is_known_by_its_beginning() {
-        for data in [b"RDX3\nX\n\0\0\0\x03".as_slice(), b"RDA2\nA\n2\n", b"X\n\0\0\0\x03\0", b"A\n3\n", b"B\n\x03\0\0\0\0"] {
-            assert_eq!(guess(data, None), Ok(Kind::Object));
-            assert_eq!(guess(&packed(data), None), Ok(Kind::Object));
-            assert_eq!(guess(data, Some(Kind::Workspace)), Ok(Kind::Workspace));
-            assert_eq!(guess(data, Some(Kind::File)), Ok(Kind::File));
-        }
-        for other in [b"".as_slice(), b"a,b\n1,2\n", b"X\nY\n", b"RD", b"\x1f\x8b", b"A\n4\n"] {
-            assert_eq!(guess(other, None), Ok(Kind::File));
-            assert_eq!(guess(&packed(other), None), Ok(Kind::File));
-            assert!(guess(other, Some(Kind::Object)).unwrap_err().contains("is no R data"));
-        }
+    fn a_file_is_what_it_begins_with_and_what_it_is_said_to_be() {
+        let data = b"RDX3\nX\n\0\0\0\x03";
+        assert_eq!(guess(data, None), Ok(Kind::Object));
+        assert_eq!(guess(data, Some(Kind::Workspace)), Ok(Kind::Workspace));
+        assert_eq!(guess(data, Some(Kind::File)), Ok(Kind::File));
+        assert_eq!(guess(b"a,b\n1,2\n", None), Ok(Kind::File));
+        assert!(guess(b"a,b\n1,2\n", Some(Kind::Object)).unwrap_err().contains("is no R data"));
         assert!(guess(b"BZh91AY", None).unwrap_err().contains("--kind"));
         assert_eq!(guess(b"\xfd7zXZ\0", Some(Kind::Object)), Ok(Kind::Object));
     }

@@ -12,6 +12,7 @@ pub mod jsonlite;
 pub mod names;
 pub mod number;
 pub mod out;
+pub mod rdata;
 pub mod rds;
 pub mod selection;
 pub mod text;

@@ -277,6 +277,8 @@ async fn further_calls() {
     golden.call(&client, Method::POST, "/r/session/file/upload", &[named, ("name", "sent.txt"), ("file", "sent")]).await;
     golden.call(&client, Method::POST, "/r/session/object/upload", &[named, ("name", "junk.rData"), ("file", "junk")]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk"), ("file", "junk")]).await;
+    // What saveRDS(1, ascii = TRUE) writes begins like this, and is not looked into further.
+    golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "one"), ("file", "A\n3\n")]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk")]).await;
     golden.call(&client, Method::GET, "/r/repository/file/list", &[]).await;
     let files = client.get("/r/repository/file/list", &[]).await.success();

@@ -196,6 +196,10 @@ async fn r_data_is_uploaded_and_loaded() {
     let reply = upload(&client, "/r/session/object/upload", "junk.rData", b"no R data".to_vec(), &of_target).await;
     let response = reply.json();
     assert_eq!((reply.status.as_u16(), &response["success"], &response["errorCode"]), (200, &json!(false), &json!(900)));
+    let reply = upload(&client, "/r/repository/object/upload", "junk.rData", b"no R data".to_vec(), &[]).await;
+    let error = "\"junk.rData\" is no R data, as save() and saveRDS() write it.";
+    assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (400, Some(error)));
+    upload(&client, "/r/repository/object/upload", "xz.rda", fetch("xz.rda").await, &[]).await.success();
     // Into the repository, and from there.
     let reply =
         upload(&client, "/r/repository/object/upload", "both.rData", fetch("both.rData").await, &[("name", "both")]).await.success();

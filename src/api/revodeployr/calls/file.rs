@@ -53,6 +53,9 @@ pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) ->
 /// Adds what was uploaded to the repository.
 pub(super) async fn add_upload(app: &Arc<App>, incoming: &mut Incoming, kind: Kind) -> Result<Object, Error> {
     let (name, upload) = incoming.take_upload()?;
+    if kind == Kind::Object {
+        app.require_r_data(&name, &upload.blob).await?;
+    }
     Ok(app.add_object(incoming.login()?, &name, kind, upload.blob, &upload.keeping).await?)
 }
 
