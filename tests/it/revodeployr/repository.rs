@@ -254,6 +254,23 @@ async fn names_of_uploads() {
     }
 }
 
+#[tokio::test]
+async fn files_and_objects_are_deleted_each_by_their_own_call() {
+    let client = Client::admin(Server::shared()).await;
+    let session = client.session().await;
+    session.run("x <- 1").await;
+    let object = id_in(&session.post("object/save", &[("name", "x"), ("descr", "x")]).await.success(), "repository");
+    let file = id_in(&upload(&client, "/r/repository/file/upload", "f", b"f".to_vec(), &[]).await.success(), "files");
+    for (call, wrong) in [("object", &file), ("file", &object)] {
+        let reply = client.post(&format!("/r/repository/{call}/delete"), &[("id", wrong)]).await;
+        let error = format!("Invalid {call} identifier: {wrong}");
+        assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (400, Some(error.as_str())));
+    }
+    for (call, right) in [("object", &object), ("file", &file)] {
+        client.post(&format!("/r/repository/{call}/delete"), &[("id", right)]).await.success();
+    }
+}
+
 fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
     let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")

@@ -73,9 +73,13 @@ pub(in super::super) async fn files(app: &Arc<App>, incoming: &Incoming) -> Resu
     Ok(Answer { groups: vec![Group::files(entries)], ..Answer::default() })
 }
 
-/// `/r/repository/object/delete`, `/r/repository/file/delete`
-pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+/// `/r/repository/object/delete`, `/r/repository/file/delete`: each removes its own only.
+pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming, of_files: bool) -> Result<Answer, Error> {
     let object = object_of_id(app, incoming).await?;
+    if (object.kind == Kind::File) != of_files {
+        let what = if of_files { "file" } else { "object" };
+        return Err(Error::invalid(format!("Invalid {what} identifier: {}", incoming.form.require("id")?)));
+    }
     app.remove_object(object.id, incoming.login()?).await?;
     Ok(Answer::default())
 }
