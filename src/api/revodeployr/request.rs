@@ -111,11 +111,7 @@ impl Incoming {
             (None, Some(name)) => name,
             (None, None) => return Err(Error::invalid("Parameter name is missing.")),
         };
-        if name.is_empty() || name.len() > 255 || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
-            return Err(Error::invalid(format!(
-                "{name:?} is not a name for a file: it has to be one without folders, of at most 255 bytes."
-            )));
-        }
+        check_file_name(&name)?;
         Ok((name, upload.content))
     }
 
@@ -237,6 +233,20 @@ impl Incoming {
     pub fn cookie_path(&self, app: &App) -> String {
         if self.below_context { app.config.revodeployr.context.clone() } else { "/".to_owned() }
     }
+}
+
+/// Whether a file can have this name.
+///
+/// # Errors
+/// 400.
+pub fn check_file_name(name: &str) -> Result<(), Error> {
+    let is_wrong = |letter: char| letter == '/' || letter == '\\' || letter.is_control();
+    if matches!(name, "" | "." | "..") || name.len() > 255 || name.contains(is_wrong) {
+        return Err(Error::invalid(format!(
+            "{name:?} is not a name for a file: it has to be one without folders and control characters, of at most 255 bytes."
+        )));
+    }
+    Ok(())
 }
 
 /// The format that a query names; JSON when it names none.

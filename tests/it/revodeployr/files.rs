@@ -63,6 +63,11 @@ async fn files_go_to_the_repository_and_come_back() {
     two.post("file/load", &[("id", id)]).await.success();
     assert_eq!(two.prints("cat(readLines('b.txt', warn = FALSE))").await, "kept");
     assert_eq!(two.post("object/load", &[("id", id)]).await.status, 400);
+    // Under a name that it can be loaded by.
+    for name in ["..", ".", "sub/..", "sub/", "a\nb"] {
+        assert_eq!(one.post("file/save", &[("name", "a.txt"), ("descr", name)]).await.status, 400, "{name}");
+    }
+    assert_eq!(client.get("/r/repository/file/list", &[]).await.success()["files"].as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]

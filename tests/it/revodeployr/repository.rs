@@ -241,7 +241,7 @@ async fn names_of_uploads() {
         assert_eq!(client.fetch(&id_in(&reply.success(), "files")).await.text(), name);
     }
     let long = "x".repeat(256);
-    for name in ["../x", "a/b", "..", ".", "a\\b", "a\u{0}b", long.as_str()] {
+    for name in ["../x", "a/b", "..", ".", "a\\b", "a\u{0}b", "a\nb", "a\u{7f}", long.as_str()] {
         let reply = upload(&client, "/r/file/upload", "x", b"x".to_vec(), &[("name", name)]).await;
         assert_eq!(reply.status, 400, "{name}");
     }

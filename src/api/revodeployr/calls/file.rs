@@ -15,7 +15,7 @@ use crate::{
         envelope::{Answer, Entry, Group},
         error::Error,
         identifiers,
-        request::Incoming,
+        request::{Incoming, check_file_name},
     },
     app::App,
     store::objects::{Kind, Object},
@@ -102,8 +102,10 @@ pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Inc
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let path = incoming.form.require("name")?;
     let name = incoming.form.get("descr")?.unwrap_or(path);
+    let name = name.rsplit('/').next().unwrap_or(name);
+    check_file_name(name)?;
     let session = incoming.session(app)?;
-    let file = app.save_file(&session, incoming.login()?, path, name.rsplit('/').next().unwrap_or(name)).await?;
+    let file = app.save_file(&session, incoming.login()?, path, name).await?;
     Ok(Answer { groups: vec![Group::files(vec![file_entry(incoming, app, &file)])], ..about(&session) })
 }
 
