@@ -1,5 +1,6 @@
 # Handlers for the conditions that reach the top of an evaluation. They only record: what R does next (print
-# a message, unwind for an error) stays R's business. `record` is a native routine, src/r/conditions.rs.
+# a message, unwind for an error) stays R's business. `record` is a native routine, src/r/conditions.rs, which
+# also keeps R from printing a recorded error.
 
 condition_call <- function(condition) {
   call <- conditionCall(condition)
@@ -15,6 +16,8 @@ report <- function(kind, condition) {
 }
 
 on_error <- function(condition) report("error", condition)
+
+on_printed_error <- function(condition) report("printed error", condition)
 
 # warn = 2 makes errors of warnings, and a negative one drops them, both as in R itself.
 on_warning <- function(condition) {
@@ -32,13 +35,20 @@ on_message <- function(condition) report("message", condition)
 
 on_interrupt <- function(condition) report("interrupt", condition)
 
-# Evaluated as it is, and not inside a function, this call leaves the handlers on the stack with no frame of
+# Evaluated as it is, and not inside a function, such a call leaves the handlers on the stack with no frame of
 # ours: sys.calls(), parent.frame() and on.exit() see what they would see at R's prompt.
-establish <- as.call(list(as.name(".Internal"), as.call(list(
-  as.name(".addCondHands"),
-  c("error", "warning", "message", "interrupt"),
-  list(on_error, on_warning, on_message, on_interrupt),
-  environment(),
-  NULL,
-  TRUE
-))))
+call_for <- function(handlers) {
+  as.call(list(as.name(".Internal"), as.call(list(
+    as.name(".addCondHands"), names(handlers), unname(handlers), parent.frame(), NULL, TRUE
+  ))))
+}
+
+# Conditions are recorded for whoever asked for the evaluation.
+establish <- call_for(list(error = on_error, warning = on_warning, message = on_message, interrupt = on_interrupt))
+
+# R prints them, as at its prompt; recorded is what stops the evaluation.
+establish_printed <- call_for(list(error = on_printed_error, interrupt = on_interrupt))
+
+# What R's prompt does after each statement. R's own function for it is not exported; this one is for what comes on
+# top of an error, and says so.
+print_warnings <- quote(.Internal(printDeferredWarnings()))

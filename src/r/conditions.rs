@@ -22,8 +22,17 @@ const KEPT: usize = 1_000;
 
 thread_local! {
     static RECORDED: RefCell<Record> = const { RefCell::new(Record { conditions: Vec::new(), dropped: 0, reason: None }) };
-    /// The call that puts our handlers on the stack.
-    static ESTABLISH: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
+    /// The calls that put our handlers on the stack, and the one that prints warnings.
+    static CALLS: Cell<[SEXP; 3]> = const { Cell::new([std::ptr::null_mut(); 3]) };
+}
+
+/// Who is told of the conditions that reach the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// They are recorded for the caller, and R prints messages only.
+    Caller,
+    /// R prints them all, as at its prompt.
+    Console,
 }
 
 /// The conditions of one evaluation.
@@ -55,7 +64,7 @@ pub(super) fn take_reason() -> Option<Reason> {
     RECORDED.with_borrow_mut(|recorded| recorded.reason.take())
 }
 
-/// Gives the handlers, in the environment of `r-init`, their way to report; remembers how to establish them.
+/// Gives the handlers, in the environment of `r-init`, their way to report; remembers the calls.
 pub(super) fn install(r: R, environment: SEXP) {
     // SAFETY: inside `protect`. `.Call` passes four arguments to a routine that takes four, whatever type the
     // pointer is stored under; the pointer and the call are reachable from `environment` or preserved.
@@ -63,17 +72,30 @@ pub(super) fn install(r: R, environment: SEXP) {
         let routine = std::mem::transmute::<Native4, NativeRoutine>(record);
         let pointer = Rf_protect(R_MakeExternalPtrFn(routine, strings::symbol(r, c"native symbol"), R_NilValue));
         Rf_defineVar(strings::symbol(r, c"record"), pointer, environment);
-        let establish = Rf_findVarInFrame(environment, strings::symbol(r, c"establish"));
-        R_PreserveObject(establish);
-        ESTABLISH.set(establish);
+        CALLS.set([c"establish", c"establish_printed", c"print_warnings"].map(|name| {
+            let call = Rf_findVarInFrame(environment, strings::symbol(r, name));
+            R_PreserveObject(call);
+            call
+        }));
         Rf_unprotect(1);
     }
 }
 
 /// Puts the handlers on R's handler stack, until the enclosing `protect` ends.
-pub(super) fn establish(_: R) {
+pub(super) fn establish(_: R, told: Told) {
+    let [recording, printed, _] = CALLS.get();
+    let call = if told == Told::Caller { recording } else { printed };
     // SAFETY: inside `protect`; the call was preserved by `install`, which ran in the zygote.
-    unsafe { Rf_eval(ESTABLISH.get(), R_BaseEnv) };
+    unsafe { Rf_eval(call, R_BaseEnv) };
+}
+
+/// Prints the warnings that R has kept for the end of a statement. When it jumps, it does so itself.
+pub(super) fn print_warnings(_: R) {
+    let [_, _, call] = CALLS.get();
+    console::set_addition(true);
+    // SAFETY: as in `establish`.
+    unsafe { Rf_eval(call, R_BaseEnv) };
+    console::set_addition(false);
 }
 
 /// `.Call(record, kind, message, call, classes)`.
@@ -84,7 +106,7 @@ unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP
     let condition = |severity| Condition { severity, message, call, classes };
     console::set_error_recorded(kind == "error");
     RECORDED.with_borrow_mut(|recorded| match kind.as_str() {
-        "error" => recorded.reason = Some(Reason::Error(condition(Severity::Error))),
+        "error" | "printed error" => recorded.reason = Some(Reason::Error(condition(Severity::Error))),
         "interrupt" => recorded.reason = Some(Reason::Interrupt),
         _ if recorded.conditions.len() >= KEPT => recorded.dropped += 1,
         "warning" => recorded.conditions.push(condition(Severity::Warning)),

@@ -34,6 +34,8 @@ thread_local! {
     static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
     /// Whether R has reported an error, recorded or not.
     static ERROR_REPORTED: Cell<bool> = const { Cell::new(false) };
+    /// R is about to print warnings as what comes on top of an error that there was none of.
+    static ADDITION: Cell<bool> = const { Cell::new(false) };
     static SILENT: Cell<bool> = const { Cell::new(false) };
     static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
 }
@@ -51,6 +53,11 @@ pub(super) fn set_error_recorded(recorded: bool) {
 /// Whether R has reported an error since the last time this was asked.
 pub(super) fn take_error_reported() -> bool {
     ERROR_REPORTED.take()
+}
+
+/// Whether R prints warnings "in addition", and is to print them by themselves.
+pub(super) fn set_addition(addition: bool) {
+    ADDITION.set(addition);
 }
 
 /// Keeps R's reports of errors from the console; returns what was in force.
@@ -99,9 +106,20 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
     if is_report {
         ERROR_REPORTED.set(true);
     }
-    if SILENT.get() || (ERROR_RECORDED.get() && is_report) {
+    // R writes those two words, in whatever language, before the line that they begin.
+    let addition = ADDITION.take() && !text.contains(&b'\n');
+    if addition || SILENT.get() || (ERROR_RECORDED.get() && is_report) {
         return;
     }
+    write_error(text);
+}
+
+/// Reports an error that stops an evaluation and is not R's to print, such as code that does not parse.
+pub fn report_error(message: &str) {
+    write_error(format!("Error: {message}\n").as_bytes());
+}
+
+fn write_error(text: &[u8]) {
     let tag = TAG.get();
     write_all(&[&tag, &[Mark::Error as u8], text, &tag, &[Mark::Output as u8]]);
 }

@@ -8,7 +8,8 @@ use libR_sys::{
 };
 
 use super::{
-    conditions, console,
+    conditions::{self, Told},
+    console,
     exec::{Jumped, R, last_error, protect, protect_quietly},
     ffi, interrupt, objects,
     preserved::{self, Preserved},
@@ -94,22 +95,25 @@ fn place(message: &str) -> (u32, u32) {
 pub fn run(code: &Code, print: bool) -> Ending {
     let expressions = code.0.value();
     let ran = protect(|r| {
-        run_all(r, expressions, print);
+        run_all(r, expressions, print, Told::Caller);
     });
     ran.map_or_else(|Jumped| ending(), |()| Ending::Completed)
 }
 
 /// Evaluates parsed code for the value of its last statement, visible or not; NULL when there is no statement.
-/// With a name, the value is bound to it in the global environment, which may fail as a statement may.
+/// With a name, the value is bound to it in the global environment, which may fail as a statement may. Warnings and
+/// what stops it are printed as at R's prompt.
 ///
 /// # Errors
 /// How it ended, when not all of it ran.
 pub fn value(code: &Code, name: Option<&CStr>) -> Result<Preserved, Ending> {
     let expressions = code.0.value();
+    // What work of our own has left, such as writing the last value, is nobody's to read.
+    let _ = protect_quietly(conditions::print_warnings);
     let kept = protect(|r| {
         // SAFETY: inside `protect`; the value is protected until it is kept.
         unsafe {
-            let value = Rf_protect(run_all(r, expressions, false));
+            let value = Rf_protect(run_all(r, expressions, false, Told::Console));
             if let Some(name) = name {
                 objects::bind(r, name, value);
             }
@@ -122,9 +126,9 @@ pub fn value(code: &Code, name: Option<&CStr>) -> Result<Preserved, Ending> {
 }
 
 /// Evaluates the expressions in order; the value of the last one, unprotected.
-fn run_all(r: R, expressions: SEXP, print: bool) -> SEXP {
+fn run_all(r: R, expressions: SEXP, print: bool, told: Told) -> SEXP {
     console::take_error_reported();
-    conditions::establish(r);
+    conditions::establish(r, told);
     // SAFETY: inside `protect`; `expressions` is preserved by its owner, each value is protected while it is
     // used, and this frame owns nothing.
     unsafe {
@@ -136,6 +140,9 @@ fn run_all(r: R, expressions: SEXP, print: bool) -> SEXP {
             Rf_defineVar(last_value, value, R_BaseEnv);
             if print && visible != 0 {
                 Rf_PrintValue(value);
+            }
+            if told == Told::Console {
+                conditions::print_warnings(r);
             }
             Rf_unprotect(1);
         }

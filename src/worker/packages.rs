@@ -43,6 +43,7 @@ pub fn warm_up() -> Result<(), String> {
         for code in CODE {
             let code = r::eval::parse(code).map_err(|error| error.message)?;
             let _ = r::eval::run(&code, false);
+            let _ = r::eval::value(&code, None);
             let _ = r::conditions::take();
         }
     }

@@ -97,7 +97,7 @@ pub enum Request {
     /// Evaluate the code in the payload.
     Execute(Execute),
     /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL when there
-    /// is no statement. Nothing is printed by itself.
+    /// is no statement. Warnings and what stops it are printed as at R's prompt, and nothing else by itself.
     Evaluate(Use),
     /// Bind the value in the payload, a stream of R's `serialize()`, to a name.
     Unserialize {
@@ -229,8 +229,9 @@ pub enum Reply {
     },
     /// To [`Request::Execute`]; the payload is the objects.
     Executed(Executed),
-    /// To [`Request::Evaluate`]; the payload is the value, if it was to be returned and nothing failed.
-    Evaluated(Evaluated),
+    /// To [`Request::Evaluate`]; the payload is the value, if it was to be returned and nothing failed. A value that
+    /// cannot be bound or written is an error as well, and so is what stopped the writing.
+    Evaluated(Ending),
     /// To [`Request::Objects`]; the payload is the objects.
     Objects {
         /// Those that are not in it.
@@ -296,18 +297,6 @@ pub struct Executed {
     pub published: Vec<PublishedFile>,
     /// Whether the objects were written into [`Execute::save`].
     pub saved: bool,
-}
-
-/// What an evaluation for a value did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evaluated {
-    /// How it ended. A value that cannot be bound or written is an error as well, and so is what stopped the
-    /// writing.
-    pub ending: Ending,
-    /// Warnings and messages, in order.
-    pub conditions: Vec<Condition>,
-    /// Warnings and messages beyond the number that is kept.
-    pub dropped_conditions: u64,
 }
 
 /// How an evaluation ended.

@@ -9,7 +9,7 @@ use super::{
     confine, files,
     files::Snapshot,
     fork,
-    protocol::{self, Drawing, Ending, Evaluated, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
+    protocol::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
     shared,
 };
 use crate::{
@@ -134,10 +134,7 @@ impl Worker {
             confine::allow_cpu(execute.limits.cpu_seconds);
         }
         confine::lower_memory(execute.limits.memory);
-        let ending = match parse(code) {
-            Ok(code) => r::eval::run(&code, execute.print).into(),
-            Err(ending) => ending,
-        };
+        let ending = r::eval::parse(code).map_or_else(Ending::from, |code| r::eval::run(&code, execute.print).into());
         confine::restore_memory();
         fork::end_if_child();
         let recorded = r::conditions::take();
@@ -207,9 +204,10 @@ fn out() -> Out {
     Out::with_file(|| Ok(Spill { file: shared::create()?, room: confine::memory_left() }))
 }
 
-/// Parses code; code that does not parse ends its evaluation.
-fn parse(code: &str) -> Result<r::eval::Code, Ending> {
-    r::eval::parse(code).map_err(|error| Ending::SyntaxError { message: error.message, line: error.line, column: error.column })
+impl From<r::eval::SyntaxError> for Ending {
+    fn from(r::eval::SyntaxError { message, line, column }: r::eval::SyntaxError) -> Self {
+        Self::SyntaxError { message, line, column }
+    }
 }
 
 impl From<r::eval::Ending> for Ending {
@@ -230,15 +228,14 @@ fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
     r::graphics::begin(Plots::Recorded);
     let value = value(code, wanted);
     fork::end_if_child();
-    let recorded = r::conditions::take();
+    drop(r::conditions::take());
     r::graphics::close_unnamed();
     let written = value.and_then(|value| match wanted {
         Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(failed),
         Use::Assign(_) => Ok(NOTHING),
     });
     let (ending, bytes) = written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes));
-    let evaluated = Evaluated { ending, conditions: recorded.conditions, dropped_conditions: recorded.dropped as u64 };
-    (Reply::Evaluated(evaluated), bytes)
+    (Reply::Evaluated(ending), bytes)
 }
 
 /// The value of the last statement, bound to its name if it is to have one.
@@ -247,11 +244,13 @@ fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
         Use::Return(_) => None,
         Use::Assign(name) => Some(symbol(name).map_err(failed)?),
     };
-    Ok(r::eval::value(&parse(code)?, name.as_deref())?)
+    let code = r::eval::parse(code).inspect_err(|error| r::console::report_error(&error.message))?;
+    Ok(r::eval::value(&code, name.as_deref())?)
 }
 
-/// An error that R has not signalled.
+/// An error that R has not signalled, or that was its answer to us.
 fn failed(message: String) -> Ending {
+    r::console::report_error(&message);
     Ending::Failed(Condition { severity: Severity::Error, message, call: String::new(), classes: Vec::new() })
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use offshoot::{
     session::{Answer, Session, Stop, actor::Admission},
-    wire::{ValueEncoding, condition::Severity},
-    worker::protocol::{Ending, Evaluated, Reply, Request, Use},
+    wire::ValueEncoding,
+    worker::protocol::{Ending, Reply, Request, Use},
 };
 
 use crate::core::{Core, someone};
@@ -24,26 +24,26 @@ impl Live {
         Self { _core: core, session }
     }
 
-    async fn evaluate(&self, wanted: Use, code: &str) -> (Evaluated, Answer) {
+    async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Answer) {
         let mut answer = self.session.operate(&Request::Evaluate(wanted), code.to_owned().into(), Admission::Immediate).await.unwrap();
         match std::mem::replace(&mut answer.reply, Reply::Assigned) {
-            Reply::Evaluated(evaluated) => (evaluated, answer),
+            Reply::Evaluated(ending) => (ending, answer),
             other => panic!("{code}: {other:?}"),
         }
     }
 
     /// The value of code that succeeds.
     async fn json(&self, code: &str) -> String {
-        let (evaluated, answer) = self.evaluate(JSON, code).await;
-        assert_eq!(evaluated.ending, Ending::Completed, "{code}");
+        let (ending, answer) = self.evaluate(JSON, code).await;
+        assert_eq!(ending, Ending::Completed, "{code}");
         String::from_utf8(answer.payload.as_ref().to_vec()).unwrap()
     }
 
     /// The message of code that fails.
     async fn error(&self, wanted: Use, code: &str) -> String {
-        let (evaluated, answer) = self.evaluate(wanted, code).await;
+        let (ending, answer) = self.evaluate(wanted, code).await;
         assert!(answer.payload.as_ref().is_empty(), "{code}");
-        match evaluated.ending {
+        match ending {
             Ending::Failed(error) => error.message,
             other => panic!("{code}: {other:?}"),
         }
@@ -86,12 +86,10 @@ async fn code_runs_once_whatever_comes_of_its_value() {
 #[tokio::test]
 async fn what_is_printed_and_signalled_is_told_apart_from_the_value() {
     let live = Live::start().await;
-    let (evaluated, answer) = live.evaluate(JSON, "cat('printed'); warning('careful'); message('by the way'); 1; 2").await;
-    assert_eq!(evaluated.ending, Ending::Completed);
-    assert_eq!((answer.payload.as_ref(), answer.console.as_str()), (&b"2"[..], "printedby the way\n"));
-    let seen: Vec<_> = evaluated.conditions.iter().map(|condition| (condition.severity, condition.message.as_str())).collect();
-    assert_eq!(seen, [(Severity::Warning, "careful"), (Severity::Message, "by the way\n")]);
-    assert_eq!(live.session.output().as_ref(), "printedby the way\n");
+    let (ending, answer) = live.evaluate(JSON, "cat('printed'); warning('careful'); message('by the way'); 1; 2").await;
+    assert_eq!(ending, Ending::Completed);
+    assert_eq!((answer.payload.as_ref(), answer.console.as_str()), (&b"2"[..], "printedWarning message:\ncareful \nby the way\n"));
+    assert_eq!(live.session.output().as_ref(), answer.console);
 }
 
 #[tokio::test]
@@ -99,8 +97,8 @@ async fn errors_have_no_value() {
     let live = Live::start().await;
     assert_eq!(live.error(JSON, "1; stop('in vain')").await, "in vain");
     assert_eq!(live.error(Use::Return(ValueEncoding::Rds), "log('x')").await, "non-numeric argument to mathematical function");
-    let (evaluated, answer) = live.evaluate(JSON, "1; 2 +").await;
-    assert!(matches!(evaluated.ending, Ending::SyntaxError { line: 2, .. }), "{:?}", evaluated.ending);
+    let (ending, answer) = live.evaluate(JSON, "1; 2 +").await;
+    assert!(matches!(ending, Ending::SyntaxError { line: 2, .. }), "{ending:?}");
     assert!(answer.payload.as_ref().is_empty());
     // Neither of the two forms has a place for these.
     for code in ["expression()", "structure(function(x) x, class = 'mine')"] {
@@ -116,8 +114,8 @@ async fn errors_have_no_value() {
 async fn values_are_bound_by_the_evaluation_itself() {
     let live = Live::start().await;
     let assign = |name: &str| Use::Assign(name.to_owned());
-    let (evaluated, answer) = live.evaluate(assign("odd 'name\""), "a <- 1; a + 1 # with a comment").await;
-    assert_eq!((evaluated.ending, answer.payload.as_ref()), (Ending::Completed, &b""[..]));
+    let (ending, answer) = live.evaluate(assign("odd 'name\""), "a <- 1; a + 1 # with a comment").await;
+    assert_eq!((ending, answer.payload.as_ref()), (Ending::Completed, &b""[..]));
     assert_eq!(live.json(r#"list(get("odd 'name\""), a)"#).await, "[2,1]");
     assert_eq!(live.error(assign("b"), "stop('no value')").await, "no value");
     assert_eq!(live.json("exists('b')").await, "false");
@@ -152,7 +150,7 @@ async fn an_interrupt_stops_it_and_the_session_lives_on() {
     }
     live.session.interrupt();
     let answer = running.await.unwrap().unwrap();
-    assert!(matches!(&answer.reply, Reply::Evaluated(evaluated) if evaluated.ending == Ending::Interrupted), "{:?}", answer.reply);
+    assert!(matches!(&answer.reply, Reply::Evaluated(Ending::Interrupted)), "{:?}", answer.reply);
     assert_eq!(answer.stopped, Some(Stop::Interrupt));
     assert_eq!(live.json("1").await, "1");
 }

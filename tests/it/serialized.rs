@@ -79,7 +79,7 @@ impl Live {
     async fn value(&self, code: &str) -> Payload {
         let answer = self.ask(&Request::Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
         match answer.reply {
-            Reply::Evaluated(evaluated) if evaluated.ending == Ending::Completed => answer.payload,
+            Reply::Evaluated(Ending::Completed) => answer.payload,
             other => panic!("{code}: {other:?}"),
         }
     }
@@ -87,7 +87,7 @@ impl Live {
     /// What code prints that succeeds.
     async fn prints(&self, code: &str) -> String {
         let answer = self.ask(&Request::Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
-        assert!(matches!(&answer.reply, Reply::Evaluated(evaluated) if evaluated.ending == Ending::Completed), "{:?}", answer.reply);
+        assert!(matches!(&answer.reply, Reply::Evaluated(Ending::Completed)), "{:?}", answer.reply);
         answer.console
     }
 

@@ -42,6 +42,35 @@ async fn the_console_is_that_of_the_last_operation() {
 }
 
 #[tokio::test]
+async fn warnings_and_errors_are_on_the_console_as_r_prints_them() {
+    let session = Rock::by("user").open().await;
+    for (code, printed) in [
+        ("warning('ww'); message('mm'); 1", "Warning message:\nww \nmm\n"),
+        (
+            "f <- function(x) { warning('inside'); warning('again') }; f(1); 2",
+            "Warning messages:\n1: In f(1) : inside\n2: In f(1) : again\n",
+        ),
+        ("suppressWarnings(as.integer('x')); withCallingHandlers(1, warning = identity)", ""),
+        ("f <- function(x) stop('no ', x); cat('before\n'); f('way')", "before\nError in f(\"way\") : no way\n"),
+        ("warning('first'); stop('then')", "Warning message:\nfirst \nError: then\n"),
+        ("{ warning('first'); stop('then') }", "Error: then\nIn addition: Warning message:\nfirst \n"),
+        ("try(stop('caught')); tryCatch(stop('unseen'), error = function(e) 1)", "Error in try(stop(\"caught\")) : caught\n"),
+        ("1 +", "Error: <text>:2:0: unexpected end of input\n1: 1 +\n   ^\n"),
+        ("expression()", "Error: the value cannot be written as JSON: R cannot convert a part of it\n"),
+        (
+            "options(warn = 1); as.integer('x'); options(warn = 2); as.integer('y')",
+            "Warning: NAs introduced by coercion\nError: (converted from warning) NAs introduced by coercion\n",
+        ),
+    ] {
+        session.eval(code).await;
+        assert_eq!(session.get("/_console").await.text(), printed, "{code}");
+    }
+    // What R says is not said twice, and no warning is left for the next operation.
+    assert_eq!(session.value("options(warn = 0); 1").await, 1);
+    assert_eq!(session.get("/_console").await.text(), "");
+}
+
+#[tokio::test]
 async fn the_console_is_live_and_ends_with_the_operation() {
     let session = Rock::by("user").open().await;
     session.occupy("cat('begun'); while (!file.exists('go')) Sys.sleep(0.01); cat('ended')").await;

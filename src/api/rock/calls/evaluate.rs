@@ -115,7 +115,7 @@ pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], fo
 pub fn value(result: &Result<Done, OperationError>, session: Uuid) -> Result<Option<Bytes>, Error> {
     let done = result.as_ref().map_err(|error| Error::of_operation(error.clone(), session))?;
     let ending = match &done.reply {
-        Reply::Evaluated(evaluated) => &evaluated.ending,
+        Reply::Evaluated(ending) => ending,
         Reply::Assigned => return Ok(None),
         Reply::Refused(message) => return Err(Error::of_r(message.clone())),
         _ => return Err(unexpected()),
