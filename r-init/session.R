@@ -1,6 +1,11 @@
 # What a session is given when it starts, in its own process, after the fork.
 
+# Where R looks for packages, before a session has a folder of its own for them.
+libraries <- .libPaths()
+
 begin_session <- function() {
+  # As .libPaths() would, which looks at each folder again.
+  assign(".lib.loc", c(Sys.getenv("R_LIBS_USER"), libraries), envir = environment(.libPaths))
   # A seed of the zygote would make all sessions draw the same numbers.
   if (exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {
     rm(".Random.seed", envir = globalenv())
@@ -21,6 +26,11 @@ syntax_error <- function(text) {
 unlockBinding(".Last.value", baseenv())
 
 r_version <- function() paste(R.version$major, R.version$minor, sep = ".")
+
+# Where packages are installed from. The first is R's usual one: packages ask for it by this name.
+use_repositories <- function(first, ...) {
+  if (!missing(first)) options(repos = c(CRAN = first, ...))
+}
 
 # Before the first fork: what is garbage now would be copied into every session that touches its pages.
 settle <- function() {

@@ -214,7 +214,7 @@ impl Owner {
             .map_err(|error| format!("control socket: {error}"))?;
         let program = self.program()?;
         // It is there before the zygote is, which reads it first.
-        let start = protocol::encode(&Start { preload: self.config.preload.clone() });
+        let start = protocol::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
         send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| format!("control socket: {error}"))?;
         let mut command = Command::new(&program);
         command

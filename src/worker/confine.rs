@@ -163,7 +163,7 @@ pub fn become_user(user: Option<u32>) -> Result<(), String> {
 
 /// Sets the environment of the session.
 #[expect(clippy::disallowed_methods, reason = "a worker has one thread")]
-pub fn environment(work: &Path, temporary: &Path) {
+pub fn environment(work: &Path, temporary: &Path, library: &Path) {
     let set = |name: &str, value: &std::ffi::OsStr| {
         // SAFETY: the process has one thread.
         unsafe { std::env::set_var(name, value) };
@@ -171,6 +171,7 @@ pub fn environment(work: &Path, temporary: &Path) {
     set("TMPDIR", temporary.as_os_str());
     // Where R tells it to programs that it starts.
     set("R_SESSION_TMPDIR", temporary.as_os_str());
+    set("R_LIBS_USER", library.as_os_str());
     set("HOME", work.as_os_str());
     set(SESSION_FOLDER, work.as_os_str());
     for name in ["USER", "LOGNAME"] {

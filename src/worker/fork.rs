@@ -69,7 +69,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     let (work, temporary) = (spec.folder.join(folder::WORK), spec.folder.join(folder::TEMPORARY));
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    confine::environment(&work, &temporary);
+    confine::environment(&work, &temporary, &spec.folder.join(folder::LIBRARY));
     confine::become_user(spec.user)?;
     confine::limit(&spec.limits, own_user)?;
     handle_signals();
@@ -89,7 +89,7 @@ fn make_folders(spec: &Fork) -> Result<(), String> {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&spec.folder, std::fs::Permissions::from_mode(0o711)).map_err(|error| error.to_string())?;
     }
-    for name in [folder::WORK, folder::TEMPORARY, folder::FILES] {
+    for name in [folder::WORK, folder::TEMPORARY, folder::LIBRARY, folder::FILES] {
         confine::private_folder(&spec.folder.join(name), spec.user)?;
     }
     Ok(())

@@ -29,6 +29,8 @@ pub struct Limits {
 pub struct Start {
     /// Packages to load.
     pub preload: Vec<String>,
+    /// Where sessions install packages from.
+    pub repositories: Vec<String>,
 }
 
 /// To the zygote: make a worker. The worker's end of its frame socket and of its console pipe come with it,
@@ -273,7 +275,7 @@ impl Reply {
     #[must_use]
     pub fn was_cut_short(&self) -> bool {
         match self {
-            Self::Executed(Executed { ending, .. }) | Self::Evaluated(Evaluated { ending, .. }) => *ending == Ending::Interrupted,
+            Self::Executed(Executed { ending, .. }) | Self::Evaluated(ending) => *ending == Ending::Interrupted,
             Self::Refused(_) => true,
             _ => false,
         }
@@ -349,6 +351,8 @@ pub mod folder {
     pub const WORK: &str = "work";
     /// Where R's temporary folder is.
     pub const TEMPORARY: &str = "tmp";
+    /// What it installs of packages for itself.
+    pub const LIBRARY: &str = "library";
     /// Where published copies are.
     pub const FILES: &str = "files";
 }

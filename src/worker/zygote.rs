@@ -61,6 +61,8 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
         report(&control, &ZygoteReply::Broken(message))?;
         return Ok(());
     }
+    let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
+    r::scripts::ask(c"use_repositories", &repositories).map_err(anyhow::Error::msg)?;
     let mut warnings = packages::warm_graphics();
     warnings.extend(packages::preload(&start.preload));
     packages::warm_up().map_err(anyhow::Error::msg)?;

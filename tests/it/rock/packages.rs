@@ -75,8 +75,8 @@ async fn packages_are_installed_updated_and_removed() {
     // In new sessions, and in those that are open; with what it needs.
     for session in [&user.open().await, &before] {
         assert_eq!(session.value("wanted::answer()").await, 21);
-        assert_eq!(session.value("dirname(find.package('wanted')) == .libPaths()[1]").await, true);
-        assert_ne!(session.value("file.access(.libPaths()[1], 2)[[1]]").await, 0, "no session can write there");
+        assert_eq!(session.value("dirname(find.package('wanted')) == .libPaths()[2]").await, true);
+        assert_ne!(session.value("file.access(.libPaths()[2], 2)[[1]]").await, 0, "no session can write there");
     }
     let shown = manager.get("/rserver/package/wanted").await.document();
     assert_eq!((&shown["name"], &shown["Version"], &shown["Title"]), (&json!("wanted"), &json!("1.0"), &json!("For a Test")));
@@ -129,6 +129,29 @@ async fn packages_are_installed_updated_and_removed() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_session_installs_what_was_uploaded_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = repository(folder.path(), &[("own", "1.0", "", "answer <- function() 42\n"), ("more", "1.0", "", "x <- 1\n")]);
+    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}', 'file:///other']")));
+    let session = Rock::on(&server, "user").open().await;
+    assert_eq!(session.value("list(list.files(), list.files(.libPaths()[1]))").await, json!([[], []]));
+    // As Opal does it.
+    let source = std::fs::read(folder.path().join("src/contrib/own_1.0.tar.gz")).unwrap();
+    session.upload("?path=own.tar.gz&overwrite=true", "own.tar.gz", &source, &[]).await;
+    let installed = session.eval("install.packages('own.tar.gz', repos = NULL); own::answer()").await;
+    assert_eq!((installed.status.as_u16(), installed.text()), (200, "42"), "{}", session.get("/_console").await.text());
+    // From the server's repositories, and in R processes that the session starts.
+    assert_eq!(session.value("getOption('repos')[['CRAN']]").await, repository.as_str());
+    assert_eq!(session.value("length(getOption('repos'))").await, 2);
+    assert_eq!(session.value("options(repos = getOption('repos')[1]); install.packages('more', quiet = TRUE); more::x").await, 1);
+    let child = "system2(file.path(R.home('bin'), 'Rscript'), c('-e', shQuote('cat(own::answer())')), stdout = TRUE)";
+    assert_eq!(session.value(child).await, "42");
+    assert_eq!(session.value("list.files()").await, "own.tar.gz");
+    // Nobody else has it, and it goes with the session.
+    assert_eq!(Rock::on(&server, "user").open().await.value("requireNamespace('own', quietly = TRUE)").await, false);
 }
 
 #[tokio::test]
