@@ -90,11 +90,6 @@ impl Kept {
         self.dropped += excess;
     }
 
-    /// Forgets the text.
-    pub fn clear(&mut self) {
-        (self.head, self.tail, self.dropped) = Default::default();
-    }
-
     /// The text, as UTF-8, with a notice where some was left out.
     #[must_use]
     pub fn text(&self) -> String {
@@ -166,9 +161,6 @@ mod tests {
         }
         assert_eq!(kept.end(3), "xyz");
         assert_eq!(kept.text(), "abcde\n[... 16 bytes of output left out ...]\nvwxyz");
-        kept.clear();
-        kept.push(b"short");
-        assert_eq!(kept.text(), "short");
     }
 
     #[test]

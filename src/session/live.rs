@@ -1,6 +1,6 @@
 //! The console of a session while it runs, for those who watch.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -9,22 +9,29 @@ use super::{console::Kept, queue::lock};
 /// The console text of the running operation, or of the last one and what was printed since.
 #[derive(Debug)]
 pub struct Live {
-    state: Mutex<State>,
+    /// How much is kept of each operation, in bytes; 0 is no limit.
+    limit: usize,
+    current: Mutex<Arc<Mutex<Printed>>>,
     changes: watch::Sender<()>,
 }
 
+/// What one operation prints. Whoever watches it has it to its end, also when another has begun.
 #[derive(Debug)]
-struct State {
-    /// Counts the operations.
-    operation: u64,
+struct Printed {
     running: bool,
     text: Kept,
+}
+
+impl Printed {
+    fn new(limit: usize, running: bool) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { running, text: Kept::new(limit) }))
+    }
 }
 
 /// A watcher's place in the text.
 #[derive(Debug)]
 pub struct Watch {
-    operation: u64,
+    printed: Arc<Mutex<Printed>>,
     position: usize,
     changes: watch::Receiver<()>,
 }
@@ -32,32 +39,29 @@ pub struct Watch {
 impl Live {
     /// Keeps up to `limit` bytes of each operation; 0 is no limit.
     pub(super) fn new(limit: usize) -> Self {
-        let state = State { operation: 0, running: false, text: Kept::new(limit) };
-        Self { state: Mutex::new(state), changes: watch::Sender::new(()) }
+        Self { limit, current: Mutex::new(Printed::new(limit, false)), changes: watch::Sender::new(()) }
     }
 
     /// An operation begins.
     pub(super) fn begin(&self) {
-        let mut state = lock(&self.state);
-        state.operation += 1;
-        state.running = true;
-        state.text.clear();
-        drop(state);
+        *lock(&self.current) = Printed::new(self.limit, true);
         self.changes.send_replace(());
     }
 
     /// Something was printed.
     pub(super) fn push(&self, text: &[u8]) {
-        lock(&self.state).text.push(text);
+        lock(&self.current()).text.push(text);
         self.changes.send_replace(());
     }
 
     /// The operation has ended; returns what it printed.
     pub(super) fn end(&self) -> String {
-        let mut state = lock(&self.state);
-        state.running = false;
-        let text = state.text.text();
-        drop(state);
+        let text = {
+            let current = self.current();
+            let mut printed = lock(&current);
+            printed.running = false;
+            printed.text.text()
+        };
         self.changes.send_replace(());
         text
     }
@@ -65,40 +69,42 @@ impl Live {
     /// The text, as UTF-8.
     #[must_use]
     pub fn text(&self) -> String {
-        lock(&self.state).text.text()
+        lock(&self.current()).text.text()
     }
 
     /// The last `length` bytes, as UTF-8.
     pub(super) fn last(&self, length: usize) -> String {
-        lock(&self.state).text.end(length)
+        lock(&self.current()).text.end(length)
     }
 
     /// Watches the running operation from its beginning, or what the last one has left.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        let changes = self.changes.subscribe();
-        Watch { operation: lock(&self.state).operation, position: 0, changes }
+        Watch { printed: self.current(), position: 0, changes: self.changes.subscribe() }
     }
 
+    fn current(&self) -> Arc<Mutex<Printed>> {
+        Arc::clone(&lock(&self.current))
+    }
+}
+
+impl Watch {
     /// Waits for more text; `None` when the operation has ended. The text is cut between characters.
-    pub async fn more(&self, watch: &mut Watch) -> Option<String> {
+    pub async fn more(&mut self) -> Option<String> {
         loop {
-            watch.changes.mark_unchanged();
+            self.changes.mark_unchanged();
             {
-                let state = lock(&self.state);
-                if state.operation != watch.operation {
-                    return None;
-                }
-                let (text, position) = state.text.since(watch.position, !state.running);
-                watch.position = position;
+                let printed = lock(&self.printed);
+                let (text, position) = printed.text.since(self.position, !printed.running);
+                self.position = position;
                 if !text.is_empty() {
                     return Some(text);
                 }
-                if !state.running {
+                if !printed.running {
                     return None;
                 }
             }
-            watch.changes.changed().await.ok()?;
+            self.changes.changed().await.ok()?;
         }
     }
 }

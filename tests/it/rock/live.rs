@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Reply, Rock, RockSession, read};
+use crate::harness::{Reply, Rock, RockSession, Server, read};
 
 async fn interrupt(session: &RockSession) -> Reply {
     read(session.client.request(Method::POST, &format!("{}/_interrupt", session.path))).await
@@ -88,9 +88,7 @@ async fn the_console_is_live_and_ends_with_the_operation() {
         seen.push_str(std::str::from_utf8(&piece).unwrap());
     }
     // However what is printed later is cut into pieces, it comes once, in order, and then the end.
-    let pieces: Vec<String> =
-        seen.lines().filter_map(|line| line.strip_prefix("data: \"")).map(|data| data.trim_end_matches('"').to_owned()).collect();
-    assert!(pieces.first().is_some_and(|first| first == "begun") && pieces.concat() == "begunended", "{seen}");
+    assert_eq!(streamed(&seen), "begunended", "{seen}");
     assert!(seen.trim_end().ends_with("event: end\ndata: null"), "{seen}");
     // After the end: all of it, and the end.
     let after = get(&session, "/_console", "text/event-stream").await;
@@ -99,6 +97,31 @@ async fn the_console_is_live_and_ends_with_the_operation() {
         "{}",
         after.text()
     );
+}
+
+/// What the events of a stream have in them, and the end.
+fn streamed(events: &str) -> String {
+    let pieces = events.lines().filter_map(|line| line.strip_prefix("data: "));
+    pieces.filter_map(|data| serde_json::from_str::<Option<String>>(data).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_end_of_the_console_is_not_lost_to_the_next_operation() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\nconsole_kib = 0"));
+    let session = Rock::on(&server, "user").open().await;
+    // More than the connection holds while nobody reads from it.
+    session.occupy("cat(strrep('x', 2e7)); while (!file.exists('go')) Sys.sleep(0.01); cat('tail')").await;
+    session.submit("cat('another'); 1").await;
+    let request = session.client.request(Method::GET, &format!("{}/_console", session.path)).header(header::ACCEPT, "text/event-stream");
+    let mut response = request.send().await.unwrap();
+    let mut seen = response.chunk().await.unwrap().unwrap().to_vec();
+    session.upload("?path=go", "x", b"", &[]).await;
+    assert_eq!(session.get("/command/2/result?wait=true").await.text(), "1");
+    while let Some(piece) = response.chunk().await.unwrap() {
+        seen.extend_from_slice(&piece);
+    }
+    let text = streamed(std::str::from_utf8(&seen).unwrap());
+    assert_eq!((text.len(), text.trim_start_matches('x')), (20_000_004, "tail"));
 }
 
 /// Width and height of a PNG.

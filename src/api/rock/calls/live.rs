@@ -50,7 +50,7 @@ pub fn console(incoming: &Incoming) -> Result<Response, Error> {
     let watch = session.console.watch();
     let events = stream::unfold(Some((session, watch)), |place| async move {
         let (session, mut watch) = place?;
-        let piece = session.console.more(&mut watch).await;
+        let piece = watch.more().await;
         let event = match &piece {
             Some(text) => Event::default().event("console").data(serde_json::to_string(text).unwrap_or_default()),
             None => Event::default().event("end").data("null"),
