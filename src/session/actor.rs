@@ -171,7 +171,10 @@ impl Actor {
     /// Sends one command and waits for its reply.
     async fn operate(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
         let started = Instant::now();
-        self.session.console.begin();
+        // Looking at what an operation has left does not take its console away.
+        if matches!(protocol::decode(header), Some(Request::Execute(_) | Request::Evaluate(_))) {
+            self.session.console.begin();
+        }
         let outcome = self.carry_out(header, payload).await;
         match &outcome {
             Ok(Answer { reply: Reply::Executed(_) | Reply::Evaluated(_), .. }) => {

@@ -99,6 +99,21 @@ async fn the_console_is_live_and_ends_with_the_operation() {
     );
 }
 
+#[tokio::test]
+async fn looking_at_plots_and_assigning_data_leave_the_console_as_it_is() {
+    let session = Rock::by("user").open().await;
+    session.value("cat('printed'); plot(1); NULL").await;
+    assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
+    assert_eq!(session.get("/_plots/1").await.status, 200);
+    let data = session.client.request(Method::POST, &format!("{}/_assign?s=x", session.path));
+    let data = data.header(header::CONTENT_TYPE, "application/x-rdata").body("WAoAAAADAAQCAgADBQAAAAAFVVRGLTgAAAAOAAAAAUBFAAAAAAAA");
+    assert_eq!(read(data).await.status, 200);
+    assert_eq!(session.get("/_console").await.text(), "printed");
+    assert_eq!(streamed(get(&session, "/_console", "text/event-stream").await.text()), "printed");
+    session.value("x").await;
+    assert_eq!(session.get("/_console").await.text(), "");
+}
+
 /// What the events of a stream have in them, and the end.
 fn streamed(events: &str) -> String {
     let pieces = events.lines().filter_map(|line| line.strip_prefix("data: "));
