@@ -46,7 +46,30 @@ record_page <- function() {
 setHook("before.plot.new", function(...) if (recording && graphics::par("page")) record_page())
 setHook("before.grid.newpage", function(...) record_page())
 
-count_pages <- function() as.character(length(recorded_pages))
+# A device that is about to be closed: its page is complete as well, and its number may be another's after that.
+closing_device <- function(device) {
+  if (!(device %in% unnamed_devices)) return(invisible())
+  current <- grDevices::dev.cur()
+  grDevices::dev.set(device)
+  record_page()
+  grDevices::dev.set(current)
+  unnamed_devices <<- setdiff(unnamed_devices, device)
+}
+
+# R has a hook for new pages and none for the end of a device. All code closes devices by this one function.
+local({
+  namespace <- asNamespace("grDevices")
+  dev.off <- namespace$dev.off
+  body(dev.off) <- bquote({
+    .(closing_device)(which)
+    .(body(dev.off))
+  })
+  for (where in list(namespace, as.environment("package:grDevices"))) {
+    unlockBinding("dev.off", where)
+    assign("dev.off", dev.off, envir = where)
+    lockBinding("dev.off", where)
+  }
+})
 
 # Draws a recorded page into a new file, whose name is the answer. Everything comes as text: the width and the
 # height in pixels, the resolution in pixels per inch.
@@ -72,11 +95,7 @@ render_page <- function(number, form, width, height, resolution) {
 
 # Closes what open_unnamed_device opened, so that the files are complete; devices of the code's own stay.
 close_unnamed_devices <- function() {
-  for (device in intersect(unnamed_devices, grDevices::dev.list())) {
-    grDevices::dev.set(device)
-    record_page()
-    grDevices::dev.off(device)
-  }
+  for (device in intersect(unnamed_devices, grDevices::dev.list())) grDevices::dev.off(device)
   unnamed_devices <<- integer()
 }
 

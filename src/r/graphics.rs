@@ -16,30 +16,25 @@ pub enum Plots {
 }
 
 thread_local! {
-    /// What R knows to be wanted, and whether it may have pages.
-    static STATE: Cell<(Option<Plots>, bool)> = const { Cell::new((None, false)) };
+    /// What R knows to be wanted.
+    static WANTED: Cell<Option<Plots>> = const { Cell::new(None) };
 }
 
 /// An operation begins: pages of the last one are forgotten.
 pub fn begin(plots: Plots) {
-    let (wanted, pages) = STATE.get();
-    if wanted == Some(plots) && !pages {
+    if WANTED.get() == Some(plots) && pages() == 0 {
         return;
     }
     let function = if plots == Plots::Files { c"begin_files" } else { c"begin_recording" };
     if scripts::call(function).is_ok() {
-        STATE.set((Some(plots), false));
+        WANTED.set(Some(plots));
     }
 }
 
 /// How many pages the last operation has left.
 #[must_use]
 pub fn pages() -> usize {
-    let (_, pages) = STATE.get();
-    if !pages {
-        return 0;
-    }
-    scripts::ask(c"count_pages", &[]).ok().and_then(|count| count.concat().parse().ok()).unwrap_or(0)
+    scripts::length(c"recorded_pages")
 }
 
 /// Draws page `number`, from 1, into a file: as `png` or as `svg`, of this size in pixels, at this many pixels
@@ -59,7 +54,5 @@ pub fn close_unnamed() {
     if unsafe { Rf_NumDevices() } > 1 {
         // A device that cannot be closed leaves its file as it is; the next execution tries again.
         let _ = scripts::call(c"close_unnamed_devices");
-        let (wanted, _) = STATE.get();
-        STATE.set((wanted, wanted == Some(Plots::Recorded)));
     }
 }

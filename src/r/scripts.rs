@@ -3,7 +3,8 @@
 use std::{cell::Cell, ffi::CStr};
 
 use libR_sys::{
-    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect, Rf_unprotect, SEXP,
+    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_findVarInFrame, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect,
+    Rf_unprotect, SEXP, XLENGTH,
 };
 
 use super::{
@@ -96,6 +97,16 @@ pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, String> {
         libR_sys::R_ReleaseObject(answer);
         Ok(texts)
     }
+}
+
+/// The length of a variable of `r-init/`. Looks into memory, and evaluates nothing.
+#[must_use]
+pub fn length(variable: &CStr) -> usize {
+    let length = protect_quietly(|r| {
+        // SAFETY: inside `protect`; the variable is of our own making and no promise.
+        unsafe { XLENGTH(Rf_findVarInFrame(ENVIRONMENT.get(), strings::symbol(r, variable))) }
+    });
+    length.ok().and_then(|length| usize::try_from(length).ok()).unwrap_or(0)
 }
 
 /// Loads a package into this R, without attaching it.

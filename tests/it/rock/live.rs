@@ -179,6 +179,31 @@ async fn plots_are_drawn_again_as_they_are_wanted() {
 }
 
 #[tokio::test]
+async fn plots_whose_device_the_code_closes_are_kept() {
+    let session = Rock::by("user").open().await;
+    for (code, pages) in [
+        ("dev.new(); plot(1); dev.off(); NULL", 1),
+        ("plot(1); graphics.off()", 1),
+        ("plot(1); dev.off(); plot(2); NULL", 2),
+        ("{ plot(1); plot(2); grDevices::dev.off(dev.cur()); plot(3) }", 3),
+        ("library(lattice); print(xyplot(dist ~ speed, cars)); dev.off(); NULL", 1),
+        ("plot(1); first <- dev.cur(); dev.new(); plot(2); dev.off(first); lines(1:2); graphics.off()", 2),
+        ("dev.new(); dev.off()", 0),
+        ("plot(1); dev.off(); png('own.png'); plot(2); dev.off(); 1", 1),
+    ] {
+        session.value(code).await;
+        assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), pages, "{code}");
+        for page in 1..=pages {
+            assert_eq!(size(&session.get(&format!("/_plots/{page}")).await.body), (800, 600), "{code}");
+        }
+    }
+    assert_eq!(session.fails("dev.off()").await, "Error in dev.off() : cannot shut down device 1 (the null device)\n");
+    // The number of a device that was ours may be that of the code's own.
+    session.value("plot(1); dev.off(); png('own.png'); plot(2); NULL").await;
+    assert_eq!(session.value("names(dev.list())").await, "png");
+}
+
+#[tokio::test]
 async fn plots_of_grid_and_of_failed_code_are_kept() {
     let session = Rock::by("user").open().await;
     session.value("library(lattice); print(xyplot(dist ~ speed, cars)); print(bwplot(~ speed, cars)); NULL").await;
