@@ -226,12 +226,15 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Makes an account with these roles, or sets it to them; it is enabled. `hash` is of bcrypt, or else the
-    /// password counts.
+    /// Makes an account with these roles, or sets it to them; it is enabled. `admin` stays what it is as well. The
+    /// password counts, unless there is a hash of bcrypt.
     ///
     /// # Errors
     /// [`ChangeError`]
-    pub async fn declare(&self, new: NewAccount, hash_of_bcrypt: Option<String>) -> Result<(), ChangeError> {
+    pub async fn declare(&self, mut new: NewAccount, hash_of_bcrypt: Option<String>) -> Result<(), ChangeError> {
+        if new.name == ADMIN && !new.roles.iter().any(|role| role == role::ADMINISTRATOR) {
+            new.roles.push(role::ADMINISTRATOR.to_owned());
+        }
         let Some(account) = self.store.account(&new.name).await? else {
             let (name, given) = (new.name.clone(), hash_of_bcrypt.clone());
             self.add(new).await?;

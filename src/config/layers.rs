@@ -97,6 +97,7 @@ impl Layers {
             text.trim().replace('\n', " ")
         })?;
         config.rock.users.extend(self.users);
+        config.rock.users = rock::united(config.rock.users);
         config.check()?;
         Ok(config)
     }

@@ -69,6 +69,24 @@ pub struct User {
     pub roles: Vec<String>,
 }
 
+/// Of several accounts with one name, one: it has the roles of all, and the password of the last.
+pub(super) fn united(users: Vec<User>) -> Vec<User> {
+    let mut united: Vec<User> = Vec::new();
+    for mut user in users {
+        if user.roles.is_empty() {
+            user.roles.push("user".to_owned());
+        }
+        match united.iter_mut().find(|earlier| earlier.id == user.id) {
+            Some(earlier) => {
+                earlier.secret = user.secret;
+                earlier.roles.extend(user.roles);
+            }
+            None => united.push(user),
+        }
+    }
+    united
+}
+
 /// A list of words, or a text with commas between them; in lower case.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]

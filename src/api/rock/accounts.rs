@@ -46,9 +46,6 @@ fn roles(words: &[String]) -> Vec<String> {
         _ => &[role::POWER_USER],
     });
     let mut roles: Vec<String> = roles.map(|&role| role.to_owned()).collect();
-    if roles.is_empty() {
-        roles.push(role::POWER_USER.to_owned());
-    }
     roles.sort();
     roles.dedup();
     roles

@@ -89,6 +89,37 @@ async fn the_variables_of_rocks_container_are_understood() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_declared_twice_has_all_its_roles() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let variables = [
+        ("ROCK_ADMINISTRATOR_NAME", "a"),
+        ("ROCK_MANAGER_NAME", "boss"),
+        ("ROCK_USER_NAME", "a"),
+        ("ROCK_USER_PASSWORD", "last"),
+        ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+    ];
+    let (mut child, address) = start(&variables, &["--data", data.to_str().unwrap()]);
+    assert_eq!(status(&address, "/rserver", "a", "last").await, 200);
+    assert_eq!(status(&address, "/rserver", "a", "password").await, 401);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn the_account_admin_keeps_managing_the_server_whatever_is_declared() {
+    let mut server = Server::start("[sessions]\npool = 0\n[[rock.users]]\nid = 'admin'\nsecret = 'password'\nroles = 'manager'");
+    let roles = |store: offshoot::store::Store| async move { store.account("admin").await.unwrap().unwrap().roles };
+    assert_eq!(roles(server.store().await).await, ["ADMINISTRATOR", "PACKAGE_MANAGER"]);
+    assert_eq!(Rock::on(&server, "admin").get("/rserver").await.status, 200);
+    server.signal(rustix::process::Signal::TERM);
+    server.wait();
+    let settings = "[sessions]\npool = 0\n[[rock.users]]\nid = 'admin'\nsecret = 'password'\nroles = 'administrator'";
+    let server = Server::start_in(server.into_folder(), settings);
+    assert_eq!(roles(server.store().await).await, ["ADMINISTRATOR", "POWER_USER"]);
+}
+
+#[tokio::test]
 async fn without_security_everybody_may_do_everything() {
     let server = Server::start("[sessions]\npool = 0\n[rock]\nsecurity = false");
     let nobody = Rock::nobody(&server);
