@@ -97,7 +97,7 @@ impl Layers {
             text.trim().replace('\n', " ")
         })?;
         config.rock.users.extend(self.users);
-        config.rock.users = rock::united(config.rock.users);
+        config.rock.users = rock::usable(config.rock.users);
         config.check()?;
         Ok(config)
     }
@@ -125,13 +125,23 @@ fn lookup<'t>(table: &'t Table, path: &[String]) -> Option<&'t Value> {
 fn parse(default: &Value, text: &str) -> Result<Value, String> {
     match default {
         Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| format!("{text:?} is not a whole number")),
-        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| format!("{text:?} is neither true nor false")),
+        Value::Boolean(_) => truth(text).map(Value::Boolean).ok_or_else(|| format!("{text:?} is neither true nor false")),
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
         }
         Value::Table(_) => Err("can be set in the configuration file only".to_owned()),
         _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// Whether a text means true, in any of the usual words.
+#[must_use]
+pub fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Some(true),
+        "false" | "off" | "no" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -225,7 +235,10 @@ mod tests {
         ] {
             assert!(with_file(&format!("[[rock.users]]\nid = 'ada'\nsecret = 'x'\n{text}")).unwrap_err().contains(expected));
         }
-        assert!(with_file("[[rock.users]]\nid = 'ada'\nsecret = '{pbkdf2}x'").unwrap_err().contains("not with {pbkdf2}"));
+        assert!(with_file("[[rock.users]]\nid = 'ada'\nsecret = '{pbkdf2}x'").unwrap_err().contains("{pbkdf2} cannot be checked"));
+        for text in ["id = 'ada'\nsecret = ' '", "id = ''\nsecret = 'x'"] {
+            assert_eq!(with_file(&format!("[[rock.users]]\n{text}")).unwrap().rock.users, []);
+        }
         let mut layers = Layers::default();
         let variables = [
             ("ROCK_ADMINISTRATOR_NAME", "root"),

@@ -9,6 +9,22 @@ use crate::auth::password;
 const PASSWORD: &str = "password";
 /// The accounts that its container makes, which are also the names of the roles.
 const ROLES: [&str; 3] = ["administrator", "manager", "user"];
+/// Hashes that its framework knows and we do not. None of them is to be taken for a password; what else stands in
+/// braces is the beginning of one.
+const OTHER_SCHEMES: [&str; 12] = [
+    "pbkdf2",
+    "pbkdf2@SpringSecurity_v5_8",
+    "scrypt",
+    "scrypt@SpringSecurity_v5_8",
+    "argon2",
+    "argon2@SpringSecurity_v5_8",
+    "ldap",
+    "MD4",
+    "MD5",
+    "SHA-1",
+    "SHA-256",
+    "sha256",
+];
 /// Variables of its container, and the settings that they are here.
 const VARIABLES: [(&str, &[&str]); 6] = [
     ("ROCK_ID", &["rock", "id"]),
@@ -62,29 +78,30 @@ impl Default for Rock {
 pub struct User {
     /// The name to log in with.
     pub id: String,
-    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`.
+    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`, which is the only hash that is understood.
     pub secret: Secret,
     /// Any of administrator, manager and user, in a list or with commas between; user unless set.
     #[serde(default, deserialize_with = "words")]
     pub roles: Vec<String>,
 }
 
-/// Of several accounts with one name, one: it has the roles of all, and the password of the last.
-pub(super) fn united(users: Vec<User>) -> Vec<User> {
-    let mut united: Vec<User> = Vec::new();
-    for mut user in users {
+/// The accounts that can be made: not those without a name or a password. Several with one name are one, with the roles
+/// of all and the password of the last.
+pub(super) fn usable(users: Vec<User>) -> Vec<User> {
+    let mut usable: Vec<User> = Vec::new();
+    for mut user in users.into_iter().filter(|user| !user.id.trim().is_empty() && !user.secret.expose().trim().is_empty()) {
         if user.roles.is_empty() {
             user.roles.push("user".to_owned());
         }
-        match united.iter_mut().find(|earlier| earlier.id == user.id) {
+        match usable.iter_mut().find(|earlier| earlier.id == user.id) {
             Some(earlier) => {
                 earlier.secret = user.secret;
                 earlier.roles.extend(user.roles);
             }
-            None => united.push(user),
+            None => usable.push(user),
         }
     }
-    united
+    usable
 }
 
 /// A list of words, or a text with commas between them; in lower case.
@@ -112,9 +129,6 @@ impl Rock {
     /// Whether the settings make sense.
     pub(super) fn check(&self) -> Result<(), String> {
         for User { id, secret, roles } in &self.users {
-            if id.is_empty() || secret.expose().is_empty() {
-                return Err("rock.users: a user needs an id and a secret".to_owned());
-            }
             if let Some(role) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
                 return Err(format!("rock.users: {id}: {role:?} is none of the roles {}", ROLES.join(", ")));
             }
@@ -122,9 +136,9 @@ impl Rock {
             if scheme.is_some_and(|(scheme, hash)| scheme == "bcrypt" && !password::is_bcrypt(hash)) {
                 return Err(format!("rock.users: {id}: what follows {{bcrypt}} is no such hash"));
             }
-            if let Some((scheme, _)) = scheme.filter(|(scheme, _)| !["noop", "bcrypt"].contains(scheme)) {
+            if let Some((scheme, _)) = scheme.filter(|(scheme, _)| OTHER_SCHEMES.contains(scheme)) {
                 return Err(format!(
-                    "rock.users: {id}: a secret is plain, or begins with {{noop}} or {{bcrypt}}, and not with {{{scheme}}}"
+                    "rock.users: {id}: a hash of {{{scheme}}} cannot be checked; a secret is plain, or begins with {{noop}} or {{bcrypt}}"
                 ));
             }
         }

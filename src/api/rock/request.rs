@@ -17,6 +17,7 @@ use super::{access::Caller, error::Error};
 use crate::{
     api::{body, form::Form},
     app::App,
+    config::layers::truth,
     session::{Found, Session},
     telemetry::requests::Notes,
 };
@@ -154,11 +155,7 @@ fn not_owned() -> Error {
 /// 400 for what is none.
 pub fn boolean(text: Option<&str>, default: bool) -> Result<bool, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(default) };
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "yes" | "1" => Ok(true),
-        "false" | "off" | "no" | "0" => Ok(false),
-        _ => Err(Error::invalid(format!("Invalid boolean value '{text}'"))),
-    }
+    truth(text).ok_or_else(|| Error::invalid(format!("Invalid boolean value '{text}'")))
 }
 
 fn is_latin1(headers: &HeaderMap) -> bool {

@@ -89,6 +89,34 @@ async fn the_variables_of_rocks_container_are_understood() {
 }
 
 #[tokio::test]
+async fn values_of_rocks_container_are_taken_as_it_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (security, nobody) in [("yes", 401), ("TRUE", 401), ("False", 200), ("0", 200)] {
+        let data = folder.path().join(security);
+        let (mut child, address) = start(
+            &[
+                ("ROCK_SECURITY_ENABLED", security),
+                ("ROCK_REPOS", "https://one.example, https://two.example"),
+                ("ROCK_MANAGER_NAME", " "),
+                ("ROCK_USER_NAME", "ada"),
+                ("ROCK_USER_PASSWORD", "{secret}word"),
+                ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+            ],
+            &["--data", data.to_str().unwrap()],
+        );
+        assert_eq!(reqwest::get(format!("{address}/rserver")).await.unwrap().status(), nobody, "{security}");
+        if nobody == 401 {
+            assert_eq!(status(&address, "/r/sessions", "ada", "{secret}word").await, 200);
+        } else {
+            let asked = reqwest::Client::new().post(format!("{address}/r/_eval")).body("unname(getOption('repos'))").send().await;
+            assert_eq!(asked.unwrap().text().await.unwrap(), r#"["https://one.example","https://two.example"]"#);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_account_that_is_declared_twice_has_all_its_roles() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
