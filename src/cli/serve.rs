@@ -1,6 +1,11 @@
 //! `offshoot serve`
 
-use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
@@ -50,10 +55,15 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(listen(config, recent, serve.demo, sockets, telemetry));
     runtime.shutdown_timeout(Duration::from_millis(500));
-    if let Some(folder) = throw_away {
-        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    outcome.and(throw_away.map_or(Ok(()), |folder| remove(&folder)))
+}
+
+/// Removes the folder of a demonstration, which may have ended before it made one.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| folder.display().to_string()),
+        _ => Ok(()),
     }
-    outcome
 }
 
 /// The settings in force and, for a demonstration, the folder to remove at the end.

@@ -183,6 +183,17 @@ fn the_first_start_shows_a_generated_password_once() {
     assert!(!start().contains("password of the account"));
 }
 
+#[test]
+fn a_demonstration_on_a_port_in_use_says_so() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let temporary = tempfile::tempdir().unwrap();
+    let output = offshoot(&["serve", "--demo", "--listen", &address], None, &[("TMPDIR", temporary.path().to_str().unwrap())]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("Address already in use") && !said(&output).contains("No such file"), "{}", said(&output));
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn the_demonstration_has_known_passwords_and_leaves_nothing() {
     for (arguments, message) in [
