@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
 };
 
+use super::packages::repository;
 use crate::harness::{Rock, Server};
 
 /// Sends a request as it stands; the head of the answer, and its body.
@@ -40,6 +41,7 @@ fn status(head: &str) -> &str {
 }
 
 const ADMINISTRATOR: &str = "Authorization: Basic YWRtaW5pc3RyYXRvcjpwYXNzd29yZA==";
+const MANAGER: &str = "Authorization: Basic bWFuYWdlcjpwYXNzd29yZA==";
 const USER: &str = "Authorization: Basic dXNlcjpwYXNzd29yZA==";
 
 #[test]
@@ -51,8 +53,7 @@ fn opal() {
     assert_eq!((status(&head), info["type"].as_str(), info["cluster"].as_str()), ("200", Some("rock"), Some("default")));
     assert_eq!(status(&exchange(server, &request("GET /_check", &["Accept: text/plain, */*"], b"")).0), "204");
     // PUT of what runs already, with the manager's credentials.
-    let manager = "Authorization: Basic bWFuYWdlcjpwYXNzd29yZA==";
-    let (head, body) = exchange(server, &request("PUT /rserver", &[manager, json], b""));
+    let (head, body) = exchange(server, &request("PUT /rserver", &[MANAGER, json], b""));
     let state: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status(&head), &state["running"]), ("200", &true.into()));
     for count in [&state["sessions"]["total"], &state["sessions"]["busy"], &state["system"]["cores"], &state["system"]["freeMemory"]] {
@@ -188,4 +189,52 @@ fn rockr() {
     assert_eq!(body, b"42");
     let (head, body) = exchange(server, &request(&format!("DELETE {session}"), &[USER, json], b""));
     assert!(status(&head) == "204" && body.is_empty() && !head.contains("content-type"));
+}
+
+#[test]
+fn rockr_of_a_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = repository(folder.path(), &[("firstofall", "1.0", "", "one <- 1\n"), ("secondofall", "1.0", "", "two <- 2\n")]);
+    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
+    let ask = |line: &str, accept: &str, further: &[&str]| {
+        let (head, body) = exchange(&server, &request(line, &[&[MANAGER, accept], further].concat(), b""));
+        (status(&head).to_owned(), head, body)
+    };
+    let octets = "Accept: application/octet-stream, application/json";
+    let json = "Accept: application/json, text/xml, application/xml, */*";
+    let typed = "Content-Type: application/json";
+    // rockr.restart
+    for (line, further, running) in
+        [("GET /rserver", &[][..], true), ("DELETE /rserver", &[][..], false), ("PUT /rserver", &[typed][..], true)]
+    {
+        let (status, head, body) = ask(line, if line.starts_with("GET") { octets } else { json }, further);
+        assert!(status == "200" && head.contains("content-type: application/json"), "{line}: {head}");
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["running"], running, "{line}");
+    }
+    // rockr.log: a text. rockr.version
+    let (status, head, _) = ask("GET /rserver/_log?limit=100", "Accept: text/plain", &[]);
+    assert!(status == "200" && head.contains("content-type: text/plain"), "{head}");
+    let serialized = |path: &str| {
+        let (status, head, body) = ask(&format!("GET {path}"), octets, &[]);
+        assert!(status == "200" && head.contains("content-type: application/octet-stream") && body.starts_with(b"X\n"), "{path}: {head}");
+        body
+    };
+    serialized("/rserver/_version");
+    // rockr.package_install, twice, and what lists and shows packages.
+    for name in ["firstofall", "secondofall"] {
+        let line = format!("POST /rserver/packages?name={name}&manager=cran");
+        let (status, head, body) = ask(&line, octets, &["Content-Type: application/x-rscript"]);
+        assert!(status == "201" && body.is_empty() && !head.contains("content-type"), "{head}");
+    }
+    let has = |body: &[u8], name: &str| body.windows(name.len()).any(|window| window == name.as_bytes());
+    let installed = serialized("/rserver/packages");
+    assert!(has(&installed, "firstofall") && has(&installed, "secondofall"));
+    assert!(has(&serialized("/rserver/package/firstofall"), "It is for a test."));
+    serialized("/rserver/packages/_datashield");
+    // rockr.package_rm, rockr.packages_rm
+    for line in ["DELETE /rserver/package/firstofall", "DELETE /rserver/packages?name=firstofall%2Csecondofall"] {
+        let (status, head, body) = ask(line, json, &[]);
+        assert!(status == "204" && body.is_empty() && !head.contains("content-type"), "{line}: {head}");
+    }
+    assert!(!has(&serialized("/rserver/packages"), "secondofall"));
 }

@@ -2,6 +2,7 @@
 
 use reqwest::{Method, header};
 
+use super::packages::repository;
 use crate::harness::{Reply, Rock, RockSession, Server, read};
 
 /// Exchanges under one name.
@@ -32,6 +33,7 @@ impl Golden {
         let text = match reply.body.as_slice() {
             [] => String::new(),
             [b'X', b'\n', ..] => format!("\n[{} bytes of R's serialization]\n", reply.body.len()),
+            [0x89, b'P', b'N', b'G', ..] => format!("\n[{} bytes of a PNG]\n", reply.body.len()),
             _ => format!("\n{}\n", reply.text()),
         };
         self.0.push_str(&format!("{text}--------\n"));
@@ -57,6 +59,8 @@ impl Golden {
             (r#""cores":[0-9]+,"freeMemory":[0-9]+"#, r#""cores":[cores],"freeMemory":[KiB]"#),
             (r#""version":"[0-9.]+""#, r#""version":"[version]""#),
             (r"\[[0-9]+ bytes of", "[bytes of"),
+            (r#""(Packaged|Built)":"[^"]*""#, r#""$1":"[told by R]""#),
+            (r"Its last lines:\\n.*\\nError: not", r"Its last lines:\n[R's words]\nError: not"),
         ];
         insta::with_settings!({ filters => filters, omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(name, self.0);
@@ -152,7 +156,23 @@ async fn files() {
         let path = format!("{}/_upload{query}", session.path);
         golden.call(&session.client, "POST", &path, &[("content-type", "multipart/form-data; boundary=b")], form).await;
     }
-    for query in ["?path=own.txt", "?path=sub/other.csv", "?path=absent", "?path=sub", "?path=../x", "", "?path=own.txt&temp=TRUE"] {
+    let path = format!("{}/_upload", session.path);
+    golden.call(&session.client, "POST", &path, &[("content-type", "text/plain")], "hello").await;
+    // As rockr sends it: the parameters are parts of the form.
+    let part = |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let further = [part("path", "sub/part.txt"), part("overwrite", "TRUE"), part("temp", "FALSE")].concat();
+    let form = form.replace("--b--", &format!("{further}--b--"));
+    golden.call(&session.client, "POST", &path, &[("content-type", "multipart/form-data; boundary=b")], &form).await;
+    for query in [
+        "?path=own.txt",
+        "?path=sub/other.csv",
+        "?path=sub/part.txt",
+        "?path=absent",
+        "?path=sub",
+        "?path=../x",
+        "",
+        "?path=own.txt&temp=TRUE",
+    ] {
         golden.get(&session.client, &format!("{}/_download{query}", session.path)).await;
     }
     golden.check("rock_files");
@@ -167,6 +187,7 @@ async fn server() {
     golden.get(&manager, "/rserver").await;
     golden.call(&manager, "GET", "/rserver/_version", &[("accept", "application/octet-stream")], "").await;
     golden.call(&manager, "GET", "/rserver/_version", &[("accept", "application/json")], "").await;
+    golden.get(&manager, "/rserver/_log?limit=0").await;
     golden.get(&manager, "/rserver/_log?limit=x").await;
     golden.get(&manager, "/rserver/package/absent").await;
     golden.get(&manager, "/rserver/package/a%20b").await;
@@ -190,10 +211,55 @@ async fn beyond() {
     golden.get(&client, &format!("{}/_console", session.path)).await;
     golden.call(&client, "GET", &format!("{}/_console", session.path), &[("accept", "text/event-stream")], "").await;
     golden.get(&client, &format!("{}/_plots", session.path)).await;
+    golden.get(&client, &format!("{}/_plots/1", session.path)).await;
     golden.get(&client, &format!("{}/_plots/2", session.path)).await;
     golden.get(&client, &format!("{}/_plots/1?width=1", session.path)).await;
     golden.call(&client, Method::POST.as_str(), &format!("{}/_interrupt", session.path), &[], "").await;
     golden.call(&client, "POST", "/r/_eval", &[("content-type", "application/x-rscript")], "R.version$language").await;
     golden.call(&client, "POST", "/r/_eval", &[("content-type", "application/x-rscript")], "stop('no')").await;
+    golden.call(&client, "POST", "/r/_eval", &[("content-type", "application/x-rscript"), ("accept", "text/html")], "1").await;
+    golden.call(&client, "POST", "/r/_eval", &[("content-type", "text/plain")], "1").await;
     golden.check("rock_beyond");
+}
+
+#[tokio::test]
+async fn packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let further = "AggregateMethods: meanDS, varDS\n";
+    let repository = repository(folder.path(), &[("wanted", "1.0", further, "one <- 1\n")]);
+    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
+    let manager = Rock::on(&server, "manager");
+    let octets = [("accept", "application/octet-stream, application/json")];
+    let mut golden = Golden::default();
+    golden.call(&manager, "POST", "/rserver/packages?name=wanted&manager=cran", &[("content-type", "application/x-rscript")], "").await;
+    golden.call(&manager, "POST", "/rserver/packages?name=absent", &[], "").await;
+    golden.call(&manager, "POST", "/rserver/packages?name=wanted&manager=npm", &[], "").await;
+    golden.call(&manager, "PUT", "/rserver/packages", &[], "").await;
+    golden.call(&manager, "GET", "/rserver/packages", &octets, "").await;
+    golden.get(&manager, "/rserver/package/wanted").await;
+    golden.call(&manager, "GET", "/rserver/package/wanted", &octets, "").await;
+    golden.get(&manager, "/rserver/packages/_datashield").await;
+    golden.call(&manager, "DELETE", "/rserver/packages?name=wanted,absent", &[], "").await;
+    golden.call(&manager, "DELETE", "/rserver/packages?name=a%20b", &[], "").await;
+    golden.call(&manager, "DELETE", "/rserver/packages", &[], "").await;
+    golden.check("rock_packages");
+}
+
+#[tokio::test]
+async fn limits_and_ends() {
+    let settings = Rock::settings("[sessions]\npool = 0\nqueue = 0").replace("[rock]\n", "[rock]\nupload_mib = 0\n");
+    let server = Server::start(&settings);
+    let session = Rock::on(&server, "user").open().await;
+    let mut golden = Golden::default();
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"own.txt\"\r\n\r\nhello\r\n--b--\r\n";
+    let path = format!("{}/_upload", session.path);
+    golden.call(&session.client, "POST", &path, &[("content-type", "multipart/form-data; boundary=b")], form).await;
+    session.occupy("repeat {}").await;
+    golden.script(&session, "/_eval", "1").await;
+    golden.script(&session, "/_eval?async=TRUE", "1").await;
+    golden.call(&session.client, "POST", &format!("{}/_interrupt", session.path), &[], "").await;
+    session.get("/command/1?wait=true").await;
+    golden.script(&session, "/_eval", "cat('last words\\n'); tools::pskill(Sys.getpid(), 9)").await;
+    golden.script(&session, "/_eval", "1").await;
+    golden.check("rock_limits_and_ends");
 }

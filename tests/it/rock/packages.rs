@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Reply, Rock, Server, read};
 
 /// Makes a repository with these packages: name, version, further lines of the description, R code.
-fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
+pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
     let contrib = folder.join("src/contrib");
     std::fs::create_dir_all(&contrib).unwrap();
     for (name, version, further, code) in packages {
