@@ -147,6 +147,8 @@ impl Pool {
             while self.is_wanting() {
                 match self.nursery.worker(&self.limits).await {
                     Ok(worker) => self.keep(worker).await,
+                    // R was stopped meanwhile, and what it was making with it.
+                    Err(_) if !self.is_wanting() => {}
                     Err(error) => {
                         tracing::warn!(%error, "the pool has no worker more");
                         tokio::time::sleep(PAUSE).await;

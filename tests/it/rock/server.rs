@@ -134,3 +134,14 @@ async fn the_version_is_r_version_serialized() {
     let json = read(manager.request(Method::GET, "/rserver/_version").header(header::ACCEPT, "application/json")).await;
     assert_eq!(json.status, 406);
 }
+
+#[tokio::test]
+async fn a_stop_is_no_failure_of_the_pool() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 8"));
+    let manager = Rock::on(&server, "manager");
+    for _ in 0..5 {
+        assert_eq!(manager.delete("/rserver").await.status, 200);
+        assert_eq!(read(manager.request(Method::PUT, "/rserver")).await.status, 200);
+    }
+    assert!(!server.log().contains("the pool has no worker more"), "{}", server.log());
+}
