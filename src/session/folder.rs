@@ -54,6 +54,9 @@ pub enum FileError {
     /// A folder on the way is a file, or cannot be made.
     #[error("a folder on the way cannot be made")]
     Parent,
+    /// No file can have such a name.
+    #[error("the name is too long")]
+    TooLong,
     /// The system failed.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -85,6 +88,7 @@ impl Folder {
     /// # Errors
     /// [`FileError`]
     pub fn read(&self, path: &str) -> Result<File, FileError> {
+        let wants_folder = path.ends_with('/');
         let path = relative(path);
         if path.as_os_str().is_empty() {
             return Err(FileError::Folder);
@@ -93,7 +97,7 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match self.follow(&path, flags) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO) => return Err(FileError::Missing),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NAMETOOLONG) => return Err(FileError::Missing),
             Err(Errno::XDEV | Errno::LOOP) => return Err(FileError::Outside),
             Err(error) => return Err(FileError::System(error.into())),
         };
@@ -101,7 +105,7 @@ impl Folder {
         if metadata.is_dir() {
             return Err(FileError::Folder);
         }
-        if !metadata.is_file() {
+        if !metadata.is_file() || wants_folder {
             return Err(FileError::Missing);
         }
         // A hard link may be to a file that the session itself cannot read.
@@ -137,6 +141,7 @@ impl Folder {
             Ok(FileType::Symlink) => return Err(FileError::Outside),
             Ok(_) if !overwrite => return Err(FileError::Exists),
             Ok(_) | Err(Errno::NOENT) => {}
+            Err(Errno::NAMETOOLONG) => return Err(FileError::TooLong),
             Err(error) => return Err(FileError::System(error.into())),
         }
         let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };

@@ -259,3 +259,18 @@ async fn a_large_file_is_streamed_both_ways() {
     let grown = server.peak() - before;
     assert!(grown < 100_000, "{grown} KiB");
 }
+
+#[tokio::test]
+async fn names_of_files_are_taken_as_they_are() {
+    let session = Rock::by("user").open().await;
+    // Only the parameter is decoded once more; the name that comes with the file is its name.
+    assert_eq!(session.upload("", "a+b%20c.txt", b"x", &[]).await.status, 200);
+    assert_eq!(session.upload("?path=", "other+.txt", b"x", &[]).await.status, 200);
+    assert_eq!(session.value("list.files()").await, json!(["a+b%20c.txt", "other+.txt"]));
+    let message = |reply: Reply| (reply.status.as_u16(), reply.document()["message"].as_str().unwrap().to_owned());
+    let long = "x".repeat(300);
+    assert_eq!(message(session.upload("", &long, b"x", &[]).await), (400, "File name is too long".to_owned()));
+    let missing = (400, "File does not exist".to_owned());
+    assert_eq!(message(session.get(&format!("/_download?path={long}")).await), missing);
+    assert_eq!(message(session.get("/_download?path=other%252B.txt/").await), missing);
+}

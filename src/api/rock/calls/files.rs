@@ -52,7 +52,7 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
         while let Some(part) = form.next_field().await? {
             match part.name().unwrap_or_default() {
                 "file" => uploaded = Some(receive(&session, part).await?),
-                "path" => target.path = Some(part.text().await?).filter(|path| !path.is_empty()),
+                "path" => target.path = Some(part.text().await?),
                 "overwrite" => target.overwrite = boolean(Some(&part.text().await?), target.overwrite)?,
                 "temp" => target.temporary = boolean(Some(&part.text().await?), target.temporary)?,
                 _ => {}
@@ -67,13 +67,15 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
         return Err(error.into_error(limit));
     }
     let Some((name, draft)) = uploaded else { return Err(Error::missing("Required part 'file' is not present.")) };
-    let path = decoded(target.path.as_deref().unwrap_or(&name))?;
+    // A file's own name is encoded by nobody.
+    let path = target.path.as_deref().filter(|path| !path.is_empty()).map_or(Ok(name), decoded)?;
     session.touch();
     blocking(move || target.folder(&session)?.put(&draft, &path, target.overwrite)).await?.map_err(|error| match error {
         FileError::Folder => Error::invalid("Destination file cannot be a directory"),
         FileError::Exists => Error::invalid("File exists and cannot be overridden"),
         FileError::Outside | FileError::Missing => Error::invalid("Destination folder is not valid"),
         FileError::Parent => Error::invalid("File parent folder cannot be created"),
+        FileError::TooLong => Error::invalid("File name is too long"),
         FileError::System(error) => write_failed(&error),
     })?;
     Ok(answer::empty(StatusCode::OK))
@@ -166,7 +168,7 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
         Ok((file, length))
     });
     let (content, length) = opened.await?.map_err(|error| match error {
-        FileError::Missing | FileError::Parent | FileError::Exists => Error::invalid("File does not exist"),
+        FileError::Missing | FileError::Parent | FileError::Exists | FileError::TooLong => Error::invalid("File does not exist"),
         FileError::Folder => Error::invalid("File is a directory"),
         FileError::Outside => Error::invalid("Source file path is not valid"),
         FileError::System(error) => {
