@@ -85,11 +85,14 @@ render_page <- function(number, form, width, height, resolution) {
     grDevices::png(file, width = size[[1L]], height = size[[2L]], res = resolution)
   }
   device <- grDevices::dev.cur()
+  drawn <- FALSE
   on.exit({
     grDevices::dev.off(device)
     if (current > 1L) grDevices::dev.set(current)
+    if (!drawn) unlink(file)
   })
   grDevices::replayPlot(page)
+  drawn <- TRUE
   file
 }
 

@@ -1,5 +1,7 @@
 //! Which of its two forms an answer is given in (contract, section 1).
 
+use std::cmp::Reverse;
+
 use axum::http::{HeaderMap, header};
 
 use super::error::Error;
@@ -29,21 +31,23 @@ impl Form {
     /// # Errors
     /// 406 when the client takes neither.
     pub fn negotiate(headers: &HeaderMap) -> Result<Self, Error> {
-        choose(&accepted(headers)).ok_or_else(|| Error::not_acceptable("application/json and as application/octet-stream"))
+        const FORMS: [Form; 2] = [Form::Json, Form::Rds];
+        let preferred = prefer(headers, FORMS.map(Self::content_type)).and_then(|at| FORMS.get(at).copied());
+        preferred.ok_or_else(|| Error::not_acceptable("application/json and as application/octet-stream"))
     }
 }
 
 /// Whether the client takes this type, such as `text/plain`.
 #[must_use]
 pub fn takes(headers: &HeaderMap, media_type: &str) -> bool {
-    let accepted = accepted(headers);
-    accepted.trim().is_empty() || ranges(&accepted).any(|(range, quality)| quality > 0 && covers(range, media_type))
+    prefer(headers, [media_type]).is_some()
 }
 
-/// Whether the client asks for this type by its name.
+/// Which of these types the client likes best: of the highest quality, and of those the first named, by itself or in
+/// a range. Who has no wish gets the first.
 #[must_use]
-pub fn names(headers: &HeaderMap, media_type: &str) -> bool {
-    ranges(&accepted(headers)).any(|(range, quality)| quality > 0 && range.eq_ignore_ascii_case(media_type))
+pub fn prefer<const N: usize>(headers: &HeaderMap, media_types: [&str; N]) -> Option<usize> {
+    best(&accepted(headers), media_types)
 }
 
 fn accepted(headers: &HeaderMap) -> String {
@@ -51,20 +55,20 @@ fn accepted(headers: &HeaderMap) -> String {
     accepted.join(",")
 }
 
-fn choose(accepted: &str) -> Option<Form> {
+fn best<const N: usize>(accepted: &str, media_types: [&str; N]) -> Option<usize> {
     if accepted.trim().is_empty() {
-        return Some(Form::Json);
+        return Some(0);
     }
-    let mut best: Option<(u16, Form)> = None;
-    for (range, quality) in ranges(accepted).filter(|&(_, quality)| quality > 0) {
-        let form = [Form::Json, Form::Rds].into_iter().find(|form| covers(range, form.content_type()));
-        if let Some(form) = form
-            && best.is_none_or(|(of_best, _)| quality > of_best)
-        {
-            best = Some((quality, form));
-        }
-    }
-    best.map(|(_, form)| form)
+    let wishes = media_types.iter().enumerate().filter_map(|(at, media_type)| Some((wish(accepted, media_type)?, at)));
+    wishes.min().map(|(_, at)| at)
+}
+
+/// How much a type is wanted, the most first: by the range that covers it most closely. `None` when it is not.
+fn wish(accepted: &str, media_type: &str) -> Option<(Reverse<u16>, usize)> {
+    let covering =
+        ranges(accepted).enumerate().filter_map(|(at, (range, quality))| Some((Reverse(covers(range, media_type)?), at, quality)));
+    let (_, at, quality) = covering.min()?;
+    (quality > 0).then_some((Reverse(quality), at))
 }
 
 /// The media ranges of a header, with their qualities in thousandths (RFC 9110, section 12.5.1).
@@ -84,11 +88,13 @@ fn thousandths(quality: &str) -> u16 {
     thousandths
 }
 
-fn covers(range: &str, media_type: &str) -> bool {
+/// How closely a range covers a type, if it does.
+fn covers(range: &str, media_type: &str) -> Option<u8> {
     match range.split_once('/') {
-        Some(("*", "*")) => true,
-        Some((kind, "*")) => media_type.split_once('/').is_some_and(|(of, _)| of.eq_ignore_ascii_case(kind)),
-        _ => range.eq_ignore_ascii_case(media_type),
+        _ if range.eq_ignore_ascii_case(media_type) => Some(2),
+        Some((kind, "*")) if media_type.split_once('/').is_some_and(|(of, _)| of.eq_ignore_ascii_case(kind)) => Some(1),
+        Some(("*", "*")) => Some(0),
+        _ => None,
     }
 }
 
@@ -111,8 +117,13 @@ mod tests {
             ("application/json;charset=utf-8", Some(Form::Json)),
             ("text/plain", None),
             ("application/octet-stream;q=0", None),
+            ("application/json;q=0, */*", Some(Form::Rds)),
+            ("*/*;q=0.1, application/octet-stream;q=0.5, application/*;q=0.2", Some(Form::Rds)),
+            ("*/*, application/json;q=0.5", Some(Form::Rds)),
         ] {
-            assert_eq!(choose(accepted), expected, "{accepted}");
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accepted.parse().unwrap());
+            assert_eq!(Form::negotiate(&headers).ok(), expected, "{accepted}");
         }
     }
 }

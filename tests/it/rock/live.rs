@@ -167,6 +167,11 @@ async fn plots_are_drawn_again_as_they_are_wanted() {
     let document = roxmltree::Document::parse(svg.text()).unwrap();
     assert!(document.root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")));
     assert_eq!(get(&session, "/_plots/1", "text/html").await.status, 406);
+    let wished = get(&session, "/_plots/1", "image/png;q=0.5, image/svg+xml;q=0.9").await;
+    assert_eq!(wished.headers[header::CONTENT_TYPE], "image/svg+xml");
+    let tiny = session.get("/_plots/1?width=10&height=10").await;
+    assert_eq!(tiny.status, 400);
+    assert!(tiny.document()["message"].as_str().unwrap().contains("10 by 10 pixels at 72 pixels per inch may be too small"));
     for (path, status) in
         [("/_plots/0", 404), ("/_plots/4", 404), ("/_plots/x", 404), ("/_plots/1?width=0", 400), ("/_plots/1?height=99999", 400)]
     {

@@ -39,10 +39,8 @@ pub fn interrupt(incoming: &Incoming) -> Result<Response, Error> {
 /// text as a JSON string, then one event `end`. (An event without data is none to browsers.)
 pub fn console(incoming: &Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
-    if !accept::names(&incoming.headers, "text/event-stream") {
-        if !accept::takes(&incoming.headers, "text/plain") {
-            return Err(Error::not_acceptable("text/plain and as text/event-stream"));
-        }
+    let preferred = accept::prefer(&incoming.headers, ["text/plain", "text/event-stream"]);
+    if preferred.ok_or_else(|| Error::not_acceptable("text/plain and as text/event-stream"))? == 0 {
         let mut response = Body::from(session.console.text()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         return Ok(response);
@@ -80,10 +78,8 @@ pub async fn plots(incoming: &Incoming) -> Result<Response, Error> {
 pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
     let part = incoming.part("number");
     let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
-    let svg = accept::names(&incoming.headers, SVG) && !accept::names(&incoming.headers, PNG);
-    if !svg && !accept::takes(&incoming.headers, PNG) {
-        return Err(Error::not_acceptable("image/png and as image/svg+xml"));
-    }
+    let preferred = accept::prefer(&incoming.headers, [PNG, SVG]);
+    let svg = preferred.ok_or_else(|| Error::not_acceptable("image/png and as image/svg+xml"))? == 1;
     let drawing = Drawing {
         page,
         svg,
@@ -105,7 +101,12 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
             Ok(response)
         }
         Reply::Drawn(false) => Err(Error::no_such_plot(part)),
-        Reply::Refused(message) => Err(Error::of_r(message)),
+        Reply::Refused(message) => {
+            let Drawing { width, height, resolution, .. } = drawing;
+            Err(Error::of_r(format!(
+                "The plot cannot be drawn; {width} by {height} pixels at {resolution} pixels per inch may be too small for it: {message}"
+            )))
+        }
         _ => Err(unexpected()),
     }
 }
