@@ -8,7 +8,7 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
 };
 use bytes::Bytes;
 use uuid::Uuid;
@@ -22,6 +22,9 @@ use crate::{
     telemetry::requests::Notes,
 };
 
+/// What some editors put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A request whose sender may make it; its body is not read yet.
 #[derive(Debug)]
 pub struct Incoming {
@@ -29,6 +32,8 @@ pub struct Incoming {
     pub app: Arc<App>,
     /// The parameters of the query.
     pub query: Form,
+    /// Whether only the head of the answer is wanted.
+    pub head: bool,
     /// The headers.
     pub headers: HeaderMap,
     /// Nobody locks it: it only has to be of a type that threads may share.
@@ -47,7 +52,7 @@ impl Incoming {
         let (head, body) = request.into_parts();
         let mut query = Form::default();
         query.add(head.uri.query().unwrap_or_default().as_bytes());
-        Self { app, query, headers: head.headers, body: Mutex::new(body), path, caller, notes }
+        Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, caller, notes }
     }
 
     /// Who sends it.
@@ -141,6 +146,7 @@ impl Incoming {
     pub async fn read_script(&mut self) -> Result<String, Error> {
         let latin1 = is_latin1(&self.headers);
         let content = self.read_body().await?;
+        let content = content.strip_prefix(BYTE_ORDER_MARK).map(|rest| content.slice_ref(rest)).unwrap_or(content);
         Ok(if latin1 { body::from_latin1(&content) } else { body::text(content.into()) })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Rock, RockSession, Server};
+use crate::harness::{Reply, Rock, RockSession, Server, read};
 
 async fn command(session: &RockSession, id: &str) -> Value {
     session.get(&format!("/command/{id}")).await.document()
@@ -226,4 +227,15 @@ async fn unknown_commands_are_told() {
         }
     }
     assert_eq!(session.get("/command/1?wait=maybe").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_look_at_the_head_of_a_result_leaves_it_there() {
+    let session = Rock::by("user").open().await;
+    session.submit("42").await;
+    session.get("/command/1?wait=true").await;
+    let head = read(session.client.request(Method::HEAD, &format!("{}/command/1/result", session.path))).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    assert_eq!(session.get("/command/1/result").await.text(), "42");
+    assert_eq!(session.get("/command/1").await.status, 404);
 }

@@ -181,3 +181,9 @@ async fn a_stateless_evaluation_leaves_nothing() {
     leaving.abort();
     eventually("it ends", || descendants(server.zygote()).is_empty());
 }
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_script_is_not_part_of_it() {
+    let session = Rock::by("user").open().await;
+    assert_eq!(session.value("\u{feff}1 + 1").await, 2);
+}

@@ -113,7 +113,7 @@ async fn packages_are_installed_updated_and_removed() {
 
     assert_eq!(manager.delete("/rserver/package/wanted").await.status, 204);
     assert_eq!(manager.delete("/rserver/package/wanted").await.status, 204);
-    assert_eq!(manager.delete("/rserver/packages?name=needed,filed&name=stats").await.status, 204);
+    assert_eq!(manager.delete("/rserver/packages?name=needed,,filed,&name=stats").await.status, 204);
     assert!(names().is_empty());
     assert_eq!(
         user.open().await.value("list(requireNamespace('needed', quietly = TRUE), requireNamespace('stats'))").await,

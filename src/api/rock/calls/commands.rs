@@ -61,7 +61,7 @@ pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
         Err(error) if wait => return Err(error),
         Err(_) => return Ok(answer::empty(StatusCode::NO_CONTENT)),
     };
-    if remove {
+    if remove && !incoming.head {
         session.commands.remove(command.number);
     }
     Ok(response)

@@ -78,7 +78,8 @@ pub async fn update(incoming: &Incoming) -> Result<Response, Error> {
 
 /// `DELETE /rserver/packages?name=a,b`: what cannot be removed stays, and is only logged.
 pub async fn remove_several(incoming: &Incoming) -> Result<Response, Error> {
-    let names: Vec<&str> = incoming.query.all("name")?.into_iter().flat_map(|names| names.split(',')).map(str::trim).collect();
+    let names = incoming.query.all("name")?.into_iter().flat_map(|names| names.split(','));
+    let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
         return Err(Error::missing("Required parameter 'name' is not present."));
     }
