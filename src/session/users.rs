@@ -58,7 +58,11 @@ impl Users {
         let obstacle = if let Some(obstacle) = obstacle(folder) {
             obstacle
         } else {
-            match open_locks().or_else(|_| open_locks_at(&folder.join("users"))) {
+            let locks = open_locks(Path::new(LOCKS)).or_else(|error| {
+                tracing::warn!("{}", not_shared(&error));
+                open_locks(&folder.join("users"))
+            });
+            match locks {
                 Ok(locks) => return Ok(Self(Some(Arc::new(Range { ids: range, locks, state: Mutex::default() })))),
                 Err(error) => format!("{LOCKS}: {error}"),
             }
@@ -99,11 +103,7 @@ impl Users {
     }
 }
 
-fn open_locks() -> std::io::Result<File> {
-    open_locks_at(Path::new(LOCKS))
-}
-
-fn open_locks_at(path: &Path) -> std::io::Result<File> {
+fn open_locks(path: &Path) -> std::io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
@@ -146,6 +146,16 @@ pub fn obstacle(folder: &Path) -> Option<String> {
     }
     let closed = folder.ancestors().find(|folder| !is_open_for_passing(folder))?;
     Some(format!("{} is closed to other users", closed.display()))
+}
+
+/// Why other servers on this machine may give the same ids to their sessions, if they may.
+#[must_use]
+pub fn conflict() -> Option<String> {
+    open_locks(Path::new(LOCKS)).err().map(|error| not_shared(&error))
+}
+
+fn not_shared(error: &std::io::Error) -> String {
+    format!("{LOCKS}: {error}: another server on this machine may give the same user ids to its sessions, and end these with its own")
 }
 
 /// Whether everybody can pass through a folder.

@@ -18,6 +18,7 @@ const SKEW: Duration = Duration::from_secs(5);
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
     kernel(findings);
+    isolation(findings);
     users(config, findings);
     limits(config, findings);
     data(config, findings);
@@ -50,6 +51,36 @@ fn kernel(findings: &mut Findings) {
     }
 }
 
+/// What the kernel has to confine processes by. Sessions use no_new_privs, limits and users of their own; the rest is
+/// for the unit or the container that the server runs in.
+fn isolation(findings: &mut Findings) {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let status = read("/proc/self/status");
+    let has = |field: &str| status.lines().any(|line| line.starts_with(field));
+    let cgroup = read("/proc/self/cgroup").lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned));
+    let cgroup = cgroup.filter(|_| Path::new("/sys/fs/cgroup/cgroup.controllers").exists());
+    let delegated = cgroup.as_ref().is_some_and(|own| {
+        let folder = Path::new("/sys/fs/cgroup").join(own.trim_start_matches('/'));
+        rustix::fs::access(folder.join("cgroup.subtree_control"), rustix::fs::Access::WRITE_OK).is_ok()
+    });
+    let features = [
+        ("no_new_privs", has("NoNewPrivs:")),
+        ("seccomp", has("Seccomp:")),
+        ("Landlock", read("/sys/kernel/security/lsm").split(',').any(|module| module.trim() == "landlock")),
+        ("user namespaces", read("/proc/sys/user/max_user_namespaces").trim().parse::<u64>().is_ok_and(|most| most > 0)),
+        ("cgroup v2", cgroup.is_some()),
+        ("a cgroup that the server may divide", delegated),
+    ];
+    let named = |there: bool| features.iter().filter(|feature| feature.1 == there).map(|feature| feature.0).collect::<Vec<_>>().join(", ");
+    let absent = Some(named(false)).filter(|absent| !absent.is_empty()).map(|absent| format!("; not there: {absent}"));
+    let said = format!("the kernel has {}{}", named(true), absent.unwrap_or_default());
+    if features[0].1 {
+        findings.good("isolation", said);
+    } else {
+        findings.error("isolation", said, "use Linux 3.5 or newer, and mount /proc: sessions are started with no_new_privs");
+    }
+}
+
 fn users(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "isolation";
     let folder = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
@@ -62,7 +93,14 @@ fn users(config: &Config, findings: &mut Findings) {
     };
     let mend = "run the server as root, with a data folder that others can pass through (chmod o+x)";
     match obstacle {
-        None => findings.good(SUBJECT, "each session has a user id of its own"),
+        None => match users::conflict() {
+            None => findings.good(SUBJECT, "each session has a user id of its own"),
+            Some(conflict) => findings.warning(
+                SUBJECT,
+                conflict,
+                "make the file writable (ReadWritePaths in the unit), or give each server other ids by sessions.users",
+            ),
+        },
         Some(obstacle) if ["", "auto"].contains(&config.sessions.users.as_str()) => {
             findings.warning(SUBJECT, format!("sessions run as the server does, and can read its store: {obstacle}"), mend);
         }

@@ -1,15 +1,24 @@
 //! `offshoot doctor`
 
-use std::{net::TcpListener, process::Output};
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Output},
+};
 
 use crate::harness::Server;
 
 /// What the doctor says of a machine with these settings.
 fn doctor(settings: &str, listen: &str) -> (Output, String) {
+    doctor_as(&mut Server::command(), settings, listen)
+}
+
+/// What it says when it is started by this command.
+fn doctor_as(command: &mut Command, settings: &str, listen: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
     let file = folder.path().join("offshoot.toml");
     std::fs::write(&file, settings).unwrap();
-    let mut command = Server::command();
     let output = command.arg("doctor").arg("--config").arg(file).arg("--data").arg(folder.path().join("data")).args(["--listen", listen]);
     let output = output.output().unwrap();
     let said = String::from_utf8(output.stdout.clone()).unwrap();
@@ -71,4 +80,21 @@ fn certificates_that_end_are_noticed() {
         let (output, said) = doctor(&settings, "https://127.0.0.1:0");
         assert!(said.contains(expected), "{said}{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// The program, where `mounts` have been made that it alone sees; `None` where this user may make none.
+fn program_after(mounts: &str) -> Option<Command> {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec"]);
+    let may = std::process::Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|output| output.status.success());
+    command.arg(format!("{mounts}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_offshoot"));
+    may.then_some(command)
+}
+
+#[test]
+fn user_ids_that_another_server_may_use_too_are_noticed() {
+    let Some(mut command) = program_after("mount -t tmpfs -o ro none /run") else { return };
+    let (output, said) = doctor_as(&mut command, "[sessions]\nusers = '58000-58099'", "127.0.0.1:0");
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning  isolation: /run/offshoot.users: Read-only file system (os error 30): another server"), "{said}");
 }
