@@ -1,32 +1,45 @@
-//! `offshoot ping`: whether the server of these settings can open sessions. For health checks.
+//! `offshoot ping`: whether the server of these settings does its work. For health checks.
 
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
+use tokio_rustls::rustls::{
+    self, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
 
 use super::Settings;
+use crate::config::Listen;
 
 /// What the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
     let config = settings.config()?;
-    let plain = config.listen.iter().filter(|listen| !listen.https).map(|listen| listen.address);
-    let Some(address) = config.metrics.listen.iter().copied().chain(plain).next() else {
-        bail!("there is no address to ask by HTTP: set metrics.listen");
-    };
-    let address = here(address);
-    let answer = ask(address, "/_ready").with_context(|| address.to_string())?;
+    let apart = config.metrics.listen.iter().map(|&address| Listen { address, https: false });
+    let mut listen = apart.chain(config.listen.iter().copied()).next().context("there is no address to ask: listen is empty")?;
+    listen.address = here(listen.address);
+    let answer = ask(listen, "/_ready").with_context(|| listen.to_string())?;
     let status = answer.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("200") {
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-        bail!("{address}: not ready: {status} {body}");
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    if status.split(' ').nth(1) != Some("200") && !is_full(body) {
+        bail!("{listen}: not ready: {status} {body}");
     }
     Ok(())
+}
+
+/// Whether all that a server lacks is a place for one session more. It works then: who started it anew, as
+/// orchestrators do with what is not healthy, would end the sessions that there are.
+fn is_full(readiness: &str) -> bool {
+    let readiness: serde_json::Value = serde_json::from_str(readiness).unwrap_or_default();
+    ["r", "store", "serving"].iter().all(|part| readiness[part] == true)
 }
 
 /// An address at which a server that listens everywhere is found.
@@ -40,11 +53,70 @@ fn here(address: SocketAddr) -> SocketAddr {
 }
 
 /// What is answered to a GET, head and body.
-pub(super) fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+pub(super) fn ask(listen: Listen, path: &str) -> std::io::Result<String> {
+    let stream = TcpStream::connect_timeout(&listen.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    if listen.https {
+        let client = ClientConnection::new(client()?, ServerName::from(listen.address.ip())).map_err(std::io::Error::other)?;
+        get(StreamOwned::new(client, stream), path)
+    } else {
+        get(stream, path)
+    }
+}
+
+fn get(mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    match stream.read_to_string(&mut answer) {
+        // A connection that is closed without a word of TLS: the answer says how long it is.
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(answer),
+    }
+}
+
+fn client() -> std::io::Result<Arc<ClientConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let client = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let client = client.map_err(std::io::Error::other)?.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
+    Ok(Arc::new(client.with_no_client_auth()))
+}
+
+/// Takes any certificate: nothing is told to the server, and it is asked only whether it is there. Its certificate is
+/// for its name, and not for the address at which this machine finds it.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

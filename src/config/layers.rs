@@ -10,6 +10,9 @@ use super::{Config, rock};
 /// Environment variables that begin like settings, and are none.
 const NOT_SETTINGS: [&str; 4] = ["OFFSHOOT_ADMIN_PASSWORD", "OFFSHOOT_CONFIG", "OFFSHOOT_SESSION_FOLDER", "OFFSHOOT_LOG"];
 
+/// How those begin that an orchestrator sets for a service of this name: where it is to be found.
+const SERVICE: [&str; 2] = ["OFFSHOOT_PORT", "OFFSHOOT_SERVICE_"];
+
 /// Settings being put together.
 #[derive(Debug)]
 pub struct Layers {
@@ -46,7 +49,7 @@ impl Layers {
         self.environment_of_rock(&others)?;
         for (name, value) in own {
             let Some(name) = name.to_str() else { continue };
-            if NOT_SETTINGS.contains(&name) {
+            if NOT_SETTINGS.contains(&name) || SERVICE.iter().any(|beginning| name.starts_with(beginning)) {
                 continue;
             }
             let value = value.to_str().ok_or_else(|| format!("{name}: not UTF-8"))?;
@@ -219,6 +222,10 @@ mod tests {
         }
         assert_eq!(with_variable("OFFSHOOT_SESSIONS_POL", "1").unwrap_err(), "OFFSHOOT_SESSIONS_POL: there is no such setting");
         assert_eq!(with_variable("OFFSHOOT_SESSIONS_POOL", "x").unwrap_err(), "OFFSHOOT_SESSIONS_POOL: \"x\" is not a whole number");
+        // What an orchestrator says of a service of this name.
+        for name in ["OFFSHOOT_PORT", "OFFSHOOT_PORT_8050_TCP_ADDR", "OFFSHOOT_SERVICE_HOST"] {
+            assert_eq!(with_variable(name, "tcp://10.0.0.1:8050").unwrap(), Config::default(), "{name}");
+        }
         assert!(with_file("[sessions]\npool = -1").unwrap_err().contains("pool"));
         assert!(with_file("listen = ['nowhere']").unwrap_err().contains("listen"));
         assert!(with_variable("OFFSHOOT_R_LOCALE", "de_DE").unwrap_err().starts_with("r.locale"));

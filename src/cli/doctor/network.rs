@@ -1,8 +1,6 @@
 //! Ports and certificates.
 
-use std::net::IpAddr;
-
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Findings;
 use crate::{
@@ -31,7 +29,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
     const SUBJECT: &str = "port";
     match server::bind(listen.address).await {
         Ok(_) => findings.good(SUBJECT, format!("{listen} is free")),
-        Err(_) if !listen.https && answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
+        Err(_) if answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
         Err(error) => findings.error(
             SUBJECT,
             error,
@@ -42,7 +40,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
 
 /// Whether one of these servers is there.
 async fn answers(listen: Listen) -> bool {
-    let asked = tokio::task::spawn_blocking(move || ping::ask(listen.address, "/_check")).await;
+    let asked = tokio::task::spawn_blocking(move || ping::ask(listen, "/_check")).await;
     matches!(asked, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 204"))
 }
 
@@ -64,7 +62,7 @@ fn certificate(config: &Config, findings: &mut Findings) {
     let validity = certificate.validity();
     let now = jiff::Timestamp::now().as_second();
     let days = (validity.not_after.timestamp() - now).div_euclid(86_400);
-    let names = names(&certificate).join(", ");
+    let names = server::tls::names(&certificate).join(", ");
     if validity.not_before.timestamp() > now {
         findings.error(
             SUBJECT,
@@ -80,18 +78,4 @@ fn certificate(config: &Config, findings: &mut Findings) {
     } else {
         findings.good(SUBJECT, format!("it is for {names}, and good for {days} days"));
     }
-}
-
-/// The hosts that a certificate is for.
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let name = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
-        }
-        _ => None,
-    };
-    extension.value.general_names.iter().filter_map(name).collect()
 }

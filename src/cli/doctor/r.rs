@@ -29,8 +29,14 @@ cat("missing", setdiff(strsplit(PRELOAD, " ")[[1]], loadedNamespaces()), "\n")
 "#;
 
 pub(super) async fn examine(config: &Config, findings: &mut Findings) {
-    let folder = std::env::temp_dir().join(format!("offshoot-doctor-{}", uuid::Uuid::new_v4()));
-    if let Err(error) = make(&folder) {
+    let name = format!("offshoot-doctor-{}", uuid::Uuid::new_v4());
+    // Where the server's sessions are is the data folder, which need not be there yet.
+    let places = [std::env::temp_dir(), config.data.clone()].map(|place| place.join(&name));
+    let (mut folder, mut made) = (places[0].clone(), make(&places[0]));
+    if made.is_err() && make(&places[1]).is_ok() {
+        (folder, made) = (places[1].clone(), Ok(()));
+    }
+    if let Err(error) = made {
         return findings.error("R", format!("{}: {error}", folder.display()), "make the folder for temporary files writable");
     }
     in_folder(config, &folder, findings).await;
