@@ -5,6 +5,7 @@
 
 pub mod layers;
 pub mod listen;
+pub mod log_level;
 pub mod rock;
 mod secret;
 
@@ -291,7 +292,7 @@ impl Config {
         if self.r.preload.iter().any(|name| !is_package_name(name)) {
             return Err("r.preload: not the name of an R package".to_owned());
         }
-        tracing_subscriber::EnvFilter::try_new(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
+        log_level::check(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
         self.http.proxies()?;
         self.http.origins()?;
         if self.http.connections == 0 {

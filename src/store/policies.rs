@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
 use super::{ChangeError, Store, StoreError, now};
+use crate::config::log_level;
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,7 +172,7 @@ impl Store {
             Shape::Flag if value == "true" || value == "false" => {}
             Shape::Flag => return Err(ChangeError::Invalid(format!("{name}: {value:?} is neither true nor false"))),
             Shape::LogLevel => {
-                tracing_subscriber::EnvFilter::try_new(value).map_err(|error| ChangeError::Invalid(format!("{name}: {error}")))?;
+                log_level::check(value).map_err(|error| ChangeError::Invalid(format!("{name}: {error}")))?;
             }
             // Small enough to be multiplied, whatever its unit is.
             Shape::Number => {

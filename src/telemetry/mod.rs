@@ -12,7 +12,14 @@ mod statements;
 use std::{io::IsTerminal, sync::Arc};
 
 use anyhow::Context;
-use tracing_subscriber::{EnvFilter, Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Format, Log};
 pub use recent::Recent;
@@ -51,7 +58,8 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     // Who asks for them wants to know how R is, and not what others have asked for.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
     let keep = keep.with_filter(filter_fn(|metadata| metadata.target() != requests::TARGET));
-    let lines = lines.and_then(keep).with_filter(filter);
+    // Who may do what, and who was let in, is told at any level.
+    let lines = lines.and_then(keep).with_filter(filter.or(audit::filter()));
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;
     let telemetry = Telemetry { filter: handle, audit, configured: config.level.clone(), in_force: config.level.clone() };
     Ok((telemetry, recent))

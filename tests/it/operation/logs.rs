@@ -46,6 +46,15 @@ async fn each_request_is_one_line_without_secrets() {
 }
 
 #[tokio::test]
+async fn the_audit_log_is_written_at_any_level() {
+    let server = Server::start("[sessions]\npool = 0\n[log]\nlevel = 'error'");
+    Client::admin(&server).await;
+    let lines = entries(&server.log(), "offshoot::audit");
+    assert!(lines.iter().any(|line| line["fields"]["event"] == "login" && line["span"]["client.address"] == "127.0.0.1"), "{lines:?}");
+    assert_eq!(entries(&server.log(), "offshoot::requests").len(), 0);
+}
+
+#[tokio::test]
 async fn the_audit_log_tells_of_logins_refusals_and_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.log");
