@@ -67,6 +67,21 @@ pub async fn read(http: &config::Http, mib: u64, headers: &HeaderMap, mut body: 
     }
 }
 
+/// The pieces of a body, each of which has so long to come.
+pub fn patient<S>(pieces: S, patience: Duration) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin + Send
+where
+    S: Stream<Item = Result<Bytes, axum::Error>> + Unpin + Send,
+{
+    let next = move |pieces: Option<S>| async move {
+        let mut pieces = pieces?;
+        match tokio::time::timeout(patience, pieces.next()).await {
+            Ok(piece) => Some((piece?.map_err(BodyError::Broken), Some(pieces))),
+            Err(_) => Some((Err(BodyError::TooSlow), None)),
+        }
+    };
+    Box::pin(futures_util::stream::unfold(Some(pieces), next))
+}
+
 /// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer
 /// may be lost with it.
 pub async fn drain(mut rest: impl Stream<Item = Result<Bytes, impl Sized>> + Unpin) {

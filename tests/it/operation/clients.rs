@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use crate::harness::{Client, Server, descendants, eventually};
+use crate::harness::{Client, Rock, Server, descendants, eventually};
 
 fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address.split("://").nth(1).unwrap()).unwrap()
@@ -61,6 +61,25 @@ async fn slow_heads_and_idle_connections_end_and_others_are_served_meanwhile() {
     eventually("their descriptors are closed", || descriptors(&server) <= before);
     // Work that takes longer than a head may is not cut off.
     session.run("Sys.sleep(3)").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_comes_to_a_halt_is_given_up() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\n[http]\nform_seconds = 1"));
+    let session = Rock::on(&server, "user").open().await;
+    let mut stream = connect(&server);
+    let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
+    let request = format!(
+        "POST {}/_upload HTTP/1.1\r\nHost: a\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n\
+         Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 1000000\r\n\r\n{head}",
+        session.path
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = vec![0; 1024];
+    let length = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not arrive in time"), "{answer}");
+    assert_eq!(session.value("list.files()").await, serde_json::json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! `/r/session/{id}/_upload` and `/_download` (contract, section 10).
 
-use std::{fs::File, io::Write, sync::Arc};
+use std::{fs::File, io::Write, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -11,7 +11,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     api::{
-        body, file,
+        body::{self, BodyError},
+        file,
         rock::{
             answer,
             error::Error,
@@ -45,7 +46,8 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let limit = incoming.app.config.rock.upload_mib;
     let constraints = SizeLimit::new().whole_stream((limit << 20) + PART).per_field(PART).for_field("file", limit << 20);
-    let mut content = incoming.take_body().into_data_stream();
+    let patience = Duration::from_secs(incoming.app.config.http.form_seconds.max(1));
+    let mut content = body::patient(incoming.take_body().into_data_stream(), patience);
     let mut form = Multipart::with_constraints(&mut content, boundary, Constraints::new().size_limit(constraints));
     let mut uploaded = None;
     let received: Result<(), UploadError> = async {
@@ -124,6 +126,9 @@ impl UploadError {
         match self {
             Self::Ours(error) => error,
             Self::Form(multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. }) => Error::too_large(limit),
+            Self::Form(multer::Error::StreamReadFailed(error)) if matches!(error.downcast_ref(), Some(BodyError::TooSlow)) => {
+                BodyError::TooSlow.into()
+            }
             Self::Form(error) => Error::invalid(format!("The form could not be read: {error}")),
         }
     }
