@@ -14,7 +14,7 @@ use tower_http::{
     cors::{AllowHeaders, AllowMethods, AllowOrigin, Any, CorsLayer},
 };
 
-use crate::config;
+use crate::{config, telemetry::requests::REQUEST_ID};
 
 /// How long a browser may remember what it has been allowed.
 const PREFLIGHT: std::time::Duration = std::time::Duration::from_secs(600);
@@ -32,7 +32,7 @@ pub fn around(mut router: Router, config: &config::Http) -> Result<Router, Strin
     let origins = config.origins()?;
     if !origins.is_empty() {
         let cors = CorsLayer::new().allow_methods(AllowMethods::mirror_request()).allow_headers(AllowHeaders::mirror_request());
-        let cors = cors.max_age(PREFLIGHT);
+        let cors = cors.max_age(PREFLIGHT).expose_headers([REQUEST_ID]);
         // Browsers take no cookies with a wildcard (Fetch, section 3.3.5).
         router = router.layer(if origins.iter().any(|origin| origin == "*") {
             cors.allow_origin(Any)

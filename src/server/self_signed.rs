@@ -15,25 +15,27 @@ const DAYS: i64 = 397;
 const RENEWAL_DAYS: i64 = 30;
 
 /// The files of the certificate and of its key, below the folder `data`. They are made unless they are there, and
-/// made anew when the certificate ends soon.
+/// made anew when the certificate ends soon, or is not for all of `names`.
 ///
 /// # Errors
 /// A sentence.
 pub(super) fn files(data: &Path, names: &[String]) -> Result<(PathBuf, PathBuf), String> {
     let folder = data.join("tls");
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
-    let days_left = std::fs::read(&certificate).ok().and_then(|pem| days_left(&pem));
-    if !key.exists() || days_left.is_none_or(|days| days < RENEWAL_DAYS) {
+    let is_good = std::fs::read(&certificate).is_ok_and(|pem| is_good(&pem, names).unwrap_or(false));
+    if !key.exists() || !is_good {
         make(&folder, &certificate, &key, names).map_err(|error| format!("tls.self_signed: {}: {error}", folder.display()))?;
     }
     Ok((certificate, key))
 }
 
-/// Days for which a certificate in PEM form is good from now on.
-fn days_left(pem: &[u8]) -> Option<i64> {
+/// Whether a certificate in PEM form is good for some time more, and for these names.
+fn is_good(pem: &[u8], names: &[String]) -> Option<bool> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem).ok()?;
     let certificate = pem.parse_x509().ok()?;
-    Some((certificate.validity().not_after.timestamp() - jiff::Timestamp::now().as_second()) / 86_400)
+    let days_left = (certificate.validity().not_after.timestamp() - jiff::Timestamp::now().as_second()) / 86_400;
+    let known = super::tls::names(&certificate);
+    Some(days_left >= RENEWAL_DAYS && names.iter().all(|name| known.contains(name)))
 }
 
 fn make(folder: &Path, certificate: &Path, key: &Path, names: &[String]) -> anyhow::Result<()> {

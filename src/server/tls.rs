@@ -1,6 +1,7 @@
 //! The certificate: read from PEM or PFX files or made here, and replaced while connections are open.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,6 +16,8 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     },
 };
+
+use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::self_signed;
 use crate::config::{self, listen::Source};
@@ -141,4 +144,19 @@ fn pfx(file: &Path, password: &str) -> Result<Identity, String> {
         key: PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec()).into(),
         setting: SETTING,
     })
+}
+
+/// The hosts that a certificate is for.
+#[must_use]
+pub fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(name).collect()
 }

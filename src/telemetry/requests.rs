@@ -32,7 +32,7 @@ pub(super) const TARGET: &str = "offshoot::requests";
 /// The target of the span that all lines of a request have in common.
 pub(super) const SPAN: &str = "offshoot::request";
 /// Names the request in the answer, for whoever reports a problem.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a dialect knows of a request; cheap to clone. It is an extension of the request.
 #[derive(Debug, Clone, Default)]

@@ -86,7 +86,7 @@ pub struct Answer {
     pub session: Option<String>,
     /// The cookie of a new login.
     pub cookie: Option<String>,
-    /// A cookie to be set, and the path it is for.
+    /// A cookie to be set, and its attributes.
     pub set_cookie: Option<(String, String)>,
     /// User name and display name.
     pub identity: Option<(String, String)>,
@@ -141,8 +141,8 @@ impl Answer {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         // Answers are about one user and one moment.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((cookie, path)) = &self.set_cookie
-            && let Ok(value) = HeaderValue::from_str(&format!("JSESSIONID={cookie}; Path={path}; HttpOnly"))
+        if let Some((cookie, attributes)) = &self.set_cookie
+            && let Ok(value) = HeaderValue::from_str(&format!("JSESSIONID={cookie}; {attributes}"))
         {
             response.headers_mut().insert(header::SET_COOKIE, value);
         }

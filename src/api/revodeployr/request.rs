@@ -228,10 +228,17 @@ impl Incoming {
         identifiers::base(&app.config.revodeployr, policies.text(Policy::WebContext), &self.headers)
     }
 
-    /// The path that a cookie is for.
+    /// The attributes of a cookie (RFC 6265, section 4.1). Pages of other sites may bring it back where the
+    /// configuration names such, and by HTTPS only, without which browsers do not take a cookie like that.
     #[must_use]
-    pub fn cookie_path(&self, app: &App) -> String {
-        if self.below_context { app.config.revodeployr.context.clone() } else { "/".to_owned() }
+    pub fn cookie_attributes(&self, app: &App) -> String {
+        let path = if self.below_context { app.config.revodeployr.context.as_str() } else { "/" };
+        let further = match is_https(&self.headers) {
+            false => "",
+            true if app.config.http.cors_origins.is_empty() => "; Secure",
+            true => "; Secure; SameSite=None",
+        };
+        format!("Path={path}; HttpOnly{further}")
     }
 }
 

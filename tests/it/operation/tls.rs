@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use reqwest::Method;
 use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,7 +24,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::harness::{Server, eventually};
+use crate::harness::{Client, PASSWORD, Server, eventually, read};
 
 fn openssl(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();
@@ -136,8 +137,55 @@ fn a_self_signed_certificate_is_made_once_and_kept() {
     assert_eq!(mode("key.pem"), 0o600);
     server.signal(Signal::TERM);
     server.wait();
-    let _again = Server::start_listening_in(server.into_folder(), settings, &["https://127.0.0.1:0"], 0);
-    assert_eq!(std::fs::read(file).unwrap(), made);
+    let mut again = Server::start_listening_in(server.into_folder(), settings, &["https://127.0.0.1:0"], 0);
+    assert_eq!(std::fs::read(&file).unwrap(), made);
+    again.signal(Signal::TERM);
+    again.wait();
+    // A name more asks for another.
+    let settings = settings.replace("names = [", "names = ['new.example.org', ");
+    let _new = Server::start_listening_in(again.into_folder(), &settings, &["https://127.0.0.1:0"], 0);
+    let names = openssl(file.parent().unwrap(), &["x509", "-in", "certificate.pem", "-noout", "-ext", "subjectAltName"]);
+    assert!(names.contains("DNS:new.example.org") && names.contains("DNS:r.example.org"), "{names}");
+}
+
+#[tokio::test]
+async fn cookies_that_come_by_https_stay_there_and_go_with_pages_of_other_sites() {
+    let settings = "[sessions]\npool = 0\n[http]\ntrusted_proxies = ['127.0.0.1']\n";
+    for (cors, expected) in [
+        ("", "Path=/deployr; HttpOnly; Secure"),
+        ("cors_origins = ['https://app.example.org']", "Path=/deployr; HttpOnly; Secure; SameSite=None"),
+    ] {
+        let server = Server::start(&format!("{settings}{cors}"));
+        let login = |scheme: &'static str| {
+            let form = [("username", "admin"), ("password", PASSWORD)];
+            let request = Client::new(&server).request(Method::POST, "/r/user/login").form(&form);
+            read(request.header("X-Forwarded-Proto", scheme).header("Origin", "https://app.example.org"))
+        };
+        let attributes = |reply: &crate::harness::Reply| {
+            let cookie = reply.headers["set-cookie"].to_str().unwrap().to_owned();
+            cookie.split_once("; ").unwrap().1.to_owned()
+        };
+        assert_eq!(attributes(&login("http").await), "Path=/deployr; HttpOnly");
+        let reply = login("https").await;
+        assert_eq!(attributes(&reply), expected);
+        let exposed = reply.headers.get("access-control-expose-headers").map(|names| names.to_str().unwrap());
+        assert_eq!(exposed, (!cors.is_empty()).then_some("x-request-id"));
+    }
+}
+
+#[tokio::test]
+async fn a_ping_asks_by_https_and_a_server_that_is_full_is_well() {
+    let settings = "[sessions]\npool = 0\nmax = 1\n[tls]\nself_signed = true";
+    let server = Server::start_listening(settings, &["127.0.0.1:0", "https://127.0.0.1:0"], 0);
+    let _session = Client::admin(&server).await.session().await;
+    assert_eq!(read(Client::new(&server).raw(Method::GET, &format!("{}/_ready", server.address))).await.status, 503);
+    for address in [server.address.strip_prefix("http://").unwrap(), server.addresses[1].as_str()] {
+        let ping = Server::command().arg("ping").env("OFFSHOOT_LISTEN", address).output().unwrap();
+        assert!(ping.status.success(), "{address}: {}", String::from_utf8_lossy(&ping.stderr));
+    }
+    let doctor = Server::command().arg("doctor").args(["--listen", &server.addresses[1], "--data"]).arg(server.data()).output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(said.contains(&format!("a server answers at {}", server.addresses[1])), "{said}");
 }
 
 /// A client that trusts the certificates in these files.

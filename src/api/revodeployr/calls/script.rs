@@ -38,7 +38,7 @@ pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Re
         Some(holder) => (Arc::clone(holder), None),
         None => {
             let (cookie, holder) = app.logins.create("", "", false).map_err(|error| Error::internal(&error))?;
-            (holder, Some((cookie, incoming.cookie_path(app))))
+            (holder, Some((cookie, incoming.cookie_attributes(app))))
         }
     };
     let files = publish(app, incoming, session, &outcome, &holder).await;

@@ -28,7 +28,7 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
     if autosave {
         app.resume(&login).await;
     }
-    let set_cookie = Some((cookie.clone(), incoming.cookie_path(app)));
+    let set_cookie = Some((cookie.clone(), incoming.cookie_attributes(app)));
     Ok(Answer { cookie: Some(cookie), set_cookie, ..Answer::default() })
 }
 
