@@ -19,14 +19,24 @@ on_error <- function(condition) report("error", condition)
 
 on_printed_error <- function(condition) report("printed error", condition)
 
+# For `warnings()`, as R's prompt does it: those of the last evaluation that had any, the first 50 of them.
+keep_warning <- function(condition) {
+  is_first <- report("warning", condition)
+  earlier <- if (is_first) list() else get0("last.warning", envir = baseenv(), ifnotfound = list())
+  if (length(earlier) >= 50L) return()
+  one <- list(conditionCall(condition))
+  names(one) <- condition_text(condition)
+  assign("last.warning", c(earlier, one), envir = baseenv())
+}
+
 # warn = 2 makes errors of warnings, and a negative one drops them, both as in R itself.
 on_warning <- function(condition) {
   level <- getOption("warn")
   if (is.numeric(level) && length(level) == 1L && !is.na(level)) {
     if (level >= 2) return()
-    if (level >= 0) report("warning", condition)
+    if (level >= 0) keep_warning(condition)
   } else {
-    report("warning", condition)
+    keep_warning(condition)
   }
   tryInvokeRestart("muffleWarning")
 }

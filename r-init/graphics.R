@@ -18,7 +18,13 @@ begin_recording <- function() {
   recorded_pages <<- list()
 }
 
-# The numbering starts anew with each execution, as the device of the last one is closed by then.
+# A device numbers its pages from 1 on. Each has names of its own until the execution ends, as the code may close one
+# and open another; then they are numbered together.
+draft_pattern <- "[.]unnamedplot-([0-9]+)-([0-9]+)[.]png$"
+drafts <- integer()
+
+session_folder <- function() Sys.getenv("OFFSHOOT_SESSION_FOLDER", getwd())
+
 open_unnamed_device <- function(...) {
   if (recording) {
     grDevices::pdf(NULL)
@@ -26,8 +32,8 @@ open_unnamed_device <- function(...) {
     unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
     return(invisible())
   }
-  folder <- Sys.getenv("OFFSHOOT_SESSION_FOLDER", getwd())
-  pattern <- file.path(gsub("%", "%%", folder, fixed = TRUE), "unnamedplot%03d.png")
+  drafts <<- c(drafts, length(drafts) + 1L)
+  pattern <- file.path(gsub("%", "%%", session_folder(), fixed = TRUE), paste0(".unnamedplot-", length(drafts), "-%03d.png"))
   grDevices::png(pattern, width = 480, height = 480)
   unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
 }
@@ -100,6 +106,17 @@ render_page <- function(number, form, width, height, resolution) {
 close_unnamed_devices <- function() {
   for (device in intersect(unnamed_devices, grDevices::dev.list())) grDevices::dev.off(device)
   unnamed_devices <<- integer()
+  if (length(drafts) > 0L) name_drafts()
+}
+
+# Gives the pages of all devices their names, in the order in which the devices were opened.
+name_drafts <- function() {
+  folder <- session_folder()
+  files <- list.files(folder, draft_pattern, all.files = TRUE)
+  part <- function(group) as.integer(sub(draft_pattern, paste0("\\", group), files))
+  files <- files[order(part(1L), part(2L))]
+  file.rename(file.path(folder, files), file.path(folder, sprintf("unnamedplot%03d.png", seq_along(files))))
+  drafts <<- integer()
 }
 
 options(device = open_unnamed_device, bitmapType = "cairo")

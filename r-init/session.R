@@ -34,6 +34,8 @@ use_repositories <- function(first, ...) {
 
 # Before the first fork: what is garbage now would be copied into every session that touches its pages.
 settle <- function() {
+  # What this process has warned of is not for `warnings()` in a session.
+  assign("last.warning", NULL, envir = baseenv())
   gc(full = TRUE)
   invisible()
 }

@@ -3,10 +3,14 @@
 //! `r-init/conditions.R` has the handlers; they are put on R's handler stack below the user's own, without a
 //! call frame of ours, and report here through a native routine.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    ffi::c_int,
+};
 
 use libR_sys::{
-    R_BaseEnv, R_MakeExternalPtrFn, R_NilValue, R_PreserveObject, Rf_defineVar, Rf_eval, Rf_findVarInFrame, Rf_protect, Rf_unprotect, SEXP,
+    R_BaseEnv, R_MakeExternalPtrFn, R_NilValue, R_PreserveObject, Rf_ScalarLogical, Rf_defineVar, Rf_eval, Rf_findVarInFrame, Rf_protect,
+    Rf_unprotect, SEXP,
 };
 
 use super::{
@@ -98,13 +102,14 @@ pub(super) fn print_warnings(_: R) {
     console::set_addition(false);
 }
 
-/// `.Call(record, kind, message, call, classes)`.
+/// `.Call(record, kind, message, call, classes)`; whether no warning of this evaluation came before.
 unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP) -> SEXP {
     // SAFETY: R keeps the arguments of `.Call` alive; these functions check types, and do not jump.
     let (kind, message, call, classes) =
         unsafe { (strings::first(kind), strings::first(message), strings::first(call), strings::all(classes)) };
     let condition = |severity| Condition { severity, message, call, classes };
     console::set_error_recorded(kind == "error");
+    let is_first_warning = RECORDED.with_borrow(|recorded| recorded.conditions.iter().all(|earlier| earlier.severity != Severity::Warning));
     RECORDED.with_borrow_mut(|recorded| match kind.as_str() {
         "error" | "printed error" => recorded.reason = Some(Reason::Error(condition(Severity::Error))),
         "interrupt" => recorded.reason = Some(Reason::Interrupt),
@@ -112,6 +117,6 @@ unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP
         "warning" => recorded.conditions.push(condition(Severity::Warning)),
         _ => recorded.conditions.push(condition(Severity::Message)),
     });
-    // SAFETY: a constant of R.
-    unsafe { R_NilValue }
+    // SAFETY: does not jump: R has the two logical values as constants.
+    unsafe { Rf_ScalarLogical(c_int::from(is_first_warning)) }
 }

@@ -51,7 +51,8 @@ pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) 
 /// Closes the devices of unnamed plots, so that their files are complete.
 pub fn close_unnamed() {
     // SAFETY: reads a counter; does not jump. The null device is counted.
-    if unsafe { Rf_NumDevices() } > 1 {
+    let devices = unsafe { Rf_NumDevices() } - 1;
+    if devices > 0 || scripts::length(c"drafts") > 0 {
         // A device that cannot be closed leaves its file as it is; the next execution tries again.
         let _ = scripts::call(c"close_unnamed_devices");
     }

@@ -14,6 +14,17 @@ async fn a_restart_is_not_taken_for_an_earlier_error() {
 }
 
 #[tokio::test]
+async fn warnings_are_known_to_the_code_that_follows() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    assert_eq!(session.value("is.null(warnings())").await["value"], true);
+    session.run("warning('one'); f <- function() warning('two'); f()").await;
+    assert_eq!(session.value("names(warnings())").await["value"], json!(["one", "two"]));
+    assert_eq!(session.prints("print(warnings())").await, "Warning messages:\n1: one\n2: In f() : two");
+    session.run("for (i in 1:60) warning(i)").await;
+    assert_eq!(session.value("c(length(warnings()), names(warnings())[50])").await["value"], json!(["50", "50"]));
+}
+
+#[tokio::test]
 async fn an_editor_is_refused_and_does_not_wait_for_somebody() {
     let session = Client::admin(Server::shared()).await.session().await;
     assert_eq!(session.fails("file.edit('x')").await, "there is no editor in an R session of a server");

@@ -37,6 +37,28 @@ async fn unnamed_plots_are_numbered_anew_for_each_execution() {
 }
 
 #[tokio::test]
+async fn plots_are_all_there_when_the_code_closes_devices_and_opens_more() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    for (code, count) in [
+        ("plot(1); dev.off(); plot(2); hist(c(1, 2)); dev.off(); barplot(1:3)", 4),
+        ("plot(1); dev.new(); plot(2)", 2),
+        ("draw <- function() for (i in 1:3) { plot(i); dev.off() }; draw()", 3),
+        ("plot(1); graphics.off(); lattice::xyplot(1 ~ 1) |> print()", 2),
+        ("for (i in 1:12) { plot(i); dev.off() }", 12),
+    ] {
+        let found = plots(&session, code, "").await;
+        let names: Vec<_> = (1..=count).map(|number| format!("unnamedplot{number:03}.png")).collect();
+        assert_eq!(found.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names, "{code}");
+        let different: std::collections::HashSet<_> = found.iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(different.len(), count, "{code}");
+    }
+    // In the order in which they were drawn.
+    let last = plots(&session, "for (i in 1:12) { plot.new(); text(.5, .5, i, cex = 9); dev.off() }", "").await.pop().unwrap();
+    assert_eq!(plots(&session, "plot.new(); text(.5, .5, 12, cex = 9)", "").await[0].1, last.1);
+    assert_eq!(session.value("list.files(all.files = TRUE, pattern = '^[.]unnamed')").await["value"], serde_json::json!([]));
+}
+
+#[tokio::test]
 async fn an_earlier_plot_keeps_its_address_and_content() {
     let session = Client::admin(Server::shared()).await.session().await;
     let address = session.run("plot(1:3)").await["files"]["unnamedplot001.png"]["value"].as_str().unwrap().to_owned();
