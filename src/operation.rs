@@ -50,7 +50,7 @@ pub fn router(app: &Arc<App>, measures: &PrometheusHandle, http: &Http) -> Resul
 
 /// The calls alone, open to whoever reaches the listener.
 pub fn open_router(app: &Arc<App>, measures: &PrometheusHandle) -> Router {
-    calls(app, measures, true).route("/_check", get(check))
+    calls(app, measures, true).route("/_check", get(check)).layer(axum::middleware::from_fn(requests::follow))
 }
 
 fn calls(app: &Arc<App>, measures: &PrometheusHandle, open: bool) -> Router {

@@ -79,7 +79,8 @@ where
             Err(_) => Some((Err(BodyError::TooSlow), None)),
         }
     };
-    Box::pin(futures_util::stream::unfold(Some(pieces), next))
+    // Whoever drains what is left may ask again after the end.
+    Box::pin(futures_util::stream::unfold(Some(pieces), next).fuse())
 }
 
 /// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer

@@ -71,16 +71,17 @@ impl App {
     /// # Errors
     /// [`OpenError`](crate::session::OpenError)
     pub async fn open_session(&self, login: &Login) -> Result<Arc<Session>, crate::session::OpenError> {
-        self.open_for(&login.user, Some(login.id)).await
+        let boundary = boundary(&self.rules.now(), &login.user, None);
+        self.sessions.open(Opening { owner: &login.user, login: Some(login.id), boundary, ..Opening::default() }).await
     }
 
-    /// Opens a session for a user, which ends with a login if there is one.
+    /// Opens a session for a user, which ends when nobody has used it for so long; 0 is never.
     ///
     /// # Errors
     /// [`OpenError`](crate::session::OpenError)
-    pub async fn open_for(&self, user: &str, login: Option<Uuid>) -> Result<Arc<Session>, crate::session::OpenError> {
+    pub async fn open_for(&self, user: &str, idle_seconds: u64) -> Result<Arc<Session>, crate::session::OpenError> {
         let boundary = boundary(&self.rules.now(), user, None);
-        self.sessions.open(Opening { owner: user, login, boundary, ..Opening::default() }).await
+        self.sessions.open(Opening { owner: user, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
     }
 
     /// Opens a session for one run, which ends with the answer. `user` is empty for callers without a login.

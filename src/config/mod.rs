@@ -153,7 +153,8 @@ pub struct Sessions {
     pub cpu_seconds: u64,
     /// Seconds that R is given to stop when it is interrupted, before it is killed.
     pub grace_seconds: u64,
-    /// Memory that a session may allocate, in MiB.
+    /// Memory that each process of a session may allocate, in MiB. All processes together, and all sessions, are limited
+    /// by the unit or the container that the server runs in.
     pub memory_mib: u64,
     /// Largest file that a session may write, in MiB.
     pub file_size_mib: u64,
@@ -319,7 +320,10 @@ impl Config {
     /// The settings as TOML, with secrets masked.
     #[must_use]
     pub fn printed(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
+        let mut shown = self.clone();
+        // What R is told may be secret as well.
+        shown.r.environment.values_mut().for_each(|value| "********".clone_into(value));
+        toml::to_string_pretty(&shown).unwrap_or_default()
     }
 }
 

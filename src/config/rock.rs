@@ -55,6 +55,8 @@ pub struct Rock {
     pub body_mib: u64,
     /// Largest file that can be uploaded, in MiB.
     pub upload_mib: u64,
+    /// Seconds after which a session that was opened through this API ends if nobody uses it; 0 is never.
+    pub idle_seconds: u64,
 }
 
 impl Default for Rock {
@@ -68,6 +70,7 @@ impl Default for Rock {
             users: Vec::new(),
             body_mib: 1024,
             upload_mib: 5120,
+            idle_seconds: 4 * 3600,
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Session {
     pub user: Option<u32>,
     /// What it may use.
     pub limits: Limits,
+    /// Seconds after which it ends if nobody uses it; 0 is never.
+    pub idle_seconds: u64,
     /// When it was opened.
     pub created: Timestamp,
     /// What it was given to do without waiting for it.
@@ -115,6 +117,7 @@ impl Session {
             temporary: worker.temporary.clone(),
             user: worker.user(),
             limits,
+            idle_seconds: config.idle_seconds,
             created: Timestamp::now(),
             commands: Commands::default(),
             console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
@@ -238,10 +241,11 @@ impl Session {
         self.last_used.store(elapsed, Ordering::Relaxed);
     }
 
-    /// How long nobody has used it.
+    /// Whether nobody has used it for as long as it may be unused. A busy one is in use.
     #[must_use]
-    pub fn idle(&self) -> Duration {
-        self.started.elapsed().saturating_sub(self.used_after())
+    pub fn is_expired(&self) -> bool {
+        let idle = self.started.elapsed().saturating_sub(self.used_after());
+        self.idle_seconds > 0 && !self.is_busy() && idle >= Duration::from_secs(self.idle_seconds)
     }
 
     /// When it was last used.

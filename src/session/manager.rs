@@ -39,6 +39,8 @@ pub struct Opening<'a> {
     pub id: Option<Uuid>,
     /// Limits other than the configuration's.
     pub boundary: Option<Boundary>,
+    /// Seconds after which it ends if nobody uses it, other than the configuration's; 0 is never.
+    pub idle_seconds: Option<u64>,
     /// Seconds that one operation may take, other than the configuration's; 0 is no limit.
     pub operation_seconds: Option<u64>,
 }
@@ -161,7 +163,7 @@ impl Sessions {
     /// # Errors
     /// [`OpenError`]
     pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let Opening { owner, id, purpose, boundary, operation_seconds, .. } = opening;
+        let Opening { owner, id, purpose, boundary, idle_seconds, operation_seconds, .. } = opening;
         let place = self.reserve(owner, purpose)?;
         let mut config = self.0.config.clone();
         if let Some(Boundary { cpu_seconds, memory_mib }) = boundary {
@@ -169,6 +171,7 @@ impl Sessions {
             config.memory_mib = memory_mib.unwrap_or(config.memory_mib);
         }
         config.operation_seconds = operation_seconds.unwrap_or(config.operation_seconds);
+        config.idle_seconds = idle_seconds.unwrap_or(config.idle_seconds);
         let limits = limits(&config);
         let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
@@ -396,14 +399,12 @@ impl Sessions {
     /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
     #[must_use]
     pub fn idle(&self) -> Vec<Arc<Session>> {
-        let longest = Duration::from_secs(self.0.config.idle_seconds);
-        let idle = |session: &Session| !longest.is_zero() && !session.is_busy() && session.idle() >= longest;
-        self.table().live.values().filter(|session| idle(session)).cloned().collect()
+        self.table().live.values().filter(|session| session.is_expired()).cloned().collect()
     }
 
     /// Closes a session that was idle for too long; its owner is told when asking for it.
     pub fn expire(&self, session: &Session) {
-        self.end(session, Cause::Idle(self.0.config.idle_seconds));
+        self.end(session, Cause::Idle(session.idle_seconds));
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {

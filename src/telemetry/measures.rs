@@ -1,7 +1,7 @@
 //! Measurements in the form of Prometheus. Events are counted where they happen; what is a state is looked up when
 //! somebody asks.
 
-use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
@@ -24,6 +24,11 @@ pub fn start() -> anyhow::Result<PrometheusHandle> {
     describe_histogram!("offshoot_store_statement_seconds", "Statements of the store, by kind");
     describe_counter!("offshoot_sessions_opened_total", "R sessions that were opened");
     describe_counter!("offshoot_worker_deaths_total", "R sessions that ended by themselves, by cause");
+    // A count that begins with its first event is none of which a rise could be seen.
+    for cause in ["quit", "exit", "signal 9", "unstoppable", "unknown"] {
+        counter!("offshoot_worker_deaths_total", "cause" => cause).increment(0);
+    }
+    counter!("offshoot_sessions_opened_total").increment(0);
     describe_counter!("offshoot_zygote_starts_total", "Starts of R");
     describe_gauge!("offshoot_sessions", "R sessions, by state");
     describe_gauge!("offshoot_sessions_max", "R sessions that there can be; 0 is no limit");

@@ -6,7 +6,8 @@
 //!   [`crate::api::form`].
 //! - The login is a cookie, given both as `Set-Cookie` and in the body; the two are equal (1).
 //! - R's errors are 200 with `success: false`; protocol errors have a status of their own (2); see [`error`].
-//! - Another user's session is answered as an unknown one (2).
+//! - Another user's session is answered as an unknown one (2). One's own can be used from any login, as from the other
+//!   API, and ends with the login that has opened it (4.3).
 //! - `execute/code` names plots under `files` and under `objects` (4, compatibility superset).
 //! - Inputs are read as what they are, JSON or XML, whatever `format` says of the answer; a list called `inputs` by
 //!   itself is bound element by element, and as a list (5); see `crate::wire::typed::input`.

@@ -71,7 +71,7 @@ async fn a_busy_session_is_closed_at_once() {
 
 #[tokio::test]
 async fn a_session_that_has_ended_by_itself_says_how() {
-    let server = Server::start(&Rock::settings("[sessions]\npool = 0\nidle_seconds = 1"));
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0").replace("[rock]\n", "[rock]\nidle_seconds = 1\n"));
     let (user, other, manager) = (Rock::on(&server, "user"), Rock::on(&server, "other"), Rock::on(&server, "manager"));
     let message = async |session: &crate::harness::RockSession| session.get("").await.document()["message"].as_str().unwrap().to_owned();
     let quit = user.open().await;
@@ -145,6 +145,18 @@ async fn limits_on_sessions_are_told() {
     assert_eq!(reply.status, 503);
     assert_eq!(reply.document()["message"], "user has 1 R sessions open already; close one first");
     assert_eq!(read(user.request(Method::POST, "/r/_eval").body("1")).await.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_have_the_time_out_of_this_api() {
+    let server = Server::start(
+        &format!("{}\n", Rock::settings("[sessions]\npool = 0\nidle_seconds = 1")).replace("[rock]", "[rock]\nidle_seconds = 0"),
+    );
+    let session = Rock::on(&server, "user").open().await;
+    let other = crate::harness::Client::admin(&server).await.session().await;
+    crate::harness::eventually("a session of the other API ends", || crate::harness::descendants(server.zygote()).len() == 1);
+    assert_eq!(other.get("ping", &[]).await.status, 400);
+    assert_eq!(session.value("1 + 1").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

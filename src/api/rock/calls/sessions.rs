@@ -34,7 +34,7 @@ pub async fn list(incoming: &Incoming) -> Result<Response, Error> {
 
 /// `POST /r/sessions`. What the request may have as a body is ignored.
 pub async fn open(incoming: &Incoming) -> Result<Response, Error> {
-    let session = incoming.app.open_for(&incoming.caller()?.name, None).await?;
+    let session = incoming.app.open_for(&incoming.caller()?.name, incoming.app.config.rock.idle_seconds).await?;
     if let Err(error) = evaluate::introduce(incoming, &session).await {
         incoming.app.sessions.close(&session);
         // Nobody has asked for that session: it is the open that failed.
