@@ -62,7 +62,7 @@ pub(super) enum Command {
         inputs: Vec<Parameter>,
         /// A value of an input, as NAME=JSON, for the request on the script's page; may be given several times
         ///
-        /// JSON is what callers send for the input, {server} in it the address of the API: 'x=[1,2,3]',
+        /// JSON is what callers send for the input, {server} in it the address of the API: 'x=3',
         /// 'file="{server}/r/repository/get/binary/CFILE-..."'.
         #[arg(long = "example", value_name = "NAME=JSON", value_parser = example)]
         examples: Vec<(String, Value)>,
