@@ -92,7 +92,7 @@ fn column(r: R, column: &Column<'_>) -> SEXP {
         Column::Logical(elements) => {
             let vector = allocate(r, SEXPTYPE::LGLSXP, elements.len());
             // SAFETY: just allocated, of that type and length; nothing else points to it.
-            unsafe { LOGICAL(vector).copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+            unsafe { fill(LOGICAL(vector), elements) };
             vector
         }
         Column::Double(elements) => doubles(r, elements),
@@ -103,15 +103,26 @@ fn column(r: R, column: &Column<'_>) -> SEXP {
 fn doubles(r: R, elements: &[f64]) -> SEXP {
     let vector = allocate(r, SEXPTYPE::REALSXP, elements.len());
     // SAFETY: just allocated, of that type and length; nothing else points to it.
-    unsafe { REAL(vector).copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+    unsafe { fill(REAL(vector), elements) };
     vector
 }
 
 fn integers(r: R, elements: &[i32]) -> SEXP {
     let vector = allocate(r, SEXPTYPE::INTSXP, elements.len());
     // SAFETY: just allocated, of that type and length; nothing else points to it.
-    unsafe { INTEGER(vector).copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+    unsafe { fill(INTEGER(vector), elements) };
     vector
+}
+
+/// Copies elements into a vector. One without elements has an address that is none.
+///
+/// # Safety
+/// `memory` has room for so many, and nobody else looks at it.
+unsafe fn fill<T: Copy>(memory: *mut T, elements: &[T]) {
+    if !elements.is_empty() {
+        // SAFETY: as above; what has just been allocated is not where the elements are.
+        unsafe { memory.copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+    }
 }
 
 /// A character vector; `None` is `NA`.

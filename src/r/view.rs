@@ -129,7 +129,11 @@ impl RValue<'_> {
         // the value, and has its length.
         unsafe {
             let memory = DATAPTR_OR_NULL(self.value).cast::<T>();
-            (!memory.is_null()).then(|| slice::from_raw_parts(memory, self.len()))
+            match self.len() {
+                // Of nothing, R has an address that is none.
+                0 => Some(&[]),
+                length => (!memory.is_null()).then(|| slice::from_raw_parts(memory, length)),
+            }
         }
     }
 
