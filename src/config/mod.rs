@@ -236,7 +236,8 @@ impl Default for RevoDeployR {
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// What is logged, in the notation of `tracing_subscriber::EnvFilter`: "info", "offshoot=debug",
-    /// "info,offshoot::requests=warn". The policy `log-level` changes it while the server runs.
+    /// "info,offshoot::requests=warn". The policy `log-level` changes it while the server runs. The audit log is part of
+    /// it at any level.
     pub level: String,
     /// "text" for people, "json" for programs, "auto" for text on a terminal and JSON otherwise.
     pub format: Format,

@@ -36,6 +36,8 @@ pub(super) enum Cells<'a> {
     Asked,
     Doubles(&'a [f64]),
     Integers(&'a [i32]),
+    /// Strings, which their vector hands out one by one.
+    Texts,
     /// Codes of a factor, whose levels have been written into the memory for keys: `count` of them, from `first` on.
     Labels {
         codes: &'a [i32],
@@ -253,6 +255,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         let cells = match atoms {
             Atoms::Double => value.held_doubles().map(Cells::Doubles),
             Atoms::Integer => value.held_integers().map(Cells::Integers),
+            Atoms::Text => Some(Cells::Texts),
             Atoms::Labels if value.levels() <= column.count => {
                 let labels = value.held_integers().map(|codes| (codes, self.push_labels(value)));
                 labels.map(|(codes, first)| Ok(Cells::Labels { codes, first: first?, count: value.levels() })).transpose()?

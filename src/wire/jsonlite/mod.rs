@@ -176,15 +176,14 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
             Kind::Rows => return self.slice(Column::vector(value)?, value.dimensions(), at, column.count),
             Kind::Records { first, columns, named } => {
                 self.out.byte(if named { b'{' } else { b'[' });
-                for number in 0..columns {
-                    let field = self.scratch.columns[first + number];
+                for number in first..first + columns {
                     if named {
-                        let (start, end) = field.key;
-                        self.out.push(&self.scratch.keys.as_bytes()[start + usize::from(number == 0)..end]);
+                        let (start, end) = self.scratch.columns[number].key;
+                        self.out.push(&self.scratch.keys.as_bytes()[start + usize::from(number == first)..end]);
                     } else {
-                        self.comma(number);
+                        self.comma(number - first);
                     }
-                    self.cell(field, at)?;
+                    self.cell(number, at)?;
                 }
                 self.out.byte(if named { b'}' } else { b']' });
             }
@@ -192,12 +191,14 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         Ok(())
     }
 
-    /// Appends one element of a column.
-    fn cell(&mut self, column: Column<'a, V>, at: usize) -> Written {
+    /// Appends one element of a column of a data frame.
+    fn cell(&mut self, number: usize, at: usize) -> Written {
+        let column = &self.scratch.columns[number];
         match column.cells {
-            Cells::Asked => return self.element(column, at),
+            Cells::Asked => return self.element(*column, at),
             Cells::Doubles(numbers) => Numbers::Plain.push(self.out, numbers[at]),
             Cells::Integers(numbers) => Numbers::Plain.push_integer(self.out, numbers[at]),
+            Cells::Texts => push_string(self.out, column.value.string(at)),
             Cells::Labels { codes, .. } if codes[at] == NA_INTEGER => self.out.push(b"null"),
             Cells::Labels { codes, first, count } => {
                 let level = usize::try_from(codes[at]).ok().and_then(|code| code.checked_sub(1)).filter(|&level| level < count);
