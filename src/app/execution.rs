@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    session::{Boundary, Opening, Purpose, Session, Stop, actor::Admission},
+    session::{Boundary, OpenError, Opening, Purpose, Session, Stop, actor::Admission},
     store::{
         boundaries,
         objects::{Kind, Object},
@@ -69,17 +69,17 @@ impl App {
     /// Opens a session that ends with a login.
     ///
     /// # Errors
-    /// [`OpenError`](crate::session::OpenError)
-    pub async fn open_session(&self, login: &Login) -> Result<Arc<Session>, crate::session::OpenError> {
+    /// [`OpenError`]
+    pub async fn open_session(&self, login: &Login) -> Result<Arc<Session>, OpenError> {
         let boundary = boundary(&self.rules.now(), &login.user, None);
-        self.sessions.open(Opening { owner: &login.user, login: Some(login.id), boundary, ..Opening::default() }).await
+        self.open(Opening { owner: &login.user, login: Some(login.id), boundary, ..Opening::default() }).await
     }
 
     /// Opens a session for a user, which ends when nobody has used it for so long; 0 is never.
     ///
     /// # Errors
-    /// [`OpenError`](crate::session::OpenError)
-    pub async fn open_for(&self, user: &str, idle_seconds: u64) -> Result<Arc<Session>, crate::session::OpenError> {
+    /// [`OpenError`]
+    pub async fn open_for(&self, user: &str, idle_seconds: u64) -> Result<Arc<Session>, OpenError> {
         let boundary = boundary(&self.rules.now(), user, None);
         self.sessions.open(Opening { owner: user, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
     }
@@ -87,13 +87,8 @@ impl App {
     /// Opens a session for one run, which ends with the answer. `user` is empty for callers without a login.
     ///
     /// # Errors
-    /// [`OpenError`](crate::session::OpenError)
-    pub async fn open_for_run(
-        self: &Arc<Self>,
-        user: &str,
-        login: Option<Uuid>,
-        limits: Option<&str>,
-    ) -> Result<Passing, crate::session::OpenError> {
+    /// [`OpenError`]
+    pub async fn open_for_run(self: &Arc<Self>, user: &str, login: Option<Uuid>, limits: Option<&str>) -> Result<Passing, OpenError> {
         let rules = self.rules.now();
         let boundary = boundary(&rules, user, limits);
         let operation_seconds = user.is_empty().then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
@@ -104,14 +99,29 @@ impl App {
     /// Opens a session for a question that the server has for R.
     ///
     /// # Errors
-    /// [`OpenError`](crate::session::OpenError)
-    pub async fn open_for_question(self: &Arc<Self>) -> Result<Passing, crate::session::OpenError> {
+    /// [`OpenError`]
+    pub async fn open_for_question(self: &Arc<Self>) -> Result<Passing, OpenError> {
         self.open_passing(Opening { purpose: Purpose::Question, ..Opening::default() }).await
     }
 
-    async fn open_passing(self: &Arc<Self>, opening: Opening<'_>) -> Result<Passing, crate::session::OpenError> {
-        let session = self.sessions.open(opening).await?;
+    async fn open_passing(self: &Arc<Self>, opening: Opening<'_>) -> Result<Passing, OpenError> {
+        let session = self.open(opening).await?;
         Ok(Passing { app: Arc::clone(self), session })
+    }
+
+    /// Opens a session, unless the login that it is to end with ends meanwhile.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub(super) async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
+        let session = self.sessions.open(opening).await?;
+        let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
+        if opening.login.is_some_and(is_over) {
+            // Whoever ends a login has looked for its sessions before this one was there.
+            self.sessions.close(&session);
+            return Err(OpenError::LoginOver);
+        }
+        Ok(session)
     }
 
     /// The limits of a boundary, for [`Run::limits`].

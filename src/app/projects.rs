@@ -79,7 +79,7 @@ impl App {
         let (project, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
         let boundary = boundary(&self.rules.now(), &login.user, None);
         let opening = Opening { owner: &login.user, login: Some(login.id), id, boundary, ..Opening::default() };
-        let session = self.sessions.open(opening).await?;
+        let session = self.open(opening).await?;
         let loaded = self.load_into(&session, project, files, login).await;
         if loaded.is_err() {
             self.sessions.close(&session);

@@ -71,6 +71,9 @@ pub enum OpenError {
     /// Callers without a login have.
     #[error("callers without a login have {0} R sessions open already; log in, or try again later")]
     TooManyOfNobody(usize),
+    /// The login that it was to end with has ended meanwhile.
+    #[error("the login has ended")]
+    LoginOver,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

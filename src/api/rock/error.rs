@@ -237,9 +237,11 @@ impl From<AuthError> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         let status = match &error {
-            OpenError::TooMany(_) | OpenError::TooManyOfUser { .. } | OpenError::TooManyOfNobody(_) | OpenError::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            OpenError::TooMany(_)
+            | OpenError::TooManyOfUser { .. }
+            | OpenError::TooManyOfNobody(_)
+            | OpenError::LoginOver
+            | OpenError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             OpenError::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
             OpenError::NoWorker(reason) => {
                 tracing::error!(reason, "no R session could be opened");

@@ -3,7 +3,7 @@
 use offshoot::auth::password;
 
 use crate::{
-    harness::{Client, PASSWORD, Server, eventually},
+    harness::{Client, PASSWORD, Server, descendants, eventually},
     hostile::add_user,
 };
 
@@ -78,4 +78,22 @@ async fn logging_in_again_with_a_cookie() {
     assert_ne!(reply.success()["cookie"], client.cookie());
     let reply = client.post("/r/user/login", &[("username", "again"), ("password", PASSWORD)]).await;
     assert_eq!(reply.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_leaves_no_session_that_was_just_being_opened() {
+    let server = Server::start("[sessions]\npool = 0");
+    server.script("wait", "Sys.sleep(600)", "authenticated").await;
+    for _ in 0..10 {
+        let client = Client::admin(&server).await;
+        let runs: Vec<_> = (0..4)
+            .map(|_| tokio::spawn(client.request(reqwest::Method::POST, "/r/script/execute").form(&[("rscript", "wait")]).send()))
+            .collect();
+        eventually("one of them begins", || !descendants(server.zygote()).is_empty());
+        client.post("/r/user/logout", &[]).await.success();
+        for run in runs {
+            assert!(!run.await.unwrap().unwrap().status().is_success());
+        }
+    }
+    eventually("all of them end", || descendants(server.zygote()).is_empty());
 }
