@@ -135,12 +135,12 @@ impl Actor {
                 biased;
                 () = session.closing.cancelled() => return None,
                 job = self.jobs.recv() => {
-                    let Job { header, payload, answer, ticket } = job?;
+                    let Job { header, payload, runs_code, answer, ticket } = job?;
                     if !ticket.begin() {
                         continue;
                     }
                     session.touch();
-                    let outcome = self.operate(&header, &payload).await;
+                    let outcome = self.operate(runs_code, &header, &payload).await;
                     session.touch();
                     // An interrupt that came too late is not for the next operation.
                     let _ = session.interrupted.notified().now_or_never();
@@ -169,10 +169,10 @@ impl Actor {
     }
 
     /// Sends one command and waits for its reply.
-    async fn operate(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
+    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
         let started = Instant::now();
         // Looking at what an operation has left does not take its console away.
-        if matches!(protocol::decode(header), Some(Request::Execute(_) | Request::Evaluate(_))) {
+        if runs_code {
             self.session.console.begin();
         }
         let outcome = self.carry_out(header, payload).await;

@@ -165,7 +165,8 @@ impl Session {
     pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Turn) -> Result<Pending, OperationError> {
         let (answer, answered) = oneshot::channel();
         let ticket = Ticket::new(turn);
-        let job = Job { header: protocol::encode(request), payload, answer, ticket: Arc::clone(&ticket) };
+        let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
+        let job = Job { header: protocol::encode(request), payload, runs_code, answer, ticket: Arc::clone(&ticket) };
         let pending = Pending { ticket, answered };
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)

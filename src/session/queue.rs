@@ -46,6 +46,8 @@ impl Drop for Held {
 pub(super) struct Job {
     pub header: Vec<u8>,
     pub payload: Bytes,
+    /// Whether it runs code, whose console takes the place of the last one.
+    pub runs_code: bool,
     pub answer: oneshot::Sender<Result<Answer, OperationError>>,
     pub ticket: Arc<Ticket>,
 }
