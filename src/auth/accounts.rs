@@ -227,16 +227,16 @@ impl Accounts {
     }
 
     /// Makes an account with these roles, or sets it to them; it is enabled. `admin` stays what it is as well. The
-    /// password counts, unless there is a hash of bcrypt.
+    /// password counts, unless there is a hash that another program made.
     ///
     /// # Errors
     /// [`ChangeError`]
-    pub async fn declare(&self, mut new: NewAccount, hash_of_bcrypt: Option<String>) -> Result<(), ChangeError> {
+    pub async fn declare(&self, mut new: NewAccount, foreign: Option<String>) -> Result<(), ChangeError> {
         if new.name == ADMIN && !new.roles.iter().any(|role| role == role::ADMINISTRATOR) {
             new.roles.push(role::ADMINISTRATOR.to_owned());
         }
         let Some(account) = self.store.account(&new.name).await? else {
-            let (name, given) = (new.name.clone(), hash_of_bcrypt.clone());
+            let (name, given) = (new.name.clone(), foreign.clone());
             self.add(new).await?;
             if given.is_some() {
                 let change = AccountChange { password_hash: given, ..AccountChange::default() };
@@ -246,7 +246,7 @@ impl Accounts {
             return Ok(());
         };
         let (password, known) = (new.password, account.password_hash.clone());
-        let password_hash = match hash_of_bcrypt {
+        let password_hash = match foreign {
             Some(given) => Some(given).filter(|given| *given != known),
             // The same password is not hashed anew at each start.
             None => tokio::task::spawn_blocking(move || (!password::verify_plain(&password, &known)).then(|| password::hash(&password)))

@@ -1,6 +1,7 @@
 //! Who is asking, and what they may do.
 
 pub mod accounts;
+pub mod foreign;
 pub mod logins;
 pub mod origin;
 pub mod password;
@@ -9,6 +10,7 @@ pub mod remembered;
 pub mod rules;
 
 pub use accounts::{Accounts, AuthError, NewAccount};
+pub use foreign::Foreign;
 pub use logins::{Login, Logins};
 pub use permissions::{Caller, Permission};
 pub use rules::LiveRules;

@@ -242,7 +242,9 @@ mod tests {
         ] {
             assert!(with_file(&format!("[[rock.users]]\nid = 'ada'\nsecret = 'x'\n{text}")).unwrap_err().contains(expected));
         }
-        assert!(with_file("[[rock.users]]\nid = 'ada'\nsecret = '{pbkdf2}x'").unwrap_err().contains("{pbkdf2} cannot be checked"));
+        for (secret, expected) in [("{MD5}x", "{MD5} cannot be checked"), ("{pbkdf2}x", "what follows {pbkdf2} is no such hash")] {
+            assert!(with_file(&format!("[[rock.users]]\nid = 'ada'\nsecret = '{secret}'")).unwrap_err().contains(expected));
+        }
         for text in ["id = 'ada'\nsecret = ' '", "id = ''\nsecret = 'x'"] {
             assert_eq!(with_file(&format!("[[rock.users]]\n{text}")).unwrap().rock.users, []);
         }

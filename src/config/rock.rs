@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Secret;
-use crate::auth::password;
+use crate::auth::Foreign;
 
 /// The password that its container gives to an account for which only a name is set.
 const PASSWORD: &str = "password";
@@ -11,20 +11,7 @@ const PASSWORD: &str = "password";
 const ROLES: [&str; 3] = ["administrator", "manager", "user"];
 /// Hashes that its framework knows and we do not. None of them is to be taken for a password; what else stands in
 /// braces is the beginning of one.
-const OTHER_SCHEMES: [&str; 12] = [
-    "pbkdf2",
-    "pbkdf2@SpringSecurity_v5_8",
-    "scrypt",
-    "scrypt@SpringSecurity_v5_8",
-    "argon2",
-    "argon2@SpringSecurity_v5_8",
-    "ldap",
-    "MD4",
-    "MD5",
-    "SHA-1",
-    "SHA-256",
-    "sha256",
-];
+const OTHER_SCHEMES: [&str; 6] = ["ldap", "MD4", "MD5", "SHA-1", "SHA-256", "sha256"];
 /// Variables of its container, and the settings that they are here.
 const VARIABLES: [(&str, &[&str]); 6] = [
     ("ROCK_ID", &["rock", "id"]),
@@ -81,7 +68,8 @@ impl Default for Rock {
 pub struct User {
     /// The name to log in with.
     pub id: String,
-    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`, which is the only hash that is understood.
+    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`, `{pbkdf2}`, `{scrypt}` or `{argon2}`, as Spring
+    /// Security writes them.
     pub secret: Secret,
     /// Any of administrator, manager and user, in a list or with commas between; user unless set.
     #[serde(default, deserialize_with = "words")]
@@ -135,13 +123,14 @@ impl Rock {
             if let Some(role) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
                 return Err(format!("rock.users: {id}: {role:?} is none of the roles {}", ROLES.join(", ")));
             }
-            let scheme = secret.expose().strip_prefix('{').and_then(|rest| rest.split_once('}'));
-            if scheme.is_some_and(|(scheme, hash)| scheme == "bcrypt" && !password::is_bcrypt(hash)) {
-                return Err(format!("rock.users: {id}: what follows {{bcrypt}} is no such hash"));
+            if let Err(scheme) = Foreign::read(secret.expose()) {
+                return Err(format!("rock.users: {id}: what follows {{{scheme}}} is no such hash"));
             }
+            let scheme = secret.expose().strip_prefix('{').and_then(|rest| rest.split_once('}'));
             if let Some((scheme, _)) = scheme.filter(|(scheme, _)| OTHER_SCHEMES.contains(scheme)) {
                 return Err(format!(
-                    "rock.users: {id}: a hash of {{{scheme}}} cannot be checked; a secret is plain, or begins with {{noop}} or {{bcrypt}}"
+                    "rock.users: {id}: a hash of {{{scheme}}} cannot be checked; a secret is plain, or begins with {{noop}}, {{bcrypt}}, \
+                     {{pbkdf2}}, {{scrypt}} or {{argon2}}"
                 ));
             }
         }

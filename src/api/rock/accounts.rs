@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::{NewAccount, password, permissions::role},
+    auth::{Foreign, NewAccount, permissions::role},
     config::{Secret, rock::User},
     store::ChangeError,
 };
@@ -23,7 +23,7 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
     });
     for user in packaged.iter().filter(|_| demonstration).chain(&app.config.rock.users) {
         let secret = user.secret.expose();
-        let bcrypt = secret.strip_prefix("{bcrypt}").filter(|hash| password::is_bcrypt(hash)).map(str::to_owned);
+        let hash = matches!(Foreign::read(secret), Ok(Some(_))).then(|| secret.to_owned());
         let account = NewAccount {
             name: user.id.clone(),
             display_name: user.id.clone(),
@@ -32,7 +32,7 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
             roles: roles(&user.roles),
             boundary: None,
         };
-        app.accounts.declare(account, bcrypt).await?;
+        app.accounts.declare(account, hash).await?;
     }
     Ok(())
 }

@@ -1,0 +1,141 @@
+//! Hashes of passwords that other programs made, as Spring Security's `DelegatingPasswordEncoder` writes them: the
+//! name of the scheme in braces, and then what that scheme keeps.
+//!
+//! | scheme | what follows |
+//! |---|---|
+//! | `{bcrypt}` | `$2a$10$` and 53 characters |
+//! | `{pbkdf2}` | in hexadecimal digits, 8 bytes of salt and 32 of HMAC-SHA-1, 185,000 rounds |
+//! | `{pbkdf2@SpringSecurity_v5_8}` | in hexadecimal digits, 16 bytes of salt and 32 of HMAC-SHA-256, 310,000 rounds |
+//! | `{scrypt}`, `{scrypt@SpringSecurity_v5_8}` | `$` parameters `$` salt `$` key: the first in hexadecimal digits, the others in base64 |
+//! | `{argon2}`, `{argon2@SpringSecurity_v5_8}` | `$argon2id$v=19$m=16384,t=2,p=1$` salt `$` key |
+//!
+//! They are of the password itself, and not of its digest.
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordVerifier, phc},
+};
+use base64_simd::STANDARD;
+use subtle::ConstantTimeEq;
+
+/// The length of a key that is derived from a password, in bytes.
+const KEY: usize = 32;
+
+/// Such a hash.
+#[derive(Debug)]
+pub struct Foreign<'a>(Kind<'a>);
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Bcrypt(&'a str),
+    Argon2(phc::PasswordHash),
+    Derived { salt: Vec<u8>, key: Vec<u8>, by: Function },
+}
+
+/// What makes a key of a password and a salt.
+#[derive(Debug)]
+enum Function {
+    Pbkdf2Sha1 { rounds: u32 },
+    Pbkdf2Sha256 { rounds: u32 },
+    Scrypt(scrypt::Params),
+}
+
+impl<'a> Foreign<'a> {
+    /// Reads a hash after its scheme in braces; `None` where there is no scheme, or none that is known here.
+    ///
+    /// # Errors
+    /// The scheme, when what follows is no such hash.
+    pub fn read(secret: &'a str) -> Result<Option<Self>, &'a str> {
+        let Some((scheme, hash)) = secret.strip_prefix('{').and_then(|rest| rest.split_once('}')) else { return Ok(None) };
+        let kind = match scheme {
+            "bcrypt" => hash.parse::<bcrypt::HashParts>().is_ok().then_some(Kind::Bcrypt(hash)),
+            "pbkdf2" => pbkdf2(hash, 8, Function::Pbkdf2Sha1 { rounds: 185_000 }),
+            "pbkdf2@SpringSecurity_v5_8" => pbkdf2(hash, 16, Function::Pbkdf2Sha256 { rounds: 310_000 }),
+            "scrypt" | "scrypt@SpringSecurity_v5_8" => scrypt(hash),
+            "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).ok().map(Kind::Argon2),
+            _ => return Ok(None),
+        };
+        kind.map(|kind| Some(Self(kind))).ok_or(scheme)
+    }
+
+    /// Whether it is the hash of this password. Takes its time, on purpose.
+    #[must_use]
+    pub fn is_of(&self, password: &str) -> bool {
+        let password_bytes = password.as_bytes();
+        match &self.0 {
+            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Kind::Argon2(hash) => Argon2::default().verify_password(password_bytes, hash).is_ok(),
+            Kind::Derived { salt, key, by } => {
+                let mut derived = [0; KEY];
+                let made = match by {
+                    Function::Pbkdf2Sha1 { rounds } => {
+                        pbkdf2::pbkdf2_hmac::<sha1::Sha1>(password_bytes, salt, *rounds, &mut derived);
+                        true
+                    }
+                    Function::Pbkdf2Sha256 { rounds } => {
+                        pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password_bytes, salt, *rounds, &mut derived);
+                        true
+                    }
+                    Function::Scrypt(params) => scrypt::scrypt(password_bytes, salt, params, &mut derived).is_ok(),
+                };
+                made && bool::from(derived.ct_eq(key))
+            }
+        }
+    }
+}
+
+fn pbkdf2(hash: &str, salt: usize, by: Function) -> Option<Kind<'static>> {
+    let mut salt_and_key = hex::decode(hash).ok().filter(|bytes| bytes.len() == salt + KEY)?;
+    let key = salt_and_key.split_off(salt);
+    Some(Kind::Derived { salt: salt_and_key, key, by })
+}
+
+fn scrypt(hash: &str) -> Option<Kind<'static>> {
+    let mut parts = hash.strip_prefix('$')?.split('$');
+    let [0, log_cost, block, lanes] = u32::from_str_radix(parts.next()?, 16).ok()?.to_be_bytes() else { return None };
+    let by = Function::Scrypt(scrypt::Params::new(log_cost, u32::from(block), u32::from(lanes)).ok()?);
+    let mut decoded = || STANDARD.decode_to_vec(parts.next()?).ok();
+    let (salt, key) = (decoded()?, decoded()?);
+    (parts.next().is_none() && key.len() == KEY).then_some(Kind::Derived { salt, key, by })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of `password`, each; the first two are those of Spring Security's reference.
+    const HASHES: [&str; 5] = [
+        "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
+        "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==\
+         $OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+        "{pbkdf2@SpringSecurity_v5_8}000102030405060708090a0b0c0d0e0fe0f65a4bf6716253d2d10a7a4b18f35cd4baf31ff031a187cd0091674905482d",
+        "{scrypt@SpringSecurity_v5_8}$100801$AAECAwQFBgcICQoLDA0ODw==$jWPkcxERY25E9gwism7ggXZkARLbUPyOZiOM5ZQx95s=",
+        "{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG",
+    ];
+
+    #[test]
+    fn hashes_of_each_scheme_are_of_their_password_only() {
+        let argon2 = Argon2::default();
+        let argon2 = format!("{{argon2}}{}", argon2::password_hash::PasswordHasher::hash_password(&argon2, b"password").unwrap());
+        for hash in HASHES.into_iter().chain([argon2.as_str()]) {
+            let read = Foreign::read(hash).unwrap().unwrap();
+            assert!(read.is_of("password") && !read.is_of("Password"), "{hash}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_hash() {
+        for hash in HASHES {
+            let scheme = &hash[1..hash.find('}').unwrap()];
+            for length in scheme.len() + 2..hash.len() {
+                assert_eq!(Foreign::read(&hash[..length]).unwrap_err(), scheme, "{}", &hash[..length]);
+            }
+        }
+        for other in ["{scrypt}$1100801$AA==$jWPkcxERY25E9gwism7ggXZkARLbUPyOZiOM5ZQx95s=", "{argon2}$2a$10$x"] {
+            assert!(Foreign::read(other).is_err(), "{other}");
+        }
+        for none in ["password", "{secret}", "{noop}x", "{bcrypt", ""] {
+            assert!(Foreign::read(none).unwrap().is_none(), "{none}");
+        }
+    }
+}
