@@ -5,7 +5,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{
     backends::{Kind, Session, Settings},
@@ -106,11 +106,12 @@ fn one_more_and_more(scale: &Scale, folder: &Path, kind: Kind, runs: &mut Runs) 
     Ok(())
 }
 
-/// The mean over these processes, or over every n-th where they are many.
+/// The mean over these processes, or over every n-th where they are many. A session that has just been closed may end
+/// while it is looked at, and does not count.
 fn memory_of_one(processes: &[u32]) -> Result<f64> {
-    let looked_at: Result<Vec<_>> =
-        processes.iter().step_by(processes.len().div_ceil(500).max(1)).map(|&pid| proportional_memory(pid)).collect();
-    let looked_at = looked_at?;
+    let some = processes.iter().step_by(processes.len().div_ceil(500).max(1));
+    let looked_at: Vec<_> = some.filter_map(|&pid| proportional_memory(pid).ok()).collect();
+    ensure!(!looked_at.is_empty(), "no process whose memory can be told");
     #[expect(clippy::cast_precision_loss, reason = "small")]
     Ok(looked_at.iter().sum::<f64>() / looked_at.len() as f64)
 }

@@ -11,6 +11,8 @@ pub struct Scale {
     pub growth_rounds: usize,
     /// For how long an operation is repeated in one round.
     pub budget: Duration,
+    /// How much time a back end has for one work: after it, there is no further round of that for it.
+    pub patience: Duration,
     /// For how long throughput is measured in one round.
     pub window: Duration,
     /// Connections at which throughput is measured.
@@ -39,6 +41,7 @@ impl Scale {
             rounds: 5,
             growth_rounds: 2,
             budget: Duration::from_millis(300),
+            patience: Duration::from_secs(10),
             window: Duration::from_secs(2),
             connections: &[1, 8, 64],
             elements: 1_000_000,
@@ -58,6 +61,7 @@ impl Scale {
             rounds: 2,
             growth_rounds: 1,
             budget: Duration::from_millis(100),
+            patience: Duration::from_secs(2),
             window: Duration::from_millis(500),
             connections: &[1, 8],
             elements: 100_000,

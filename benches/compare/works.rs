@@ -247,14 +247,14 @@ impl<'s> Suite<'s> {
         self.measure(&[(shown, work, Unit::Milliseconds)], |contestant| {
             if !prepared.contains(&contestant.kind) {
                 prepare(contestant)?;
-                operation(contestant)?;
                 prepared.push(contestant.kind);
             }
             Ok(vec![median(&repeat(budget, 500, || operation(contestant))?)])
         });
     }
 
-    /// Has each back end do something in each round, and adds the figures that come of it. Who fails is out.
+    /// Has each back end do something in each round, and adds the figures that come of it. Who fails is out, and who
+    /// has used up its time has no further round.
     fn measure(&mut self, figures: &[Figure], mut work: impl FnMut(&mut Contestant) -> Result<Vec<f64>>) {
         let name = figures.first().map_or("", |(_, name, _)| name);
         if !self.scale.wants(name) {
@@ -263,11 +263,18 @@ impl<'s> Suite<'s> {
         self.scale.say(name);
         let count = self.contestants.len();
         let mut runs: Vec<Option<Vec<Vec<f64>>>> = vec![Some(Vec::new()); count];
+        let mut spent = vec![Duration::ZERO; count];
         for round in 0..self.scale.rounds {
             // Nobody is always the first, or always after the same.
             for at in (0..count).map(|turn| (turn + round) % count) {
                 let (Some(so_far), contestant) = (&mut runs[at], &mut self.contestants[at]) else { continue };
-                match work(contestant) {
+                if spent[at] > self.scale.patience {
+                    continue;
+                }
+                let start = Instant::now();
+                let figures_of_round = work(contestant);
+                spent[at] += start.elapsed();
+                match figures_of_round {
                     Ok(figures) => so_far.push(figures),
                     Err(error) => {
                         runs[at] = None;

@@ -62,7 +62,7 @@ impl Offshoot {
 fn serve(config: &Path, data: &Path) -> Result<(Process, String)> {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).arg("--data").arg(data);
-    command.env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped());
+    command.env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = Process::start(&mut command)?;
     let mut line = String::new();
     BufReader::new(server.child.stdout.take().context("no standard output")?).read_line(&mut line)?;
