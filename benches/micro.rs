@@ -37,6 +37,8 @@ enum Vector<'a> {
 }
 
 impl<'a> Value<'a> for Vector<'a> {
+    type Held = &'a str;
+
     fn storage(self) -> Storage {
         match self {
             Self::Integers(_) => Storage::Integer,
@@ -71,6 +73,12 @@ impl<'a> Value<'a> for Vector<'a> {
             Self::Strings(elements) => Text::of(&elements[at]),
             _ => Text::Na,
         }
+    }
+    fn held_strings(self) -> Option<&'a [&'a str]> {
+        None
+    }
+    fn text(held: &'a str) -> Text<'a> {
+        Text::of(held)
     }
     fn item(self, _at: usize) -> Self {
         self

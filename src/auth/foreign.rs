@@ -28,7 +28,7 @@ pub struct Foreign<'a>(Kind<'a>);
 #[derive(Debug)]
 enum Kind<'a> {
     Bcrypt(&'a str),
-    Argon2(phc::PasswordHash),
+    Argon2(&'a str),
     Derived { salt: Vec<u8>, key: Vec<u8>, by: Function },
 }
 
@@ -52,7 +52,7 @@ impl<'a> Foreign<'a> {
             "pbkdf2" => pbkdf2(hash, 8, Function::Pbkdf2Sha1 { rounds: 185_000 }),
             "pbkdf2@SpringSecurity_v5_8" => pbkdf2(hash, 16, Function::Pbkdf2Sha256 { rounds: 310_000 }),
             "scrypt" | "scrypt@SpringSecurity_v5_8" => scrypt(hash),
-            "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).ok().map(Kind::Argon2),
+            "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).is_ok().then_some(Kind::Argon2(hash)),
             _ => return Ok(None),
         };
         kind.map(|kind| Some(Self(kind))).ok_or(scheme)
@@ -64,7 +64,9 @@ impl<'a> Foreign<'a> {
         let password_bytes = password.as_bytes();
         match &self.0 {
             Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
-            Kind::Argon2(hash) => Argon2::default().verify_password(password_bytes, hash).is_ok(),
+            Kind::Argon2(hash) => {
+                phc::PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password_bytes, &hash).is_ok())
+            }
             Kind::Derived { salt, key, by } => {
                 let mut derived = [0; KEY];
                 let made = match by {

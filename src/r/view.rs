@@ -34,6 +34,11 @@ pub(super) struct RValue<'a> {
     alive: PhantomData<&'a ()>,
 }
 
+/// An element of a character vector, as its memory has it.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(super) struct RString<'a>(SEXP, PhantomData<&'a ()>);
+
 impl std::fmt::Debug for RValue<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "RValue({:p})", self.value)
@@ -149,6 +154,8 @@ impl RValue<'_> {
 }
 
 impl<'a> Value<'a> for RValue<'a> {
+    type Held = RString<'a>;
+
     fn storage(self) -> Storage {
         match self.rtype() {
             Rtype::Null => Storage::Null,
@@ -257,6 +264,15 @@ impl<'a> Value<'a> for RValue<'a> {
 
     fn string(self, at: usize) -> Text<'a> {
         Self::string_of(self.value, at)
+    }
+
+    fn held_strings(self) -> Option<&'a [RString<'a>]> {
+        if self.rtype() == Rtype::Strings { self.memory() } else { None }
+    }
+
+    fn text(held: RString<'a>) -> Text<'a> {
+        // SAFETY: an element of a character vector, which keeps it for as long as the vector is viewed.
+        unsafe { strings::text(held.0) }
     }
 
     fn item(self, at: usize) -> Self {

@@ -12,8 +12,9 @@ const KEPT: usize = 256 << 10;
 /// limit, and asking for a large object in JSON must not kill it.
 #[derive(Debug, Default)]
 pub struct Out {
-    /// What is not in the file: all of it, or the end.
-    bytes: Vec<u8>,
+    /// Room that may be written to. What is not in the file is in its first `end` bytes: all of it, or the end.
+    room: Vec<u8>,
+    end: usize,
     beyond: Beyond,
     failed: bool,
 }
@@ -65,10 +66,12 @@ impl Out {
     /// Appends `text`.
     #[inline]
     pub fn push(&mut self, text: &[u8]) {
-        if self.has_room(text.len()) {
-            self.bytes.extend_from_slice(text);
-        } else {
-            self.push_after_growing(text);
+        match self.room.get_mut(self.end..self.end + text.len()) {
+            Some(place) => {
+                copy(place, text);
+                self.end += text.len();
+            }
+            None => self.push_after_growing(text),
         }
     }
 
@@ -76,7 +79,8 @@ impl Out {
     fn push_after_growing(&mut self, text: &[u8]) {
         for piece in text.chunks(KEPT) {
             if self.grow(piece.len()) {
-                self.bytes.extend_from_slice(piece);
+                self.room[self.end..self.end + piece.len()].copy_from_slice(piece);
+                self.end += piece.len();
             }
         }
     }
@@ -84,24 +88,43 @@ impl Out {
     /// Appends one byte.
     #[inline]
     pub fn byte(&mut self, byte: u8) {
-        if self.has_room(1) || self.grow(1) {
-            self.bytes.push(byte);
+        match self.room.get_mut(self.end) {
+            Some(place) => {
+                *place = byte;
+                self.end += 1;
+            }
+            None => self.push_after_growing(&[byte]),
         }
     }
 
+    /// Appends what `write` puts into the room for `COUNT` bytes that it is given, and of which it says how many it has
+    /// used. There may be anything else in the rest.
     #[inline]
-    fn has_room(&self, more: usize) -> bool {
-        self.bytes.capacity() - self.bytes.len() >= more && !self.failed
+    pub fn write<const COUNT: usize>(&mut self, write: impl FnOnce(&mut [u8; COUNT]) -> usize) {
+        if self.room.len() - self.end < COUNT && !self.grow(COUNT) {
+            return;
+        }
+        if let Some(place) = self.room[self.end..].first_chunk_mut() {
+            self.end += write(place).min(COUNT);
+        }
     }
 
     /// Makes room for `more` bytes; false, from then on, when there is none.
     #[cold]
     fn grow(&mut self, more: usize) -> bool {
-        if self.bytes.len() + more > KEPT && self.put_away().is_err() {
+        if self.end + more > KEPT && self.put_away().is_err() {
             self.take_back();
         }
-        if !self.failed && self.bytes.try_reserve(more).is_err() {
+        let missing = (self.end + more).saturating_sub(self.room.len());
+        if !self.failed && self.room.try_reserve(missing).is_err() {
             self.failed = true;
+        }
+        if self.failed {
+            // No room, so that nothing is written any more.
+            self.room.truncate(self.end);
+        } else if missing > 0 {
+            // Not all that is reserved may ever be needed.
+            self.room.resize(self.room.capacity().min(self.room.len() + missing + KEPT), 0);
         }
         !self.failed
     }
@@ -112,13 +135,13 @@ impl Out {
             self.beyond = Beyond::File(make()?, 0);
         }
         if let Beyond::File(Spill { file, room }, length) = &mut self.beyond {
-            if *length + self.bytes.len() > *room {
+            if *length + self.end > *room {
                 self.failed = true;
                 return Ok(());
             }
-            file.write_all(&self.bytes)?;
-            *length += self.bytes.len();
-            self.bytes.clear();
+            file.write_all(&self.room[..self.end])?;
+            *length += self.end;
+            self.end = 0;
         }
         Ok(())
     }
@@ -127,13 +150,14 @@ impl Out {
     fn take_back(&mut self) {
         if let Beyond::File(Spill { mut file, .. }, length) = std::mem::take(&mut self.beyond) {
             let mut all = Vec::new();
-            let read = match all.try_reserve(length + self.bytes.len()) {
+            let read = match all.try_reserve(length + self.end) {
                 Ok(()) => file.rewind().and_then(|()| file.take(length as u64).read_to_end(&mut all)),
                 Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
             };
             self.failed |= read.is_err();
-            all.append(&mut self.bytes);
-            self.bytes = all;
+            all.extend_from_slice(&self.room[..self.end]);
+            self.end = all.len();
+            self.room = all;
         }
     }
 
@@ -146,13 +170,13 @@ impl Out {
     /// What is kept: everything, where there is no file to put it into.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.room[..self.end]
     }
 
     /// Length so far, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len() + if let Beyond::File(_, length) = self.beyond { length } else { 0 }
+        self.end + if let Beyond::File(_, length) = self.beyond { length } else { 0 }
     }
 
     /// Whether nothing has been written.
@@ -168,10 +192,10 @@ impl Out {
                 let cut = file.set_len(length as u64).and_then(|()| file.seek(SeekFrom::End(0)));
                 self.failed |= cut.is_err();
                 *in_file = length;
-                self.bytes.clear();
+                self.end = 0;
             }
-            Beyond::File(_, in_file) => self.bytes.truncate(length - *in_file),
-            _ => self.bytes.truncate(length),
+            Beyond::File(_, in_file) => self.end = self.end.min(length - *in_file),
+            _ => self.end = self.end.min(length),
         }
     }
 
@@ -179,7 +203,7 @@ impl Out {
     #[must_use]
     pub fn finish(mut self) -> Option<Vec<u8>> {
         self.take_back();
-        (!self.failed).then_some(self.bytes)
+        (!self.failed).then(|| self.kept())
     }
 
     /// The bytes, wherever they are, or `None` when memory ran out on the way.
@@ -188,11 +212,43 @@ impl Out {
         if matches!(self.beyond, Beyond::File(..)) && self.put_away().is_err() {
             self.take_back();
         }
-        (!self.failed).then_some(match self.beyond {
-            Beyond::File(Spill { file, .. }, length) => Written::File(file, length),
-            _ => Written::Bytes(self.bytes),
-        })
+        match std::mem::take(&mut self.beyond) {
+            _ if self.failed => None,
+            Beyond::File(Spill { file, .. }, length) => Some(Written::File(file, length)),
+            _ => Some(Written::Bytes(self.kept())),
+        }
     }
+
+    fn kept(mut self) -> Vec<u8> {
+        self.room.truncate(self.end);
+        self.room
+    }
+}
+
+/// Copies a text to a place of its length. Most are short, and need no call for it: two pieces of a length that is
+/// known, which may overlap.
+#[inline]
+fn copy(place: &mut [u8], text: &[u8]) {
+    if text.len() > 32 {
+        place.copy_from_slice(text);
+    } else if !(copy_ends::<16>(place, text) || copy_ends::<8>(place, text) || copy_ends::<4>(place, text)) {
+        for (place, byte) in place.iter_mut().zip(text) {
+            *place = *byte;
+        }
+    }
+}
+
+/// Copies the first and the last bytes; false where there are not so many.
+#[inline]
+fn copy_ends<const COUNT: usize>(place: &mut [u8], text: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (text.first_chunk::<COUNT>(), text.last_chunk::<COUNT>()) else { return false };
+    if let Some(place) = place.first_chunk_mut() {
+        *place = *first;
+    }
+    if let Some(place) = place.last_chunk_mut() {
+        *place = *last;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -229,6 +285,15 @@ mod tests {
         let mut out = Out::with_file(file);
         out.push(b"little");
         assert_eq!(written(out), (b"little".to_vec(), false));
+    }
+
+    #[test]
+    fn texts_of_each_length_are_whole() {
+        let text: Vec<u8> = (0..100).collect();
+        let mut out = Out::new();
+        (0..=text.len()).for_each(|length| out.push(&text[..length]));
+        let expected: Vec<u8> = (0..=text.len()).flat_map(|length| text[..length].to_vec()).collect();
+        assert_eq!(out.finish().unwrap(), expected);
     }
 
     #[test]

@@ -97,6 +97,38 @@ const JSON_ESCAPED: [bool; 256] = {
     table
 };
 
+/// Whether a text is of ASCII alone, and JSON has its bytes as they are; nor is there a `MARK` in it. Most strings are
+/// such, and then their encoding does not matter.
+#[must_use]
+#[inline]
+pub fn is_plain<const MARK: u8>(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let found = words.iter().fold(0, |found, &word| found | special::<MARK>(word));
+    let last = match text.last_chunk() {
+        Some(&last) => special::<MARK>(last),
+        None => {
+            let mut word = [b' '; 8];
+            for (place, byte) in word.iter_mut().zip(rest) {
+                *place = *byte;
+            }
+            special::<MARK>(word)
+        }
+    };
+    found | last == 0
+}
+
+/// The high bits of eight bytes of which one at least is not plain; 0 where all are.
+#[inline]
+fn special<const MARK: u8>(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    // What is below a bound borrows from the high bit, which its complement tells from what had it before. A borrow
+    // that goes on into the next byte has been found already.
+    let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (word | below(word, 0x20) | is(b'"') | is(b'\\') | is(MARK)) & (EACH << 7)
+}
+
 /// Appends `text` as a JSON string with its quotes, or `null` for `NA`.
 #[inline]
 pub fn push_json(out: &mut Out, text: Text<'_>) {
@@ -105,7 +137,11 @@ pub fn push_json(out: &mut Out, text: Text<'_>) {
         return;
     }
     out.byte(b'"');
-    text.pieces(|piece| push_json_escaped(out, piece));
+    if is_plain::<b'"'>(text.bytes()) {
+        out.push(text.bytes());
+    } else {
+        text.pieces(|piece| push_json_escaped(out, piece));
+    }
     out.byte(b'"');
 }
 
@@ -228,6 +264,20 @@ mod tests {
         let mut out = Out::new();
         push_xml_attribute(&mut out, Text::of(text));
         String::from_utf8(out.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn plain_is_what_json_has_as_it_is() {
+        for length in 0..40 {
+            let text = vec![b'a'; length];
+            assert!(is_plain::<b'<'>(&text));
+            for (at, byte) in (0..length).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut text = text.clone();
+                text[at] = byte;
+                let expected = (0x20..0x80).contains(&byte) && !b"\"\\<".contains(&byte);
+                assert_eq!(is_plain::<b'<'>(&text), expected, "{byte} at {at} of {length}");
+            }
+        }
     }
 
     #[test]

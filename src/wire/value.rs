@@ -64,6 +64,8 @@ pub enum Class {
 ///
 /// Every method may be called in any order. Indices count from 0 and must be below the length.
 pub trait Value<'a>: Copy {
+    /// A string as a character vector holds it.
+    type Held: Copy + std::fmt::Debug + 'a;
     /// What the memory holds.
     fn storage(self) -> Storage;
     /// Number of elements.
@@ -84,6 +86,17 @@ pub trait Value<'a>: Copy {
     fn doubles(self, from: usize, to: usize, each: impl FnMut(&[f64]));
     /// One string of a character vector.
     fn string(self, at: usize) -> Text<'a>;
+    /// All strings of a character vector, where they are in its memory.
+    fn held_strings(self) -> Option<&'a [Self::Held]>;
+    /// What such a string is.
+    fn text(held: Self::Held) -> Text<'a>;
+    /// Hands out the strings `from..to` of a character vector, one by one.
+    fn strings(self, from: usize, to: usize, mut each: impl FnMut(Text<'a>)) {
+        match self.held_strings() {
+            Some(held) => held[from..to].iter().for_each(|&held| each(Self::text(held))),
+            None => (from..to).for_each(|at| each(self.string(at))),
+        }
+    }
     /// One element of a list.
     fn item(self, at: usize) -> Self;
     /// Whether the elements have names.

@@ -51,13 +51,9 @@ impl Atoms {
         let mut valid = true;
         match self {
             Self::Logical => vector.integers(from, to, |piece| {
-                for &truth in piece {
+                for &element in piece {
                     separate(out, &mut first);
-                    out.push(match truth {
-                        NA_INTEGER => b"null",
-                        0 => b"false",
-                        _ => b"true",
-                    });
+                    out.push(truth(element));
                 }
             }),
             Self::Integer => vector.integers(from, to, |piece| {
@@ -104,12 +100,10 @@ impl Atoms {
                     }
                 }
             }),
-            Self::Text => {
-                for at in from..to {
-                    separate(out, &mut first);
-                    push_string(out, vector.string(at));
-                }
-            }
+            Self::Text => vector.strings(from, to, |text| {
+                separate(out, &mut first);
+                push_string(out, text);
+            }),
             Self::Bytes => push_bytes(out, vector.bytes()),
             Self::Blobs => {
                 for at in from..to {
@@ -159,6 +153,15 @@ impl Numbers {
             Self::Serialized if number.is_nan() => out.push(b"\"NaN\""),
             Self::Serialized => out.push(if number > 0.0 { b"\"Inf\"" } else { b"\"-Inf\"" }),
         }
+    }
+}
+
+/// An element of a logical vector.
+pub(super) fn truth(element: i32) -> &'static [u8] {
+    match element {
+        NA_INTEGER => b"null",
+        0 => b"false",
+        _ => b"true",
     }
 }
 

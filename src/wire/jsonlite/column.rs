@@ -14,7 +14,7 @@ use super::{
 
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column<'a, V> {
+pub(super) struct Column<'a, V: Object<'a>> {
     pub(super) value: V,
     pub(super) kind: Kind,
     /// How many elements there are.
@@ -26,18 +26,19 @@ pub(super) struct Column<'a, V> {
     /// Where its name is, in the memory for keys, when it is a column of a data frame; a comma stands before it.
     pub(super) key: (usize, usize),
     /// Where its elements are, when it is a column of a data frame: one row takes one of each column.
-    pub(super) cells: Cells<'a>,
+    pub(super) cells: Cells<'a, V::Held>,
 }
 
 /// Elements that can be taken one by one without asking their vector.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cells<'a> {
+pub(super) enum Cells<'a, Held> {
     /// They cannot.
     Asked,
     Doubles(&'a [f64]),
     Integers(&'a [i32]),
-    /// Strings, which their vector hands out one by one.
-    Texts,
+    Logicals(&'a [i32]),
+    /// Strings.
+    Texts(&'a [Held]),
     /// Codes of a factor, whose levels have been written into the memory for keys: `count` of them, from `first` on.
     Labels {
         codes: &'a [i32],
@@ -249,13 +250,14 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
     }
 
     /// Where the elements of a column are.
-    fn cells(&mut self, column: &Column<'a, V>) -> Result<Cells<'a>, Unencodable> {
+    fn cells(&mut self, column: &Column<'a, V>) -> Result<Cells<'a, V::Held>, Unencodable> {
         let Kind::Atoms(atoms) = column.kind else { return Ok(Cells::Asked) };
         let value = column.value;
         let cells = match atoms {
             Atoms::Double => value.held_doubles().map(Cells::Doubles),
             Atoms::Integer => value.held_integers().map(Cells::Integers),
-            Atoms::Text => Some(Cells::Texts),
+            Atoms::Logical => value.held_integers().map(Cells::Logicals),
+            Atoms::Text => value.held_strings().map(Cells::Texts),
             Atoms::Labels if value.levels() <= column.count => {
                 let labels = value.held_integers().map(|codes| (codes, self.push_labels(value)));
                 labels.map(|(codes, first)| Ok(Cells::Labels { codes, first: first?, count: value.levels() })).transpose()?

@@ -38,7 +38,7 @@ mod object;
 mod serialized;
 mod text;
 
-use atoms::Numbers;
+use atoms::{Numbers, truth};
 use column::{Cells, Column, Kind};
 pub use object::{Object, Question, Type};
 use text::push_string;
@@ -73,7 +73,7 @@ type Written = Result<(), Unencodable>;
 /// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and nothing
 /// that needs dropping may live in the frames it leaves.
 #[derive(Debug)]
-pub struct Scratch<'a, V> {
+pub struct Scratch<'a, V: Object<'a>> {
     names: Vec<Names>,
     columns: Vec<Column<'a, V>>,
     /// Names and levels as they are written.
@@ -82,13 +82,13 @@ pub struct Scratch<'a, V> {
     labels: Vec<(usize, usize)>,
 }
 
-impl<V> Default for Scratch<'_, V> {
+impl<'a, V: Object<'a>> Default for Scratch<'a, V> {
     fn default() -> Self {
         Self { names: Vec::new(), columns: Vec::new(), keys: Out::new(), labels: Vec::new() }
     }
 }
 
-impl<V> Scratch<'_, V> {
+impl<'a, V: Object<'a>> Scratch<'a, V> {
     /// The names of the list at this depth.
     fn names(&mut self, depth: usize) -> &mut Names {
         if self.names.len() <= depth {
@@ -114,7 +114,7 @@ pub fn write_serialized<'a, V: Object<'a>>(out: &mut Out, value: V) -> Result<()
     serialized::push(out, value, 0)
 }
 
-struct Writer<'o, 'a, V> {
+struct Writer<'o, 'a, V: Object<'a>> {
     out: &'o mut Out,
     scratch: &'o mut Scratch<'a, V>,
     depth: usize,
@@ -174,31 +174,37 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
             Kind::Vector => return self.whole(Column::vector(value)?),
             Kind::Lines => return self.whole(Column { unbox: column.unbox, ..Column::vector(value)? }),
             Kind::Rows => return self.slice(Column::vector(value)?, value.dimensions(), at, column.count),
-            Kind::Records { first, columns, named } => {
-                self.out.byte(if named { b'{' } else { b'[' });
-                for number in first..first + columns {
-                    if named {
-                        let (start, end) = self.scratch.columns[number].key;
-                        self.out.push(&self.scratch.keys.as_bytes()[start + usize::from(number == first)..end]);
-                    } else {
-                        self.comma(number - first);
-                    }
-                    self.cell(number, at)?;
-                }
-                self.out.byte(if named { b'}' } else { b']' });
-            }
+            Kind::Records { first, columns, named } => return self.record(first, columns, named, at),
         }
         Ok(())
     }
 
+    /// Appends one row of a data frame.
+    fn record(&mut self, first: usize, columns: usize, named: bool, at: usize) -> Written {
+        self.out.byte(if named { b'{' } else { b'[' });
+        for number in first..first + columns {
+            if named {
+                let (start, end) = self.scratch.columns[number].key;
+                self.out.push(&self.scratch.keys.as_bytes()[start + usize::from(number == first)..end]);
+            } else {
+                self.comma(number - first);
+            }
+            self.cell(number, at)?;
+        }
+        self.out.byte(if named { b'}' } else { b']' });
+        Ok(())
+    }
+
     /// Appends one element of a column of a data frame.
+    #[inline]
     fn cell(&mut self, number: usize, at: usize) -> Written {
         let column = &self.scratch.columns[number];
         match column.cells {
             Cells::Asked => return self.element(*column, at),
             Cells::Doubles(numbers) => Numbers::Plain.push(self.out, numbers[at]),
             Cells::Integers(numbers) => Numbers::Plain.push_integer(self.out, numbers[at]),
-            Cells::Texts => push_string(self.out, column.value.string(at)),
+            Cells::Logicals(truths) => self.out.push(truth(truths[at])),
+            Cells::Texts(held) => push_string(self.out, V::text(held[at])),
             Cells::Labels { codes, .. } if codes[at] == NA_INTEGER => self.out.push(b"null"),
             Cells::Labels { codes, first, count } => {
                 let level = usize::try_from(codes[at]).ok().and_then(|code| code.checked_sub(1)).filter(|&level| level < count);

@@ -16,7 +16,92 @@ pub(super) fn push_significant(out: &mut Out, number: f64) {
             return;
         }
     }
-    Decimal::significant(number).push(out, 15);
+    if (FIXED..1e15).contains(&number.abs()) {
+        push_scaled(out, number);
+    } else {
+        Decimal::significant(number).push(out, 15);
+    }
+}
+
+/// The same, for a double that has no exponent when it is written.
+fn push_scaled(out: &mut Out, number: f64) {
+    let (digits, first) = scaled(number);
+    if digits == LIMIT {
+        // It was rounded up to a power of ten.
+        return Decimal::significant(number).push(out, 15);
+    }
+    let digits = ascii(digits);
+    let count = 16 - (digits ^ ZEROS).leading_zeros() as usize / 8;
+    // All 15 digits are written wherever there are some to write: what comes after them covers those that are too many.
+    let put = |place: &mut [u8], digits: u128| {
+        if let Some(place) = place.first_chunk_mut() {
+            *place = digits.to_le_bytes();
+        }
+    };
+    out.write::<40>(|line| {
+        line[0] = b'-';
+        let line = &mut line[usize::from(number.is_sign_negative())..];
+        let whole = (first + 1).unsigned_abs() as usize;
+        let length = if first < 0 {
+            put(line, ZEROS);
+            line[1] = b'.';
+            put(&mut line[2 + whole..], digits);
+            2 + whole + count
+        } else {
+            put(line, digits);
+            if count <= whole {
+                whole
+            } else {
+                line[whole] = b'.';
+                put(&mut line[whole + 1..], digits >> (8 * whole));
+                count + 1
+            }
+        };
+        usize::from(number.is_sign_negative()) + length
+    });
+}
+
+/// Fifteen times the digit 0, as [`ascii`] has them.
+const ZEROS: u128 = (u128::MAX / 0xff * 0x30) >> 8;
+
+/// Fifteen digits as text, the first in the lowest byte.
+#[inline]
+fn ascii(digits: u64) -> u128 {
+    let (high, low) = (digits / 100_000_000, digits % 100_000_000);
+    (u128::from(ascii_of_eight(high)) | u128::from(ascii_of_eight(low)) << 64) >> 8
+}
+
+/// Eight digits as text, the first in the lowest byte. They are halved three times, all parts at once: a part is divided
+/// by a multiplication that is exact for numbers of its size.
+#[inline]
+fn ascii_of_eight(digits: u64) -> u64 {
+    let fours = (digits / 10_000) | (digits % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0xf_000f_000f_000f;
+    (tens | (twos - tens * 10) << 8) + 0x3030_3030_3030_3030
+}
+
+/// The first 15 digits of a double that has no exponent when it is written, correctly rounded, and the power of ten of
+/// the first: it is multiplied by the power of ten that leaves so many before the point, exactly, and divided by the
+/// power of two that it has as a double. No branch depends on the digits, which nobody could predict.
+#[inline]
+fn scaled(number: f64) -> (u64, i32) {
+    let (bits, size) = (number.to_bits(), number.abs());
+    // From -14 to 49; by it, the power of ten is known but for one, as 1233 / 4096 is a little less than log10(2).
+    let binary = (((bits >> 52) & 0x7ff) as i32) - 1023;
+    let least = (binary * 1233) >> 12;
+    let power = |exponent: i32| POWERS[(exponent + 4).unsigned_abs() as usize];
+    // No double lies between a power of ten and the double for it.
+    let first = least + i32::from(size >= power(least + 1));
+    let (scale, zeros) = SCALES[(14 - first).unsigned_abs() as usize];
+    // Both factors have their first bit in the highest place, so that the digits, of 50 bits, are in the upper half.
+    let product = u128::from((bits << 11) | (1 << 63)) * u128::from(scale);
+    let (upper, lower) = ((product >> 64) as u64, product as u64);
+    let shift = (zeros - 1 - binary).unsigned_abs();
+    let (digits, half) = (upper >> shift, (upper >> (shift - 1)) & 1);
+    let beyond = (upper & ((1 << (shift - 1)) - 1)) | lower;
+    (digits + (half & (u64::from(beyond != 0) | digits)), first)
 }
 
 /// Appends a finite double with at most 8 decimals, or in the range where those say little with 9 or 15
@@ -67,10 +152,24 @@ fn push_fixed(out: &mut Out, number: f64) {
     out.push(&text[..text.len() - zeros]);
 }
 
+/// The first number with 16 digits.
+const LIMIT: u64 = 1_000_000_000_000_000;
 /// From here on, numbers are written without an exponent.
 const FIXED: f64 = 1e-4;
-/// The powers of ten of numbers that are written so.
-const POWERS: [f64; 19] = [FIXED, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
+/// The powers of ten of numbers that are written so, from -4 on, and the next.
+const POWERS: [f64; 20] = [FIXED, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// Powers of ten without the zeros before their first bit, and how many those are.
+const SCALES: [(u64, i32); 19] = {
+    let mut scales = [(0, 0); 19];
+    let (mut at, mut power) = (0, 1_u64);
+    while at < scales.len() {
+        let zeros = power.leading_zeros().cast_signed();
+        scales[at] = (power << zeros, zeros);
+        power *= 10;
+        at += 1;
+    }
+    scales
+};
 
 /// A decimal number without zeros at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,31 +185,12 @@ impl Decimal {
     /// A double, correctly rounded to 15 digits.
     fn significant(number: f64) -> Self {
         if (FIXED..1e15).contains(&number.abs()) {
-            return Self::scaled(number);
+            let (digits, first) = scaled(number);
+            return Self { negative: number.is_sign_negative(), digits, exponent: first - 14 }.without_zeros();
         }
         // Below the normal range a double has fewer digits than are asked for.
         let shortest = if number.is_normal() { Self::shortest(number).rounded() } else { None };
         shortest.unwrap_or_else(|| Self::exact(number, 15))
-    }
-
-    /// A double that has no exponent when it is written, correctly rounded to 15 digits: multiplied by the power of
-    /// ten that leaves so many before the point, exactly, and divided by the power of two that it has as a double.
-    fn scaled(number: f64) -> Self {
-        const MANTISSA: u64 = (1 << 52) - 1;
-        let bits = number.to_bits();
-        let size = number.abs();
-        // The power of ten of the first digit. No double lies between a power of ten and the double for it.
-        let first = POWERS.iter().take_while(|&&power| size >= power).count().cast_signed() as i32 - 5;
-        let scale = 10_u64.pow((14 - first).unsigned_abs());
-        // At most 53 bits and 60.
-        let product = u128::from((bits & MANTISSA) | (MANTISSA + 1)) * u128::from(scale);
-        // From 2^-14 to 2^49, the last bit of a double is worth from 2^-66 to 2^-3.
-        let shift = 1075 - ((bits >> 52) & 0x7ff);
-        let (mut digits, rest, half) = ((product >> shift) as u64, product & ((1 << shift) - 1), 1_u128 << (shift - 1));
-        if rest > half || (rest == half && digits % 2 == 1) {
-            digits += 1;
-        }
-        Self { negative: number.is_sign_negative(), digits, exponent: first - 14 }.without_zeros()
     }
 
     /// A double, correctly rounded to so many digits, up to 17.
@@ -171,7 +251,6 @@ impl Decimal {
     /// A middle has one digit more than what it is the middle of. If one lay between the double and its shortest
     /// digits, it would read back as the double, and be shorter than those, or as short and nearer.
     fn rounded(self) -> Option<Self> {
-        const LIMIT: u64 = 1_000_000_000_000_000;
         let (unit, exponent) = match self.digits {
             0..LIMIT => return Some(self),
             digits if digits < 10 * LIMIT => (10, self.exponent + 1),
@@ -308,6 +387,13 @@ mod tests {
             (1e15, "1e+15"),
         ] {
             assert_eq!(written(|out| push_decimals(out, number)), expected);
+        }
+    }
+
+    #[test]
+    fn fifteen_digits_are_those_of_the_number() {
+        for number in (0..LIMIT).step_by(7_777_777_777).chain(0..100_000).chain([LIMIT - 1]) {
+            assert_eq!(ascii(number).to_le_bytes(), *format!("{number:015}\0").as_bytes(), "{number}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! Strings as jsonlite escapes them: JSON's short escapes all, and the slash of `</`.
 
-use crate::wire::{Out, Text, text::push_json_code};
+use crate::wire::{
+    Out, Text,
+    text::{is_plain, push_json_code},
+};
 
 /// Which bytes may have to be escaped.
 const LOOKED_AT: [bool; 256] = {
@@ -17,17 +20,22 @@ const LOOKED_AT: [bool; 256] = {
 };
 
 /// Appends a string in its quotes, or `null` for `NA`.
+#[inline]
 pub(super) fn push_string(out: &mut Out, text: Text<'_>) {
     if text.is_na() {
         out.push(b"null");
         return;
     }
     out.byte(b'"');
-    let mut last = 0;
-    text.pieces(|piece| {
-        push_escaped(out, piece, last);
-        last = piece.last().copied().unwrap_or(last);
-    });
+    if is_plain::<b'<'>(text.bytes()) {
+        out.push(text.bytes());
+    } else {
+        let mut last = 0;
+        text.pieces(|piece| {
+            push_escaped(out, piece, last);
+            last = piece.last().copied().unwrap_or(last);
+        });
+    }
     out.byte(b'"');
 }
 

@@ -224,12 +224,7 @@ fn each_atom<'a, V: Value<'a>>(vector: V, from: usize, to: usize, mut each: impl
                 each(if number == NA_INTEGER { Atom::Na } else { Atom::Logical(number != 0) });
             }
         }),
-        Storage::String => {
-            for at in from..to {
-                let text = vector.string(at);
-                each(if text.is_na() { Atom::Na } else { Atom::Text(text) });
-            }
-        }
+        Storage::String => vector.strings(from, to, |text| each(if text.is_na() { Atom::Na } else { Atom::Text(text) })),
         Storage::Null | Storage::List | Storage::Other => {}
     }
 }
