@@ -12,7 +12,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    api::{self, basic},
+    api::{self, basic, path_cookie},
     app::App,
     auth::{
         AuthError, Permission,
@@ -20,11 +20,8 @@ use crate::{
         permissions::allows,
     },
     config::Http,
-    server::layers,
-    telemetry::{
-        measures,
-        requests::{self, Notes},
-    },
+    server::{Site, layers},
+    telemetry::{measures, requests::Notes},
 };
 
 /// The content type of measurements (Prometheus, "Exposition formats").
@@ -43,14 +40,15 @@ struct Operation {
 ///
 /// # Errors
 /// A sentence that names the setting at fault.
-pub fn router(app: &Arc<App>, measures: &PrometheusHandle, http: &Http) -> Result<Router, String> {
-    let router = calls(app, measures, false).fallback_service(api::router(app));
-    Ok(layers::around(router, http)?.layer(axum::middleware::from_fn(requests::follow)))
+pub fn site(app: &Arc<App>, measures: &PrometheusHandle, http: &Http) -> Result<Site, String> {
+    let router = calls(app, measures, false).merge(api::router(app));
+    // A cookie is no part of any path that is looked for.
+    Ok(Site::new(layers::around(router, http)?, path_cookie::take))
 }
 
 /// The calls alone, open to whoever reaches the listener.
-pub fn open_router(app: &Arc<App>, measures: &PrometheusHandle) -> Router {
-    calls(app, measures, true).route("/_check", get(check)).layer(axum::middleware::from_fn(requests::follow))
+pub fn open_site(app: &Arc<App>, measures: &PrometheusHandle) -> Site {
+    Site::new(calls(app, measures, true).route("/_check", get(check)), |request| request)
 }
 
 fn calls(app: &Arc<App>, measures: &PrometheusHandle, open: bool) -> Router {

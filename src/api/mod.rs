@@ -17,16 +17,13 @@ use std::{error::Error, sync::Arc};
 use axum::{
     Router,
     http::{HeaderMap, header},
-    middleware::map_request,
 };
 
 use crate::{app::App, auth::origin::scheme};
 
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
-    let dialects = revodeployr::router(app).merge(rock::router(app));
-    // A cookie is no part of any path that is looked for.
-    Router::new().fallback_service(dialects).layer(map_request(async |request| path_cookie::take(request)))
+    revodeployr::router(app).merge(rock::router(app))
 }
 
 /// The server's address as the client knows it, without a slash at its end.

@@ -104,18 +104,18 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     api::rock::accounts::declare(&app, demo).await?;
     let certificate = Certificate::open(&app.config.tls, &app.config.data).map_err(anyhow::Error::msg)?;
 
-    let router = operation::router(&app, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
+    let site = operation::site(&app, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
         let certificate = certificate.clone().filter(|_| https);
-        serving.spawn(server::serve(listener, certificate, router.clone(), rules.clone(), app.stopping.clone(), PATIENCE));
+        serving.spawn(server::serve(listener, certificate, site.clone(), rules.clone(), app.stopping.clone(), PATIENCE));
         print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;
-        let router = operation::open_router(&app, &measures);
-        serving.spawn(server::serve(listener, None, router, rules.apart(METRICS_CONNECTIONS), app.stopping.clone(), PATIENCE));
+        let site = operation::open_site(&app, &measures);
+        serving.spawn(server::serve(listener, None, site, rules.apart(METRICS_CONNECTIONS), app.stopping.clone(), PATIENCE));
         print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     serving.close();

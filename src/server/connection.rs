@@ -11,7 +11,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     http::{Request, Response},
 };
@@ -27,9 +26,9 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt, service_fn};
+use tower::service_fn;
 
-use super::{Rules, origin, tls::Certificate, wakes::PolledAgain};
+use super::{Rules, Site, origin, tls::Certificate, wakes::PolledAgain};
 
 /// Between two looks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -41,7 +40,7 @@ const HEADERS: u32 = 64 << 10;
 /// What all connections of one listener have in common.
 #[derive(Debug)]
 pub(super) struct Connections {
-    router: Router,
+    site: Site,
     rules: Rules,
     certificate: Option<Certificate>,
     stopping: CancellationToken,
@@ -49,7 +48,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, rules: Rules, certificate: Option<Certificate>, stopping: CancellationToken) -> Self {
+    pub(super) fn new(site: Site, rules: Rules, certificate: Option<Certificate>, stopping: CancellationToken) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(rules.head);
         http.http2()
@@ -58,7 +57,7 @@ impl Connections {
             .keep_alive_timeout(rules.head)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEADERS);
-        Self { router, rules, certificate, stopping, http }
+        Self { site, rules, certificate, stopping, http }
     }
 
     /// Serves a connection to its end. A client that goes away in the middle is its own affair.
@@ -87,16 +86,16 @@ impl Connections {
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, deadline: Instant) {
         let activity = Arc::new(Activity::default());
         let of_requests = Arc::clone(&activity);
-        let (router, proxies, https) = (self.router.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
+        let (site, proxies, https) = (self.site.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
             let call = of_requests.begin();
             let mut request = request.map(Body::new);
             origin::settle(&mut request, peer, https, &proxies);
-            let answer = router.clone().oneshot(request);
+            let answer = site.answer(request);
             async move {
-                let answered: Result<Response<Body>, std::convert::Infallible> = answer.await;
+                let answered: Response<Body> = answer.await;
                 drop(call);
-                answered
+                Ok::<_, std::convert::Infallible>(answered)
             }
         });
         let connection = pin!(self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));

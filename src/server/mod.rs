@@ -1,18 +1,19 @@
 //! Listening: connections in, requests to the router, and an orderly end.
 //!
 //! [`serve`] accepts; `connection` is what becomes of each; [`tls`] has the certificate, and `origin` says
-//! whose request it is behind a proxy. [`layers`] is what every request passes, whatever it asks for.
+//! whose request it is behind a proxy. A [`Site`] is what is served, and [`layers`] what every request passes, whatever
+//! it asks for.
 
 mod connection;
 pub mod layers;
 mod origin;
 mod self_signed;
+mod site;
 pub mod tls;
 mod wakes;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -22,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config;
 use connection::Connections;
+pub use site::Site;
 use tls::Certificate;
 
 /// After an accept that failed, for want of descriptors most often.
@@ -90,13 +92,13 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
 pub async fn serve(
     listener: TcpListener,
     certificate: Option<Certificate>,
-    router: Router,
+    site: Site,
     rules: Rules,
     stopping: CancellationToken,
     patience: Duration,
 ) {
     let tasks = TaskTracker::new();
-    let connections = Arc::new(Connections::new(router, rules.clone(), certificate, stopping.clone()));
+    let connections = Arc::new(Connections::new(site, rules.clone(), certificate, stopping.clone()));
     loop {
         // Who finds no place waits in the kernel's queue.
         let place = tokio::select! {

@@ -12,11 +12,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
-use tokio::{
-    io::Interest,
-    net::{UnixStream, unix::pipe},
-    sync::oneshot,
-};
+use tokio::{net::unix::pipe, sync::oneshot};
 use uuid::Uuid;
 
 use super::{
@@ -27,7 +23,7 @@ use super::{
 use crate::{
     r::console::{Mark, Tag},
     worker::{
-        channel::{Incoming, Outgoing, Payload},
+        channel::{Incoming, Outgoing, Payload, Read},
         protocol::{self, Exit, Limits, Reply},
     },
 };
@@ -90,9 +86,8 @@ impl Nursery {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
         let (read, write) = io::pipe().map_err(system)?;
-        let ours = std::os::unix::net::UnixStream::from(ours);
-        ours.set_nonblocking(true).map_err(system)?;
-        let socket = UnixStream::from_std(ours).map_err(system)?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(|error| system(error.into()))?;
+        let socket = pipe::Receiver::from_owned_fd_unchecked(ours).map_err(system)?;
         let user = self.users.take()?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
@@ -211,10 +206,11 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The frame socket.
+/// The frame socket. It is watched for what arrives, and for room only while there is none: else every command that a
+/// worker takes would wake whoever waits for its reply. What the runtime watches for one of the two is a pipe to it.
 #[derive(Debug)]
 pub struct Frames {
-    socket: UnixStream,
+    socket: pipe::Receiver,
     incoming: Incoming,
 }
 
@@ -225,11 +221,22 @@ impl Frames {
     /// The system's: the worker is gone.
     pub async fn send(&self, header: &[u8], payload: &[u8]) -> io::Result<()> {
         let mut frame = Outgoing::new(header, payload);
+        let mut room = None;
         loop {
-            match self.socket.try_io(Interest::WRITABLE, || frame.write(&self.socket)) {
+            let written = match &room {
+                None => frame.write(&self.socket),
+                Some(room) => pipe::Sender::try_io(room, || frame.write(&self.socket)),
+            };
+            match written {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let room = match &mut room {
+                        Some(room) => room,
+                        None => room.insert(pipe::Sender::from_owned_fd_unchecked(self.socket.as_fd().try_clone_to_owned()?)?),
+                    };
+                    room.writable().await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -247,9 +254,19 @@ impl Frames {
             }
             self.socket.readable().await?;
             let (socket, incoming) = (&self.socket, &mut self.incoming);
-            match socket.try_io(Interest::READABLE, || incoming.read(socket)) {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
+            let mut read = Err(io::ErrorKind::WouldBlock.into());
+            let _ = socket.try_io(|| {
+                read = incoming.read(socket);
+                match &read {
+                    // Not readable any more, until the runtime hears of it again.
+                    Ok(Read::All) => Err(io::ErrorKind::WouldBlock.into()),
+                    Err(error) => Err(error.kind().into()),
+                    Ok(_) => Ok(()),
+                }
+            });
+            match read {
+                Ok(Read::End) => return Ok(None),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Err(error) => return Err(error),

@@ -57,7 +57,7 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     let kept = recent.clone();
     // Who asks for them wants to know how R is, and not what others have asked for.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
-    let keep = keep.with_filter(filter_fn(|metadata| metadata.target() != requests::TARGET));
+    let keep = keep.with_filter(filter_fn(|metadata| ![requests::TARGET, requests::SPAN].contains(&metadata.target())));
     // Who may do what, and who was let in, is told at any level.
     let lines = lines.and_then(keep).with_filter(filter.or(audit::filter()));
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;

@@ -3,6 +3,8 @@
 //! The line has no query, and nothing that was sent or answered. Dialects add what they alone know, by [`Notes`].
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,11 +18,10 @@ use axum::{
     body::{Body, Bytes},
     extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use http_body::{Body as _, Frame, SizeHint};
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
@@ -81,11 +82,13 @@ impl Notes {
 }
 
 /// Follows a request from its head to the end of its answer.
-pub async fn follow(mut request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4();
+pub async fn follow<F: Future<Output = Response>>(mut request: Request, answer: impl FnOnce(Request) -> F) -> Response {
+    let mut buffer = Uuid::encode_buffer();
+    let id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+    let name = HeaderValue::from_str(id);
     let span = tracing::error_span!(
         target: SPAN, "request",
-        request.id = %id,
+        request.id = &*id,
         client.address = %client_address(request.extensions()),
     );
     let record = Record {
@@ -104,12 +107,12 @@ pub async fn follow(mut request: Request, next: Next) -> Response {
     let received = Arc::clone(&record.received);
     let request = request.map(|body| Body::new(Counted { body, received }));
     let mut following = Following { record };
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = answer(request).instrument(span).await;
     following.record.status = Some(response.status());
     let announced = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     following.record.expected = response.body().size_hint().exact().or(announced);
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, id);
+    if let Ok(name) = name {
+        response.headers_mut().insert(REQUEST_ID, name);
     }
     response.map(|body| Body::new(Followed { body, following }))
 }
@@ -172,9 +175,38 @@ impl Drop for Following {
         if status == 401 || status == 403 {
             audit::refused(&noted.user, path, status);
         }
-        histogram!("offshoot_request_seconds", "dialect" => dialect, "call" => call, "status" => status.to_string()).record(elapsed);
-        counter!("offshoot_request_bytes_total", "dialect" => dialect).increment(received.load(Ordering::Relaxed));
-        counter!("offshoot_response_bytes_total", "dialect" => dialect).increment(*sent);
+        Measures::with((dialect, call, status), |measures| {
+            measures.seconds.record(elapsed);
+            measures.received.increment(received.load(Ordering::Relaxed));
+            measures.sent.increment(*sent);
+        });
+    }
+}
+
+/// What is measured of the requests of one call with one outcome.
+struct Measures {
+    seconds: Histogram,
+    received: Counter,
+    sent: Counter,
+}
+
+/// A dialect, a call of it, and the status of the answer.
+type Outcome = (&'static str, &'static str, u16);
+
+thread_local! {
+    /// To look measurements up by their labels takes longer than to make them.
+    static MEASURES: RefCell<HashMap<Outcome, Measures>> = RefCell::default();
+}
+
+impl Measures {
+    fn with(outcome: Outcome, measure: impl FnOnce(&Self)) {
+        let (dialect, call, status) = outcome;
+        let make = || Self {
+            seconds: histogram!("offshoot_request_seconds", "dialect" => dialect, "call" => call, "status" => status.to_string()),
+            received: counter!("offshoot_request_bytes_total", "dialect" => dialect),
+            sent: counter!("offshoot_response_bytes_total", "dialect" => dialect),
+        };
+        MEASURES.with_borrow_mut(|measures| measure(measures.entry(outcome).or_insert_with(make)));
     }
 }
 

@@ -60,6 +60,17 @@ impl From<Payload> for Bytes {
     }
 }
 
+/// What reading once has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// Something, and there may be more.
+    More,
+    /// All that was there.
+    All,
+    /// The end of the stream.
+    End,
+}
+
 /// What arrives on a socket, put together to frames. The reading itself is its owner's, blocking or not.
 #[derive(Debug, Default)]
 pub struct Incoming {
@@ -68,22 +79,29 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads once from `socket`; false at the end of the stream.
+    /// Reads once from `socket`.
     ///
     /// # Errors
     /// The system's; `WouldBlock` when nothing is there and the socket does not block.
-    pub fn read(&mut self, socket: impl AsFd) -> io::Result<bool> {
+    pub fn read(&mut self, socket: impl AsFd) -> io::Result<Read> {
         let mut bytes = [0; PIECE];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let known = self.descriptors.len();
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.extend(descriptors);
             }
         }
         self.decoder.push(&bytes[..received.bytes]);
-        Ok(received.bytes > 0)
+        Ok(match received.bytes {
+            0 => Read::End,
+            // The kernel ends a read after what came with descriptors.
+            PIECE.. => Read::More,
+            _ if self.descriptors.len() > known => Read::More,
+            _ => Read::All,
+        })
     }
 
     /// The next whole frame that has been read.
@@ -197,8 +215,8 @@ pub fn receive(socket: impl AsFd, incoming: &mut Incoming) -> io::Result<Option<
             return Ok(Some(frame));
         }
         match incoming.read(socket.as_fd()) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
+            Ok(Read::End) => return Ok(None),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -14,7 +14,7 @@ use super::protocol::Limits;
 pub const SESSION_FOLDER: &str = "OFFSHOOT_SESSION_FOLDER";
 
 /// Sets the limits that hold for the life of the worker and of its children. The limit on processor time is
-/// set anew for each operation, by [`allow_cpu`].
+/// set anew for each operation, by [`Processor`].
 ///
 /// # Errors
 /// The system's, with the name of the limit.
@@ -65,13 +65,26 @@ pub fn restore_memory() {
     let _ = setrlimit(Resource::As, Rlimit { current: maximum, maximum });
 }
 
-/// Allows this process `seconds` more of processor time; after that the kernel sends SIGXCPU, every second.
-pub fn allow_cpu(seconds: Option<u64>) {
-    let current = seconds.map(|seconds| used_cpu_seconds().saturating_add(seconds).saturating_add(1));
-    // The hard limit stays as it is: it cannot be raised again for the next operation. Failing is harmless,
-    // as the wall clock of the supervisor limits what this does not.
-    let maximum = getrlimit(Resource::Cpu).maximum;
-    let _ = setrlimit(Resource::Cpu, Rlimit { current: current.or(maximum), maximum });
+/// Processor time, which is limited for each operation anew.
+#[derive(Debug, Clone, Copy)]
+pub struct Processor {
+    /// The hard limit, which stays as it is: it cannot be raised again for the next operation.
+    maximum: Option<u64>,
+}
+
+impl Processor {
+    /// That of this process.
+    #[must_use]
+    pub fn own() -> Self {
+        Self { maximum: getrlimit(Resource::Cpu).maximum }
+    }
+
+    /// Allows `seconds` more of processor time; after that the kernel sends SIGXCPU, every second.
+    pub fn allow(self, seconds: Option<u64>) {
+        let current = seconds.map(|seconds| used_cpu_seconds().saturating_add(seconds).saturating_add(1));
+        // Failing is harmless, as the wall clock of the supervisor limits what this does not.
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: current.or(self.maximum), maximum: self.maximum });
+    }
 }
 
 fn used_cpu_seconds() -> u64 {

@@ -167,15 +167,17 @@ fn supervisor_is_gone() -> bool {
     unsafe { libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLHUP != 0 }
 }
 
+/// Says whom the kernel tells of the supervisor's end, while [`watch_supervisor`] is on: this worker, as the user that
+/// it is.
+pub fn own_socket() {
+    // SAFETY: a plain system call on the worker's own socket.
+    unsafe { libc::fcntl(SOCKET, libc::F_SETOWN, WORKER.load(Ordering::Relaxed)) };
+}
+
 /// From now on, or until it is called with `false`, the end of the supervisor ends this worker at once.
 pub fn watch_supervisor(watch: bool) {
-    // SAFETY: plain system calls on the worker's own socket.
-    unsafe {
-        if watch {
-            libc::fcntl(SOCKET, libc::F_SETOWN, WORKER.load(Ordering::Relaxed));
-        }
-        libc::fcntl(SOCKET, libc::F_SETFL, if watch { libc::O_ASYNC } else { 0 });
-    }
+    // SAFETY: a plain system call on the worker's own socket.
+    unsafe { libc::fcntl(SOCKET, libc::F_SETFL, if watch { libc::O_ASYNC } else { 0 }) };
     if watch && supervisor_is_gone() {
         end(0);
     }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{
     channel::{self, Frame, Incoming},
-    confine, files,
+    confine::{self, Processor},
+    files,
     files::Snapshot,
     fork,
     protocol::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
@@ -36,6 +37,7 @@ pub struct Worker {
     socket: Rc<UnixStream>,
     work: PathBuf,
     published: PathBuf,
+    processor: Processor,
     cpu_seconds: Option<u64>,
 }
 
@@ -50,6 +52,7 @@ impl Worker {
             socket,
             work: spec.folder.join(folder::WORK),
             published: spec.folder.join(folder::FILES),
+            processor: Processor::own(),
             cpu_seconds: spec.limits.cpu_seconds,
         }
     }
@@ -57,6 +60,7 @@ impl Worker {
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
         let mut incoming = Incoming::default();
+        fork::own_socket();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
             let frame = match channel::receive(&*self.socket, &mut incoming) {
@@ -69,10 +73,10 @@ impl Worker {
             };
             fork::watch_supervisor(true);
             r::interrupt::clear();
-            confine::allow_cpu(self.cpu_seconds);
+            self.processor.allow(self.cpu_seconds);
             let (reply, payload) = self.answer(&frame);
             fork::end_if_child();
-            confine::allow_cpu(None);
+            self.processor.allow(None);
             fork::watch_supervisor(false);
             self.reply(&reply, payload);
         }
@@ -131,7 +135,7 @@ impl Worker {
         r::graphics::begin(Plots::Files);
         let before = Snapshot::of(&self.work);
         if execute.limits.cpu_seconds.is_some() {
-            confine::allow_cpu(execute.limits.cpu_seconds);
+            self.processor.allow(execute.limits.cpu_seconds);
         }
         confine::lower_memory(execute.limits.memory);
         let ending = r::eval::parse(code).map_or_else(Ending::from, |code| r::eval::run(&code, execute.print).into());

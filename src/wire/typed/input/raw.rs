@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Column, NA_REAL, Sent};
 use crate::wire::value::NA_INTEGER;
@@ -95,9 +95,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Raw<'de>, A::Error> {
         let mut elements = Elements::Nulls(0);
-        while let Some(element) = sequence.next_element()? {
-            elements.push(element).map_err(A::Error::custom)?;
-        }
+        while sequence.next_element_seed(Next(&mut elements))?.is_some() {}
         Ok(match elements {
             Elements::Nulls(count) => Raw::Array(vec![Raw::Null; count]),
             Elements::Column(column) => Raw::Column(column),
@@ -153,6 +151,71 @@ impl<'a> Elements<'a> {
             (mixed @ Self::Mixed(_), _) => mixed,
         };
         self.push(element)
+    }
+}
+
+/// The next element of an array. A number goes to the others at once, without being a value of its own before.
+struct Next<'e, 'a>(&'e mut Elements<'a>);
+
+impl<'de> DeserializeSeed<'de> for Next<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Next<'_, 'de> {
+    fn push<E: Error>(self, element: Result<Raw<'de>, E>) -> Result<(), E> {
+        self.0.push(element?).map_err(E::custom)
+    }
+}
+
+impl<'de> Visitor<'de> for Next<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        RawVisitor.expecting(formatter)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.push(RawVisitor.visit_unit())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.push(RawVisitor.visit_bool(value))
+    }
+
+    #[inline]
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        match self.0 {
+            Elements::Column(Column::Double(all)) => push(all, value).map_err(E::custom),
+            _ => self.push(RawVisitor.visit_f64(value)),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.push(RawVisitor.visit_i64(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.push(RawVisitor.visit_u64(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.push(RawVisitor.visit_str(value))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<(), E> {
+        self.push(RawVisitor.visit_borrowed_str(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<(), A::Error> {
+        self.push(RawVisitor.visit_seq(sequence))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.push(RawVisitor.visit_map(map))
     }
 }
 
