@@ -9,15 +9,23 @@ use crate::harness::{Client, Rock, Server};
 
 #[tokio::test]
 async fn secrets_are_plain_or_hashed() {
-    // bcrypt of "password", as `htpasswd -nbB` makes it.
-    let hash = bcrypt::hash("password", 4).unwrap();
-    let settings = format!("[sessions]\npool = 0\n[[rock.users]]\nid = 'hashed'\nsecret = '{{bcrypt}}{hash}'\nroles = ['User', 'MANAGER']");
-    let server = Server::start(&settings);
-    let hashed = Rock::on(&server, "hashed");
-    assert_eq!(hashed.open().await.value("1").await, 1);
-    assert_eq!(hashed.get("/rserver").await.status, 200);
-    assert_eq!(hashed.clone().with_password("wrong").get("/").await.status, 401);
-    assert_eq!(hashed.with_password(&hash).get("/").await.status, 401);
+    // All of "password": as `htpasswd -nbB` makes it, and as in Spring Security's reference.
+    let bcrypt = format!("{{bcrypt}}{}", bcrypt::hash("password", 4).unwrap());
+    let pbkdf2 = "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc";
+    let scrypt = "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==\
+                  $OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=";
+    let secrets = [("bcrypt", bcrypt.as_str()), ("pbkdf2", pbkdf2), ("scrypt", scrypt), ("noop", "{noop}password"), ("plain", "password")];
+    let user = |(id, secret)| format!("[[rock.users]]\nid = '{id}'\nsecret = '{secret}'\nroles = ['User', 'MANAGER']\n");
+    let server = Server::start(&format!("[sessions]\npool = 0\n{}", secrets.map(user).concat()));
+    for (name, secret) in secrets {
+        let account = Rock::on(&server, name);
+        assert_eq!(account.open().await.value("1").await, 1, "{name}");
+        assert_eq!(account.get("/rserver").await.status, 200);
+        assert_eq!(account.clone().with_password("wrong").get("/").await.status, 401);
+        if name != "plain" {
+            assert_eq!(account.with_password(secret).get("/").await.status, 401, "{name}");
+        }
+    }
 }
 
 #[tokio::test]
