@@ -11,7 +11,7 @@ use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        self, ServerConfig,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     },
@@ -24,6 +24,9 @@ use crate::config::{self, listen::Source};
 
 /// The protocols that clients may choose from (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The keys that can be used.
+const KINDS: &str = "RSA of 2048 to 8192 bits, ECDSA with the curve P-256 or P-384, or Ed25519";
 
 /// The certificate in force; cheap to clone.
 #[derive(Debug, Clone)]
@@ -93,7 +96,13 @@ impl Identity {
     /// When the key is not that of the certificate, or of a kind that is not known.
     fn server(self) -> Result<ServerConfig, String> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let failed = |error| format!("{}: {error}", self.setting);
+        let failed = |error| match error {
+            rustls::Error::InconsistentKeys(_) => format!("{}: the private key is not that of the certificate", self.setting),
+            error => format!("{}: {error}", self.setting),
+        };
+        if ring::sign::any_supported_type(&self.key).is_err() {
+            return Err(format!("{}: the private key is of no known kind: {KINDS}", self.setting));
+        }
         let builder = builder.with_safe_default_protocol_versions().map_err(failed)?.with_no_client_auth();
         let mut server = builder.with_single_cert(self.chain, self.key).map_err(failed)?;
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();

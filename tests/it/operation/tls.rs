@@ -106,6 +106,8 @@ fn what_is_wrong_with_a_certificate_is_told() {
     make_certificate(folder.path(), "a");
     openssl(folder.path(), &["pkcs12", "-export", "-in", "cert.pem", "-inkey", "key.pem", "-passout", "pass:x", "-out", "a.pfx"]);
     openssl(folder.path(), &["genrsa", "-out", "other.pem", "2048"]);
+    let curve = ["ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-nodes", "-keyout", "p521.pem", "-out", "p521-cert.pem"];
+    openssl(folder.path(), &[&["req", "-x509", "-subj", "/CN=a", "-newkey"], &curve[..]].concat());
     let path = |name: &str| folder.path().join(name).display().to_string();
     let pem = |certificate: &str, key: &str| format!("[tls]\ncertificate = '{}'\nkey = '{}'", path(certificate), path(key));
     let https = ["--listen", "https://127.0.0.1:0"];
@@ -115,7 +117,8 @@ fn what_is_wrong_with_a_certificate_is_told() {
         (pem("nowhere.pem", "key.pem"), &https, "nowhere.pem"),
         (pem("key.pem", "key.pem"), &https, "there is no certificate in PEM form"),
         (pem("cert.pem", "cert.pem"), &https, "there is no private key in PEM form"),
-        (pem("cert.pem", "other.pem"), &https, "tls.certificate: "),
+        (pem("cert.pem", "other.pem"), &https, "tls.certificate: the private key is not that of the certificate"),
+        (pem("p521-cert.pem", "p521.pem"), &https, "the private key is of no known kind: RSA"),
         (format!("[tls]\npfx = '{}'\npfx_password = 'wrong'", path("a.pfx")), &https, "or the password is wrong"),
     ] {
         let said = start_fails(&settings, arguments);
