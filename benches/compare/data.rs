@@ -1,7 +1,6 @@
 //! What goes from R to the client and back: the same values for all, made by R and by Rust alike.
 
 use anyhow::{Result, ensure};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{qap, report::grouped};
@@ -66,8 +65,8 @@ pub struct Sent {
     pub name: &'static str,
     /// Arrays; of a data frame, an object of columns.
     pub json: Vec<u8>,
-    /// JSON in RevoDeployR's type model, percent-encoded for a form.
-    pub form: Vec<u8>,
+    /// JSON in RevoDeployR's type model.
+    pub inputs: String,
     /// In Rserve's protocol.
     pub qap: Option<qap::Value>,
     /// As R's `serialize()` writes it.
@@ -147,9 +146,8 @@ impl Sent {
     fn new(title: String, plain: &Value, typed: Value, qap: Option<qap::Value>, check: String, serialize: Serialize) -> Result<Self> {
         let json = serde_json::to_vec(plain)?;
         let inputs = serde_json::to_string(&json!({"sent": typed}))?;
-        let form = utf8_percent_encode(&inputs, NON_ALPHANUMERIC).to_string().into_bytes();
         let as_frame = if plain.is_object() { "as.data.frame" } else { "" };
         let (rds, base64) = serialize(as_frame, &json)?;
-        Ok(Self { title, name: "sent", json, form, qap, rds, base64, check })
+        Ok(Self { title, name: "sent", json, inputs, qap, rds, base64, check })
     }
 }

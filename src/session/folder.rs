@@ -23,19 +23,6 @@ use uuid::Uuid;
 /// How often a path is followed anew when it changed on the way.
 const TRIES: usize = 20;
 
-/// Opens a regular file below `folder` for reading. Links are followed nowhere on the way, and nothing leads
-/// out of the folder, whatever its owner does to it meanwhile.
-///
-/// # Errors
-/// The system's; `NotFound` for what is no regular file.
-pub fn open_file(folder: &Path, name: &str) -> io::Result<File> {
-    let folder = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    // Not blocking: a pipe without a writer must not hold the server.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(openat2(folder, name, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
-}
-
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -227,21 +214,6 @@ mod tests {
         io::{Read, Write},
         os::unix::fs::symlink,
     };
-
-    #[test]
-    fn nothing_leads_out() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("in")).unwrap();
-        fs::write(folder.path().join("secret"), "").unwrap();
-        fs::write(folder.path().join("in/open"), "").unwrap();
-        symlink("../secret", folder.path().join("in/link")).unwrap();
-        symlink("..", folder.path().join("in/up")).unwrap();
-        let inside = folder.path().join("in");
-        assert!(open_file(&inside, "open").is_ok());
-        for name in ["../secret", "link", "up/secret", "absent", ".", "/etc/passwd"] {
-            assert!(open_file(&inside, name).is_err(), "{name}");
-        }
-    }
 
     /// A session's folder with a folder to work in.
     fn session() -> (tempfile::TempDir, Folder) {

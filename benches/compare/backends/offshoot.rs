@@ -136,16 +136,20 @@ impl Backend for Offshoot {
 /// What is sent with [`multipart`]'s bodies.
 pub(super) const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=the-edge-of-a-part\r\n";
 
-/// A form with these fields and a file.
-pub(super) fn multipart(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+/// A form with these fields, and a file if there is one.
+pub(super) fn multipart(fields: &[(&str, &str)], file: Option<&[u8]>) -> Vec<u8> {
     const EDGE: &str = "--the-edge-of-a-part";
-    let mut body = Vec::with_capacity(file.len() + 1024);
+    let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 128).sum();
+    let mut body = Vec::with_capacity(length + file.map_or(0, <[u8]>::len) + 1024);
     for (name, value) in fields {
         body.extend_from_slice(format!("{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
     }
-    let head = "Content-Disposition: form-data; name=\"file\"; filename=\"file.bin\"\r\nContent-Type: application/octet-stream";
-    body.extend_from_slice(format!("{EDGE}\r\n{head}\r\n\r\n").as_bytes());
-    body.extend_from_slice(file);
-    body.extend_from_slice(format!("\r\n{EDGE}--\r\n").as_bytes());
+    if let Some(file) = file {
+        let head = "Content-Disposition: form-data; name=\"file\"; filename=\"file.bin\"\r\nContent-Type: application/octet-stream";
+        body.extend_from_slice(format!("{EDGE}\r\n{head}\r\n\r\n").as_bytes());
+        body.extend_from_slice(file);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("{EDGE}--\r\n").as_bytes());
     body
 }

@@ -70,8 +70,8 @@ impl Session for RevoDeployR {
         if form == Form::Binary {
             return refuse("RevoDeployR has values as JSON and XML");
         }
-        let body = [format!("session={}&inputs=", self.id).as_bytes(), &sent.form].concat();
-        succeeded(self.client.post("/deployr/r/session/object/push", "", &body)?).map(drop)
+        let body = multipart(&[("session", &self.id), ("inputs", &sent.inputs)], None);
+        succeeded(self.client.post("/deployr/r/session/object/push", MULTIPART, &body)?).map(drop)
     }
 
     fn plot(&mut self) -> Result<Vec<u8>> {
@@ -92,7 +92,7 @@ impl Session for RevoDeployR {
     }
 
     fn upload(&mut self, bytes: &[u8]) -> Result<()> {
-        let body = multipart(&[("session", &self.id), ("name", "file.bin")], bytes);
+        let body = multipart(&[("session", &self.id), ("name", "file.bin")], Some(bytes));
         succeeded(self.client.post("/deployr/r/session/file/upload", MULTIPART, &body)?).map(drop)
     }
 

@@ -79,7 +79,7 @@ impl Session for Rock {
 
     fn upload(&mut self, bytes: &[u8]) -> Result<()> {
         let path = format!("{}/_upload?path=file.bin&overwrite=true", self.path);
-        self.client.post(&path, MULTIPART, &multipart(&[], bytes)).map(drop)
+        self.client.post(&path, MULTIPART, &multipart(&[], Some(bytes))).map(drop)
     }
 
     fn download(&mut self) -> Result<Vec<u8>> {
