@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     operation,
     server::{self, tls::Certificate},
-    session::orphans::Orphans,
+    session::{folder, orphans::Orphans},
     store::policies::Policy,
     telemetry::{self, Recent, Telemetry, measures},
 };
@@ -93,6 +93,9 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
     let measures = measures::start()?;
+    if !folder::can_be_opened() {
+        tracing::error!("no file of a session can be read or written: a filter forbids openat2; offshoot doctor says more");
+    }
     let rules = server::Rules::new(&config.http, config.sessions.max).map_err(anyhow::Error::msg)?;
     let listeners = Listeners::open(&config, passed).await?;
     let app = tokio::select! {

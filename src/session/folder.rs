@@ -49,6 +49,14 @@ pub enum FileError {
     System(#[from] io::Error),
 }
 
+/// Whether the kernel opens paths beneath a folder, or a filter forbids it: one of a container, or systemd's
+/// `RestrictSUIDSGID`. Without, no file of a session can be read or written.
+#[must_use]
+pub fn can_be_opened() -> bool {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat2(CWD, "/", flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok()
+}
+
 /// A folder of a session, whose files belong to the session's user.
 #[derive(Debug)]
 pub struct Folder {

@@ -9,7 +9,11 @@ use std::{
 use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 
 use super::Findings;
-use crate::{config::Config, server, session::users};
+use crate::{
+    config::Config,
+    server,
+    session::{folder, users},
+};
 
 /// Space that the data folder should have.
 const FREE_MIB: u64 = 1024;
@@ -37,6 +41,9 @@ fn kernel(findings: &mut Findings) {
     if sealed.and_then(|memory| rustix::fs::fcntl_add_seals(memory, rustix::fs::SealFlags::SHRINK)).is_err() {
         missing.push("sealed memory (memfd_create)");
     }
+    if !folder::can_be_opened() {
+        missing.push("paths beneath a folder (openat2)");
+    }
     if !Path::new(&format!("/proc/self/task/{}/children", getpid().as_raw_nonzero())).exists() {
         missing.push("/proc");
     }
@@ -46,7 +53,8 @@ fn kernel(findings: &mut Findings) {
         findings.error(
             SUBJECT,
             format!("Linux {release} lacks, or a sandbox forbids, {}", missing.join(", ")),
-            "use Linux 5.4 or newer, mount /proc, and allow these calls in the seccomp profile of the container",
+            "use Linux 5.6 or newer, mount /proc, allow these calls in the seccomp profile of the container, and do not set \
+             RestrictSUIDSGID in a unit of systemd",
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Files: those of a session, those that are uploaded, and the addresses of both.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use axum::response::Response;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use crate::{
         request::{Incoming, check_file_name},
     },
     app::App,
+    session::folder::FileError,
     store::objects::{Kind, Object},
 };
 
@@ -26,10 +27,18 @@ pub(in super::super) async fn get(app: &Arc<App>, path: &str) -> Result<Response
     let unknown = || Error::not_found("There is no such file, or it went with the login it belonged to.");
     let identifier = path.rsplit('/').nth(1).unwrap_or_default();
     let id = identifiers::parse("FILE", identifier).ok_or_else(unknown)?;
+    let (file, name) = open(app, id, unknown).await?;
+    download::file(file, &name, false).await
+}
+
+/// Opens a published file, unless there is none that may be read.
+async fn open(app: &App, id: Uuid, unknown: impl FnOnce() -> Error) -> Result<(File, String), Error> {
     let published = Arc::clone(&app.published);
     let opened = tokio::task::spawn_blocking(move || published.open(id)).await.map_err(|error| Error::internal(&error))?;
-    let (file, name) = opened.map_err(|_| unknown())?;
-    download::file(file, &name, false).await
+    opened.map_err(|error| match &error {
+        FileError::System(_) => Error::internal(&error),
+        _ => unknown(),
+    })
 }
 
 /// `/r/repository/get/binary/CFILE-...`, likewise.
@@ -132,9 +141,7 @@ pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incom
     let session = incoming.idle_session(app)?;
     let made: Option<(String, Uuid)> = app.published.of_session(session.id).into_iter().find(|(known, _)| known == name);
     let (_, id) = made.ok_or_else(|| no_file(name))?;
-    let published = Arc::clone(&app.published);
-    let opened = tokio::task::spawn_blocking(move || published.open(id)).await.map_err(|error| Error::internal(&error))?;
-    let (file, name) = opened.map_err(|_| no_file(name))?;
+    let (file, name) = open(app, id, || no_file(name)).await?;
     download::file(file, &name, true).await
 }
 
