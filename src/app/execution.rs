@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    session::{Boundary, OpenError, Opening, Purpose, Session, Stop, actor::Admission},
+    session::{Boundary, OpenError, Opening, Purpose, Session, Stop, actor::Admission, queue::Turn},
     store::{
         boundaries,
         objects::{Kind, Object},
@@ -63,6 +63,8 @@ pub struct Outcome {
     pub limits: Limits,
     /// The file with all objects, if they were to be kept and the code ran to its end.
     kept: Option<Uuid>,
+    /// The session is busy until its files have been published, and all else is done: who comes next finds them.
+    _turn: Turn,
 }
 
 impl App {
@@ -176,6 +178,7 @@ impl App {
                 console: answered.console,
                 stopped: answered.stopped,
                 limits,
+                _turn: turn,
             }),
             Reply::InvalidInput(sentence) => Err(Failure::Invalid(sentence)),
             Reply::Refused(message) => Err(Failure::R(message)),
@@ -219,7 +222,7 @@ impl App {
     }
 
     /// Carries out a command that makes no use of a payload.
-    pub(super) async fn ask(turn: &crate::session::queue::Turn, request: &Request) -> Result<Reply, Failure> {
+    pub(super) async fn ask(turn: &Turn, request: &Request) -> Result<Reply, Failure> {
         match turn.operate(request, Bytes::new()).await?.reply {
             Reply::Refused(message) => Err(Failure::R(message)),
             reply => Ok(reply),
