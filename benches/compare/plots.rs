@@ -28,6 +28,8 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(204, 121, 167),
 ];
 const FONT: &str = "sans-serif";
+/// By how much the axis of the summary goes on after the last point: there stands what the colours mean.
+const ROOM: f64 = 60.0;
 
 fn colour(backend: &str) -> RGBColor {
     let at = Kind::ALL.iter().position(|kind| kind.name() == backend).unwrap_or(0);
@@ -96,7 +98,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
 pub fn summary(path: &Path, report: &Report) -> Result<()> {
     let works = report.works(&[Shown::Summary]);
     let height = u32::try_from(works.len())? * 30 + 110;
-    let area = SVGBackend::new(path, (860, height)).into_drawing_area();
+    let area = SVGBackend::new(path, (1180, height)).into_drawing_area();
     draw_summary(&area, report, &works).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
@@ -116,10 +118,10 @@ fn draw_summary(area: &DrawingArea<SVGBackend, Shift>, report: &Report, works: &
     let mut chart = ChartBuilder::on(area)
         .caption("Times worse than Offshoot: slower, larger, or fewer in a second", (FONT, 18))
         .margin(14)
-        .margin_left(330)
+        .margin_left(450)
         .margin_right(24)
         .x_label_area_size(34)
-        .build_cartesian_2d((low / 1.3..high * 1.3).log_scale(), rows - 0.5..-0.5)?;
+        .build_cartesian_2d((low / 1.3..high * ROOM).log_scale(), rows - 0.5..-0.5)?;
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -144,7 +146,7 @@ fn draw_summary(area: &DrawingArea<SVGBackend, Shift>, report: &Report, works: &
         #[expect(clippy::cast_precision_loss, reason = "a row of a plot")]
         let place = (edge, at as f64);
         let text = work.replace('`', "");
-        EmptyElement::at(place) + Text::new(text, (-320, -7), (FONT, 14).into_font())
+        EmptyElement::at(place) + Text::new(text, (-440, -7), (FONT, 14).into_font())
     }))?;
     chart
         .configure_series_labels()
