@@ -161,43 +161,20 @@ impl Pieces {
 
 /// `+` is a blank, `%41` is A; a `%` without two hexadecimal digits stands for itself.
 fn decode(text: &[u8]) -> Vec<u8> {
-    // What stands for itself is copied eight bytes at a time, of which the next ones cover those that are too many.
-    let mut decoded = vec![0; text.len() + 8];
-    let (mut from, mut to) = (0, 0);
-    loop {
-        if let (Some(&word), Some(place)) = (text[from..].first_chunk(), decoded[to..].first_chunk_mut()) {
-            *place = word;
-            let plain = plain(word);
-            from += plain;
-            to += plain;
-            if plain == word.len() {
-                continue;
-            }
-        }
-        let (byte, width) = match text[from..] {
-            [] => break,
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'+', b'%', rest) {
+        decoded.extend_from_slice(&rest[..at]);
+        let (byte, width) = match rest[at..] {
             [b'+', ..] => (b' ', 1),
-            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => (hex(high) << 4 | hex(low), 3),
-            [byte, ..] => (byte, 1),
+            [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => (hex(high) << 4 | hex(low), 3),
+            _ => (b'%', 1),
         };
-        decoded[to] = byte;
-        from += width;
-        to += 1;
+        decoded.push(byte);
+        rest = &rest[at + width..];
     }
-    decoded.truncate(to);
+    decoded.extend_from_slice(rest);
     decoded
-}
-
-/// How many of eight bytes stand before the first that is `+` or `%`.
-fn plain(bytes: [u8; 8]) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    // The high bit of a byte that is 0 now, and perhaps of some after it.
-    let is = |byte: u8| {
-        let difference = word ^ (EACH * u64::from(byte));
-        difference.wrapping_sub(EACH) & !difference & (EACH << 7)
-    };
-    (is(b'+') | is(b'%')).trailing_zeros() as usize / 8
 }
 
 fn hex(digit: u8) -> u8 {

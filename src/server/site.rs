@@ -25,9 +25,9 @@ impl Site {
     /// Answers a request, which is followed from its head to the end of its answer.
     pub(super) fn answer(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
         let Self { router, prepare } = self.clone();
-        requests::follow(request, async move |request| match router.oneshot(prepare(request)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        requests::follow(request, async move |request| {
+            let Ok(response) = router.oneshot(prepare(request)).await;
+            response
         })
     }
 }

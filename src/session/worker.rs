@@ -221,11 +221,11 @@ impl Frames {
     /// The system's: the worker is gone.
     pub async fn send(&self, header: &[u8], payload: &[u8]) -> io::Result<()> {
         let mut frame = Outgoing::new(header, payload);
-        let mut room = None;
+        let mut room: Option<pipe::Sender> = None;
         loop {
             let written = match &room {
                 None => frame.write(&self.socket),
-                Some(room) => pipe::Sender::try_io(room, || frame.write(&self.socket)),
+                Some(room) => room.try_io(|| frame.write(&self.socket)),
             };
             match written {
                 Ok(true) => return Ok(()),
