@@ -18,8 +18,24 @@ use argon2::{
 use base64_simd::STANDARD;
 use subtle::ConstantTimeEq;
 
+/// Hashes that Spring Security knows and we do not. None of them is to be taken for a password; what else stands in
+/// braces is the beginning of one.
+const OTHER_SCHEMES: [&str; 6] = ["ldap", "MD4", "MD5", "SHA-1", "SHA-256", "sha256"];
 /// The length of a key that is derived from a password, in bytes.
 const KEY: usize = 32;
+
+/// A hash that cannot be checked, by its scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable<'a> {
+    /// It is not as those of its scheme are.
+    #[error("what follows {{{0}}} is no such hash")]
+    Malformed(&'a str),
+    /// Its scheme is not known here.
+    #[error(
+        "a hash of {{{0}}} cannot be checked; a secret is plain, or begins with {{noop}}, {{bcrypt}}, {{pbkdf2}}, {{scrypt}} or {{argon2}}"
+    )]
+    Unknown(&'a str),
+}
 
 /// Such a hash.
 #[derive(Debug)]
@@ -41,11 +57,11 @@ enum Function {
 }
 
 impl<'a> Foreign<'a> {
-    /// Reads a hash after its scheme in braces; `None` where there is no scheme, or none that is known here.
+    /// Reads a hash after its scheme in braces; `None` for what is a password.
     ///
     /// # Errors
-    /// The scheme, when what follows is no such hash.
-    pub fn read(secret: &'a str) -> Result<Option<Self>, &'a str> {
+    /// [`Unreadable`]
+    pub fn read(secret: &'a str) -> Result<Option<Self>, Unreadable<'a>> {
         let Some((scheme, hash)) = secret.strip_prefix('{').and_then(|rest| rest.split_once('}')) else { return Ok(None) };
         let kind = match scheme {
             "bcrypt" => hash.parse::<bcrypt::HashParts>().is_ok().then_some(Kind::Bcrypt(hash)),
@@ -53,9 +69,10 @@ impl<'a> Foreign<'a> {
             "pbkdf2@SpringSecurity_v5_8" => pbkdf2(hash, 16, Function::Pbkdf2Sha256 { rounds: 310_000 }),
             "scrypt" | "scrypt@SpringSecurity_v5_8" => scrypt(hash),
             "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).is_ok().then_some(Kind::Argon2(hash)),
+            _ if OTHER_SCHEMES.contains(&scheme) => return Err(Unreadable::Unknown(scheme)),
             _ => return Ok(None),
         };
-        kind.map(|kind| Some(Self(kind))).ok_or(scheme)
+        kind.map(|kind| Some(Self(kind))).ok_or(Unreadable::Malformed(scheme))
     }
 
     /// Whether it is the hash of this password. Takes its time, on purpose.
@@ -130,12 +147,13 @@ mod tests {
         for hash in HASHES {
             let scheme = &hash[1..hash.find('}').unwrap()];
             for length in scheme.len() + 2..hash.len() {
-                assert_eq!(Foreign::read(&hash[..length]).unwrap_err(), scheme, "{}", &hash[..length]);
+                assert_eq!(Foreign::read(&hash[..length]).unwrap_err(), Unreadable::Malformed(scheme), "{}", &hash[..length]);
             }
         }
         for other in ["{scrypt}$1100801$AA==$jWPkcxERY25E9gwism7ggXZkARLbUPyOZiOM5ZQx95s=", "{argon2}$2a$10$x"] {
             assert!(Foreign::read(other).is_err(), "{other}");
         }
+        assert_eq!(Foreign::read("{MD5}x").unwrap_err(), Unreadable::Unknown("MD5"));
         for none in ["password", "{secret}", "{noop}x", "{bcrypt", ""] {
             assert!(Foreign::read(none).unwrap().is_none(), "{none}");
         }
