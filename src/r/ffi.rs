@@ -10,6 +10,7 @@ use libR_sys::SEXP;
 /// `SA_TYPE` of `R_ext/RStartup.h`: what to do with the workspace at the end.
 pub type SaType = c_int;
 
+#[expect(improper_ctypes, reason = "R hands out pointers to what only R looks into")]
 unsafe extern "C" {
     // Rembedded.h
     pub static mut R_SignalHandlers: c_int;
@@ -38,6 +39,10 @@ unsafe extern "C" {
     pub static mut R_Visible: c_int;
     // Internal to R, but exported: set by package parallel in its children (Defn.h).
     pub static mut R_isForkedChild: c_int;
+    // Internal to R, but exported: what a promise and a symbol hold (Defn.h).
+    pub fn PRVALUE(promise: SEXP) -> SEXP;
+    pub fn PRCODE(promise: SEXP) -> SEXP;
+    pub fn SYMVALUE(symbol: SEXP) -> SEXP;
     // R_ext/Error.h's neighbour, used by front ends: the text of the last error.
     pub fn R_curErrorBuf() -> *const c_char;
 }

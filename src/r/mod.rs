@@ -23,6 +23,7 @@ pub mod objects;
 pub mod preserved;
 pub mod scripts;
 pub mod serialize;
+pub mod still;
 mod strings;
 pub mod view;
 pub mod workspace;

@@ -45,6 +45,11 @@ pub(super) fn load() -> Result<(), String> {
     protect_quietly(|r| conditions::install(r, environment))
 }
 
+/// The environment of `r-init/`.
+pub(super) fn environment() -> SEXP {
+    ENVIRONMENT.get()
+}
+
 /// Evaluates a call of a function of `r-init/`; the answer is not protected.
 pub(super) fn eval(_: R, call: SEXP) -> SEXP {
     // SAFETY: inside `protect`; the call is its caller's to protect.

@@ -48,6 +48,7 @@ pub fn warm_up() -> Result<(), String> {
         }
     }
     r::console::silence_errors(silent);
+    r::still::settle()?;
     r::scripts::call(c"settle")
 }
 

@@ -195,6 +195,19 @@ async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
     assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
 }
 
+/// R writes the number of references to a value into it, and would copy the page of each function that a session calls.
+#[tokio::test]
+async fn what_sessions_share_is_not_counted_in_each() {
+    let server = Server::start("[sessions]\npool = 0\n[r]\npreload = ['lattice']");
+    let session = Client::admin(&server).await.session().await;
+    let shared = "list(base::lapply, body(base::lapply), formals(lattice::xyplot), asNamespace('lattice'), quote(seq_along))";
+    let count = format!(
+        "said <- capture.output(for (value in {shared}) .Internal(inspect(value, 0L)));\
+         cat(sub('.*REF\\\\(([0-9]+)\\\\).*', '\\\\1', grep('^@', said, value = TRUE)))"
+    );
+    assert_eq!(session.prints(&count).await, ["65535"; 5].join(" "));
+}
+
 #[tokio::test]
 async fn changed_files_are_known() {
     let core = Core::start(|_| ()).await;

@@ -30,6 +30,9 @@ extern int (*ptr_R_ShowFiles)(int, const char **, const char **, const char *, R
 extern int (*ptr_R_ChooseFile)(int, char *, int);
 extern int R_Visible;
 extern int R_isForkedChild;
+extern SEXP PRVALUE(SEXP);
+extern SEXP PRCODE(SEXP);
+extern SEXP SYMVALUE(SEXP);
 const char *R_curErrorBuf(void);
 
 _Static_assert(sizeof(Rboolean) == sizeof(int), "size of Rboolean");
