@@ -8,15 +8,17 @@ use std::{
 };
 
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::config;
 
 /// How long a body that is too large is still read, so that its sender gets to read the answer.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// Below this, one copy is cheaper than one more write, or one more piece.
+const SMALL: usize = 16 << 10;
 
 /// A body could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,22 +50,49 @@ impl BodyError {
 ///
 /// # Errors
 /// [`BodyError`]
-pub async fn read(http: &config::Http, mib: u64, headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, BodyError> {
+pub async fn read(http: &config::Http, mib: u64, headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, BodyError> {
+    collect(http, mib, headers, body).await.map(joined)
+}
+
+/// The same, in pieces as they came, large ones without a copy.
+///
+/// # Errors
+/// [`BodyError`]
+pub async fn collect(http: &config::Http, mib: u64, headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<Bytes>, BodyError> {
     let limit = usize::try_from(mib << 20).unwrap_or(usize::MAX);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let mut rest = body.into_data_stream();
     if announced.is_some_and(|announced| announced > limit) {
-        drain(body.into_data_stream()).await;
+        drain(rest).await;
         return Err(BodyError::TooLarge(mib));
     }
-    let collected = Limited::new(&mut body, limit).collect();
-    match tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            drain(body.into_data_stream()).await;
-            Err(BodyError::TooLarge(mib))
+    let (mut pieces, mut small, mut left) = (Vec::new(), BytesMut::new(), limit);
+    let reading = async {
+        while let Some(piece) = rest.next().await.transpose().map_err(BodyError::Broken)? {
+            left = left.checked_sub(piece.len()).ok_or(BodyError::TooLarge(mib))?;
+            if piece.len() >= SMALL {
+                pieces.extend([small.split().freeze(), piece]);
+            } else {
+                small.extend_from_slice(&piece);
+            }
         }
-        Ok(Err(error)) => Err(BodyError::Broken(axum::Error::new(error))),
-        Err(_) => Err(BodyError::TooSlow),
+        pieces.push(small.freeze());
+        Ok(pieces)
+    };
+    let read = tokio::time::timeout(Duration::from_secs(http.form_seconds.max(1)), reading).await;
+    if matches!(read, Ok(Err(BodyError::TooLarge(_)))) {
+        drain(rest).await;
+    }
+    read.unwrap_or(Err(BodyError::TooSlow))
+}
+
+/// The pieces as one.
+#[must_use]
+pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    pieces.retain(|piece| !piece.is_empty());
+    match pieces.len() {
+        0 | 1 => pieces.pop().unwrap_or_default(),
+        _ => pieces.concat().into(),
     }
 }
 
@@ -96,9 +125,6 @@ pub struct Parts<const N: usize> {
     parts: [Bytes; N],
     next: usize,
 }
-
-/// Below this, one copy is cheaper than one more write.
-const SMALL: usize = 16 << 10;
 
 impl<const N: usize> Parts<N> {
     /// A body of these parts.

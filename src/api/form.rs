@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
+
 /// The parameters of a request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Form(Vec<(String, Vec<u8>)>);
+pub struct Form(Vec<(String, Bytes)>);
 
 /// A parameter that is not as it has to be; the text says which and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +23,12 @@ impl Form {
                 continue;
             }
             let (name, value) = split(pair, b'=');
-            self.0.push((String::from_utf8_lossy(&decode(name)).trim().to_owned(), decode(value)));
+            self.0.push((String::from_utf8_lossy(&decode(name)).trim().to_owned(), decode(value).into()));
         }
     }
 
     /// Sets a parameter, in place of earlier ones of its name.
-    pub fn set(&mut self, name: &str, value: Vec<u8>) {
+    pub fn set(&mut self, name: &str, value: Bytes) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), value));
     }
@@ -36,8 +38,11 @@ impl Form {
     /// # Errors
     /// When it is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&str>, Invalid> {
-        let value = self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_slice());
-        value.filter(|value| !value.is_empty()).map(|value| text(name, value)).transpose()
+        self.find(name).map(|value| text(name, value)).transpose()
+    }
+
+    fn find(&self, name: &str) -> Option<&Bytes> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
     /// All values of a parameter, empty ones left out.
@@ -54,7 +59,17 @@ impl Form {
     /// # Errors
     /// When it is not, or is not UTF-8.
     pub fn require(&self, name: &str) -> Result<&str, Invalid> {
-        self.get(name)?.ok_or_else(|| Invalid(format!("Parameter {name} is missing.")))
+        self.get(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// The same, to be sent on without a copy.
+    ///
+    /// # Errors
+    /// As [`Self::require`].
+    pub fn content(&self, name: &str) -> Result<Bytes, Invalid> {
+        let content = self.find(name).ok_or_else(|| missing(name))?;
+        text(name, content)?;
+        Ok(content.clone())
     }
 
     /// A list: items separated by commas, trimmed, each once; empty ones are dropped.
@@ -94,6 +109,10 @@ impl Form {
 /// What stands before the first such byte, and what stands after it.
 fn split(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
     memchr::memchr(byte, text).map_or((text, &[]), |at| (&text[..at], &text[at + 1..]))
+}
+
+fn missing(name: &str) -> Invalid {
+    Invalid(format!("Parameter {name} is missing."))
 }
 
 fn text<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Invalid> {

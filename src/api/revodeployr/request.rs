@@ -86,7 +86,7 @@ impl Incoming {
             self.upload = read?;
         } else {
             let http = &app.config.http;
-            let body = body::read(http, http.form_mib, &self.headers, body).await?;
+            let body = body::collect(http, http.form_mib, &self.headers, body).await?;
             let read = upload::parameters(&self.headers, body, &mut self.form).await;
             self.format = format(&self.form, Some(route.call));
             read?;

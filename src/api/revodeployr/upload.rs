@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use super::error::Error;
 use crate::{
     api::{
-        body::drain,
+        body::{drain, joined},
         form::{Form, Pieces},
     },
     app::{
@@ -56,16 +56,21 @@ pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body, form: &mut 
 }
 
 /// The parameters of a form that is in memory, `multipart/form-data` or URL-encoded.
-pub(super) async fn parameters(headers: &HeaderMap, body: Bytes, form: &mut Form) -> Result<(), Error> {
+pub(super) async fn parameters(headers: &HeaderMap, body: Vec<Bytes>, form: &mut Form) -> Result<(), Error> {
     let Some(boundary) = boundary(headers) else {
-        form.add(&body);
+        form.add(&joined(body));
         return Ok(());
     };
-    let whole = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
-    let mut parts = multer::Multipart::new(whole, boundary);
-    while let Some(part) = parts.next_field().await.map_err(unreadable)? {
+    let pieces = futures_util::stream::iter(body.into_iter().map(Ok::<_, std::convert::Infallible>));
+    let mut parts = multer::Multipart::new(pieces, boundary);
+    while let Some(mut part) = parts.next_field().await.map_err(unreadable)? {
         let name = part.name().unwrap_or_default().trim().to_owned();
-        form.set(&name, part.bytes().await.map_err(unreadable)?.into());
+        // All of the body is there, so that a part comes as one piece, which is not copied.
+        let mut value = part.chunk().await.map_err(unreadable)?.unwrap_or_default();
+        while let Some(more) = part.chunk().await.map_err(unreadable)? {
+            value = joined(vec![value, more]);
+        }
+        form.set(&name, value);
     }
     Ok(())
 }
@@ -85,7 +90,7 @@ pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
     };
     let _ = tokio::time::timeout(GLANCE_TIME, read).await;
     // It may end anywhere; what comes before counts.
-    let _ = parameters(headers, beginning.into(), form).await;
+    let _ = parameters(headers, vec![beginning.into()], form).await;
 }
 
 /// What stands between the parts of a form, if it has parts.
@@ -115,7 +120,7 @@ async fn multipart(app: &App, mut parts: multer::Multipart<'_>, form: &mut Form,
             left = left.checked_sub(piece.len() as u64).ok_or_else(|| Error::too_large(app.config.http.form_mib))?;
             value.extend_from_slice(&piece);
         }
-        form.set(&name, value);
+        form.set(&name, value.into());
     }
     Ok(upload)
 }

@@ -65,7 +65,7 @@ async fn objects(
 
 /// `/r/session/object/push`: objects from encoded inputs, all of them or none.
 pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let inputs = Bytes::copy_from_slice(incoming.form.require("inputs")?.as_bytes());
+    let inputs = incoming.form.content("inputs")?;
     let session = incoming.session(app)?;
     let answered = operate(&session, &Request::Assign, inputs).await?;
     match answered.reply {

@@ -4,12 +4,13 @@ use super::{
     Column, Input, Invalid, Kind, NA_REAL, Sent,
     model::{self, Class, Type},
     raw::Raw,
+    reader::{self, Fault},
     shown, special_number,
 };
 
 /// Reads the members of an object of inputs.
 pub(super) fn read(text: &str) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
-    match serde_json::from_str(text).map_err(|error| not_json(&error))? {
+    match reader::read(text).map_err(refused)? {
         Raw::Object(members) => members.into_iter().map(|member| named(member, 0)).collect(),
         other => Err(Invalid::new(format!("this is {}, and has to be an object of named values: {EXAMPLE}", other.describe()))),
     }
@@ -17,12 +18,11 @@ pub(super) fn read(text: &str) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
 
 const EXAMPLE: &str = r#"{"x":{"type":"vector","value":[1,2,3]}}"#;
 
-fn not_json(error: &serde_json::Error) -> Invalid {
-    let message = error.to_string();
-    Invalid::new(if message.starts_with("recursion limit") {
-        "arrays and objects are nested too deep".to_owned()
-    } else {
-        format!("this is not JSON ({message}), and it does not begin with < as XML does")
+fn refused(fault: Fault) -> Invalid {
+    Invalid::new(match fault {
+        Fault::TooDeep => "arrays and objects are nested too deep".to_owned(),
+        Fault::OutOfMemory => "it does not fit in the session's memory".to_owned(),
+        Fault::Syntax(message) => format!("this is not JSON ({message}), and it does not begin with < as XML does"),
     })
 }
 

@@ -9,6 +9,7 @@ mod items;
 mod json;
 mod model;
 mod raw;
+mod reader;
 mod xml;
 
 #[cfg(test)]

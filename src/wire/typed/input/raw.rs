@@ -1,10 +1,6 @@
 //! JSON as it was sent, before anybody knows what it means: a tree in which an array of one type is one
 //! vector, so that a million numbers are a million doubles.
 
-use std::fmt;
-
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-
 use super::{Column, NA_REAL, Sent};
 use crate::wire::value::NA_INTEGER;
 
@@ -48,72 +44,8 @@ impl<'a> Raw<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw<'de>, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Number(value))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "R has no wider numbers")]
-    fn visit_i64<E>(self, value: i64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Number(value as f64))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "R has no wider numbers")]
-    fn visit_u64<E>(self, value: u64) -> Result<Raw<'de>, E> {
-        Ok(Raw::Number(value as f64))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Raw<'de>, E> {
-        Ok(Raw::Text(Sent::Owned(value.to_owned())))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Raw<'de>, E> {
-        Ok(Raw::Text(Sent::Borrowed(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Raw<'de>, A::Error> {
-        let mut elements = Elements::Nulls(0);
-        while sequence.next_element_seed(Next(&mut elements))?.is_some() {}
-        Ok(match elements {
-            Elements::Nulls(count) => Raw::Array(vec![Raw::Null; count]),
-            Elements::Column(column) => Raw::Column(column),
-            Elements::Mixed(array) => Raw::Array(array),
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Key(name), value)) = map.next_entry()? {
-            push(&mut members, (name, value)).map_err(A::Error::custom)?;
-        }
-        Ok(Raw::Object(members))
-    }
-}
-
 /// The elements of an array so far.
-enum Elements<'a> {
+pub(super) enum Elements<'a> {
     /// Only nulls.
     Nulls(usize),
     /// One type, and nulls.
@@ -121,8 +53,19 @@ enum Elements<'a> {
     Mixed(Vec<Raw<'a>>),
 }
 
+impl<'a> From<Elements<'a>> for Raw<'a> {
+    fn from(elements: Elements<'a>) -> Self {
+        match elements {
+            Elements::Nulls(count) => Self::Array(vec![Self::Null; count]),
+            Elements::Column(column) => Self::Column(column),
+            Elements::Mixed(array) => Self::Array(array),
+        }
+    }
+}
+
 impl<'a> Elements<'a> {
-    fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
+    /// Adds one.
+    pub(super) fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
         match (&mut *self, element) {
             (Self::Column(Column::Double(all)), Raw::Number(number)) => push(all, number),
             (Self::Column(Column::Double(all)), Raw::Null) => push(all, NA_REAL),
@@ -154,90 +97,12 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The next element of an array. A number goes to the others at once, without being a value of its own before.
-struct Next<'e, 'a>(&'e mut Elements<'a>);
-
-impl<'de> DeserializeSeed<'de> for Next<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Next<'_, 'de> {
-    fn push<E: Error>(self, element: Result<Raw<'de>, E>) -> Result<(), E> {
-        self.0.push(element?).map_err(E::custom)
-    }
-}
-
-impl<'de> Visitor<'de> for Next<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        RawVisitor.expecting(formatter)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.push(RawVisitor.visit_unit())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.push(RawVisitor.visit_bool(value))
-    }
-
-    #[inline]
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        match self.0 {
-            Elements::Column(Column::Double(all)) => push(all, value).map_err(E::custom),
-            _ => self.push(RawVisitor.visit_f64(value)),
-        }
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.push(RawVisitor.visit_i64(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.push(RawVisitor.visit_u64(value))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        self.push(RawVisitor.visit_str(value))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<(), E> {
-        self.push(RawVisitor.visit_borrowed_str(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<(), A::Error> {
-        self.push(RawVisitor.visit_seq(sequence))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        self.push(RawVisitor.visit_map(map))
-    }
-}
-
-/// A member's name.
-struct Key<'a>(Sent<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Raw::deserialize(deserializer)? {
-            Raw::Text(name) => Ok(Key(name)),
-            _ => Err(D::Error::custom("a name has to be text")),
-        }
-    }
-}
-
 /// A session may have a memory limit: to reach it is no reason to end the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("does not fit in the session's memory")]
-struct OutOfMemory;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OutOfMemory;
 
 #[inline]
-fn push<T>(all: &mut Vec<T>, one: T) -> Result<(), OutOfMemory> {
+pub(super) fn push<T>(all: &mut Vec<T>, one: T) -> Result<(), OutOfMemory> {
     if all.len() == all.capacity() {
         all.try_reserve(1).map_err(|_| OutOfMemory)?;
     }
@@ -250,7 +115,7 @@ mod tests {
     use super::*;
 
     fn raw(json: &str) -> Raw<'_> {
-        serde_json::from_str(json).unwrap()
+        super::super::reader::read(json).unwrap()
     }
 
     #[test]
