@@ -1,6 +1,7 @@
 //! What a worker may use, and as whom: set once, after the fork, before any R code of the session.
 
 use std::{
+    cell::Cell,
     fs, io,
     os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::Path,
@@ -66,24 +67,31 @@ pub fn restore_memory() {
 }
 
 /// Processor time, which is limited for each operation anew.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Processor {
     /// The hard limit, which stays as it is: it cannot be raised again for the next operation.
     maximum: Option<u64>,
+    /// The limit in force.
+    current: Cell<Option<u64>>,
 }
 
 impl Processor {
     /// That of this process.
     #[must_use]
     pub fn own() -> Self {
-        Self { maximum: getrlimit(Resource::Cpu).maximum }
+        let Rlimit { current, maximum } = getrlimit(Resource::Cpu);
+        Self { maximum, current: Cell::new(current) }
     }
 
     /// Allows `seconds` more of processor time; after that the kernel sends SIGXCPU, every second.
-    pub fn allow(self, seconds: Option<u64>) {
-        let current = seconds.map(|seconds| used_cpu_seconds().saturating_add(seconds).saturating_add(1));
-        // Failing is harmless, as the wall clock of the supervisor limits what this does not.
-        let _ = setrlimit(Resource::Cpu, Rlimit { current: current.or(self.maximum), maximum: self.maximum });
+    pub fn allow(&self, seconds: Option<u64>) {
+        let maximum = self.maximum;
+        let current = seconds.map(|seconds| used_cpu_seconds().saturating_add(seconds).saturating_add(1)).or(maximum);
+        // Most operations take less than a second.
+        if self.current.replace(current) != current {
+            // Failing is harmless, as the wall clock of the supervisor limits what this does not.
+            let _ = setrlimit(Resource::Cpu, Rlimit { current, maximum });
+        }
     }
 }
 

@@ -18,6 +18,8 @@ const SOCKET: c_int = 3;
 
 /// This worker's process id: a child that R forks (package parallel) has another.
 static WORKER: AtomicI32 = AtomicI32::new(0);
+/// The process that workers are forked from: its own id, in itself and in them.
+static ZYGOTE: AtomicI32 = AtomicI32::new(0);
 /// Whether this worker's user is nobody else's.
 static OWN_USER: AtomicBool = AtomicBool::new(false);
 
@@ -39,6 +41,7 @@ pub fn fork() -> io::Result<Side> {
     if threads() > 1 {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the zygote has more than one thread"));
     }
+    ZYGOTE.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);
     // SAFETY: the process has one thread, so the child may use all of libc and R.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -153,33 +156,36 @@ fn handle_signals() {
     }
 }
 
-/// While R computes, nobody reads the socket: the kernel tells when the supervisor is gone.
+/// The zygote has ended, or the socket tells something.
 extern "C" fn on_socket_event(_signal: c_int) {
-    if supervisor_is_gone() {
-        // SAFETY: the whole group of a worker, itself included; async-signal-safe.
-        unsafe { libc::kill(0, libc::SIGKILL) };
+    watch_socket_if_orphan();
+}
+
+/// Sees to it that the end of the supervisor ends this worker at once, also while R computes and nobody reads the socket.
+/// That is what the zygote does, and the kernel tells when there is none any more: then the socket is watched, which
+/// costs a signal for each command.
+pub fn watch_supervisor() {
+    // SAFETY: plain system calls of the worker on itself, as the user that it is, and on its own socket.
+    unsafe {
+        libc::fcntl(SOCKET, libc::F_SETOWN, WORKER.load(Ordering::Relaxed));
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGIO);
     }
+    // It may have been too late to be told.
+    watch_socket_if_orphan();
 }
 
-fn supervisor_is_gone() -> bool {
-    let mut poll = libc::pollfd { fd: SOCKET, events: 0, revents: 0 };
-    // SAFETY: one live structure; async-signal-safe.
-    unsafe { libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLHUP != 0 }
-}
-
-/// Says whom the kernel tells of the supervisor's end, while [`watch_supervisor`] is on: this worker, as the user that
-/// it is.
-pub fn own_socket() {
-    // SAFETY: a plain system call on the worker's own socket.
-    unsafe { libc::fcntl(SOCKET, libc::F_SETOWN, WORKER.load(Ordering::Relaxed)) };
-}
-
-/// From now on, or until it is called with `false`, the end of the supervisor ends this worker at once.
-pub fn watch_supervisor(watch: bool) {
-    // SAFETY: a plain system call on the worker's own socket.
-    unsafe { libc::fcntl(SOCKET, libc::F_SETFL, if watch { libc::O_ASYNC } else { 0 }) };
-    if watch && supervisor_is_gone() {
-        end(0);
+fn watch_socket_if_orphan() {
+    // SAFETY: all are async-signal-safe; the socket is the worker's own, the structure lives, and the group that is
+    // ended is the worker's, itself included.
+    unsafe {
+        if libc::getppid() == ZYGOTE.load(Ordering::Relaxed) {
+            return;
+        }
+        libc::fcntl(SOCKET, libc::F_SETFL, libc::O_ASYNC);
+        let mut poll = libc::pollfd { fd: SOCKET, events: 0, revents: 0 };
+        if libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLHUP != 0 {
+            libc::kill(0, libc::SIGKILL);
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Worker {
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
         let mut incoming = Incoming::default();
-        fork::own_socket();
+        fork::watch_supervisor();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
             let frame = match channel::receive(&*self.socket, &mut incoming) {
@@ -71,13 +71,10 @@ impl Worker {
                 }
                 Ok(None) | Err(_) => break,
             };
-            fork::watch_supervisor(true);
             r::interrupt::clear();
             self.processor.allow(self.cpu_seconds);
             let (reply, payload) = self.answer(&frame);
             fork::end_if_child();
-            self.processor.allow(None);
-            fork::watch_supervisor(false);
             self.reply(&reply, payload);
         }
         fork::end_session(0)
