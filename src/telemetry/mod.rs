@@ -47,12 +47,12 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     };
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> =
-        if text { lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed() } else { lines.json().boxed() };
+        if text { lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed() } else { lines.json().with_span_list(false).boxed() };
     let audit = match config.audit.as_os_str().is_empty() {
         true => None,
         false => Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?)),
     };
-    let audit_lines = audit.clone().map(|file| fmt::layer().json().with_writer(file).with_filter(audit::filter()));
+    let audit_lines = audit.clone().map(|file| fmt::layer().json().with_span_list(false).with_writer(file).with_filter(audit::filter()));
     let recent = Recent::default();
     let kept = recent.clone();
     // Who asks for them wants to know how R is, and not what others have asked for.
