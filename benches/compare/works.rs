@@ -111,7 +111,9 @@ impl<'s> Suite<'s> {
         let prepare = |contestant: &mut Contestant| contestant.session.run(&object.code);
         let operation = |contestant: &mut Contestant| match contestant.kind {
             Kind::Subprocess => contestant.session.serialize(&object),
-            Kind::Rscript | Kind::OffshootRevoDeployR | Kind::Hello => contestant.session.fetch(&object, Form::Binary).map(drop),
+            Kind::Rscript | Kind::OffshootRevoDeployR | Kind::Hello | Kind::HelloProcess => {
+                contestant.session.fetch(&object, Form::Binary).map(drop)
+            }
             _ => {
                 let bytes = contestant.session.fetch(&object, Form::Binary)?;
                 ensure!(bytes.len() >= object.cells * 8, "{} bytes of {}", bytes.len(), object.cells * 8);
@@ -296,7 +298,7 @@ impl<'s> Suite<'s> {
 /// Notes why there is no figure; after a failure the session may be of no use any more.
 fn failed(report: &mut Report, contestant: &mut Contestant, figures: &[Figure], error: &anyhow::Error) {
     let refused = error.is::<Unsupported>();
-    if contestant.kind != Kind::Hello {
+    if contestant.kind.has_r() {
         for (_, name, _) in figures {
             report.miss(name, contestant.kind.name(), &format!("{}{error:#}", if refused { "" } else { "failed: " }));
         }

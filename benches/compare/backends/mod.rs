@@ -15,7 +15,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use self::offshoot::{Api, Offshoot};
+use self::{
+    hello::{Asks, Hello},
+    offshoot::{Api, Offshoot},
+};
 use super::data::{Form, Object, Sent};
 
 /// Which back end.
@@ -35,12 +38,22 @@ pub enum Kind {
     Plumber,
     /// No R at all: what HTTP itself costs.
     Hello,
+    /// The same, and a process for each session that says what it hears: what a session costs that does nothing.
+    HelloProcess,
 }
 
 impl Kind {
     /// All of them, the baseline first.
-    pub const ALL: [Self; 7] =
-        [Self::OffshootRock, Self::OffshootRevoDeployR, Self::Rscript, Self::Subprocess, Self::Rserve, Self::Plumber, Self::Hello];
+    pub const ALL: [Self; 8] = [
+        Self::OffshootRock,
+        Self::OffshootRevoDeployR,
+        Self::Rscript,
+        Self::Subprocess,
+        Self::Rserve,
+        Self::Plumber,
+        Self::Hello,
+        Self::HelloProcess,
+    ];
 
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
@@ -52,7 +65,13 @@ impl Kind {
             Self::Rserve => "Rserve",
             Self::Plumber => "plumber",
             Self::Hello => "axum without R",
+            Self::HelloProcess => "axum and `cat`, without R",
         }
+    }
+
+    /// Whether there is R behind it.
+    pub fn has_r(self) -> bool {
+        !matches!(self, Self::Hello | Self::HelloProcess)
     }
 
     /// Starts it, ready to answer.
@@ -67,7 +86,8 @@ impl Kind {
             Self::Subprocess => Box::new(subprocess::Subprocess::new(folder)),
             Self::Rserve => Box::new(rserve::Rserve::start(&folder, settings)?),
             Self::Plumber => Box::new(plumber::Plumber::start(&folder)?),
-            Self::Hello => Box::new(hello::Hello::start()?),
+            Self::Hello => Box::new(Hello::start(Asks::Nobody)?),
+            Self::HelloProcess => Box::new(Hello::start(Asks::Cat)?),
         })
     }
 }
