@@ -46,8 +46,11 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
         Format::Json => false,
     };
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> =
-        if text { lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed() } else { lines.json().with_span_list(false).boxed() };
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if text {
+        lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
+    } else {
+        lines.json().with_span_list(false).boxed()
+    };
     let audit = match config.audit.as_os_str().is_empty() {
         true => None,
         false => Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?)),
