@@ -142,7 +142,9 @@ pub(super) fn multipart(fields: &[(&str, &str)], file: Option<&[u8]>) -> Vec<u8>
     let length: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 128).sum();
     let mut body = Vec::with_capacity(length + file.map_or(0, <[u8]>::len) + 1024);
     for (name, value) in fields {
-        body.extend_from_slice(format!("{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
+        body.extend_from_slice(format!("{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes());
+        body.extend_from_slice(value.as_bytes());
+        body.extend_from_slice(b"\r\n");
     }
     if let Some(file) = file {
         let head = "Content-Disposition: form-data; name=\"file\"; filename=\"file.bin\"\r\nContent-Type: application/octet-stream";

@@ -97,9 +97,13 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
         let whole = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let is_fraction = |after: &[u8]| after[0] != b'.' || after.get(1).is_some_and(u8::is_ascii_digit);
         // What the parser takes, and JSON has not: no digit before or after the point, and zeros in front.
-        let is_json = whole > 0 && (whole == 1 || unsigned[0] != b'0') && (whole == unsigned.len() || is_fraction(&unsigned[whole..]));
+        let is_json = match unsigned.get(whole..) {
+            Some([b'.', after, ..]) => after.is_ascii_digit(),
+            Some([b'.']) => false,
+            _ => true,
+        } && whole > 0
+            && (whole == 1 || unsigned[0] != b'0');
         let Some((number, length)) = fast_float2::parse_partial::<f64, _>(rest).ok().filter(|_| is_json) else {
             return Err(self.fault("invalid number"));
         };
