@@ -3,7 +3,10 @@
 
 use std::io::{self, Read, Write};
 
-use super::fork::{self, Side};
+use super::{
+    fork::{self, Side},
+    pages,
+};
 use crate::r;
 
 /// Loads the packages that can be; returns a warning for each that cannot.
@@ -48,8 +51,19 @@ pub fn warm_up() -> Result<(), String> {
         }
     }
     r::console::silence_errors(silent);
-    r::still::settle()?;
-    r::scripts::call(c"settle")
+    Ok(())
+}
+
+/// Lays out for sessions what they share, when all of it is there; returns a warning if they share less than they could.
+///
+/// # Errors
+/// R's message.
+pub fn settle() -> Result<Option<String>, String> {
+    let warning = r::still::settle().err().map(|message| format!("sessions share less memory than they could: {message}"));
+    r::scripts::call(c"settle")?;
+    pages::fill();
+    pages::gather();
+    Ok(warning)
 }
 
 /// Does the work in a child, to see what it would do to this process.

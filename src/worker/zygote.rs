@@ -19,7 +19,7 @@ use rustix::{
 
 use super::{
     fork::{self, Side},
-    packages, pages,
+    packages,
     protocol::{self, Exit, Fork, Start, ZygoteReply, folder},
     session::Worker,
     strays,
@@ -66,8 +66,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let mut warnings = packages::warm_graphics();
     warnings.extend(packages::preload(&start.preload));
     packages::warm_up().map_err(anyhow::Error::msg)?;
-    pages::fill();
-    pages::gather();
+    warnings.extend(packages::settle().map_err(anyhow::Error::msg)?);
     let temporary = r::init::temporary_folder();
     // Sessions make folders of their own. A package may have put something into this one, for all to find.
     let _ = std::fs::remove_dir(&temporary);
