@@ -189,7 +189,8 @@ async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
     let session = Client::admin(&server).await.session().await;
     assert_eq!(
         session.prints("cat(c('lattice', 'threaded') %in% loadedNamespaces(), length(list.files('/proc/self/task')))").await,
-        "TRUE FALSE 1"
+        "TRUE FALSE 1",
+        "{log}"
     );
     // A session may load it itself.
     assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
@@ -205,7 +206,7 @@ async fn what_sessions_share_is_not_counted_in_each() {
         "said <- capture.output(for (value in {shared}) .Internal(inspect(value, 0L)));\
          cat(sub('.*REF\\\\(([0-9]+)\\\\).*', '\\\\1', grep('^@', said, value = TRUE)))"
     );
-    assert_eq!(session.prints(&count).await, ["65535"; 5].join(" "));
+    assert_eq!(session.prints(&count).await, ["65535"; 5].join(" "), "{}", server.log());
 }
 
 #[tokio::test]
