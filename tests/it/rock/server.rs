@@ -37,7 +37,8 @@ async fn a_stop_ends_r_and_all_sessions_and_a_start_makes_new_ones_possible() {
     let state = stopped.document();
     assert_eq!((&state["running"], &state["sessions"]["total"], &state["system"]["cores"]), (&json!(false), &json!(0), &json!(-1)));
     eventually("nothing of R runs", || descendants(server.pid()).is_empty());
-    assert_eq!(std::fs::read_dir(server.data().join("run")).unwrap().count(), 0);
+    // A folder goes after the process whose it was.
+    eventually("no folder of a session is left", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 0);
     assert_eq!(session.get("").await.status, 404);
     // While it is stopped.
     assert_eq!(manager.get("/rserver").await.document()["running"], false);
