@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Colours that are told apart by all (Okabe and Ito).
-const COLOURS: [RGBColor; 7] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(213, 94, 0),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
@@ -26,6 +26,7 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 158, 115),
     RGBColor(120, 120, 120),
     RGBColor(204, 121, 167),
+    RGBColor(0, 0, 0),
 ];
 const FONT: &str = "sans-serif";
 /// By how much the axis of the summary goes on after the last point: there stands what the colours mean.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use libR_sys::{
     ALTREP, ATTRIB, BODY, CAR, CDR, CLOENV, ENCLOS, FORMALS, MARK_NOT_MUTABLE, PRINTNAME, R_BaseEnv, R_BindingIsActive, R_EmptyEnv,
     R_ExternalPtrProtected, R_ExternalPtrTag, R_GlobalEnv, R_NamespaceRegistry, R_lsInternal3, Rboolean, Rf_findVarInFrame,
-    Rf_installTrChar, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, STRING_ELT, TAG, TYPEOF, VECTOR_ELT, XLENGTH,
+    Rf_installTrChar, Rf_isVector, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, STRING_ELT, TAG, TYPEOF, VECTOR_ELT, XLENGTH,
 };
 
 use super::{
@@ -123,19 +123,6 @@ unsafe fn is_number(value: SEXP) -> bool {
 /// # Safety
 /// `value` is R's.
 unsafe fn is_large(value: SEXP) -> bool {
-    // SAFETY: only vectors are asked for their length.
-    unsafe {
-        let is_vector = matches!(
-            TYPEOF(value),
-            SEXPTYPE::LGLSXP
-                | SEXPTYPE::INTSXP
-                | SEXPTYPE::REALSXP
-                | SEXPTYPE::CPLXSXP
-                | SEXPTYPE::STRSXP
-                | SEXPTYPE::VECSXP
-                | SEXPTYPE::EXPRSXP
-                | SEXPTYPE::RAWSXP
-        );
-        is_vector && XLENGTH(value) > LONGEST
-    }
+    // SAFETY: any value has a type; only vectors are asked for their length.
+    unsafe { Rf_isVector(value) == Rboolean::TRUE && XLENGTH(value) > LONGEST }
 }

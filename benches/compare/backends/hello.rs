@@ -5,7 +5,7 @@ use std::{
     os::{fd::OwnedFd, unix::net},
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -27,7 +27,7 @@ use super::{Backend, Session, refuse};
 use crate::{
     data::{Form, Object},
     http::Client,
-    processes::Process,
+    processes::{Process, lock},
 };
 
 /// Whom a route asks for its answer.
@@ -71,10 +71,6 @@ async fn ask(State(sockets): State<Sockets>, Path(session): Path<usize>, body: B
     socket.write_all(&body).await.map_err(|error| error.to_string())?;
     socket.read_exact(&mut answer).await.map_err(|error| error.to_string())?;
     Ok(answer)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backend for Hello {
