@@ -163,7 +163,8 @@ impl Server {
         children(self.pid()).into_iter().find(|&pid| command_name(pid) == "offshoot-worker").unwrap_or(0)
     }
 
-    /// The most memory that the supervisor has had until now, in KiB.
+    /// The most memory that the supervisor has had until now, in KiB; the kernel notes it when memory is given back, so
+    /// that a later answer may be a little lower.
     pub fn peak(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

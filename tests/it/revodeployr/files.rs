@@ -124,8 +124,8 @@ async fn a_large_file_is_streamed_both_ways() {
         assert!(got.body == content.as_bytes(), "{} {}", got.status, got.body.len());
     }
     // It was never whole in memory: what is on its way at one moment is less, however fast it comes.
-    let grown = server.peak() - before;
-    assert!(grown < 100_000, "{grown} KiB");
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 60_000, "{grown} KiB");
 }
 
 #[tokio::test]
