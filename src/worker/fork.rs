@@ -8,6 +8,7 @@ use std::{
         unix::net::UnixStream,
     },
     sync::atomic::{AtomicBool, AtomicI32, Ordering},
+    time::{Duration, Instant},
 };
 
 use super::{confine, protocol::Fork, protocol::folder};
@@ -15,6 +16,9 @@ use crate::r;
 
 /// The descriptor of a worker's socket: the first after the standard ones.
 const SOCKET: c_int = 3;
+
+/// What still runs after this time is a thread that stays.
+const PASSING: Duration = Duration::from_secs(1);
 
 /// This worker's process id: a child that R forks (package parallel) has another.
 static WORKER: AtomicI32 = AtomicI32::new(0);
@@ -35,10 +39,10 @@ pub enum Side {
 /// Forks this process.
 ///
 /// # Errors
-/// The system's, and `ResourceBusy` when this process has more than one thread: the others would be dead in
+/// The system's, and `ResourceBusy` when this process keeps more than one thread: the others would be dead in
 /// the child, with whatever they had locked.
 pub fn fork() -> io::Result<Side> {
-    if threads() > 1 {
+    if !is_alone() {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the zygote has more than one thread"));
     }
     ZYGOTE.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);
@@ -50,10 +54,18 @@ pub fn fork() -> io::Result<Side> {
     }
 }
 
-/// How many threads this process has.
+/// Whether this process has one thread. Libraries do some work in threads that end with it, as Pango does when it looks
+/// for fonts, and one that has ended is counted for a moment more: these are waited for.
 #[must_use]
-pub fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+pub fn is_alone() -> bool {
+    let begin = Instant::now();
+    while std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) > 1 {
+        if begin.elapsed() > PASSING {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// Makes this child a worker: its own group, descriptors, folders, limits, user, signals, and R's state.

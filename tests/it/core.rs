@@ -154,16 +154,19 @@ async fn queued_operations_keep_their_order() {
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
-/// Installs a package that starts a thread when it is loaded.
-fn install_threaded_package(library: &std::path::Path) {
-    let source = library.join("source/threaded");
+/// Installs a package that starts a thread when it is loaded, and what the thread does.
+fn install_threaded_package(library: &std::path::Path, name: &str, work: &str) {
+    let source = library.join("source").join(name);
     std::fs::create_dir_all(source.join("src")).unwrap();
-    std::fs::write(source.join("DESCRIPTION"), "Package: threaded\nVersion: 1.0\nTitle: T\nDescription: T.\nLicense: MIT\n").unwrap();
-    std::fs::write(source.join("NAMESPACE"), "useDynLib(threaded)\n").unwrap();
-    let code = "#include <pthread.h>\n#include <unistd.h>\n\
-                static void *run(void *x) { for (;;) pause(); return x; }\n\
-                void R_init_threaded(void *dll) { pthread_t thread; pthread_create(&thread, 0, run, 0); }\n";
-    std::fs::write(source.join("src/threaded.c"), code).unwrap();
+    std::fs::write(source.join("DESCRIPTION"), format!("Package: {name}\nVersion: 1.0\nTitle: T\nDescription: T.\nLicense: MIT\n"))
+        .unwrap();
+    std::fs::write(source.join("NAMESPACE"), format!("useDynLib({name})\n")).unwrap();
+    let code = format!(
+        "#include <pthread.h>\n#include <unistd.h>\n\
+         static void *run(void *x) {{ {work}; return x; }}\n\
+         void R_init_{name}(void *dll) {{ pthread_t thread; pthread_create(&thread, 0, run, 0); }}\n"
+    );
+    std::fs::write(source.join("src").join(format!("{name}.c")), code).unwrap();
     let install = std::process::Command::new("R")
         .args(["CMD", "INSTALL", "--no-docs", "-l"])
         .arg(library)
@@ -178,7 +181,7 @@ fn install_threaded_package(library: &std::path::Path) {
 async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
     let library = tempfile::tempdir().unwrap();
     std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    install_threaded_package(library.path());
+    install_threaded_package(library.path(), "threaded", "for (;;) pause()");
     let server = Server::start(&format!(
         "[sessions]\npool = 0\n[r]\npreload = ['lattice', 'threaded', 'nowhere']\nlibraries = ['{}']",
         library.path().display()
@@ -194,6 +197,18 @@ async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
     );
     // A session may load it itself.
     assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
+}
+
+/// Pango starts such threads when it looks for fonts, and the last of them was sometimes taken for one that stays.
+#[tokio::test]
+async fn a_package_whose_thread_ends_after_a_moment_is_preloaded() {
+    let library = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    install_threaded_package(library.path(), "passing", "usleep(100000)");
+    let settings = format!("[sessions]\npool = 0\n[r]\npreload = ['passing', 'lattice']\nlibraries = ['{}']", library.path().display());
+    let server = Server::start(&settings);
+    let session = Client::admin(&server).await.session().await;
+    assert_eq!(session.prints("cat(c('passing', 'lattice') %in% loadedNamespaces())").await, "TRUE TRUE", "{}", server.log());
 }
 
 /// R writes the number of references to a value into it, and would copy the page of each function that a session calls.
