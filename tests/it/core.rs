@@ -154,7 +154,7 @@ async fn queued_operations_keep_their_order() {
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
-/// Installs a package that starts a thread when it is loaded, and what the thread does.
+/// Installs a package that starts a thread when it is loaded; `work` is what the thread does, in C.
 fn install_threaded_package(library: &std::path::Path, name: &str, work: &str) {
     let source = library.join("source").join(name);
     std::fs::create_dir_all(source.join("src")).unwrap();
