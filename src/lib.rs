@@ -15,6 +15,7 @@ pub mod r;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod system;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;

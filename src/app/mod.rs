@@ -22,7 +22,7 @@ use crate::{
     auth::{Accounts, LiveRules, Login, Logins},
     config::Config,
     packages::Packages,
-    session::{Session, Sessions, actor::Admission, published::Published},
+    session::{self, Session, Sessions, actor::Admission, published::Published},
     store::{Store, StoreError, Watch, policies::Policy, rules::Rules},
     telemetry::Recent,
 };
@@ -33,6 +33,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const RUN: &str = "run";
 /// The folder of published files, there too.
 const FILES: &str = "files";
+/// What the removal of what sessions have left may take at the end.
+const REMOVAL: Duration = Duration::from_secs(1);
 /// Between two collections of contents that nothing refers to, in sweeps.
 const COLLECTION: u64 = 600;
 
@@ -77,13 +79,14 @@ impl App {
         let data = std::path::absolute(&config.data)?;
         let store = Store::open(&data).await.with_context(|| format!("data: {}", data.display()))?;
         let lock = lock(&data)?;
-        let run = fresh_folder(&data, RUN)?;
-        let files = fresh_folder(&data, FILES)?;
-        let library = open_folder(&data, "library")?;
+        let run = open_folder(&data, RUN, 0o711)?;
+        let files = open_folder(&data, FILES, 0o711)?;
+        let library = open_folder(&data, "library", 0o755)?;
         let mut r = config.r.clone();
         r.libraries.insert(0, library.clone());
         let sessions = Sessions::start(config.sessions.clone(), r, &run).await.map_err(anyhow::Error::msg)?;
-        let packages = Packages::new(library, run, config.r.clone(), sessions.users());
+        session::manager::clear(&files, sessions.janitor()).map_err(anyhow::Error::msg)?;
+        let packages = Packages::new(library, run, config.r.clone(), sessions.users(), sessions.janitor().clone());
         // Logins have not outlived the server that had them.
         store.object_forget(None).await?;
         store.collect_blobs().await?;
@@ -136,13 +139,18 @@ impl App {
         }
         self.sessions.stop(patience).await;
         self.store.close().await;
-        // What sessions that had to be killed have left.
-        for name in [RUN, FILES] {
-            let folder = self.config.data.join(name);
-            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || empty(&folder)).await {
-                tracing::warn!(folder = name, %error, "what is left could not be removed");
+        // What sessions that had to be killed have left. What takes longer, the janitor goes on with.
+        let left = [RUN, FILES].map(|name| self.config.data.join(name));
+        let removed = async {
+            for folder in left.iter().filter_map(|folder| std::fs::read_dir(folder).ok()) {
+                for entry in folder.flatten() {
+                    if let Err(error) = self.sessions.janitor().remove(entry.path()).await {
+                        tracing::warn!(error, "what is left could not be removed");
+                    }
+                }
             }
-        }
+        };
+        let _ = tokio::time::timeout(REMOVAL, removed).await;
     }
 
     async fn sweep(self: Arc<Self>, mut watch: Watch, mut generation: String) {
@@ -228,29 +236,11 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-/// A folder below the data folder, for all to read.
-fn open_folder(data: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+/// A folder below the data folder, with these permissions: sessions' users read it, or only pass through.
+fn open_folder(data: &Path, name: &str, mode: u32) -> anyhow::Result<std::path::PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let folder = data.join(name);
     std::fs::create_dir_all(&folder)?;
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode))?;
     Ok(folder)
-}
-
-/// An empty folder below the data folder, open to sessions' users only for passing through.
-fn fresh_folder(data: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = data.join(name);
-    empty(&folder)?;
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
-    Ok(folder)
-}
-
-/// Makes a folder anew, without anything in it.
-fn empty(folder: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    std::fs::create_dir(folder)
 }

@@ -47,6 +47,9 @@ enum Command {
     /// Write the manual pages
     #[command(hide = true)]
     Man(man::Man),
+    /// Clean up after sessions. The server starts this; it reads what to do from standard input
+    #[command(hide = true)]
+    Janitor,
     /// Accounts: who may log in
     ///
     /// Roles say what an account may do. The system's are ADMINISTRATOR (manages the server), SCRIPT_MANAGER
@@ -162,6 +165,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Ping(settings) => ping::run(&settings),
         Command::Man(man) => man::run(&man),
+        Command::Janitor => Ok(crate::system::janitor::run()?),
         Command::User(subject) => subject.run(user::run),
         Command::Role(subject) => subject.run(role::run),
         Command::Script(subject) => subject.run(script::run),

@@ -1,11 +1,6 @@
 //! `offshoot serve`
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
@@ -27,6 +22,7 @@ use crate::{
     server::{self, tls::Certificate},
     session::{folder, orphans::Orphans},
     store::policies::Policy,
+    system::removal,
     telemetry::{self, Recent, Telemetry, measures},
 };
 
@@ -55,15 +51,7 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(listen(config, recent, serve.demo, sockets, telemetry));
     runtime.shutdown_timeout(Duration::from_millis(500));
-    outcome.and(throw_away.map_or(Ok(()), |folder| remove(&folder)))
-}
-
-/// Removes the folder of a demonstration, which may have ended before it made one.
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| folder.display().to_string()),
-        _ => Ok(()),
-    }
+    outcome.and(throw_away.map_or(Ok(()), |folder| removal::remove(&folder).with_context(|| folder.display().to_string())))
 }
 
 /// The settings in force and, for a demonstration, the folder to remove at the end.
@@ -178,7 +166,7 @@ async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each session takes three descriptors.
+/// Each session takes some.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;

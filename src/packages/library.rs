@@ -12,6 +12,8 @@ use rustix::{
 };
 use uuid::Uuid;
 
+use crate::system::removal;
+
 /// Moves the packages in `from`, which `user` has made, into `library`, and makes them the server's; returns
 /// their names, sorted. What takes the place of an older version does so at once. No process of the user may be
 /// left.
@@ -47,25 +49,28 @@ pub(super) fn remove(library: &Path, run: &Path, name: &str) -> io::Result<()> {
 fn throw_away(path: &Path, run: &Path) -> io::Result<()> {
     let away = run.join(format!("removed-{}", Uuid::new_v4()));
     fs::rename(path, &away)?;
-    fs::remove_dir_all(away)
+    removal::remove(&away)
 }
 
-/// Gives a tree of `user`'s to the server, for all to read.
+/// Gives a tree of `user`'s to the server, for all to read. One that is deeper than a path can be long is refused.
 fn adopt(path: &Path, user: u32) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.uid() != user {
-        // A hard link to what is not the package's: its rights are not to be changed.
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is of another user", path.display())));
-    }
-    lchown(path, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
-    if metadata.is_symlink() {
-        return Ok(());
-    }
-    let executable = metadata.is_dir() || metadata.mode() & 0o100 != 0;
-    fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path)? {
-            adopt(&entry?.path(), user)?;
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.uid() != user {
+            // A hard link to what is not the package's: its rights are not to be changed.
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is of another user", path.display())));
+        }
+        lchown(&path, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
+        if metadata.is_symlink() {
+            continue;
+        }
+        let executable = metadata.is_dir() || metadata.mode() & 0o100 != 0;
+        fs::set_permissions(&path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
+        if metadata.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                left.push(entry?.path());
+            }
         }
     }
     Ok(())

@@ -12,7 +12,14 @@ use std::{path::PathBuf, time::Duration};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{config, session::users::Users, worker::confine};
+use crate::{
+    config,
+    session::{
+        janitor::Janitor,
+        users::{User, Users},
+    },
+    worker::confine,
+};
 
 /// Where a package comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +60,7 @@ pub struct Packages {
     run: PathBuf,
     r: config::R,
     users: Users,
+    janitor: Janitor,
     /// One at a time.
     turn: Mutex<()>,
 }
@@ -77,8 +85,8 @@ pub fn is_ref(name: &str) -> bool {
 impl Packages {
     /// Packages in `library`, which R has on its search path; `run` is a folder on the same file system.
     #[must_use]
-    pub fn new(library: PathBuf, run: PathBuf, r: config::R, users: Users) -> Self {
-        Self { library, run, r, users, turn: Mutex::default() }
+    pub fn new(library: PathBuf, run: PathBuf, r: config::R, users: Users, janitor: Janitor) -> Self {
+        Self { library, run, r, users, janitor, turn: Mutex::default() }
     }
 
     /// Installs a package, with those it needs; one that is there is replaced.
@@ -123,13 +131,14 @@ impl Packages {
     async fn run(&self, action: &str, name: &str, reference: &str) -> Result<(), PackageError> {
         let _turn = self.turn.lock().await;
         let user = self.users.take().map_err(PackageError::NoUser)?;
-        let stage = Stage::new(self.run.join(format!("install-{}", Uuid::new_v4())), user.as_ref().map(|user| user.id()))?;
+        let stage = self.stage(user.as_ref().map(User::id))?;
         let job = process::Job {
             r: &self.r,
             stage: &stage.folder,
             library: &self.library,
             user: stage.user,
             limit: Duration::from_secs(self.r.install_seconds),
+            janitor: &self.janitor,
         };
         tracing::info!(package.name = name, action, "packages are being installed");
         let outcome = job.run(&[action, name, reference]).await;
@@ -141,22 +150,18 @@ impl Packages {
                 tracing::info!(package.name = package, "package installed");
             }
         }
+        // Before anybody else has the user.
+        stage.remove().await;
+        drop(user);
         if let Err(error) = &outcome {
             tracing::warn!(package.name = name, action, %error, "packages could not be installed");
         }
         outcome
     }
-}
 
-/// A folder to install into; removed in the end.
-struct Stage {
-    folder: PathBuf,
-    user: Option<u32>,
-}
-
-impl Stage {
-    fn new(folder: PathBuf, user: Option<u32>) -> Result<Self, PackageError> {
-        let stage = Self { folder, user };
+    /// A folder to install into.
+    fn stage(&self, user: Option<u32>) -> Result<Stage, PackageError> {
+        let stage = Stage { folder: self.run.join(format!("install-{}", Uuid::new_v4())), user, janitor: self.janitor.clone() };
         confine::private_folder(&stage.folder, user).map_err(std::io::Error::other)?;
         for name in [process::LIBRARY, process::TEMPORARY] {
             confine::private_folder(&stage.folder.join(name), user).map_err(std::io::Error::other)?;
@@ -165,10 +170,26 @@ impl Stage {
     }
 }
 
+/// A folder to install into; removed in the end, also when nobody waits for that.
+struct Stage {
+    folder: PathBuf,
+    user: Option<u32>,
+    janitor: Janitor,
+}
+
+impl Stage {
+    async fn remove(&self) {
+        if let Err(error) = self.janitor.remove(self.folder.clone()).await {
+            tracing::warn!(error, "a folder could not be removed");
+        }
+    }
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "a folder could not be removed");
+        let (janitor, folder) = (self.janitor.clone(), self.folder.clone());
+        if folder.exists() {
+            tokio::spawn(async move { janitor.remove(folder).await });
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::{collections::VecDeque, io, path::Path, process::Stdio, time::Duration};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
 };
 
 use super::PackageError;
-use crate::{config, session::rhome, worker::fork};
+use crate::{
+    config,
+    session::{janitor::Janitor, rhome},
+};
 
 /// Where packages are installed, below the stage.
 pub(super) const LIBRARY: &str = "library";
@@ -21,9 +24,6 @@ const SCRIPT: &str = include_str!("install.R");
 const LINES: usize = 30;
 /// Longer lines are cut, in bytes.
 const LINE: usize = 500;
-/// How often processes that are left are killed, and the time between.
-const KILLS: usize = 100;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// One run of the script.
 pub(super) struct Job<'a> {
@@ -36,6 +36,8 @@ pub(super) struct Job<'a> {
     pub user: Option<u32>,
     /// For how long; zero is no limit.
     pub limit: Duration,
+    /// Ends what R has left running.
+    pub janitor: &'a Janitor,
 }
 
 impl Job<'_> {
@@ -70,7 +72,7 @@ impl Job<'_> {
         }
         let _ = child.wait().await;
         if let Some(user) = self.user {
-            end_all_of(user).await?;
+            self.janitor.kill(user).await.map_err(io::Error::other)?;
         }
         let text = || last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
         match ended {
@@ -115,32 +117,6 @@ impl Job<'_> {
         }
         Ok(command.spawn()?)
     }
-}
-
-/// Kills what a user has left running, wherever it has hidden.
-async fn end_all_of(user: u32) -> io::Result<()> {
-    for _ in 0..KILLS {
-        if !fork::has_processes(user) {
-            return Ok(());
-        }
-        for pid in std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
-            if user_of(pid) == Some(user)
-                && let Some(pid) = Pid::from_raw(pid)
-            {
-                let _ = kill_process(pid, Signal::KILL);
-                // An orphan has become a child of this process, and counts until it is reaped.
-                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-            }
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Err(io::Error::other("processes of the installation cannot be ended"))
-}
-
-/// The user of a process, real.
-fn user_of(pid: i32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
 }
 
 fn lines<T: AsyncRead>(pipe: T) -> BufReader<T> {

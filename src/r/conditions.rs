@@ -23,9 +23,11 @@ use crate::wire::condition::{Condition, Severity};
 
 /// How many warnings and messages of one evaluation are kept.
 const KEPT: usize = 1_000;
+/// And how many bytes of them.
+const KEPT_BYTES: usize = 512 << 10;
 
 thread_local! {
-    static RECORDED: RefCell<Record> = const { RefCell::new(Record { conditions: Vec::new(), dropped: 0, reason: None }) };
+    static RECORDED: RefCell<Record> = const { RefCell::new(Record { conditions: Vec::new(), bytes: 0, dropped: 0, reason: None }) };
     /// The calls that put our handlers on the stack, and the one that prints warnings.
     static CALLS: Cell<[SEXP; 3]> = const { Cell::new([std::ptr::null_mut(); 3]) };
 }
@@ -44,6 +46,8 @@ pub(super) enum Told {
 pub struct Record {
     /// Warnings and messages, in order.
     pub conditions: Vec<Condition>,
+    /// Their size.
+    bytes: usize,
     /// Warnings and messages beyond the number that is kept.
     pub dropped: usize,
     reason: Option<Reason>,
@@ -107,15 +111,22 @@ unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP
     // SAFETY: R keeps the arguments of `.Call` alive; these functions check types, and do not jump.
     let (kind, message, call, classes) =
         unsafe { (strings::first(kind), strings::first(message), strings::first(call), strings::all(classes)) };
-    let condition = |severity| Condition { severity, message, call, classes };
+    let severity = match kind.as_str() {
+        "error" | "printed error" => Severity::Error,
+        "warning" => Severity::Warning,
+        _ => Severity::Message,
+    };
+    let condition = Condition::new(severity, message, call, classes);
     console::set_error_recorded(kind == "error");
     let is_first_warning = RECORDED.with_borrow(|recorded| recorded.conditions.iter().all(|earlier| earlier.severity != Severity::Warning));
     RECORDED.with_borrow_mut(|recorded| match kind.as_str() {
-        "error" | "printed error" => recorded.reason = Some(Reason::Error(condition(Severity::Error))),
+        "error" | "printed error" => recorded.reason = Some(Reason::Error(condition)),
         "interrupt" => recorded.reason = Some(Reason::Interrupt),
-        _ if recorded.conditions.len() >= KEPT => recorded.dropped += 1,
-        "warning" => recorded.conditions.push(condition(Severity::Warning)),
-        _ => recorded.conditions.push(condition(Severity::Message)),
+        _ if recorded.conditions.len() >= KEPT || recorded.bytes + condition.size() > KEPT_BYTES => recorded.dropped += 1,
+        _ => {
+            recorded.bytes += condition.size();
+            recorded.conditions.push(condition);
+        }
     });
     // SAFETY: does not jump: R has the two logical values as constants.
     unsafe { Rf_ScalarLogical(c_int::from(is_first_warning)) }

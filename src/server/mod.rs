@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Descriptors that are not for connections: the store, the log, published files, listeners.
 const OTHER_DESCRIPTORS: usize = 512;
 /// Descriptors that each session takes.
-const OF_A_SESSION: usize = 3;
+const OF_A_SESSION: usize = 5;
 
 /// What holds for the connections of all listeners; cheap to clone.
 #[derive(Debug, Clone)]

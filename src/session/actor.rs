@@ -3,8 +3,9 @@
 //! It owns the worker, so an operation that has begun goes on when its caller goes away, and the next one
 //! starts when it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use rustix::process::Signal;
 use tokio::{
@@ -71,6 +72,9 @@ pub enum OperationError {
     /// Too many operations wait already.
     #[error("too many operations are waiting for the R session")]
     QueueFull,
+    /// The names that belong to it are longer than a command may be; in bytes, both.
+    #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
+    TooLong(usize, usize),
     /// The session is closed, or being closed; why, unless its owner has done it.
     #[error("the R session {}", _0.as_ref().map_or_else(|| "is closed".to_owned(), |why| format!("has ended: {why}")))]
     Closed(Option<Tombstone>),
@@ -160,7 +164,7 @@ impl Actor {
                         return cause;
                     }
                 }
-                received = self.worker.frames.receive() => return Some(self.cause(received.ok().flatten().map(|(reply, _)| reply), None).await),
+                received = self.worker.frames.receive() => return Some(self.cause(received, None).await),
                 () = self.worker.console.readable() => {
                     self.worker.console.drain(|_, text| session.console.push(text));
                 }
@@ -169,7 +173,7 @@ impl Actor {
     }
 
     /// Sends one command and waits for its reply.
-    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
+    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &Bytes) -> Result<Answer, Cause> {
         let started = Instant::now();
         // Looking at what an operation has left does not take its console away.
         if runs_code {
@@ -186,9 +190,9 @@ impl Actor {
         outcome
     }
 
-    async fn carry_out(&mut self, header: &[u8], payload: &[u8]) -> Result<Answer, Cause> {
+    async fn carry_out(&mut self, header: &[u8], payload: &Bytes) -> Result<Answer, Cause> {
         if self.worker.frames.send(header, payload).await.is_err() {
-            return Err(self.cause(None, None).await);
+            return Err(self.cause(Ok(None), None).await);
         }
         let session = Arc::clone(&self.session);
         let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
@@ -198,9 +202,8 @@ impl Actor {
                 biased;
                 received = self.worker.frames.receive() => {
                     let stopped = stopping.as_ref().map(|stopping| stopping.reason);
-                    return match received.ok().flatten() {
-                        Some((Reply::Quit(status), _)) => Err(self.cause(Some(Reply::Quit(status)), stopped).await),
-                        Some((reply, payload)) => {
+                    return match received {
+                        Ok(Some((reply, payload))) if !matches!(reply, Reply::Quit(_)) => {
                             self.worker.console.finish(|_, text| session.console.push(text));
                             let console = session.console.end();
                             if matches!(reply, Reply::Executed(_) | Reply::Evaluated(_)) {
@@ -208,7 +211,7 @@ impl Actor {
                             }
                             Ok(Answer { reply, payload, console, stopped })
                         }
-                        None => Err(self.cause(None, stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason)).await),
+                        ended => Err(self.cause(ended, stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason)).await),
                     };
                 }
                 () = self.worker.console.readable() => {
@@ -229,13 +232,22 @@ impl Actor {
         }
     }
 
-    /// How the worker ended.
-    async fn cause(&mut self, last: Option<Reply>, killed_for: Option<Stop>) -> Cause {
+    /// How the worker ended, of which this was heard last. One that says what it was not asked, or what is no reply, is
+    /// not in its senses, and is killed.
+    async fn cause(&mut self, last: io::Result<Option<(Reply, Payload)>>, killed_for: Option<Stop>) -> Cause {
+        let is_broken = match &last {
+            Ok(last) => last.as_ref().is_some_and(|(reply, _)| !matches!(reply, Reply::Quit(_))),
+            Err(error) => error.kind() != io::ErrorKind::ConnectionReset,
+        };
+        if is_broken {
+            self.worker.signal(Signal::KILL);
+        }
         let exit = self.worker.wait().await;
         let session = &self.session;
         self.worker.console.finish(|_, text| session.console.push(text));
         match (last, killed_for) {
-            (Some(Reply::Quit(status)), _) => Cause::Quit(status),
+            _ if is_broken => Cause::Broken,
+            (Ok(Some((Reply::Quit(status), _))), _) => Cause::Quit(status),
             (_, Some(stop)) => Cause::Unstoppable(stop),
             _ => exit.into(),
         }
@@ -243,7 +255,7 @@ impl Actor {
 
     /// Lets R run `.Last` and its finalizers.
     async fn end(&mut self) {
-        if self.worker.frames.send(&protocol::encode(&Request::End), &[]).await.is_err() {
+        if self.worker.frames.send(&protocol::encode(&Request::End), &Bytes::new()).await.is_err() {
             return;
         }
         let ended = async {

@@ -148,6 +148,35 @@ impl Folder {
         }
     }
 
+    /// Moves a regular file of this folder into another, `target`, which nobody else can reach. `name` is a name, and
+    /// nothing that is there is replaced.
+    ///
+    /// # Errors
+    /// [`FileError`]; what was not a file of the session's is where it was, or gone.
+    pub fn give_away(&self, name: &str, target: &Path, new: &str) -> Result<(), FileError> {
+        let target = openat(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?;
+        let is_file = |folder: &OwnedFd, name: &str| match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => Err(FileError::Folder),
+            Ok(status) if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile => Err(FileError::Missing),
+            Ok(status) if self.user.is_some_and(|user| user != status.st_uid) => Err(FileError::Outside),
+            Ok(_) => Ok(()),
+            Err(Errno::NOENT) => Err(FileError::Missing),
+            Err(error) => Err(FileError::System(error.into())),
+        };
+        is_file(&self.root, name)?;
+        renameat_with(&self.root, name, &target, new, RenameFlags::NOREPLACE).map_err(io::Error::from)?;
+        // The session may have put something else there in between. Now it cannot any more.
+        is_file(&target, new).inspect_err(|error| {
+            let back = match error {
+                FileError::Folder => renameat_with(&target, new, &self.private, new, RenameFlags::NOREPLACE),
+                _ => unlinkat(&target, new, AtFlags::empty()),
+            };
+            if let Err(error) = back {
+                tracing::warn!(%error, "what a session has put in the place of a file could not be removed");
+            }
+        })
+    }
+
     /// Opens the folder at `path`; makes it, and those it is in.
     fn make_folders(&self, path: &Path) -> Result<OwnedFd, FileError> {
         let wrong = |error| match error {
@@ -290,6 +319,24 @@ mod tests {
         fs::rename(&inside, folder.path().join("moved")).unwrap();
         symlink("/etc", &inside).unwrap();
         assert!(Folder::open(folder.path(), Path::new("work"), None).is_err());
+    }
+
+    #[test]
+    fn only_files_are_given_away_and_none_is_replaced() {
+        let (folder, work) = session();
+        let target = tempfile::tempdir().unwrap();
+        put(&work, "file", "mine", false).unwrap();
+        fs::create_dir(folder.path().join("work/folder")).unwrap();
+        symlink("/etc/passwd", folder.path().join("work/link")).unwrap();
+        fs::write(target.path().join("taken"), "another's").unwrap();
+        assert!(matches!(work.give_away("folder", target.path(), "new"), Err(FileError::Folder)));
+        assert!(matches!(work.give_away("link", target.path(), "new"), Err(FileError::Missing)));
+        assert!(matches!(work.give_away("absent", target.path(), "new"), Err(FileError::Missing)));
+        assert!(work.give_away("file", target.path(), "taken").is_err());
+        assert_eq!(fs::read_to_string(target.path().join("taken")).unwrap(), "another's");
+        work.give_away("file", target.path(), "new").unwrap();
+        assert_eq!(fs::read_to_string(target.path().join("new")).unwrap(), "mine");
+        assert!(matches!(read(&work, "file"), Err(FileError::Missing)));
     }
 
     #[test]

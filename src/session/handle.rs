@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     config,
-    worker::protocol::{self, Limits, Request},
+    worker::{
+        frame::MAX_HEADER,
+        protocol::{self, Limits, Request},
+    },
 };
 
 /// How much of the last output a tombstone shows, in bytes.
@@ -163,10 +166,14 @@ impl Session {
     }
 
     pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Turn) -> Result<Pending, OperationError> {
+        let header = protocol::encode(request);
+        if header.len() > MAX_HEADER {
+            return Err(OperationError::TooLong(header.len(), MAX_HEADER));
+        }
         let (answer, answered) = oneshot::channel();
         let ticket = Ticket::new(turn);
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
-        let job = Job { header: protocol::encode(request), payload, runs_code, answer, ticket: Arc::clone(&ticket) };
+        let job = Job { header, payload, runs_code, answer, ticket: Arc::clone(&ticket) };
         let pending = Pending { ticket, answered };
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)

@@ -15,13 +15,14 @@ use uuid::Uuid;
 
 use super::{
     handle::{Purpose, Session},
+    janitor::Janitor,
     pool::Pool,
     tombstone::{Cause, Tombstone},
     users::Users,
-    worker::Nursery,
+    worker::{ASIDE, Nursery},
     zygote::Zygote,
 };
-use crate::{config, worker::protocol::Limits};
+use crate::{config, system::removal, worker::protocol::Limits};
 
 /// How many tombstones are kept.
 const TOMBSTONES: usize = 10_000;
@@ -118,6 +119,7 @@ pub struct Sessions(Arc<Inner>);
 struct Inner {
     config: config::Sessions,
     zygote: Zygote,
+    janitor: Janitor,
     pool: Arc<Pool>,
     table: Mutex<Table>,
     tasks: TaskTracker,
@@ -143,14 +145,17 @@ impl Sessions {
     /// # Errors
     /// Why R did not start.
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
-        let users = Users::configured(&config, folder)?;
+        let janitor = Janitor::start(&r);
+        clear(folder, &janitor)?;
+        let users = Users::configured(&config, folder, &janitor)?;
         let zygote = Zygote::start(r, users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
-        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users };
+        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users, janitor: janitor.clone() };
         let pool = Pool::new(nursery, limits(&config), config.pool);
         let inner = Inner {
             config,
             zygote,
+            janitor,
             pool,
             table: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -276,6 +281,12 @@ impl Sessions {
     #[must_use]
     pub fn users(&self) -> Users {
         self.0.pool.users().clone()
+    }
+
+    /// Removes what sessions leave.
+    #[must_use]
+    pub fn janitor(&self) -> &Janitor {
+        &self.0.janitor
     }
 
     /// R's version.
@@ -473,6 +484,24 @@ impl Drop for Place<'_> {
             self.sessions.table().opened(owner);
         }
     }
+}
+
+/// Has everything removed that is in a folder, whatever it is, while new files are made there.
+///
+/// # Errors
+/// When nothing can be made in the folder.
+pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), String> {
+    let aside = folder.join(ASIDE);
+    let left = removal::set_aside(folder, &aside).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let janitor = janitor.clone();
+    tokio::spawn(async move {
+        let removals = left.into_iter().map(|path| janitor.remove(path));
+        for failure in futures_util::future::join_all(removals).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(error = failure, "what an earlier run has left could not be removed");
+        }
+        let _ = std::fs::remove_dir(aside);
+    });
+    Ok(())
 }
 
 /// R's interface is stable within a minor version only.

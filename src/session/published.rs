@@ -47,21 +47,18 @@ impl Published {
         Self { folder, entries: Mutex::default() }
     }
 
-    /// Takes over files that a session's worker has copied. Those that cannot be taken are left out of the
-    /// answer. Blocks on the file system.
+    /// Takes over files that a session's worker has copied, and gives them names of the server's: what a worker calls
+    /// them is not to be trusted. Those that cannot be taken are left out of the answer. Blocks on the file system.
     pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
-        let from = session.folder.join(folders::FILES);
-        let moved = |file: &PublishedFile| {
-            let name = file.id.to_string();
-            std::fs::rename(from.join(&name), self.folder.join(&name)).is_ok()
+        let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.user) else { return Vec::new() };
+        let taken = |file: PublishedFile| {
+            let id = Uuid::new_v4();
+            from.give_away(&file.id.to_string(), &self.folder, &id.to_string()).ok()?;
+            let entry = Entry { name: file.name.clone(), login, session: session.id, live: None, user: session.user, made: Instant::now() };
+            self.entries().insert(id, entry);
+            Some(PublishedFile { id, ..file })
         };
-        let taken: Vec<_> = files.into_iter().filter(moved).collect();
-        let mut entries = self.entries();
-        for file in &taken {
-            let name = file.name.clone();
-            entries.insert(file.id, Entry { name, login, session: session.id, live: None, user: session.user, made: Instant::now() });
-        }
-        taken
+        files.into_iter().filter_map(taken).collect()
     }
 
     /// A new copy, for the caller to write. Blocks on the file system.

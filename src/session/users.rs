@@ -1,4 +1,8 @@
 //! User ids for sessions, where each has its own.
+//!
+//! An id goes from hand to hand: nobody may find a process or a file of the one who had it before. It is given out only
+//! when no process has it, and again only when the janitor has removed what was left under it anywhere on the machine.
+//! That is done for many at once, as it means looking through folders that are everybody's.
 
 use std::{
     collections::HashSet,
@@ -6,15 +10,17 @@ use std::{
     ops::RangeInclusive,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::{MetadataExt, OpenOptionsExt},
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::janitor::Janitor;
 use crate::{
     config,
-    worker::{confine, fork},
+    system::{leftovers, processes},
+    worker::confine,
 };
 
 /// Where servers on one machine tell each other which ids they use: by locks on single bytes.
@@ -28,20 +34,21 @@ pub struct Users(Option<Arc<Range>>);
 struct Range {
     ids: RangeInclusive<u32>,
     locks: File,
+    janitor: Janitor,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Ids that cannot be given out: sessions have them, or have left something.
     used: HashSet<u32>,
-    /// Ids of sessions that are over, with processes that are not. Whoever got such an id would be ended with them.
-    leaving: Vec<u32>,
-    /// How many have been given out: ids come back late, so that what an earlier session may have left behind
-    /// is not a later one's.
+    /// Those that nobody has any more, and for which it has not been looked what is left.
+    returned: Vec<u32>,
+    /// How many have been given out: ids come back late, so that there is time to clean up.
     given: u32,
 }
 
-/// The id of one session; given back when it is dropped and no process has it any more.
+/// The id of one session; given back when it is dropped.
 #[derive(Debug)]
 pub struct User {
     id: u32,
@@ -49,11 +56,12 @@ pub struct User {
 }
 
 impl Users {
-    /// The ids that the configuration gives to sessions whose folders are in `folder`.
+    /// The ids that the configuration gives to sessions whose folders are in `folder`. Those under which an earlier run
+    /// has left something are not given out before the janitor has removed it.
     ///
     /// # Errors
     /// When it asks for ids, and there can be none.
-    pub fn configured(config: &config::Sessions, folder: &Path) -> Result<Self, String> {
+    pub fn configured(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Self, String> {
         let Some(range) = config.user_range()? else { return Ok(Self::default()) };
         let obstacle = if let Some(obstacle) = obstacle(folder) {
             obstacle
@@ -63,7 +71,11 @@ impl Users {
                 open_locks(&folder.join("users"))
             });
             match locks {
-                Ok(locks) => return Ok(Self(Some(Arc::new(Range { ids: range, locks, state: Mutex::default() })))),
+                Ok(locks) => {
+                    let range = Arc::new(Range { ids: range, locks, janitor: janitor.clone(), state: Mutex::default() });
+                    range.take_left();
+                    return Ok(Self(Some(range)));
+                }
                 Err(error) => format!("{LOCKS}: {error}"),
             }
         };
@@ -87,17 +99,21 @@ impl Users {
     pub fn take(&self) -> Result<Option<User>, &'static str> {
         let Some(range) = &self.0 else { return Ok(None) };
         let mut state = range.lock();
-        for id in std::mem::take(&mut state.leaving) {
-            range.give_back(&mut state, id);
-        }
         let count = range.ids.end() - range.ids.start() + 1;
         for _ in 0..count {
             let id = range.ids.start() + state.given % count;
             state.given = state.given.wrapping_add(1);
-            if !state.used.contains(&id) && confine::reserve(&range.locks, id) {
-                state.used.insert(id);
-                return Ok(Some(User { id, range: Arc::clone(range) }));
+            if state.used.contains(&id) || !confine::reserve(&range.locks, id) {
+                continue;
             }
+            state.used.insert(id);
+            if processes::has_any(id) {
+                // Somebody else's: they would be ended with the session, and could do to it what they like.
+                tracing::warn!(id, "a user id of sessions.users has processes that are no session's, and is not used");
+                continue;
+            }
+            range.mark(id);
+            return Ok(Some(User { id, range: Arc::clone(range) }));
         }
         Err("all user ids of sessions.users are in use")
     }
@@ -120,21 +136,66 @@ impl Range {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives an id back, or notes that it has to wait.
-    fn give_back(&self, state: &mut State, id: u32) {
-        if fork::has_processes(id) {
-            state.leaving.push(id);
-        } else {
-            confine::release(&self.locks, id);
-            state.used.remove(&id);
+    /// Takes the ids under which there is something already: what sessions of an earlier run have left is removed, and
+    /// what is somebody else's is let be.
+    fn take_left(self: &Arc<Self>) {
+        let mut left: Vec<u32> = leftovers::owners().into_iter().filter(|id| self.ids.contains(id)).collect();
+        left.retain(|&id| confine::reserve(&self.locks, id));
+        self.lock().used.extend(&left);
+        let (ours, others): (Vec<u32>, Vec<u32>) = left.into_iter().partition(|&id| self.is_marked(id));
+        if !others.is_empty() {
+            tracing::warn!(ids = ?others, "user ids of sessions.users that have files or processes already are not used");
         }
+        if !ours.is_empty() {
+            tracing::info!(ids = ours.len(), "what sessions of an earlier run have left under their user ids is removed");
+            self.clear(ours);
+        }
+    }
+
+    /// Notes for later servers that what an id leaves is a session's: the byte that is locked is set.
+    fn mark(&self, id: u32) {
+        if let Err(error) = self.locks.write_at(&[1], id.into()) {
+            tracing::debug!(%error, "a user id could not be noted");
+        }
+    }
+
+    fn is_marked(&self, id: u32) -> bool {
+        let mut mark = [0];
+        self.locks.read_at(&mut mark, id.into()).is_ok_and(|count| count == 1 && mark == [1])
+    }
+
+    /// Removes what is left under ids that nobody has, and makes them free.
+    fn clear(self: &Arc<Self>, ids: Vec<u32>) {
+        // Without a runtime, the server has ended, and the next one does it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let range = Arc::clone(self);
+        runtime.spawn(async move {
+            if let Err(error) = range.janitor.clear(ids.clone()).await {
+                tracing::warn!(%error, "user ids of sessions stay in use");
+            }
+            let (left, free): (Vec<u32>, Vec<u32>) = ids.into_iter().partition(|&id| processes::has_any(id));
+            let mut state = range.lock();
+            state.returned.extend(left);
+            for id in free {
+                confine::release(&range.locks, id);
+                state.used.remove(&id);
+            }
+        });
+    }
+
+    /// When so many have come back, it is time to clean up.
+    fn many(&self) -> usize {
+        usize::try_from((self.ids.end() - self.ids.start()) / 4).unwrap_or(0).clamp(1, 1_000)
     }
 }
 
 impl Drop for User {
     fn drop(&mut self) {
         let mut state = self.range.lock();
-        self.range.give_back(&mut state, self.id);
+        state.returned.push(self.id);
+        if state.returned.len() >= self.range.many() {
+            self.range.clear(std::mem::take(&mut state.returned));
+        }
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::DirBuilderExt,
+    },
+    path::PathBuf,
     time::Duration,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::{AddressFamily, SocketFlags, SocketType, socketpair},
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
 use tokio::{net::unix::pipe, sync::oneshot};
@@ -17,21 +19,24 @@ use uuid::Uuid;
 
 use super::{
     console::Stream,
+    frames::Frames,
+    janitor::Janitor,
     users::{User, Users},
     zygote::Zygote,
 };
 use crate::{
     r::console::{Mark, Tag},
-    worker::{
-        channel::{Incoming, Outgoing, Payload, Read},
-        protocol::{self, Exit, Limits, Reply},
-    },
+    system::processes,
+    worker::protocol::{self, Exit, Limits, Reply},
 };
 
 /// How long a fork may take to say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the report of a worker's end may take after its socket has closed.
 const REPORT: Duration = Duration::from_secs(2);
+
+/// The folder beside those of sessions for what is left of them.
+pub const ASIDE: &str = "gone";
 
 /// A worker and all that belongs to it.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Worker {
     ended: Option<Option<Exit>>,
     /// Given back after the folder is gone.
     user: Option<User>,
+    zygote: Zygote,
+    janitor: Janitor,
 }
 
 /// How workers are made.
@@ -62,6 +69,8 @@ pub struct Nursery {
     pub folder: PathBuf,
     /// As whom they run.
     pub users: Users,
+    /// Removes what they leave.
+    pub janitor: Janitor,
 }
 
 impl Nursery {
@@ -83,11 +92,9 @@ impl Nursery {
     async fn make(&self, limits: &Limits) -> Result<Worker, String> {
         let started = std::time::Instant::now();
         let system = |error: io::Error| format!("no worker could be made: {error}");
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(|error| system(error.into()))?;
+        let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
+        let (frames, [commands, replies]) = Frames::new(most).map_err(system)?;
         let (read, write) = io::pipe().map_err(system)?;
-        rustix::io::ioctl_fionbio(&ours, true).map_err(|error| system(error.into()))?;
-        let socket = pipe::Receiver::from_owned_fd_unchecked(ours).map_err(system)?;
         let user = self.users.take()?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
@@ -99,12 +106,24 @@ impl Nursery {
             tag,
         };
         let folder = spec.folder.clone();
-        let forked = self.zygote.fork(spec, [theirs, write.into()]).await?;
+        let forked = self.zygote.fork(spec, [commands, replies, write.into()]).await?;
         let pid = Pid::from_raw(forked.pid).ok_or("no process id")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
-        let frames = Frames { socket, incoming: Incoming::default() };
         let console = Console::new(read.into(), &tag).map_err(system)?;
-        let mut worker = Worker { frames, console, folder, temporary: PathBuf::new(), pid, pidfd, exit: forked.exit, ended: None, user };
+        let (zygote, janitor) = (self.zygote.clone(), self.janitor.clone());
+        let mut worker = Worker {
+            frames,
+            console,
+            folder,
+            temporary: PathBuf::new(),
+            pid,
+            pidfd,
+            exit: forked.exit,
+            ended: None,
+            user,
+            zygote,
+            janitor,
+        };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
             Ok(Ok(Some((Reply::Hello { temporary }, _)))) => {
                 metrics::histogram!("offshoot_fork_seconds").record(started.elapsed());
@@ -148,12 +167,18 @@ impl Worker {
         !self.has_ended()
     }
 
-    /// Waits for the end of a worker whose socket has closed, or that was killed; tells how it ended.
+    /// Waits for the end of a worker whose pipe has closed, or that was killed; tells how it ended.
     pub async fn wait(&mut self) -> Option<Exit> {
         if let Some(ended) = self.ended {
             return ended;
         }
-        let ended = match tokio::time::timeout(REPORT, &mut self.exit).await {
+        let mut ended = tokio::time::timeout(REPORT, &mut self.exit).await;
+        if ended.is_err() {
+            // One of its children may keep it from being reaped, by tracing it.
+            self.zygote.end_strays(self.pid());
+            ended = tokio::time::timeout(REPORT, &mut self.exit).await;
+        }
+        let ended = match ended {
             Ok(Ok(exit)) => Some(exit),
             // Its zygote ended first, and this process has inherited it.
             _ => self.reap().await,
@@ -182,96 +207,24 @@ impl Worker {
         self.user.as_ref().map(User::id)
     }
 
-    /// Kills what is left of the worker, and removes its folder.
+    /// Kills what is left of the session's processes, and removes its folder.
     pub async fn bury(mut self) {
         self.signal(Signal::KILL);
+        if let Some(user) = self.user().filter(|&user| processes::has_any(user))
+            && let Err(error) = self.janitor.kill(user).await
+        {
+            tracing::warn!(error, "a session is left with processes");
+        }
         self.wait().await;
-        let Self { folder, user, .. } = self;
-        let removed = tokio::task::spawn_blocking(move || {
-            let removed = remove_folder(&folder);
-            drop(user);
-            removed.map_err(|error| (folder, error))
-        });
-        if let Ok(Err((folder, error))) = removed.await {
-            tracing::warn!(folder = %folder.display(), %error, "a session's folder could not be removed");
+        let Self { folder, user, janitor, .. } = self;
+        if let Err(error) = janitor.remove(folder.clone()).await {
+            tracing::warn!(error, "a session's folder could not be removed");
+            // Whoever has its user next must not find it.
+            let aside = folder.with_file_name(ASIDE);
+            let _ = std::fs::DirBuilder::new().mode(0o700).create(&aside);
+            let _ = std::fs::rename(&folder, aside.join(Uuid::new_v4().to_string()));
         }
-    }
-}
-
-/// Removes a folder; that it is not there is fine.
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The frame socket. It is watched for what arrives, and for room only while there is none: else every command that a
-/// worker takes would wake whoever waits for its reply. What the runtime watches for one of the two is a pipe to it.
-#[derive(Debug)]
-pub struct Frames {
-    socket: pipe::Receiver,
-    incoming: Incoming,
-}
-
-impl Frames {
-    /// Sends a command.
-    ///
-    /// # Errors
-    /// The system's: the worker is gone.
-    pub async fn send(&self, header: &[u8], payload: &[u8]) -> io::Result<()> {
-        let mut frame = Outgoing::new(header, payload);
-        let mut room: Option<pipe::Sender> = None;
-        loop {
-            let written = match &room {
-                None => frame.write(&self.socket),
-                Some(room) => room.try_io(|| frame.write(&self.socket)),
-            };
-            match written {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let room = match &mut room {
-                        Some(room) => room,
-                        None => room.insert(pipe::Sender::from_owned_fd_unchecked(self.socket.as_fd().try_clone_to_owned()?)?),
-                    };
-                    room.writable().await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Receives a reply; `None` when the worker is gone. Nothing is lost when the future is dropped.
-    ///
-    /// # Errors
-    /// The system's, and `InvalidData` for what is no reply.
-    pub async fn receive(&mut self) -> io::Result<Option<(Reply, Payload)>> {
-        loop {
-            if let Some(frame) = self.incoming.next_frame()? {
-                let reply = protocol::decode(&frame.header).ok_or(io::ErrorKind::InvalidData)?;
-                return Ok(Some((reply, frame.payload)));
-            }
-            self.socket.readable().await?;
-            let (socket, incoming) = (&self.socket, &mut self.incoming);
-            let mut read = Err(io::ErrorKind::WouldBlock.into());
-            let _ = socket.try_io(|| {
-                read = incoming.read(socket);
-                match &read {
-                    // Not readable any more, until the runtime hears of it again.
-                    Ok(Read::All) => Err(io::ErrorKind::WouldBlock.into()),
-                    Err(error) => Err(error.kind().into()),
-                    Ok(_) => Ok(()),
-                }
-            });
-            match read {
-                Ok(Read::End) => return Ok(None),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
+        drop(user);
     }
 }
 

@@ -20,19 +20,27 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, sendmsg, socketpair,
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, sendmsg, socketpair,
+    },
 };
 use tokio::sync::oneshot;
 
 use super::{rhome, users::Users};
 use crate::{
     config,
-    worker::protocol::{self, Exit, Fork, Start, ZygoteReply},
+    worker::protocol::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest},
 };
 
 /// What a zygote gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What it gets to start R and to load packages.
+const START: Duration = Duration::from_secs(300);
+/// What it gets to fork, which takes a millisecond or two. One that takes longer does nothing any more.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -60,9 +68,13 @@ type Answer = oneshot::Sender<Result<Forked, String>>;
 enum Request {
     Fork {
         spec: Box<Fork>,
-        descriptors: [OwnedFd; 2],
+        descriptors: [OwnedFd; 3],
         answer: Answer,
     },
+    /// One of a worker's processes keeps it from being reaped.
+    EndStrays(i32),
+    /// This fork was not answered in time.
+    Unanswered(u64),
     /// The zygote that was started as this one is gone.
     Lost(u64),
     Halt(oneshot::Sender<()>),
@@ -115,16 +127,28 @@ impl Zygote {
         self.pid.load(Ordering::Relaxed)
     }
 
-    /// Forks a worker, which gets these two descriptors: its end of the frame socket and of the console pipe.
+    /// Forks a worker, which gets these descriptors: where it reads commands, writes replies, and prints.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fork(&self, mut spec: Fork, descriptors: [OwnedFd; 2]) -> Result<Forked, String> {
+    pub async fn fork(&self, mut spec: Fork, descriptors: [OwnedFd; 3]) -> Result<Forked, String> {
         spec.request = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = spec.request;
         let (answer, forked) = oneshot::channel();
         let request = Request::Fork { spec: Box::new(spec), descriptors, answer };
         self.requests.send(request).map_err(|_| "the server is stopping".to_owned())?;
-        forked.await.map_err(|_| "the zygote ended while it forked".to_owned())?
+        match tokio::time::timeout(ANSWER, forked).await {
+            Ok(answered) => answered.map_err(|_| "the zygote ended while it forked".to_owned())?,
+            Err(_) => {
+                let _ = self.requests.send(Request::Unanswered(number));
+                Err(format!("the zygote did not answer within {} seconds; R is started again", ANSWER.as_secs()))
+            }
+        }
+    }
+
+    /// Has the zygote end what is left of a worker that has ended and could not be reaped.
+    pub fn end_strays(&self, worker: i32) {
+        let _ = self.requests.send(Request::EndStrays(worker));
     }
 
     /// Ends the zygote and the workers that are left, until it is started again. Nothing is forked meanwhile.
@@ -181,7 +205,18 @@ impl Owner {
         }
         for request in requests {
             match request {
-                Request::Fork { spec, descriptors, answer } => self.fork(&spec, descriptors, answer),
+                Request::Fork { spec, descriptors, answer } => self.fork(*spec, descriptors, answer),
+                Request::EndStrays(worker) => {
+                    if let Some(running) = &self.running {
+                        let _ = send(&running.control, &protocol::encode(&ZygoteRequest::EndStrays(worker)), &[]);
+                    }
+                }
+                // Unless it was one that is gone by now.
+                Request::Unanswered(number) if lock(&self.waiting.forks).contains_key(&number) => {
+                    tracing::error!("the zygote does not answer, and is ended");
+                    self.restart();
+                }
+                Request::Unanswered(_) => {}
                 Request::Lost(generation) if generation == self.generation => self.restart(),
                 Request::Lost(_) => {}
                 Request::Halt(done) => {
@@ -233,6 +268,9 @@ impl Owner {
         let control = Arc::new(ours);
         let running = self.running.insert(Running { child, control: Arc::clone(&control) });
 
+        if !is_readable_within(&control, START) {
+            return Err(format!("R did not start within {} seconds", START.as_secs()));
+        }
         let (version, warnings) = match receive(&control) {
             Some(ZygoteReply::Ready { r_version, warnings }) => (r_version, warnings),
             Some(ZygoteReply::Broken(message)) => return Err(format!("R did not start: {message}")),
@@ -260,15 +298,16 @@ impl Owner {
         Ok(own.with_file_name("offshoot-worker"))
     }
 
-    fn fork(&mut self, spec: &Fork, descriptors: [OwnedFd; 2], answer: Answer) {
+    fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 3], answer: Answer) {
         let Some(running) = &self.running else {
             let _ = answer.send(Err("R is not running; it may be started again in a moment".to_owned()));
             return;
         };
-        lock(&self.waiting.forks).insert(spec.request, answer);
-        let [socket, console] = &descriptors;
-        if let Err(error) = send(&running.control, &protocol::encode(spec), &[socket.as_fd(), console.as_fd()])
-            && let Some(answer) = lock(&self.waiting.forks).remove(&spec.request)
+        let request = spec.request;
+        lock(&self.waiting.forks).insert(request, answer);
+        let descriptors = descriptors.each_ref().map(AsFd::as_fd);
+        if let Err(error) = send(&running.control, &protocol::encode(&ZygoteRequest::Fork(spec)), &descriptors)
+            && let Some(answer) = lock(&self.waiting.forks).remove(&request)
         {
             let _ = answer.send(Err(format!("the zygote cannot be reached: {error}")));
         }
@@ -358,14 +397,27 @@ impl Reader {
     }
 }
 
-/// Sends a message, with at most two descriptors.
+/// Whether something arrives on a socket in time.
+fn is_readable_within(socket: &OwnedFd, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&left)) {
+            Err(Errno::INTR) => {}
+            ready => return ready.is_ok_and(|count| count > 0),
+        }
+    }
+}
+
+/// Sends a message, with at most three descriptors. It does not wait for one who reads nothing.
 fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
-    sendmsg(control, &[IoSlice::new(message)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+    sendmsg(control, &[IoSlice::new(message)], &mut ancillary, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
 }
 
 fn receive(control: &OwnedFd) -> Option<ZygoteReply> {
@@ -374,7 +426,7 @@ fn receive(control: &OwnedFd) -> Option<ZygoteReply> {
         match recv(control, bytes.as_mut_slice(), RecvFlags::empty()) {
             Ok((_, 0)) => return None,
             Ok((_, length)) => return protocol::decode(&bytes[..length]),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(_) => return None,
         }
     }

@@ -26,7 +26,29 @@ pub struct Condition {
     pub classes: Vec<String>,
 }
 
+/// Longest text of a condition, in bytes: R's own messages are cut at 8 KiB.
+const TEXT: usize = 64 << 10;
+/// Longest name of a class, in bytes, and most classes.
+const CLASS: usize = 256;
+const CLASSES: usize = 50;
+
 impl Condition {
+    /// A condition; what is longer than anybody reads is cut.
+    #[must_use]
+    pub fn new(severity: Severity, mut message: String, mut call: String, mut classes: Vec<String>) -> Self {
+        cut(&mut message, TEXT);
+        cut(&mut call, TEXT);
+        classes.truncate(CLASSES);
+        classes.iter_mut().for_each(|class| cut(class, CLASS));
+        Self { severity, message, call, classes }
+    }
+
+    /// Its size, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.message.len() + self.call.len() + self.classes.iter().map(String::len).sum::<usize>()
+    }
+
     /// `Error in f(x) : message`, as R prints an error; the message alone where there is no call.
     #[must_use]
     pub fn as_r_prints(&self) -> String {
@@ -36,6 +58,22 @@ impl Condition {
     /// A warning that is ours, and not R's.
     #[must_use]
     pub fn warning(message: String) -> Self {
-        Self { severity: Severity::Warning, message, call: String::new(), classes: Vec::new() }
+        Self::new(Severity::Warning, message, String::new(), Vec::new())
+    }
+}
+
+fn cut(text: &mut String, length: usize) {
+    text.truncate(text.floor_char_boundary(length));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        let condition = Condition::new(Severity::Error, "é".repeat(TEXT), "f()".to_owned(), vec!["ü".repeat(CLASS); 2 * CLASSES]);
+        assert_eq!((condition.message.len(), condition.call.as_str(), condition.classes.len()), (TEXT, "f()", CLASSES));
+        assert!(condition.size() <= TEXT + CLASS * CLASSES + 3);
     }
 }

@@ -1,10 +1,19 @@
-//! A worker's end of its socket: blocking frames, and the descriptors that come with them.
+//! The ways between the supervisor and a worker: commands over a socket, replies over a pipe.
+//!
+//! A socket carries descriptors, which the supervisor uses: for a large command in sealed memory, and for memory that the
+//! worker is to write its next large reply into. The way back is a pipe, as it cannot: what runs in a worker may write
+//! to it whatever it likes, and has nothing to write but bytes.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
-    io::{self, IoSlice, IoSliceMut},
+    fs::File,
+    io::{self, IoSlice, IoSliceMut, Seek, Write},
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
 };
 
 use bytes::Bytes;
@@ -13,15 +22,15 @@ use rustix::net::{
 };
 
 use super::{
-    frame::{Decoder, INLINE, Place, Prefix, Raw},
+    frame::{Decoder, INLINE, PREFIX, Place, Prefix, Raw},
     shared,
 };
 use crate::wire::Written;
 
 /// Bytes read at a time.
 const PIECE: usize = 16 << 10;
-/// Descriptors taken per read.
-const DESCRIPTORS: usize = 4;
+/// Most descriptors of one command: its payload, and memory for its reply.
+const DESCRIPTORS: usize = 2;
 
 /// A frame with its payload at hand.
 #[derive(Debug)]
@@ -60,165 +69,188 @@ impl From<Payload> for Bytes {
     }
 }
 
-/// What reading once has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
-    /// Something, and there may be more.
-    More,
-    /// All that was there.
-    All,
-    /// The end of the stream.
-    End,
-}
-
-/// What arrives on a socket, put together to frames. The reading itself is its owner's, blocking or not.
-#[derive(Debug, Default)]
-pub struct Incoming {
-    decoder: Decoder,
-    descriptors: VecDeque<OwnedFd>,
-}
-
-impl Incoming {
-    /// Reads once from `socket`.
-    ///
-    /// # Errors
-    /// The system's; `WouldBlock` when nothing is there and the socket does not block.
-    pub fn read(&mut self, socket: impl AsFd) -> io::Result<Read> {
-        let mut bytes = [0; PIECE];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-        let known = self.descriptors.len();
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.descriptors.extend(descriptors);
-            }
-        }
-        self.decoder.push(&bytes[..received.bytes]);
-        Ok(match received.bytes {
-            0 => Read::End,
-            // The kernel ends a read after what came with descriptors.
-            PIECE.. => Read::More,
-            _ if self.descriptors.len() > known => Read::More,
-            _ => Read::All,
-        })
-    }
-
-    /// The next whole frame that has been read.
-    ///
-    /// # Errors
-    /// `OutOfMemory` when a payload cannot be mapped: that frame is lost. `InvalidData` when the bytes are no
-    /// frame; the socket cannot be used any further.
-    pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
-        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let Some(Raw { header, payload, shared }) = self.decoder.next_frame().map_err(|error| invalid(&error.to_string()))? else {
-            return Ok(None);
-        };
-        let payload = match shared {
-            None => Payload::Inline(payload),
-            Some(length) => {
-                let descriptor = self.descriptors.pop_front().ok_or_else(|| invalid("a payload without its descriptor"))?;
-                Payload::Shared(shared::map(descriptor, length)?)
-            }
-        };
-        Ok(Some(Frame { header, payload }))
-    }
-}
-
-/// A frame ready to be sent: at first all of it, then what is left.
+/// A frame on its way out: at first all of it, then what is left.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    prefix: [u8; super::frame::PREFIX],
+    prefix: [u8; PREFIX],
     header: &'a [u8],
     payload: &'a [u8],
-    /// To go with the first byte.
-    descriptor: Option<OwnedFd>,
     sent: usize,
 }
 
 impl<'a> Outgoing<'a> {
-    /// Prepares a frame. A large payload goes to shared memory, or inline where there is none.
+    /// A frame with its payload, of at most [`INLINE`] bytes. `memory` says that memory for the reply goes with it.
     #[must_use]
-    pub fn new(header: &'a [u8], payload: &'a [u8]) -> Self {
-        if payload.len() > INLINE
-            && let Ok(descriptor) = shared::sealed(payload)
-        {
-            return Self::shared(header, descriptor, payload.len());
-        }
-        let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline };
-        Self { prefix: prefix.to_bytes(), header, payload, descriptor: None, sent: 0 }
+    pub fn inline(header: &'a [u8], payload: &'a [u8], memory: bool) -> Self {
+        let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline, memory };
+        Self { prefix: prefix.to_bytes(), header, payload, sent: 0 }
     }
 
-    /// Prepares a frame whose payload is in sealed memory, of that length.
+    /// A frame whose payload is in shared memory, of that length.
     #[must_use]
-    pub fn shared(header: &'a [u8], descriptor: OwnedFd, length: usize) -> Self {
-        let prefix = Prefix { header: header.len(), payload: length, place: Place::Shared };
-        Self { prefix: prefix.to_bytes(), header, payload: &[], descriptor: Some(descriptor), sent: 0 }
+    pub fn shared(header: &'a [u8], length: usize, memory: bool) -> Self {
+        let prefix = Prefix { header: header.len(), payload: length, place: Place::Shared, memory };
+        Self { prefix: prefix.to_bytes(), header, payload: &[], sent: 0 }
     }
 
-    /// Writes once to `socket`; true when everything has been sent.
+    /// Writes once to a pipe; true when everything has been written.
+    ///
+    /// # Errors
+    /// The system's; `WouldBlock` when the pipe is full and does not block.
+    pub fn write(&mut self, pipe: impl AsFd) -> io::Result<bool> {
+        let written = rustix::io::writev(pipe, &self.left())?;
+        Ok(self.advance(written))
+    }
+
+    /// Writes once to a socket; `descriptors` go with the first byte. True when everything has been sent.
     ///
     /// # Errors
     /// The system's; `WouldBlock` when the socket is full and does not block.
-    pub fn write(&mut self, socket: impl AsFd) -> io::Result<bool> {
-        let parts: [&[u8]; 3] = [&self.prefix, self.header, self.payload];
-        let mut vectors = [IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
-        let mut skip = self.sent;
-        for (vector, part) in vectors.iter_mut().zip(parts) {
-            let skipped = skip.min(part.len());
-            *vector = IoSlice::new(&part[skipped..]);
-            skip -= skipped;
-        }
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    pub fn send(&mut self, socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<bool> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors: [BorrowedFd<'_>; 1];
-        if let Some(descriptor) = &self.descriptor {
-            descriptors = [descriptor.as_fd()];
-            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        if self.sent == 0 && !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(descriptors));
         }
-        self.sent += sendmsg(socket, &vectors, &mut control, SendFlags::NOSIGNAL)?;
-        self.descriptor = None;
-        Ok(self.sent == parts.iter().map(|part| part.len()).sum::<usize>())
+        let sent = sendmsg(socket, &self.left(), &mut control, SendFlags::NOSIGNAL)?;
+        Ok(self.advance(sent))
+    }
+
+    fn parts(&self) -> [&[u8]; 3] {
+        [&self.prefix, self.header, self.payload]
+    }
+
+    fn left(&self) -> [IoSlice<'_>; 3] {
+        let mut skip = self.sent;
+        self.parts().map(|part| {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            IoSlice::new(&part[skipped..])
+        })
+    }
+
+    fn advance(&mut self, count: usize) -> bool {
+        self.sent += count;
+        self.sent == self.parts().iter().map(|part| part.len()).sum::<usize>()
     }
 }
 
-/// Sends a frame over a blocking socket. A payload that is a file is one that [`shared::create`] has made.
-///
-/// # Errors
-/// The system's.
-pub fn send(socket: impl AsFd, header: &[u8], payload: Written) -> io::Result<()> {
-    let bytes;
-    let mut frame = match payload {
-        Written::Bytes(kept) => {
-            bytes = kept;
-            Outgoing::new(header, &bytes)
+/// A worker's end of both ways. It blocks.
+#[derive(Debug)]
+pub struct Link {
+    commands: UnixStream,
+    replies: OwnedFd,
+    decoder: RefCell<Decoder>,
+    descriptors: RefCell<VecDeque<OwnedFd>>,
+    /// What the next large reply is written into.
+    memory: RefCell<Option<File>>,
+}
+
+impl Link {
+    /// The link over this socket, and this pipe.
+    #[must_use]
+    pub fn new(commands: UnixStream, replies: OwnedFd) -> Self {
+        Self { commands, replies, decoder: RefCell::default(), descriptors: RefCell::default(), memory: RefCell::default() }
+    }
+
+    /// Receives a command; `None` when there will be no more.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when a payload cannot be mapped: that command is lost. `InvalidData` when the bytes are no frame; the
+    /// link cannot be used any further. Else the system's.
+    pub fn receive(&self) -> io::Result<Option<Frame>> {
+        loop {
+            let next = self.decoder.borrow_mut().next_frame();
+            if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
+                return self.complete(raw).map(Some);
+            }
+            match self.read() {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        Written::File(memory, length) => Outgoing::shared(header, shared::seal(memory)?, length),
-    };
-    loop {
-        match frame.write(socket.as_fd()) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    }
+
+    fn read(&self) -> io::Result<usize> {
+        let mut bytes = [0; PIECE];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = recvmsg(&self.commands, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.descriptors.borrow_mut().extend(descriptors);
+            }
         }
+        self.decoder.borrow_mut().push(&bytes[..received.bytes]);
+        Ok(received.bytes)
+    }
+
+    /// Puts a frame together with the descriptors that came with it, in this order: payload, memory.
+    fn complete(&self, raw: Raw) -> io::Result<Frame> {
+        let next = || self.descriptors.borrow_mut().pop_front().ok_or_else(|| invalid("a frame without its descriptor"));
+        let payload = raw.shared.map(|length| next().map(|memory| (memory, length))).transpose()?;
+        if raw.memory {
+            self.memory.replace(Some(next()?.into()));
+        }
+        let payload = match payload {
+            None => Payload::Inline(raw.payload),
+            Some((memory, length)) => Payload::Shared(shared::map(memory, length)?),
+        };
+        Ok(Frame { header: raw.header, payload })
+    }
+
+    /// The memory for the next large reply, empty.
+    ///
+    /// # Errors
+    /// The system's, and `NotFound` where there is none.
+    pub fn memory(&self) -> io::Result<File> {
+        let mut memory = self.memory.borrow().as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()?;
+        memory.set_len(0)?;
+        memory.rewind()?;
+        Ok(memory)
+    }
+
+    /// Sends a reply. A payload that is a file is one that [`Self::memory`] has given.
+    ///
+    /// # Errors
+    /// `FileTooLarge` when the payload does not fit in the memory for it, and `InvalidInput` when the header is too long:
+    /// nothing has been sent then. Else the system's.
+    pub fn send(&self, header: &[u8], payload: Written) -> io::Result<()> {
+        if header.len() > super::frame::MAX_HEADER {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let bytes;
+        let mut frame = match payload {
+            Written::Bytes(kept) if kept.len() <= INLINE => {
+                bytes = kept;
+                Outgoing::inline(header, &bytes, false)
+            }
+            Written::Bytes(large) => {
+                let written = self.memory().and_then(|mut memory| memory.write_all(&large));
+                written.map_err(|_| io::ErrorKind::FileTooLarge)?;
+                self.hand_over(header, large.len())
+            }
+            Written::File(_, length) => self.hand_over(header, length),
+        };
+        loop {
+            match frame.write(&self.replies) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A reply in the memory, which is the supervisor's from now on: it gives another with the next command.
+    fn hand_over<'a>(&self, header: &'a [u8], length: usize) -> Outgoing<'a> {
+        self.memory.replace(None);
+        Outgoing::shared(header, length, false)
     }
 }
 
-/// Receives a frame from a blocking socket; `None` at the end of the stream.
-///
-/// # Errors
-/// As [`Incoming::next_frame`], and the system's.
-pub fn receive(socket: impl AsFd, incoming: &mut Incoming) -> io::Result<Option<Frame>> {
-    loop {
-        if let Some(frame) = incoming.next_frame()? {
-            return Ok(Some(frame));
-        }
-        match incoming.read(socket.as_fd()) {
-            Ok(Read::End) => return Ok(None),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

@@ -34,7 +34,16 @@ pub fn limit(limits: &Limits, own_user: bool) -> Result<(), String> {
         let others = if own_user { 0 } else { tasks_of_this_user() };
         set(Resource::Nproc, processes.saturating_add(others), "processes")?;
     }
+    // POSIX message queues outlive whoever made them, and R has no use for them.
+    set(Resource::Msgqueue, 0, "message queues")?;
     set(Resource::Core, 0, "core size")
+}
+
+/// Gives this process a keyring of its own: the one that it has is the server's.
+pub fn leave_keyring() {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: a plain system call; no name is a new keyring. Where the kernel has none, there is nothing to leave.
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
 }
 
 fn set(resource: Resource, value: u64, name: &str) -> Result<(), String> {

@@ -4,18 +4,24 @@ use std::{
     ffi::c_int,
     io,
     os::{
-        fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+        fd::{FromRawFd, IntoRawFd, OwnedFd},
         unix::net::UnixStream,
     },
     sync::atomic::{AtomicBool, AtomicI32, Ordering},
     time::{Duration, Instant},
 };
 
-use super::{confine, protocol::Fork, protocol::folder};
+use super::{
+    channel::Link,
+    confine,
+    protocol::{Fork, folder},
+};
 use crate::r;
 
-/// The descriptor of a worker's socket: the first after the standard ones.
+/// The descriptor of a worker's socket for commands: the first after the standard ones.
 const SOCKET: c_int = 3;
+/// That of its pipe for replies.
+const REPLIES: c_int = 4;
 
 /// What still runs after this time is a thread that stays.
 const PASSING: Duration = Duration::from_secs(1);
@@ -72,11 +78,11 @@ pub fn is_alone() -> bool {
 ///
 /// # Errors
 /// What could not be done; the child must end then.
-pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<UnixStream, String> {
+pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 3]) -> Result<Link, String> {
     WORKER.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);
     let failed = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::setpgid(None, None).map_err(failed("process group"))?;
-    let socket = own_descriptors(socket, console).map_err(|error| format!("descriptors: {error}"))?;
+    let link = own_descriptors(descriptors).map_err(|error| format!("descriptors: {error}"))?;
 
     let own_user = spec.user.is_some();
     OWN_USER.store(own_user, Ordering::Relaxed);
@@ -86,6 +92,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     confine::environment(&work, &temporary, &spec.folder.join(folder::LIBRARY));
     confine::become_user(spec.user)?;
+    confine::leave_keyring();
     confine::limit(&spec.limits, own_user)?;
     handle_signals();
     unbuffer_standard_output();
@@ -94,7 +101,7 @@ pub fn become_worker(spec: &Fork, socket: OwnedFd, console: &OwnedFd) -> Result<
     r::console::set_tag(spec.tag);
     r::init::use_temporary_folder(&temporary);
     r::scripts::call(c"begin_session")?;
-    Ok(socket)
+    Ok(link)
 }
 
 fn make_folders(spec: &Fork) -> Result<(), String> {
@@ -110,29 +117,29 @@ fn make_folders(spec: &Fork) -> Result<(), String> {
     Ok(())
 }
 
-/// Leaves open: nothing to read as standard input, the console as output and error, and the socket.
-fn own_descriptors(socket: OwnedFd, console: &OwnedFd) -> io::Result<UnixStream> {
+/// Leaves open: nothing to read as standard input, the console as output and error, and the ways for commands and
+/// replies.
+fn own_descriptors(descriptors: [OwnedFd; 3]) -> io::Result<Link> {
     let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
-    // SAFETY: plain system calls on descriptors that are open, above the standard ones or moved there first;
-    // what is closed here has no owner left that would close it again, as a worker never returns to its
-    // caller's frames; this function owns what it returns.
+    // Out of the way of the numbers that they are going to have.
+    let moved = |descriptor: OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, 64).map(IntoRawFd::into_raw_fd);
+    let [commands, replies, console] = descriptors;
+    let (null, commands, replies, console) = (moved(null)?, moved(commands)?, moved(replies)?, moved(console)?);
+    // SAFETY: plain system calls on descriptors that are open; what is closed here has no owner left that would close it
+    // again, as a worker never returns to its caller's frames; this function owns what it returns.
     unsafe {
-        let socket = libc::fcntl(socket.into_raw_fd(), libc::F_DUPFD, 64);
-        let console = libc::fcntl(console.as_raw_fd(), libc::F_DUPFD, 64);
-        let null = libc::fcntl(null.into_raw_fd(), libc::F_DUPFD, 64);
-        if socket < 0 || console < 0 || null < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        for (from, to) in [(null, 0), (console, 1), (console, 2), (socket, SOCKET)] {
+        for (from, to) in [(null, 0), (console, 1), (console, 2), (commands, SOCKET), (replies, REPLIES)] {
             if libc::dup2(from, to) < 0 {
                 return Err(io::Error::last_os_error());
             }
         }
-        libc::fcntl(SOCKET, libc::F_SETFD, libc::FD_CLOEXEC);
-        if libc::syscall(libc::SYS_close_range, SOCKET + 1, c_int::MAX, 0) != 0 {
+        for own in [SOCKET, REPLIES] {
+            libc::fcntl(own, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+        if libc::syscall(libc::SYS_close_range, REPLIES + 1, c_int::MAX, 0) != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(UnixStream::from_raw_fd(SOCKET))
+        Ok(Link::new(UnixStream::from_raw_fd(SOCKET), OwnedFd::from_raw_fd(REPLIES)))
     }
 }
 

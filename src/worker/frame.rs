@@ -1,19 +1,26 @@
-//! Frames: a header and a payload, over a stream socket.
+//! Frames: a header and a payload, over a stream.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0-3 | length of the header, little-endian |
-//! | 4-7 | 0: the payload follows the header; 1: it is in shared memory, whose descriptor came with byte 0 |
+//! | 4-7 | 1: the payload is in shared memory, and does not follow the header; 2: memory for a large reply comes along |
 //! | 8-15 | length of the payload, little-endian |
 //!
-//! This file knows bytes only, and is fuzzed; [`super::channel`] is the socket.
+//! Whoever sends a frame may be hostile: its lengths have small bounds, and nothing is reserved for what has only been
+//! announced. This file knows bytes only, and is fuzzed; [`super::channel`] has the descriptors.
 
 /// Length of what stands before the header.
 pub const PREFIX: usize = 16;
-/// Longest header. A header holds names, conditions and file lists, never data.
-pub const MAX_HEADER: usize = 64 << 20;
-/// Payloads above this go by shared memory.
+/// Longest header, in bytes. A header holds names, conditions and lists of files, never data. In memory, each of its
+/// bytes may become some 25.
+pub const MAX_HEADER: usize = 1 << 20;
+/// Payloads above this many bytes go by shared memory, and no other way.
 pub const INLINE: usize = 256 << 10;
+/// Memory of a decoder that is kept for the next frame, in bytes.
+const KEPT: usize = 64 << 10;
+
+const SHARED: u32 = 1;
+const MEMORY: u32 = 2;
 
 /// Where a payload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub struct Prefix {
     pub payload: usize,
     /// Where the payload is.
     pub place: Place,
+    /// Whether memory for a large reply comes along.
+    pub memory: bool,
 }
 
 /// Bytes that are no frame.
@@ -46,7 +55,9 @@ impl Prefix {
     pub fn to_bytes(self) -> [u8; PREFIX] {
         let mut bytes = [0; PREFIX];
         bytes[..4].copy_from_slice(&u32::try_from(self.header).unwrap_or(u32::MAX).to_le_bytes());
-        bytes[4..8].copy_from_slice(&u32::from(self.place == Place::Shared).to_le_bytes());
+        let shared = if self.place == Place::Shared { SHARED } else { 0 };
+        let memory = if self.memory { MEMORY } else { 0 };
+        bytes[4..8].copy_from_slice(&(shared | memory).to_le_bytes());
         bytes[8..].copy_from_slice(&(self.payload as u64).to_le_bytes());
         bytes
     }
@@ -59,18 +70,18 @@ impl Prefix {
         let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
         let header = u32::from_le_bytes([a, b, c, d]) as usize;
         let payload = usize::try_from(u64::from_le_bytes(rest)).map_err(|_| Malformed("payload too long"))?;
-        let place = match u32::from_le_bytes([e, f, g, h]) {
-            0 => Place::Inline,
-            1 => Place::Shared,
-            _ => return Err(Malformed("unknown place of the payload")),
-        };
+        let flags = u32::from_le_bytes([e, f, g, h]);
+        if flags & !(SHARED | MEMORY) != 0 {
+            return Err(Malformed("unknown flags"));
+        }
+        let place = if flags & SHARED == 0 { Place::Inline } else { Place::Shared };
         if header > MAX_HEADER {
             return Err(Malformed("header too long"));
         }
-        if payload > isize::MAX as usize {
+        if payload > (if place == Place::Inline { INLINE } else { isize::MAX as usize }) {
             return Err(Malformed("payload too long"));
         }
-        Ok(Self { header, payload, place })
+        Ok(Self { header, payload, place, memory: flags & MEMORY != 0 })
     }
 
     /// How many bytes follow the prefix in the stream.
@@ -97,14 +108,17 @@ pub struct Raw {
     pub payload: Vec<u8>,
     /// Length of the payload when it is in shared memory.
     pub shared: Option<usize>,
+    /// Whether memory for a large reply came along.
+    pub memory: bool,
 }
 
 impl Decoder {
-    /// Adds bytes from the stream.
+    /// Adds bytes from the stream. What has been read of it is forgotten, so that there is never more than a frame.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -121,10 +135,11 @@ impl Decoder {
             return Ok(None);
         }
         let (header, rest) = rest.split_at(prefix.header);
-        let raw = match prefix.place {
-            Place::Inline => Raw { header: header.to_vec(), payload: rest[..prefix.payload].to_vec(), shared: None },
-            Place::Shared => Raw { header: header.to_vec(), payload: Vec::new(), shared: Some(prefix.payload) },
+        let (payload, shared) = match prefix.place {
+            Place::Inline => (rest[..prefix.payload].to_vec(), None),
+            Place::Shared => (Vec::new(), Some(prefix.payload)),
         };
+        let raw = Raw { header: header.to_vec(), payload, shared, memory: prefix.memory };
         self.start += PREFIX + prefix.following();
         Ok(Some(raw))
     }
@@ -136,7 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn frame(header: &[u8], payload: &[u8]) -> Vec<u8> {
-        let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline };
+        let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline, memory: false };
         [&prefix.to_bytes(), header, payload].concat()
     }
 
@@ -171,9 +186,31 @@ mod tests {
     }
 
     #[test]
-    fn oversized_headers_are_refused() {
+    fn oversized_frames_are_refused_by_their_prefix() {
+        let whole = Prefix { header: MAX_HEADER, payload: INLINE, place: Place::Inline, memory: true };
+        assert_eq!(Prefix::from_bytes(whole.to_bytes()), Ok(whole));
+        for prefix in [
+            Prefix { header: MAX_HEADER + 1, ..whole },
+            Prefix { payload: INLINE + 1, ..whole },
+            Prefix { payload: usize::MAX, place: Place::Shared, ..whole },
+        ] {
+            assert!(Prefix::from_bytes(prefix.to_bytes()).is_err(), "{prefix:?}");
+        }
+        let mut unknown = whole.to_bytes();
+        unknown[4] = 4;
+        assert!(Prefix::from_bytes(unknown).is_err());
+    }
+
+    #[test]
+    fn frames_that_always_overlap_do_not_pile_up() {
+        let one = frame(b"header", b"payload");
         let mut decoder = Decoder::default();
-        decoder.push(&[0xff; PREFIX]);
-        assert!(decoder.next_frame().is_err());
+        decoder.push(&one[..5]);
+        for _ in 0..100_000 {
+            decoder.push(&one[5..]);
+            assert!(decoder.next_frame().unwrap().is_some());
+            decoder.push(&one[..5]);
+        }
+        assert!(decoder.bytes.capacity() < 10 * one.len());
     }
 }

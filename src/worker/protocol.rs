@@ -33,8 +33,17 @@ pub struct Start {
     pub repositories: Vec<String>,
 }
 
-/// To the zygote: make a worker. The worker's end of its frame socket and of its console pipe come with it,
-/// in this order.
+/// To the zygote, when it has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ZygoteRequest {
+    /// Make a worker.
+    Fork(Fork),
+    /// The worker of this process id has ended, and has not been reaped, as one of its processes keeps it: end these.
+    EndStrays(i32),
+}
+
+/// A worker to be made. With it come the worker's ends of the socket for commands, of the pipe for replies and
+/// of the console's pipe, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// Names the answer.

@@ -1,40 +1,41 @@
 //! A worker's life: read a command, carry it out, reply.
 
-use std::{cell::RefCell, ffi::CString, io, os::unix::net::UnixStream, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, ffi::CString, io, path::PathBuf, rc::Rc};
 
 use uuid::Uuid;
 
 use super::{
-    channel::{self, Frame, Incoming},
+    channel::{Frame, Link},
     confine::{self, Processor},
     files,
     files::Snapshot,
     fork,
     protocol::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
-    shared,
 };
 use crate::{
     r,
     r::{graphics::Plots, preserved::Preserved},
     wire::{
-        Detail, Encoding, Out, Spill, Written,
+        Detail, Encoding, MissingObject, Out, Spill, Written,
         condition::{Condition, Severity},
         typed::input,
     },
 };
 
+/// Most bytes of names in each list that belongs to an evaluation; its reply is a header of a frame.
+const LIST: usize = 128 << 10;
 /// The payload of a reply that has none.
 const NOTHING: Written = Written::Bytes(Vec::new());
 
 thread_local! {
-    /// Where `q()` reports, from wherever R calls it.
-    static SOCKET: RefCell<Option<Rc<UnixStream>>> = const { RefCell::new(None) };
+    /// Where `q()` reports, and what is large is written, from wherever R calls.
+    static LINK: RefCell<Option<Rc<Link>>> = const { RefCell::new(None) };
 }
 
 /// A worker with its session's folder.
 #[derive(Debug)]
 pub struct Worker {
-    socket: Rc<UnixStream>,
+    link: Rc<Link>,
     work: PathBuf,
     published: PathBuf,
     processor: Processor,
@@ -44,12 +45,12 @@ pub struct Worker {
 impl Worker {
     /// A worker that [`fork::become_worker`] has made.
     #[must_use]
-    pub fn new(socket: UnixStream, spec: &protocol::Fork) -> Self {
-        let socket = Rc::new(socket);
-        SOCKET.set(Some(Rc::clone(&socket)));
+    pub fn new(link: Link, spec: &protocol::Fork) -> Self {
+        let link = Rc::new(link);
+        LINK.set(Some(Rc::clone(&link)));
         r::console::on_quit(quit);
         Self {
-            socket,
+            link,
             work: spec.folder.join(folder::WORK),
             published: spec.folder.join(folder::FILES),
             processor: Processor::own(),
@@ -59,11 +60,10 @@ impl Worker {
 
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
-        let mut incoming = Incoming::default();
         fork::watch_supervisor();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
-            let frame = match channel::receive(&*self.socket, &mut incoming) {
+            let frame = match self.link.receive() {
                 Ok(Some(frame)) => frame,
                 Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
                     self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), NOTHING);
@@ -81,7 +81,15 @@ impl Worker {
     }
 
     fn reply(&self, reply: &Reply, payload: Written) {
-        if channel::send(&*self.socket, &protocol::encode(reply), payload).is_err() {
+        let refuse = |message: &str| self.link.send(&protocol::encode(&Reply::Refused(message.to_owned())), NOTHING);
+        let sent = match self.link.send(&protocol::encode(reply), payload) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                refuse("the result is larger than the session's memory or the limit on the size of files allows")
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => refuse("there are more names in the answer than can be told"),
+            sent => sent,
+        };
+        if sent.is_err() {
             fork::end_session(0);
         }
     }
@@ -140,16 +148,20 @@ impl Worker {
         fork::end_if_child();
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
-        let changed = Snapshot::of(&self.work).since(&before);
+        let changed = listed(Snapshot::of(&self.work).since(&before), |file| file.path.len(), "changed files", &mut warnings);
         let mut wanted: Vec<&String> = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path)).collect();
         for name in &execute.publish {
             if !wanted.contains(&name) {
                 wanted.push(name);
             }
         }
+        let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
         let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
         let (objects, missing) = match r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding) {
-            Ok(encoded) => (encoded.bytes, encoded.missing),
+            Ok(encoded) => {
+                let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
+                (encoded.bytes, listed(encoded.missing, size, "objects that could not be had", &mut warnings))
+            }
             Err(message) => return (Reply::Refused(message), NOTHING),
         };
         let mut saved = false;
@@ -202,7 +214,29 @@ impl Worker {
 /// Where values are written: much of it goes straight into the memory that the supervisor will map. That is no part
 /// of this process's memory for the kernel, and is for the session's limit.
 fn out() -> Out {
-    Out::with_file(|| Ok(Spill { file: shared::create()?, room: confine::memory_left() }))
+    Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: confine::memory_left() }))
+}
+
+fn link() -> Option<Rc<Link>> {
+    LINK.with_borrow(Clone::clone)
+}
+
+/// As many items as can be told. That there are more is told by a warning.
+fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
+    // A number or two belong to each, beside its name.
+    const BESIDE: usize = 16;
+    let mut room = LIST;
+    let fits = |item: &&T| {
+        let left = room.checked_sub(size(item) + BESIDE);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let (kept, all) = (items.iter().take_while(fits).count(), items.len());
+    if kept < all {
+        warnings.push(format!("there are {all} {what}, of which {kept} are listed"));
+        items.truncate(kept);
+    }
+    items
 }
 
 impl From<r::eval::SyntaxError> for Ending {
@@ -252,7 +286,7 @@ fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
 /// An error that R has not signalled, or that was its answer to us.
 fn failed(message: String) -> Ending {
     r::console::report_error(&message);
-    Ending::Failed(Condition { severity: Severity::Error, message, call: String::new(), classes: Vec::new() })
+    Ending::Failed(Condition::new(Severity::Error, message, String::new(), Vec::new()))
 }
 
 fn unserialize(name: &str, serialized: &[u8]) -> Reply {
@@ -310,9 +344,8 @@ fn remove(name: &str) -> Reply {
 /// R has been told to quit. A child that R forked just ends: the session is its parent's.
 fn quit(status: i32) -> ! {
     if fork::is_worker() {
-        let socket = SOCKET.with_borrow(Clone::clone);
-        if let Some(socket) = socket {
-            let _ = channel::send(&*socket, &protocol::encode(&Reply::Quit(status)), NOTHING);
+        if let Some(link) = link() {
+            let _ = link.send(&protocol::encode(&Reply::Quit(status)), NOTHING);
         }
     }
     fork::end_session(status)

@@ -1,9 +1,15 @@
 //! Payloads in shared memory: written once, sealed, mapped by the receiver without a copy.
+//!
+//! All of it is made by the supervisor. Of a worker it takes no descriptor, as closing one can block, and those that
+//! nobody has asked for can be many: a large reply is written into memory that the worker was given beforehand.
 
 use std::{
     fs::File,
     io::{self, Write},
-    os::fd::OwnedFd,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
 };
 
 use memmap2::Mmap;
@@ -11,22 +17,15 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 
 /// The seals without which a mapping could change, or end, under its reader.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
+/// The unit of a file's `st_blocks`, in bytes (stat(3type)).
+const BLOCK: u64 = 512;
 
-/// Memory to be written to, and then sealed. The limit on file sizes holds for it as well.
+/// Memory to be written to, and then sealed. The writer's limit on file sizes holds for it as well.
 ///
 /// # Errors
 /// The system's.
-pub fn create() -> io::Result<File> {
-    Ok(memfd_create("offshoot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
-}
-
-/// Seals what [`create`] has made: nobody can change it any more.
-///
-/// # Errors
-/// The system's.
-pub fn seal(memory: File) -> io::Result<OwnedFd> {
-    fcntl_add_seals(&memory, SEALS | SealFlags::SEAL)?;
-    Ok(memory.into())
+pub fn create() -> io::Result<OwnedFd> {
+    Ok(memfd_create("offshoot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
 }
 
 /// Sealed memory that holds `bytes`.
@@ -34,22 +33,47 @@ pub fn seal(memory: File) -> io::Result<OwnedFd> {
 /// # Errors
 /// When the system gives none.
 pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let mut memory = create()?;
+    let mut memory = File::from(create()?);
     memory.write_all(bytes)?;
-    seal(memory)
+    seal(&memory)?;
+    Ok(memory.into())
 }
 
 /// Maps sealed memory of exactly `length` bytes.
 ///
 /// # Errors
 /// When it is not sealed, or not of that length: its sender is not to be trusted.
-pub fn map(descriptor: OwnedFd, length: usize) -> io::Result<Mmap> {
-    let file = File::from(descriptor);
+pub fn map(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
+    let file = File::from(memory);
     if !fcntl_get_seals(&file)?.contains(SEALS) || file.metadata()?.len() != length as u64 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a payload that is not sealed"));
+        return Err(invalid("a payload that is not sealed"));
     }
     // SAFETY: the seals just checked keep the memory from being written, shrunk or grown for good.
     unsafe { Mmap::map(&file) }
+}
+
+/// Seals memory into which somebody else has written `length` bytes, and maps it. May block for a moment, while the
+/// kernel waits for pages that are in use.
+///
+/// # Errors
+/// When it cannot be sealed, is not of that length, or has holes: reading these would cost the reader the memory that
+/// their writer has not used.
+pub fn take(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
+    seal(&memory)?;
+    let file = File::from(memory);
+    if file.metadata()?.blocks() * BLOCK < length as u64 {
+        return Err(invalid("a payload with holes"));
+    }
+    map(file.into(), length)
+}
+
+/// Nobody can change it any more, those who have it open included.
+fn seal(memory: impl AsFd) -> io::Result<()> {
+    Ok(fcntl_add_seals(memory, SEALS | SealFlags::SEAL)?)
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
 #[cfg(test)]
@@ -61,7 +85,28 @@ mod tests {
         let mapped = map(sealed(b"abc").unwrap(), 3).unwrap();
         assert_eq!(&mapped[..], b"abc");
         assert!(map(sealed(b"abc").unwrap(), 4).is_err());
-        let open = memfd_create("test", MemfdFlags::ALLOW_SEALING).unwrap();
-        assert!(map(open, 0).is_err());
+        assert!(map(create().unwrap(), 0).is_err());
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_is_sealed_first() {
+        let memory = create().unwrap();
+        let mut writer = File::from(memory.try_clone().unwrap());
+        writer.write_all(b"abc").unwrap();
+        assert_eq!(&take(memory, 3).unwrap()[..], b"abc");
+        assert!(writer.write_all(b"d").is_err());
+
+        let holes = create().unwrap();
+        File::from(holes.try_clone().unwrap()).set_len(1 << 30).unwrap();
+        assert!(take(holes, 1 << 30).is_err());
+
+        let mapped = create().unwrap();
+        let file = File::from(mapped.try_clone().unwrap());
+        file.set_len(3).unwrap();
+        // SAFETY: nobody else knows of this memory.
+        #[expect(unsafe_code, reason = "a mapping that can be written keeps memory from being sealed")]
+        let kept = unsafe { memmap2::MmapMut::map_mut(&file) }.unwrap();
+        assert!(take(mapped, 3).is_err());
+        drop(kept);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! They become children of the zygote when their parents end. Whose they are is told by their environment.
 
-use std::{fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
@@ -10,6 +10,8 @@ use super::confine;
 
 /// How often children are looked for: each that is ended may leave some of its own.
 const TURNS: usize = 100;
+/// Between two looks whether one that was killed has ended.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Ends the children of this process that `is_stray` names, and theirs.
 pub fn end(is_stray: impl Fn(i32) -> bool) {
@@ -18,10 +20,14 @@ pub fn end(is_stray: impl Fn(i32) -> bool) {
         if strays.is_empty() {
             return;
         }
-        for pid in strays {
+        for &pid in &strays {
             // It is not reaped yet, so that its number is its own.
             let _ = kill_process(pid, Signal::KILL);
-            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+        // One that another traces is told to that one first, and waiting for it here could take for ever.
+        let is_left = |&pid: &Pid| matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None));
+        if strays.iter().filter(|pid| is_left(pid)).count() > 0 {
+            std::thread::sleep(PAUSE);
         }
     }
 }

@@ -20,7 +20,7 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages,
-    protocol::{self, Exit, Fork, Start, ZygoteReply, folder},
+    protocol::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
     session::Worker,
     strays,
 };
@@ -120,15 +120,22 @@ impl Zygote {
         }
     }
 
-    /// Reads one request and forks; false when the supervisor is gone.
+    /// Reads one request and does what it says; false when the supervisor is gone.
     fn take_request(&mut self) -> io::Result<bool> {
         let (length, descriptors) = receive(&self.control, &mut self.request)?;
         if length == 0 {
             return Ok(false);
         }
-        let Some(spec) = protocol::decode::<Fork>(&self.request[..length]) else { return Ok(true) };
+        let spec = match protocol::decode(&self.request[..length]) {
+            Some(ZygoteRequest::Fork(spec)) => spec,
+            Some(ZygoteRequest::EndStrays(worker)) => {
+                self.end_strays(worker);
+                return Ok(true);
+            }
+            None => return Ok(true),
+        };
         let request = spec.request;
-        let reply = match <[OwnedFd; 2]>::try_from(descriptors)
+        let reply = match <[OwnedFd; 3]>::try_from(descriptors)
             .map_err(|_| "descriptors are missing".to_owned())
             .and_then(|descriptors| self.fork_worker(&spec, descriptors))
         {
@@ -139,15 +146,15 @@ impl Zygote {
         Ok(true)
     }
 
-    fn fork_worker(&mut self, spec: &Fork, [socket, console]: [OwnedFd; 2]) -> Result<i32, String> {
+    fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 3]) -> Result<i32, String> {
         match fork::fork().map_err(|error| error.to_string())? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
                 self.workers.insert(pid, owner);
                 Ok(pid)
             }
-            Side::Child => match fork::become_worker(spec, socket, &console) {
-                Ok(socket) => Worker::new(socket, spec).run(),
+            Side::Child => match fork::become_worker(spec, descriptors) {
+                Ok(link) => Worker::new(link, spec).run(),
                 Err(reason) => {
                     // The console, if it got as far, keeps this for the tombstone.
                     fork::last_words(&format!("the session could not be set up: {reason}\n"));
@@ -175,7 +182,7 @@ impl Zygote {
                 };
                 match owner {
                     Owner::User(user) => end_all_of(user),
-                    Owner::Folder(folder) => strays::end(|pid| !self.workers.contains_key(&pid) && strays::is_of(pid, &folder)),
+                    Owner::Folder(_) => self.end_strays(raw),
                 }
                 report(&self.control, &ZygoteReply::Exited { pid: raw, exit })?;
             }
@@ -183,14 +190,24 @@ impl Zygote {
         Ok(())
     }
 
-    /// Ends all workers, and what those with users of their own have left running.
+    /// Ends what a worker that has ended has left running: its user's processes or, where sessions have no users of
+    /// their own, all that have become this process's and are no live session's. What they say of themselves could be
+    /// anything, so that one that names no session is nobody's.
+    fn end_strays(&self, ended: i32) {
+        if let Some(Owner::User(user)) = self.workers.get(&ended) {
+            return end_all_of(*user);
+        }
+        let live = || self.workers.iter().filter(|&(&pid, _)| pid != ended);
+        let is_of_live_session =
+            |pid| live().any(|(&worker, owner)| worker == pid || matches!(owner, Owner::Folder(folder) if strays::is_of(pid, folder)));
+        strays::end(|pid| pid != ended && !is_of_live_session(pid));
+    }
+
+    /// Ends all workers and what they have left running. None of them can keep this process from ending.
     fn end_workers(&self) {
         let pids = || self.workers.keys().filter_map(|&pid| Pid::from_raw(pid));
         for pid in pids() {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-        }
-        for pid in pids() {
-            let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
         }
         for owner in self.workers.values() {
             if let Owner::User(user) = *owner {
@@ -209,7 +226,7 @@ fn end_all_of(user: u32) {
 
 /// One message from the supervisor: its length, 0 at the end, and the descriptors that it brings.
 fn receive(control: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received =
         rustix::io::retry_on_intr(|| recvmsg(control, &mut [io::IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;

@@ -43,16 +43,18 @@ async fn sessions_draw_different_random_numbers() {
 async fn no_descriptor_is_inherited() {
     let client = Client::admin(Server::shared()).await;
     let (session, _other) = (client.session().await, client.session().await);
-    // 3 is the session's own socket; one more is the folder being listed.
+    // 3 is the session's own socket, where commands come from, and 4 the pipe for replies; memory for a large reply is
+    // what the supervisor has made. One more is the folder being listed.
     let open = session.value("x <- list.files('/proc/self/fd', full.names = TRUE); Sys.readlink(x)").await;
     let open: Vec<_> = open["value"].as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
-    assert_eq!(open.len(), 5, "{open:?}");
+    assert_eq!(open.len(), 7, "{open:?}");
     assert_eq!(open[0], "/dev/null");
     assert!(open[1].starts_with("pipe:") && open[1] == open[2], "{open:?}");
-    assert!(open[3].starts_with("socket:"), "{open:?}");
-    // Of a program that R starts, not even the socket.
+    assert!(open[3].starts_with("socket:") && open[4].starts_with("pipe:") && open[4] != open[1], "{open:?}");
+    assert!(open[5].starts_with("/memfd:offshoot"), "{open:?}");
+    // Of a program that R starts, not even those.
     let of_child = session.value("system('ls -l /proc/self/fd', intern = TRUE)").await["value"].to_string();
-    assert!(!of_child.contains("socket:"), "{of_child}");
+    assert!(!of_child.contains("socket:") && !of_child.contains("memfd"), "{of_child}");
 }
 
 #[tokio::test]

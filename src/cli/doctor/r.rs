@@ -6,6 +6,7 @@ use super::Findings;
 use crate::{
     config::Config,
     session::{Opening, Session, Sessions, actor::Admission},
+    system::removal,
     wire::Encoding,
     worker::protocol::{Ending, Execute, Reply, Request, folder},
 };
@@ -40,7 +41,7 @@ pub(super) async fn examine(config: &Config, findings: &mut Findings) {
         return findings.error("R", format!("{}: {error}", folder.display()), "make the folder for temporary files writable");
     }
     in_folder(config, &folder, findings).await;
-    let _ = std::fs::remove_dir_all(&folder);
+    let _ = removal::remove(&folder);
     fonts(findings);
 }
 

@@ -1,0 +1,169 @@
+//! The supervisor's hold on the janitor, the process that removes what sessions leave behind.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{mpsc, oneshot},
+};
+
+use crate::{
+    config,
+    system::janitor::{Done, Task, Work},
+};
+
+/// Between the end of a janitor and the start of the next.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often a task is given to a janitor: one that has ended as many may be the reason.
+const TRIES: usize = 3;
+
+/// A handle on the janitor; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Janitor {
+    tasks: mpsc::UnboundedSender<(Work, Answer)>,
+}
+
+type Answer = oneshot::Sender<Result<(), String>>;
+
+impl Janitor {
+    /// Starts the janitor, and keeps it running for as long as anybody has a handle on it. It is the server's program,
+    /// which is beside that of the workers, if these are to be found elsewhere than beside this one.
+    #[must_use]
+    pub fn start(r: &config::R) -> Self {
+        let beside_workers = r.worker.with_file_name("offshoot");
+        // What this process was started from, also when another version has taken its place meanwhile.
+        let program = if r.worker.is_absolute() && beside_workers.is_file() { beside_workers } else { "/proc/self/exe".into() };
+        let (tasks, received) = mpsc::unbounded_channel();
+        tokio::spawn(Driver { program, received, given: HashMap::new(), next: 0 }.run());
+        Self { tasks }
+    }
+
+    /// Kills all processes of a user.
+    ///
+    /// # Errors
+    /// When some do not end.
+    pub async fn kill(&self, user: u32) -> Result<(), String> {
+        self.ask(Work::Kill(vec![user])).await
+    }
+
+    /// Removes what users have left on the machine, their processes included.
+    ///
+    /// # Errors
+    /// When some of these do not end.
+    pub async fn clear(&self, users: Vec<u32>) -> Result<(), String> {
+        self.ask(Work::Clear(users)).await
+    }
+
+    /// Removes a file or a folder; that there is none is fine.
+    ///
+    /// # Errors
+    /// What could not be removed, and why.
+    pub async fn remove(&self, path: PathBuf) -> Result<(), String> {
+        let shown = path.display().to_string();
+        self.ask(Work::Remove(path)).await.map_err(|error| format!("{shown}: {error}"))
+    }
+
+    async fn ask(&self, work: Work) -> Result<(), String> {
+        let (answer, done) = oneshot::channel();
+        self.tasks.send((work, answer)).map_err(|_| "the server is stopping".to_owned())?;
+        done.await.unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+    }
+}
+
+/// The task that talks with the janitor.
+struct Driver {
+    program: PathBuf,
+    received: mpsc::UnboundedReceiver<(Work, Answer)>,
+    /// What the janitor has been given and has not done yet, with the number of janitors that have had it.
+    given: HashMap<u64, (Work, Answer, usize)>,
+    next: u64,
+}
+
+struct Running {
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        loop {
+            match start(&self.program) {
+                Ok(mut running) => {
+                    if self.drive(&mut running).await {
+                        return;
+                    }
+                    tracing::error!("the janitor ended, and is started again");
+                }
+                Err(error) => tracing::error!(%error, "the janitor cannot be started"),
+            }
+            let given_up = self.given.extract_if(|_, (_, _, tries)| *tries >= TRIES);
+            for (_, (work, answer, _)) in given_up {
+                tracing::error!(?work, "the janitor does not survive this");
+                let _ = answer.send(Err("nobody survives removing it".to_owned()));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Gives out tasks and takes answers until the janitor has ended (false), or nobody wants anything more (true).
+    async fn drive(&mut self, running: &mut Running) -> bool {
+        let again: Vec<u64> = self.given.keys().copied().collect();
+        for id in again {
+            if !self.give(running, id).await {
+                return false;
+            }
+        }
+        loop {
+            tokio::select! {
+                task = self.received.recv() => {
+                    let Some((work, answer)) = task else { return self.given.is_empty() };
+                    let id = self.next;
+                    self.next += 1;
+                    self.given.insert(id, (work, answer, 0));
+                    if !self.give(running, id).await {
+                        return false;
+                    }
+                }
+                line = running.output.next_line() => {
+                    let Ok(Some(line)) = line else { return false };
+                    if let Ok(Done { id, failure }) = serde_json::from_str(&line)
+                        && let Some((_, answer, _)) = self.given.remove(&id)
+                    {
+                        let _ = answer.send(failure.map_or(Ok(()), Err));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the janitor a task; false when it has ended.
+    async fn give(&mut self, running: &mut Running, id: u64) -> bool {
+        let Some((work, _, tries)) = self.given.get_mut(&id) else { return true };
+        *tries += 1;
+        let Ok(mut line) = serde_json::to_vec(&Task { id, work: work.clone() }) else { return true };
+        line.push(b'\n');
+        running.input.write_all(&line).await.is_ok()
+    }
+}
+
+fn start(program: &Path) -> std::io::Result<Running> {
+    let mut child = Command::new(program)
+        .arg0("offshoot")
+        .arg("janitor")
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // It ends when it has done what it has been given, whatever signal the terminal sends.
+        .process_group(0)
+        .spawn()?;
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(std::io::ErrorKind::BrokenPipe.into()) };
+    Ok(Running { _child: child, input, output: BufReader::new(output).lines() })
+}

@@ -1,0 +1,187 @@
+//! The process that cleans up after others: it kills what a user has running, and removes what is left. It can be sent
+//! anything to remove; if that should be its end, it is started again, and nobody else is concerned.
+//!
+//! Tasks come as lines of JSON on standard input, and are answered on standard output as each is done. They are done in
+//! turns, so that one that takes long does not hold up the others. At the end of its input it does what it has been
+//! given, and ends.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    io::{self, Write},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{leftovers, removal::Removal};
+
+/// Entries that are removed before it is the next task's turn.
+const TURN: usize = 500;
+/// Between two looks whether killed processes have ended.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long processes may take to end. One that waits for a device may never.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Something to be cleaned up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Names the answer.
+    pub id: u64,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Work {
+    /// Kill all processes of these users, and wait for their end.
+    Kill(Vec<u32>),
+    /// Kill them, and remove what these users have left in places that are everybody's.
+    Clear(Vec<u32>),
+    /// Remove a file or a folder.
+    Remove(PathBuf),
+}
+
+/// What became of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// From [`Task::id`].
+    pub id: u64,
+    /// Why it could not be done, or not all of it.
+    pub failure: Option<String>,
+}
+
+/// Does what standard input says, to its end.
+///
+/// # Errors
+/// When nobody reads the answers.
+pub fn run() -> io::Result<()> {
+    // It was started under a name that says nothing.
+    let _ = rustix::thread::set_name(c"janitor");
+    let mut input = Input::default();
+    let mut running = VecDeque::new();
+    loop {
+        running.extend(input.tasks().map(Running::new));
+        if running.is_empty() {
+            if input.is_over {
+                return Ok(());
+            }
+            input.read(None)?;
+            continue;
+        }
+        let mut is_waiting = true;
+        for _ in 0..running.len() {
+            let Some(mut task) = running.pop_front() else { break };
+            let step = task.step();
+            is_waiting &= matches!(step, Step::Wait);
+            match step {
+                Step::Done(failure) => answer(&Done { id: task.id, failure })?,
+                Step::More | Step::Wait => running.push_back(task),
+            }
+        }
+        input.read(Some(if is_waiting { PAUSE } else { Duration::ZERO }))?;
+    }
+}
+
+/// Standard input. It is read without a thread: this process forks.
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    is_over: bool,
+}
+
+impl Input {
+    /// Reads once, if there is anything within this time.
+    fn read(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        let stdin = rustix::stdio::stdin();
+        let patience = patience.map(|patience| Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() });
+        if self.is_over {
+            if let Some(Timespec { tv_nsec: 1.., .. }) = patience {
+                std::thread::sleep(PAUSE);
+            }
+            return Ok(());
+        }
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], patience.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut bytes = [0; 4096];
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(stdin, &mut bytes))?;
+        self.bytes.extend_from_slice(&bytes[..count]);
+        self.is_over = count == 0;
+        Ok(())
+    }
+
+    /// The tasks that have been read whole.
+    fn tasks(&mut self) -> impl Iterator<Item = Task> {
+        let whole = self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let lines: Vec<u8> = self.bytes.drain(..whole).collect();
+        let tasks: Vec<Task> = lines.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        tasks.into_iter()
+    }
+}
+
+fn answer(done: &Done) -> io::Result<()> {
+    let mut line = serde_json::to_vec(done)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// A task that is being done.
+struct Running {
+    id: u64,
+    begun: Instant,
+    stage: Stage,
+}
+
+enum Stage {
+    Killing { users: Vec<u32>, clear: bool },
+    Removing(Removal),
+}
+
+enum Step {
+    Done(Option<String>),
+    /// There is more to do at once.
+    More,
+    /// There is something to wait for.
+    Wait,
+}
+
+impl Running {
+    fn new(task: Task) -> Self {
+        let stage = match task.work {
+            Work::Kill(users) => Stage::Killing { users, clear: false },
+            Work::Clear(users) => Stage::Killing { users, clear: true },
+            Work::Remove(path) => Stage::Removing(Removal::new(path)),
+        };
+        Self { id: task.id, begun: Instant::now(), stage }
+    }
+
+    fn step(&mut self) -> Step {
+        match &mut self.stage {
+            Stage::Killing { users, clear } => {
+                let (ended, left): (Vec<u32>, Vec<u32>) = users.iter().partition(|&&user| leftovers::kill(user));
+                if !left.is_empty() && self.begun.elapsed() < PATIENCE {
+                    return Step::Wait;
+                }
+                if *clear {
+                    leftovers::clear(&HashSet::from_iter(ended));
+                }
+                Step::Done((!left.is_empty()).then(|| format!("processes of the users {left:?} do not end")))
+            }
+            Stage::Removing(removal) => match removal.step(TURN) {
+                Ok(true) => Step::Done(None),
+                Ok(false) => Step::More,
+                Err(error) => Step::Done(Some(error.to_string())),
+            },
+        }
+    }
+}

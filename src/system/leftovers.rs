@@ -1,0 +1,199 @@
+//! What a user id leaves on the machine when its last process has ended, beside files in folders of its own: whoever has
+//! the id next would find it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::{c_int, c_long},
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use super::{processes, removal};
+use crate::worker::fork;
+
+/// Folders in which everybody may make files.
+const SHARED: [&str; 7] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/shm", "/var/crash"];
+/// The mode of folders in which everybody may make files, and nobody may touch those of others.
+const SHARED_MODE: u32 = 0o1002;
+
+/// keyctl(2): the special keyrings, and what is done with them. `libc` has no names for these.
+mod keys {
+    use std::ffi::c_long;
+
+    pub(super) const PROCESS_KEYRING: c_long = -2;
+    pub(super) const USER_KEYRING: c_long = -4;
+    pub(super) const USER_SESSION_KEYRING: c_long = -5;
+    pub(super) const CLEAR: c_long = 7;
+    pub(super) const GET_PERSISTENT: c_long = 22;
+}
+
+/// Removes what these users have left: files in folders that are everybody's, System V objects, keys. None of them may
+/// have a process.
+pub fn clear(users: &HashSet<u32>) {
+    for path in SHARED {
+        look_into(Path::new(path), &mut |user, path| {
+            if users.contains(&user) {
+                let _ = removal::remove(path);
+            }
+        });
+    }
+    clear_ipc(users);
+    clear_keys(users);
+}
+
+/// The users that have anything that [`clear`] removes, or a process.
+#[must_use]
+pub fn owners() -> HashSet<u32> {
+    let mut owners: HashSet<u32> = with_keys(&read("/proc/key-users")).collect();
+    for path in SHARED {
+        look_into(Path::new(path), &mut |user, _| {
+            owners.insert(user);
+        });
+    }
+    for kind in IPC {
+        owners.extend(ipc(kind).flat_map(|object| object.users));
+    }
+    owners.extend(processes::all().filter_map(processes::user_of));
+    owners
+}
+
+/// Tells the owner of each entry of a folder that is everybody's, and of those in folders there that are so as well.
+fn look_into(folder: &Path, each: &mut impl FnMut(u32, &Path)) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Of the entry itself: links are not followed.
+        let Ok(metadata) = entry.metadata() else { continue };
+        each(metadata.uid(), &entry.path());
+        // One that is not the system's could be exchanged for a link.
+        if metadata.is_dir() && metadata.uid() == 0 && metadata.mode() & SHARED_MODE == SHARED_MODE {
+            look_into(&entry.path(), each);
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The kinds of System V objects, as proc(5) names them in `/proc/sysvipc`.
+const IPC: [&str; 3] = ["shm", "msg", "sem"];
+
+/// A System V object.
+struct Ipc {
+    id: c_int,
+    /// Its owner, and who has made it.
+    users: [u32; 2],
+    /// Memory that it takes, in bytes; 0 for those that are no shared memory.
+    resident: u64,
+}
+
+/// The System V objects of a kind.
+fn ipc(kind: &str) -> impl Iterator<Item = Ipc> {
+    let table = read(&format!("/proc/sysvipc/{kind}"));
+    let mut lines = table.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let names = lines.next().unwrap_or_default();
+    let number = |fields: &[String], column: &str| fields.get(names.iter().position(|name| name == column)?)?.parse::<u64>().ok();
+    let object = |fields: Vec<String>| {
+        let user = |column| u32::try_from(number(&fields, column)?).ok();
+        Some(Ipc {
+            id: c_int::try_from(number(&fields, &format!("{kind}id"))?).ok()?,
+            users: [user("uid")?, user("cuid")?],
+            resident: number(&fields, "rss").unwrap_or(0),
+        })
+    };
+    lines.filter_map(object).collect::<Vec<_>>().into_iter()
+}
+
+/// Memory in System V segments, in bytes, by the user that has made them.
+#[must_use]
+pub fn shared_memory() -> HashMap<u32, u64> {
+    let mut sums = HashMap::new();
+    for Ipc { users: [_, maker], resident, .. } in ipc("shm") {
+        *sums.entry(maker).or_default() += resident;
+    }
+    sums
+}
+
+/// Removes System V objects.
+fn clear_ipc(users: &HashSet<u32>) {
+    for (kind, remove) in IPC.into_iter().zip([remove_memory as fn(c_int), remove_queue, remove_semaphores]) {
+        ipc(kind).filter(|object| object.users.iter().any(|user| users.contains(user))).for_each(|object| remove(object.id));
+    }
+}
+
+fn remove_memory(id: c_int) {
+    // SAFETY: this command takes no structure.
+    unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
+fn remove_queue(id: c_int) {
+    // SAFETY: this command takes no structure.
+    unsafe { libc::msgctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
+fn remove_semaphores(id: c_int) {
+    // SAFETY: this command takes no further argument.
+    unsafe { libc::semctl(id, 0, libc::IPC_RMID) };
+}
+
+/// Clears the keyrings of users. A child does, as each user in turn: they are had by nobody else.
+fn clear_keys(users: &HashSet<u32>) {
+    let with_keys: Vec<u32> = with_keys(&read("/proc/key-users")).filter(|user| users.contains(user)).collect();
+    if with_keys.is_empty() {
+        return;
+    }
+    // SAFETY: this process has one thread; the child makes system calls on itself, and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        with_keys.into_iter().for_each(clear_keys_of);
+        fork::end(0);
+    }
+    if let Some(child) = Pid::from_raw(child) {
+        let _ = rustix::io::retry_on_intr(|| waitpid(Some(child), WaitOptions::empty()));
+    }
+}
+
+fn clear_keys_of(user: u32) {
+    // SAFETY: plain system calls. The saved user id is root's, so that the next user can be taken on.
+    unsafe {
+        let clear = |keyring: c_long| libc::syscall(libc::SYS_keyctl, keys::CLEAR, keyring);
+        if libc::setresuid(user, user, 0) != 0 {
+            return;
+        }
+        clear(keys::USER_KEYRING);
+        clear(keys::USER_SESSION_KEYRING);
+        let persistent = libc::syscall(libc::SYS_keyctl, keys::GET_PERSISTENT, c_long::from(user), keys::PROCESS_KEYRING);
+        if persistent > 0 {
+            clear(persistent);
+        }
+        libc::setresuid(0, 0, 0);
+    }
+}
+
+/// The users in `/proc/key-users`: `   0: 9 8/8 7/1000000 142/25000000`.
+fn with_keys(text: &str) -> impl Iterator<Item = u32> {
+    text.lines().filter_map(|line| line.split(':').next()?.trim().parse().ok())
+}
+
+/// Kills all processes of a user; false when there are some yet.
+#[must_use]
+pub fn kill(user: u32) -> bool {
+    let had = processes::has_any(user);
+    if had {
+        fork::kill_all_of(user);
+    }
+    !had || !processes::has_any(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_with_keys_are_read() {
+        let text = "    0:    12 11/11 9/1000000 180/25000000\n50007:     2 2/2 2/200 40/20000\nnone\n";
+        assert_eq!(with_keys(text).collect::<Vec<_>>(), [0, 50_007]);
+    }
+}

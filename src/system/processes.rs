@@ -1,0 +1,52 @@
+//! Processes, as the kernel tells of them in `/proc` (proc(5)).
+
+use std::{fs, os::unix::fs::MetadataExt};
+
+use crate::worker::fork;
+
+/// The process ids that there are.
+pub fn all() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a user has a process that still runs. One that has ended and that its parent has not looked at yet counts for
+/// the kernel, and does nothing any more.
+#[must_use]
+pub fn has_any(user: u32) -> bool {
+    // Most often there is none, which the kernel tells at once.
+    fork::has_processes(user) && all().any(|pid| user_of(pid) == Some(user) && is_running(pid))
+}
+
+/// The user of a process.
+#[must_use]
+pub fn user_of(pid: i32) -> Option<u32> {
+    Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
+}
+
+/// Whether any thread of a process has not ended.
+fn is_running(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()).any(|stat| !has_ended(&stat))
+}
+
+/// The state, after the name in parentheses: Z or X.
+fn has_ended(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_runs() {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        assert!(all().any(|pid| pid == own) && is_running(own));
+        assert!(has_any(user_of(own).unwrap()) && !has_any(3_999_999_999));
+    }
+
+    #[test]
+    fn states_are_found_behind_any_name() {
+        assert!(has_ended("7 (a) S (b) Z 1 2") && !has_ended("7 (Z) S 1 2") && !has_ended(""));
+    }
+}
