@@ -15,7 +15,7 @@ use crate::{
         policies::Policy,
         rules::Rules,
     },
-    wire::Encoding,
+    wire::{Encoding, condition::Condition},
     worker::{
         channel::Payload,
         protocol::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
@@ -194,18 +194,25 @@ impl App {
         session.remember(code, usize::try_from(depth).unwrap_or(0), usize::try_from(bytes).unwrap_or(0));
     }
 
-    /// Gives files that a session's worker has copied their addresses, for as long as the login lasts.
-    pub async fn publish(&self, session: &Arc<Session>, files: Vec<PublishedFile>, login: &Arc<Login>) -> Vec<PublishedFile> {
+    /// Gives the files that a run has published their addresses, for as long as the login lasts. Those for which there is
+    /// no room are told by a warning.
+    pub async fn publish(&self, session: &Arc<Session>, outcome: &mut Outcome, login: &Arc<Login>) -> Vec<PublishedFile> {
+        let files = std::mem::take(&mut outcome.executed.published);
         if files.is_empty() {
             return files;
         }
-        let (published, of, id) = (Arc::clone(&self.published), Arc::clone(session), login.id);
+        let (published, of, id, all) = (Arc::clone(&self.published), Arc::clone(session), login.id, files.len());
         let taken = tokio::task::spawn_blocking(move || published.take(&of, files, id)).await.unwrap_or_default();
         if login.is_closing() {
             // A logout has looked for files before these were there.
             let published = Arc::clone(&self.published);
             let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
             return Vec::new();
+        }
+        if taken.len() < all {
+            let missing = all - taken.len();
+            let warning = format!("{missing} of {all} files could not be published: the files of a login may take so much, and no more");
+            outcome.executed.conditions.push(Condition::warning(warning));
         }
         taken
     }

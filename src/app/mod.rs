@@ -58,7 +58,9 @@ pub struct App {
     /// The store behind it.
     pub store: Store,
     /// Whether the store can be written, as it was when somebody asked.
-    store_state: tokio::sync::Mutex<readiness::StoreState>,
+    store_state: tokio::sync::Mutex<readiness::Seen>,
+    /// Whether the zygote answered, likewise.
+    zygote_state: tokio::sync::Mutex<readiness::Seen>,
     /// The end of the log.
     pub log: Recent,
     /// Cancelled when the server stops.
@@ -99,9 +101,10 @@ impl App {
             logins: Logins::default(),
             sessions,
             packages,
-            published: Arc::new(Published::new(files)),
+            published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)),
             store,
             store_state: tokio::sync::Mutex::default(),
+            zygote_state: tokio::sync::Mutex::default(),
             log,
             stopping: CancellationToken::new(),
             config,

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::App;
 
-/// How long an answer of the store is good: everybody may ask.
+/// How long an answer of the store, or of the zygote, is good: everybody may ask.
 const FRESH: Duration = Duration::from_secs(2);
-/// What the store may take.
+/// What either may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What opening a session needs.
@@ -30,40 +30,57 @@ impl Readiness {
     }
 }
 
-/// When the store was asked, and whether it could be written.
+/// What was seen when somebody looked last.
 #[derive(Debug, Default)]
-pub(super) struct StoreState(Option<(Instant, bool)>);
+pub(super) struct Seen(Option<(Instant, bool)>);
+
+impl Seen {
+    /// That, if it was a moment ago, or what is seen now.
+    async fn or_look(&mut self, look: impl Future<Output = bool>) -> bool {
+        if let Some((when, seen)) = self.0
+            && when.elapsed() < FRESH
+        {
+            return seen;
+        }
+        let seen = look.await;
+        self.0 = Some((Instant::now(), seen));
+        seen
+    }
+}
 
 impl App {
     /// Whether the server can open a session now.
     pub async fn readiness(&self) -> Readiness {
         Readiness {
-            r: self.sessions.zygote_pid() > 0,
+            r: self.zygote_answers().await,
             store: self.store_is_writable().await,
             free: self.sessions.free(),
             serving: !self.stopping.is_cancelled(),
         }
     }
 
-    async fn store_is_writable(&self) -> bool {
-        let mut state = self.store_state.lock().await;
-        if let StoreState(Some((asked, writable))) = *state
-            && asked.elapsed() < FRESH
-        {
-            return writable;
+    async fn zygote_answers(&self) -> bool {
+        if self.sessions.zygote_pid() == 0 {
+            return false;
         }
-        let writable = match tokio::time::timeout(PATIENCE, self.store.probe()).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be written");
-                false
-            }
-            Err(_) => {
-                tracing::error!("the store cannot be written: it does not answer");
-                false
+        let answers = self.sessions.zygote_answers_within(PATIENCE);
+        self.zygote_state.lock().await.or_look(answers).await
+    }
+
+    async fn store_is_writable(&self) -> bool {
+        let is_writable = async {
+            match tokio::time::timeout(PATIENCE, self.store.probe()).await {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be written");
+                    false
+                }
+                Err(_) => {
+                    tracing::error!("the store cannot be written: it does not answer");
+                    false
+                }
             }
         };
-        *state = StoreState(Some((Instant::now(), writable)));
-        writable
+        self.store_state.lock().await.or_look(is_writable).await
     }
 }

@@ -153,11 +153,15 @@ pub struct Sessions {
     pub cpu_seconds: u64,
     /// Seconds that R is given to stop when it is interrupted, before it is killed.
     pub grace_seconds: u64,
-    /// Memory that each process of a session may allocate, in MiB. All processes together, and all sessions, are limited
-    /// by the unit or the container that the server runs in.
+    /// Memory that each process of a session may allocate, and that all of them may take together, shared memory included,
+    /// in MiB. The kernel keeps the sum where the server has a control group of its own; else a session that has more is
+    /// ended within a second or two.
     pub memory_mib: u64,
     /// Largest file that a session may write, in MiB.
     pub file_size_mib: u64,
+    /// What all files of a session may take together, in MiB; each counts for 4 KiB at least. A session that has more is
+    /// ended within a second or two. The files that sessions of a login have published may take as much again.
+    pub disk_mib: u64,
     /// Processes of a session. Exact where each session has a user of its own, see `users`; else what all
     /// sessions may have together.
     pub processes: u64,
@@ -165,6 +169,10 @@ pub struct Sessions {
     pub console_kib: u64,
     /// Operations that may wait for a session's running one.
     pub queue: usize,
+    /// What asynchronous commands of a session bring and give, kept until it is fetched, in MiB.
+    pub results_mib: u64,
+    /// The same, of all sessions of a user together.
+    pub results_per_user_mib: u64,
     /// User ids for sessions, one each, as "FIRST-LAST": they cannot see each other's files and processes.
     /// Needs a server that runs as root, and a data folder that others can pass through. "auto": 50000-59999
     /// where that is so; "": sessions run as the server does.
@@ -183,9 +191,12 @@ impl Default for Sessions {
             grace_seconds: 5,
             memory_mib: 4096,
             file_size_mib: 2048,
+            disk_mib: 8192,
             processes: 128,
             console_kib: 1024,
             queue: 100,
+            results_mib: 256,
+            results_per_user_mib: 1024,
             users: "auto".to_owned(),
         }
     }

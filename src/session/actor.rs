@@ -3,7 +3,11 @@
 //! It owns the worker, so an operation that has begun goes on when its caller goes away, and the next one
 //! starts when it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -72,6 +76,9 @@ pub enum OperationError {
     /// Too many operations wait already.
     #[error("too many operations are waiting for the R session")]
     QueueFull,
+    /// So many bytes were to be kept for somebody to come back for, and there is no room for them.
+    #[error("there is no room to keep {0} bytes more; fetch or remove the results of earlier commands first")]
+    NothingKept(usize),
     /// The names that belong to it are longer than a command may be; in bytes, both.
     #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
     TooLong(usize, usize),
@@ -117,7 +124,7 @@ impl Actor {
         while let Ok(job) = self.jobs.try_recv() {
             let _ = job.answer.send(Err(error.clone()));
         }
-        if self.session.tombstone().is_none() {
+        if self.session.tombstone().is_none() && !self.session.condemned.load(Ordering::Acquire) {
             self.end().await;
         }
         self.worker.bury().await;
@@ -228,6 +235,9 @@ impl Actor {
                     continue;
                 }
             };
+            if session.condemned.load(Ordering::Acquire) {
+                self.worker.kill();
+            }
             stopping.get_or_insert_with(|| Stopping::start(reason, self.grace, &self.worker)).reason = reason;
         }
     }
@@ -240,13 +250,19 @@ impl Actor {
             Err(error) => error.kind() != io::ErrorKind::ConnectionReset,
         };
         if is_broken {
-            self.worker.signal(Signal::KILL);
+            self.worker.kill();
         }
         let exit = self.worker.wait().await;
         let session = &self.session;
         self.worker.console.finish(|_, text| session.console.push(text));
+        if session.condemned.load(Ordering::Acquire)
+            && let Some(tombstone) = session.reason()
+        {
+            return tombstone.cause.clone();
+        }
         match (last, killed_for) {
             _ if is_broken => Cause::Broken,
+            _ if self.worker.ran_out_of_memory() => Cause::Exceeded("it took more memory than it may".to_owned()),
             (Ok(Some((Reply::Quit(status), _))), _) => Cause::Quit(status),
             (_, Some(stop)) => Cause::Unstoppable(stop),
             _ => exit.into(),

@@ -1,6 +1,12 @@
 //! Operations that nobody waits for: submitted, looked at, fetched and forgotten.
+//!
+//! What they bring and what they give is in the server's memory until somebody fetches it, and counts to the session's
+//! [`Allowance`]. When that is used up, what has been fetched already goes first, and then nothing more is taken.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -8,17 +14,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     actor::{Admission, Answer, OperationError, Stop},
+    allowance::{Allowance, Share},
     handle::Session,
     queue::{Ticket, lock},
 };
-use crate::worker::protocol::{Reply, Request};
+use crate::worker::protocol::{Ending, Reply, Request};
 
 /// Commands kept of one session. Of more, the oldest that have ended are forgotten.
 const KEPT: usize = 1_000;
+/// What is kept of a label, in bytes.
+const LABEL: usize = 2_000;
 
 /// The commands of a session, in the order in which they were submitted.
-#[derive(Debug, Default)]
-pub struct Commands(Mutex<List>);
+#[derive(Debug)]
+pub struct Commands {
+    list: Mutex<List>,
+    allowance: Allowance,
+}
 
 #[derive(Debug, Default)]
 struct List {
@@ -39,6 +51,8 @@ pub struct Command {
     /// When it was submitted.
     pub created: Timestamp,
     ticket: Arc<Ticket>,
+    /// Somebody has fetched what it gave.
+    fetched: AtomicBool,
     outcome: OnceLock<Outcome>,
     /// Cancelled when there is an outcome, or will be none.
     settled: CancellationToken,
@@ -51,6 +65,8 @@ pub struct Outcome {
     pub ended: Timestamp,
     /// What it gave.
     pub result: Result<Done, OperationError>,
+    /// For as long as it is kept.
+    _share: Option<Share>,
 }
 
 /// What an operation gave, to be fetched more than once.
@@ -70,6 +86,18 @@ impl From<Answer> for Done {
     }
 }
 
+impl Done {
+    /// What keeping it takes, in bytes.
+    fn size(&self) -> usize {
+        let text = match &self.reply {
+            Reply::Evaluated(Ending::Failed(condition)) => condition.size(),
+            Reply::Evaluated(Ending::SyntaxError { message, .. }) | Reply::Refused(message) => message.len(),
+            _ => 0,
+        };
+        self.payload.len() + text
+    }
+}
+
 impl Command {
     /// When it began to run; `None` while it waits.
     #[must_use]
@@ -83,6 +111,11 @@ impl Command {
         self.outcome.get()
     }
 
+    /// Notes that somebody has fetched what it gave: it may be forgotten when there is need.
+    pub fn fetched(&self) {
+        self.fetched.store(true, Ordering::Release);
+    }
+
     /// Waits for its end; `None` when it was removed before.
     pub async fn ended(&self) -> Option<&Outcome> {
         self.settled.cancelled().await;
@@ -91,23 +124,41 @@ impl Command {
 }
 
 impl Commands {
+    /// None yet.
+    #[must_use]
+    pub fn new(allowance: Allowance) -> Self {
+        Self { list: Mutex::default(), allowance }
+    }
+
+    /// Takes a share of what may be kept, for which commands whose result has been fetched are forgotten.
+    fn make_room(&self, bytes: usize) -> Option<Share> {
+        loop {
+            if let Some(share) = self.allowance.take(bytes) {
+                return Some(share);
+            }
+            let list = &mut lock(&self.list).commands;
+            let oldest = list.iter().position(|command| command.fetched.load(Ordering::Acquire))?;
+            list.remove(oldest);
+        }
+    }
+
     /// All commands.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Command>> {
-        lock(&self.0).commands.clone()
+        lock(&self.list).commands.clone()
     }
 
     /// The command of that number.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<Arc<Command>> {
-        lock(&self.0).commands.iter().find(|command| command.number == number).cloned()
+        lock(&self.list).commands.iter().find(|command| command.number == number).cloned()
     }
 
     /// Forgets a command; false when there is none of that number. One that waits will not run, one that runs
     /// goes on, and whoever waits for its end is told.
     pub fn remove(&self, number: u64) -> bool {
         let removed = {
-            let commands = &mut lock(&self.0).commands;
+            let commands = &mut lock(&self.list).commands;
             commands.iter().position(|command| command.number == number).map(|at| commands.remove(at))
         };
         let Some(command) = removed else { return false };
@@ -134,8 +185,10 @@ impl Session {
     /// # Errors
     /// [`OperationError`]
     pub fn command(self: &Arc<Self>, request: &Request, payload: Bytes, label: String, note: u8) -> Result<Arc<Command>, OperationError> {
+        let payload_share = self.commands.make_room(payload.len()).ok_or(OperationError::NothingKept(payload.len()))?;
+        let label = shortened(label);
         // Held meanwhile, so that commands run in the order of their numbers.
-        let mut list = lock(&self.commands.0);
+        let mut list = lock(&self.commands.list);
         let pending = self.submit(request, payload, Admission::Queued)?;
         list.last += 1;
         let command = Arc::new(Command {
@@ -144,22 +197,39 @@ impl Session {
             note,
             created: Timestamp::now(),
             ticket: Arc::clone(pending.ticket()),
+            fetched: AtomicBool::new(false),
             outcome: OnceLock::new(),
             settled: CancellationToken::new(),
         });
         list.add(&command);
         drop(list);
-        let waiting = Arc::clone(&command);
+        let (waiting, session) = (Arc::clone(&command), Arc::clone(self));
         tokio::spawn(async move {
             // A command that was removed before it began is given up, and never answered.
             let answered = tokio::select! {
                 answered = pending.answer() => answered,
                 () = waiting.settled.cancelled() => return,
             };
-            let result = answered.map(Done::from);
-            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result });
+            drop(payload_share);
+            let mut result = answered.map(Done::from);
+            let size = result.as_ref().map_or(0, Done::size);
+            let share = session.commands.make_room(size);
+            if share.is_none() {
+                result = Err(OperationError::NothingKept(size));
+            }
+            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result, _share: share });
             waiting.settled.cancel();
         });
         Ok(command)
     }
+}
+
+/// A label that can be kept.
+fn shortened(mut label: String) -> String {
+    if label.len() > LABEL {
+        label.truncate(label.floor_char_boundary(LABEL));
+        label.push_str(" [...]");
+        label.shrink_to_fit();
+    }
+    label
 }

@@ -41,6 +41,9 @@ pub enum FileError {
     /// A folder on the way is a file, or cannot be made.
     #[error("a folder on the way cannot be made")]
     Parent,
+    /// There is no room for one of its size.
+    #[error("the file is too large")]
+    TooLarge,
     /// No file can have such a name.
     #[error("the name is too long")]
     TooLong,
@@ -148,18 +151,19 @@ impl Folder {
         }
     }
 
-    /// Moves a regular file of this folder into another, `target`, which nobody else can reach. `name` is a name, and
-    /// nothing that is there is replaced.
+    /// Moves a regular file of this folder, of `most` bytes, into another, `target`, which nobody else can reach. `name` is
+    /// a name, and nothing that is there is replaced. Tells its size.
     ///
     /// # Errors
     /// [`FileError`]; what was not a file of the session's is where it was, or gone.
-    pub fn give_away(&self, name: &str, target: &Path, new: &str) -> Result<(), FileError> {
+    pub fn give_away(&self, name: &str, most: u64, target: &Path, new: &str) -> Result<u64, FileError> {
         let target = openat(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?;
         let is_file = |folder: &OwnedFd, name: &str| match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => Err(FileError::Folder),
             Ok(status) if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile => Err(FileError::Missing),
             Ok(status) if self.user.is_some_and(|user| user != status.st_uid) => Err(FileError::Outside),
-            Ok(_) => Ok(()),
+            Ok(status) if u64::try_from(status.st_size).is_ok_and(|size| size > most) => Err(FileError::TooLarge),
+            Ok(status) => Ok(u64::try_from(status.st_size).unwrap_or(0)),
             Err(Errno::NOENT) => Err(FileError::Missing),
             Err(error) => Err(FileError::System(error.into())),
         };
@@ -329,12 +333,13 @@ mod tests {
         fs::create_dir(folder.path().join("work/folder")).unwrap();
         symlink("/etc/passwd", folder.path().join("work/link")).unwrap();
         fs::write(target.path().join("taken"), "another's").unwrap();
-        assert!(matches!(work.give_away("folder", target.path(), "new"), Err(FileError::Folder)));
-        assert!(matches!(work.give_away("link", target.path(), "new"), Err(FileError::Missing)));
-        assert!(matches!(work.give_away("absent", target.path(), "new"), Err(FileError::Missing)));
-        assert!(work.give_away("file", target.path(), "taken").is_err());
+        assert!(matches!(work.give_away("folder", 9, target.path(), "new"), Err(FileError::Folder)));
+        assert!(matches!(work.give_away("link", 9, target.path(), "new"), Err(FileError::Missing)));
+        assert!(matches!(work.give_away("absent", 9, target.path(), "new"), Err(FileError::Missing)));
+        assert!(work.give_away("file", 9, target.path(), "taken").is_err());
+        assert!(matches!(work.give_away("file", 3, target.path(), "new"), Err(FileError::TooLarge)));
         assert_eq!(fs::read_to_string(target.path().join("taken")).unwrap(), "another's");
-        work.give_away("file", target.path(), "new").unwrap();
+        assert_eq!(work.give_away("file", 4, target.path(), "new").unwrap(), 4);
         assert_eq!(fs::read_to_string(target.path().join("new")).unwrap(), "mine");
         assert!(matches!(read(&work, "file"), Err(FileError::Missing)));
     }

@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{
     actor::{Actor, Admission, Answer, OperationError},
+    allowance::{self, Allowance},
     commands::Commands,
     live::Live,
     manager::Opening,
@@ -37,6 +38,11 @@ use crate::{
 
 /// How much of the last output a tombstone shows, in bytes.
 const LAST_OUTPUT: usize = 2_000;
+
+/// So many mebibytes in bytes.
+pub(super) fn mebibytes(mib: u64) -> usize {
+    usize::try_from(mib << 20).unwrap_or(usize::MAX)
+}
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,6 +91,8 @@ pub struct Session {
     queue: usize,
     pub(super) interrupted: Notify,
     pub(super) closing: CancellationToken,
+    /// It is to be ended without being asked.
+    pub(super) condemned: AtomicBool,
     /// The project that it is saved in.
     project: Mutex<Option<Uuid>>,
     /// Milliseconds since `started`.
@@ -108,6 +116,7 @@ impl Session {
         worker: Worker,
         limits: Limits,
         config: &config::Sessions,
+        results: Arc<allowance::Store>,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let session = Arc::new(Self {
@@ -122,13 +131,14 @@ impl Session {
             limits,
             idle_seconds: config.idle_seconds,
             created: Timestamp::now(),
-            commands: Commands::default(),
+            commands: Commands::new(Allowance::new(mebibytes(config.results_mib), results)),
             console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
             jobs,
             pending: AtomicUsize::new(0),
             queue: config.queue,
             interrupted: Notify::new(),
             closing: CancellationToken::new(),
+            condemned: AtomicBool::new(false),
             project: Mutex::default(),
             last_used: AtomicU64::new(0),
             started: Instant::now(),
@@ -241,6 +251,16 @@ impl Session {
         let tombstone = self.reason.get_or_init(|| Tombstone { cause, last_output: self.last_output() }).clone();
         self.close();
         tombstone
+    }
+
+    /// Whatever ends the session from now on does not ask it first.
+    pub(super) fn condemn(&self) {
+        self.condemned.store(true, Ordering::Release);
+    }
+
+    /// Why it was closed, unless its owner has done it.
+    pub(super) fn reason(&self) -> Option<&Tombstone> {
+        self.reason.get()
     }
 
     /// Marks the session as used now.

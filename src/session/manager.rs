@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,15 +14,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    handle::{Purpose, Session},
+    allowance,
+    handle::{Purpose, Session, mebibytes},
     janitor::Janitor,
     pool::Pool,
     tombstone::{Cause, Tombstone},
     users::Users,
+    watch,
     worker::{ASIDE, Nursery},
     zygote::Zygote,
 };
-use crate::{config, system::removal, worker::protocol::Limits};
+use crate::{
+    config,
+    system::{cgroup::Delegated, removal},
+    worker::protocol::Limits,
+};
 
 /// How many tombstones are kept.
 const TOMBSTONES: usize = 10_000;
@@ -134,6 +140,8 @@ struct Table {
     live: HashMap<Uuid, Arc<Session>>,
     /// Sessions that are being opened, by owner.
     opening: HashMap<String, usize>,
+    /// What the sessions of an owner may keep together.
+    results: HashMap<String, Weak<allowance::Store>>,
     dead: HashMap<Uuid, (String, Tombstone)>,
     /// The dead in the order in which they died.
     graves: VecDeque<Uuid>,
@@ -148,9 +156,14 @@ impl Sessions {
         let janitor = Janitor::start(&r);
         clear(folder, &janitor)?;
         let users = Users::configured(&config, folder, &janitor)?;
+        let groups = Delegated::take();
+        if let Some(groups) = &groups {
+            let (memory, processes) = (groups.limits_memory(), groups.limits_processes());
+            tracing::info!(memory, processes, "sessions have control groups of their own");
+        }
         let zygote = Zygote::start(r, users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
-        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users, janitor: janitor.clone() };
+        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
         let pool = Pool::new(nursery, limits(&config), config.pool);
         let inner = Inner {
             config,
@@ -163,7 +176,14 @@ impl Sessions {
             switch: tokio::sync::Mutex::default(),
             halted: AtomicBool::new(false),
         };
-        Ok(Self(Arc::new(inner)))
+        let sessions = Self(Arc::new(inner));
+        tokio::spawn(watch::run(sessions.clone()));
+        Ok(sessions)
+    }
+
+    /// Waits until the server stops.
+    pub(super) async fn stopped(&self) {
+        self.0.stopping.cancelled().await;
     }
 
     /// Opens a session.
@@ -183,7 +203,8 @@ impl Sessions {
         let limits = limits(&config);
         let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
-        let (session, task) = Session::start(id, &opening, worker, limits, &config);
+        let results = self.table().results(owner, mebibytes(config.results_per_user_mib));
+        let (session, task) = Session::start(id, &opening, worker, limits, &config, results);
         place.fill(&session);
         let (sessions, ended) = (self.clone(), Arc::clone(&session));
         self.0.tasks.spawn(async move {
@@ -301,6 +322,11 @@ impl Sessions {
         !self.0.halted.load(Ordering::Acquire) && self.zygote_pid() != 0
     }
 
+    /// Whether the zygote does something within this time.
+    pub async fn zygote_answers_within(&self, patience: Duration) -> bool {
+        self.0.zygote.answers_within(patience).await
+    }
+
     /// Whether a session can be opened: there is a worker, or one can be made.
     ///
     /// # Errors
@@ -410,6 +436,12 @@ impl Sessions {
         }
     }
 
+    /// Ends a session that has more than it may: at once, without asking it.
+    pub(super) fn condemn(&self, session: &Session, cause: Cause) {
+        session.condemn();
+        self.end(session, cause);
+    }
+
     /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
     #[must_use]
     pub fn idle(&self) -> Vec<Arc<Session>> {
@@ -427,6 +459,17 @@ impl Sessions {
 }
 
 impl Table {
+    /// What the sessions of an owner may keep together, in bytes.
+    fn results(&mut self, owner: &str, most: usize) -> Arc<allowance::Store> {
+        if let Some(store) = self.results.get(owner).and_then(Weak::upgrade) {
+            return store;
+        }
+        self.results.retain(|_, store| store.strong_count() > 0);
+        let store = allowance::Store::new(most);
+        self.results.insert(owner.to_owned(), Arc::downgrade(&store));
+        store
+    }
+
     /// How many sessions there are that count, those that are being opened included.
     fn taken(&self) -> usize {
         self.live.values().filter(|session| session.counts()).count() + self.opening.values().sum::<usize>()
@@ -520,5 +563,6 @@ fn limits(config: &config::Sessions) -> Limits {
         cpu_seconds: some(config.cpu_seconds),
         processes: some(config.processes),
         file_size: some(config.file_size_mib << 20),
+        disk: some(config.disk_mib << 20),
     }
 }

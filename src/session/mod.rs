@@ -7,6 +7,7 @@
 //! Start reading at [`manager`].
 
 pub mod actor;
+pub mod allowance;
 pub mod commands;
 pub mod console;
 pub mod folder;
@@ -23,6 +24,7 @@ pub mod rhome;
 pub mod tombstone;
 pub mod usage;
 pub mod users;
+mod watch;
 pub mod worker;
 pub mod zygote;
 

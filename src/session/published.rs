@@ -23,6 +23,8 @@ use crate::worker::protocol::{PublishedFile, folder as folders};
 #[derive(Debug)]
 pub struct Published {
     folder: PathBuf,
+    /// What the copies of a login may take, in bytes.
+    most: u64,
     entries: Mutex<HashMap<Uuid, Entry>>,
 }
 
@@ -36,27 +38,33 @@ struct Entry {
     live: Option<PathBuf>,
     /// Whose file it has to be; `None` for one that the server has written, and where sessions have no users.
     user: Option<u32>,
+    /// Of a copy that a worker has made, in bytes.
+    size: u64,
     /// So that the newest of a name is known.
     made: Instant,
 }
 
 impl Published {
-    /// Copies are kept in `folder`, which is empty.
+    /// Copies are kept in `folder`, which is empty; those of a login may take `most` bytes, 0 for no limit.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, entries: Mutex::default() }
+    pub fn new(folder: PathBuf, most: u64) -> Self {
+        Self { folder, most: if most == 0 { u64::MAX } else { most }, entries: Mutex::default() }
     }
 
     /// Takes over files that a session's worker has copied, and gives them names of the server's: what a worker calls
     /// them is not to be trusted. Those that cannot be taken are left out of the answer. Blocks on the file system.
     pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
         let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.user) else { return Vec::new() };
+        let used: u64 = self.entries().values().filter(|entry| entry.login == login).map(|entry| entry.size).sum();
+        let mut left = self.most.saturating_sub(used);
         let taken = |file: PublishedFile| {
             let id = Uuid::new_v4();
-            from.give_away(&file.id.to_string(), &self.folder, &id.to_string()).ok()?;
-            let entry = Entry { name: file.name.clone(), login, session: session.id, live: None, user: session.user, made: Instant::now() };
+            let size = from.give_away(&file.id.to_string(), left, &self.folder, &id.to_string()).ok()?;
+            left -= size;
+            let name = file.name.clone();
+            let entry = Entry { name, login, session: session.id, live: None, user: session.user, size, made: Instant::now() };
             self.entries().insert(id, entry);
-            Some(PublishedFile { id, ..file })
+            Some(PublishedFile { id, size, ..file })
         };
         files.into_iter().filter_map(taken).collect()
     }
@@ -68,7 +76,7 @@ impl Published {
     pub fn create(&self, session: Uuid, name: &str, login: Uuid) -> io::Result<(Uuid, File)> {
         let id = Uuid::new_v4();
         let file = File::options().write(true).create_new(true).mode(0o600).open(self.folder.join(id.to_string()))?;
-        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, user: None, made: Instant::now() });
+        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, user: None, size: 0, made: Instant::now() });
         Ok((id, file))
     }
 
@@ -87,7 +95,7 @@ impl Published {
         }
         let id = Uuid::new_v4();
         let (name, live) = (path.to_owned(), Some(session.folder.clone()));
-        entries.insert(id, Entry { name, login, session: session.id, live, user: session.user, made: Instant::now() });
+        entries.insert(id, Entry { name, login, session: session.id, live, user: session.user, size: 0, made: Instant::now() });
         id
     }
 

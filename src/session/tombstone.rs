@@ -21,6 +21,8 @@ pub enum Cause {
     Closed(String),
     /// R was stopped, or is being stopped with the server.
     Stopped,
+    /// It had more than it may; a sentence.
+    Exceeded(String),
     /// Its process sent what is no reply, and was killed.
     Broken,
     /// Nobody knows: the process that would have told ended first.
@@ -58,6 +60,7 @@ impl Cause {
             Self::Idle(_) => "idle".into(),
             Self::Closed(_) => "closed".into(),
             Self::Stopped => "stopped".into(),
+            Self::Exceeded(_) => "exceeded".into(),
             Self::Broken => "broken".into(),
             Self::Unknown => "unknown".into(),
         }
@@ -74,6 +77,7 @@ impl fmt::Display for Cause {
             Self::Idle(seconds) => write!(formatter, "the session was closed after {seconds} seconds without use"),
             Self::Closed(name) => write!(formatter, "{name} has closed the session"),
             Self::Stopped => write!(formatter, "the R server was stopped"),
+            Self::Exceeded(what) => write!(formatter, "the session was ended, as {what}"),
             Self::Broken => write!(formatter, "R's process sent what is no reply, and was killed"),
             Self::Unknown => write!(formatter, "R's process is gone"),
         }

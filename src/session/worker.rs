@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     r::console::{Mark, Tag},
-    system::processes,
+    system::{
+        cgroup::{Delegated, Group, Most},
+        processes,
+    },
     worker::protocol::{self, Exit, Limits, Reply},
 };
 
@@ -56,6 +59,8 @@ pub struct Worker {
     ended: Option<Option<Exit>>,
     /// Given back after the folder is gone.
     user: Option<User>,
+    /// The control group of its processes, where there are such.
+    group: Option<Group>,
     zygote: Zygote,
     janitor: Janitor,
 }
@@ -69,6 +74,8 @@ pub struct Nursery {
     pub folder: PathBuf,
     /// As whom they run.
     pub users: Users,
+    /// Where each has a control group of its own.
+    pub groups: Option<Delegated>,
     /// Removes what they leave.
     pub janitor: Janitor,
 }
@@ -98,11 +105,14 @@ impl Nursery {
         let user = self.users.take()?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
+        let most = Most { memory: limits.memory, processes: limits.processes };
+        let group = self.groups.as_ref().map(|groups| groups.group(most)).transpose().map_err(system)?;
         let spec = protocol::Fork {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
             limits: limits.clone(),
+            group: group.as_ref().map(Group::members),
             tag,
         };
         let folder = spec.folder.clone();
@@ -121,6 +131,7 @@ impl Nursery {
             exit: forked.exit,
             ended: None,
             user,
+            group,
             zygote,
             janitor,
         };
@@ -152,6 +163,20 @@ impl Worker {
         if !self.has_ended() {
             let _ = kill_process_group(self.pid, signal);
         }
+    }
+
+    /// Kills the worker and the processes it started, as far as they can be found at once.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+    }
+
+    /// Whether a process was killed because all together took more memory than they may.
+    #[must_use]
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.group.as_ref().is_some_and(Group::ran_out_of_memory)
     }
 
     /// A pidfd is readable from the moment its process has ended, reaped or not.
@@ -209,14 +234,15 @@ impl Worker {
 
     /// Kills what is left of the session's processes, and removes its folder.
     pub async fn bury(mut self) {
-        self.signal(Signal::KILL);
+        self.kill();
         if let Some(user) = self.user().filter(|&user| processes::has_any(user))
             && let Err(error) = self.janitor.kill(user).await
         {
             tracing::warn!(error, "a session is left with processes");
         }
         self.wait().await;
-        let Self { folder, user, janitor, .. } = self;
+        let Self { folder, user, group, janitor, .. } = self;
+        let _ = tokio::task::spawn_blocking(|| drop(group)).await;
         if let Err(error) = janitor.remove(folder.clone()).await {
             tracing::warn!(error, "a session's folder could not be removed");
             // Whoever has its user next must not find it.

@@ -13,13 +13,13 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        atomic::{AtomicI32, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -48,7 +48,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct Zygote {
     requests: Sender<Request>,
-    next: Arc<AtomicU64>,
     pid: Arc<AtomicI32>,
     r_version: Arc<str>,
 }
@@ -64,6 +63,19 @@ pub struct Forked {
 
 type Answer = oneshot::Sender<Result<Forked, String>>;
 
+/// What the zygote has been asked and has not answered, since when.
+#[derive(Debug)]
+struct Asked {
+    since: Instant,
+    answer: Question,
+}
+
+#[derive(Debug)]
+enum Question {
+    Fork(Answer),
+    Ping(oneshot::Sender<()>),
+}
+
 #[derive(Debug)]
 enum Request {
     Fork {
@@ -73,8 +85,7 @@ enum Request {
     },
     /// One of a worker's processes keeps it from being reaped.
     EndStrays(i32),
-    /// This fork was not answered in time.
-    Unanswered(u64),
+    Ping(oneshot::Sender<()>),
     /// The zygote that was started as this one is gone.
     Lost(u64),
     Halt(oneshot::Sender<()>),
@@ -85,8 +96,31 @@ enum Request {
 /// What the reader of the zygote's reports shares with the owner of its socket.
 #[derive(Debug, Default)]
 struct Waiting {
-    forks: Mutex<HashMap<u64, Answer>>,
+    asked: Mutex<HashMap<u64, Asked>>,
     exits: Mutex<HashMap<i32, oneshot::Sender<Exit>>>,
+}
+
+impl Question {
+    fn refuse(self, reason: &str) {
+        if let Self::Fork(answer) = self {
+            let _ = answer.send(Err(reason.to_owned()));
+        }
+    }
+}
+
+impl Waiting {
+    fn answered(&self, number: u64) -> Option<Question> {
+        lock(&self.asked).remove(&number).map(|asked| asked.answer)
+    }
+
+    /// When the zygote will have taken too long.
+    fn patience_ends(&self) -> Option<Instant> {
+        lock(&self.asked).values().map(|asked| asked.since + ANSWER).min()
+    }
+
+    fn refuse(&self, reason: &str) {
+        lock(&self.asked).drain().for_each(|(_, asked)| asked.answer.refuse(reason));
+    }
 }
 
 impl Zygote {
@@ -106,13 +140,14 @@ impl Zygote {
             waiting: Arc::default(),
             pid: Arc::clone(&pid),
             generation: 0,
+            asked: 0,
             running: None,
         };
         // This thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
         thread.spawn(move || owner.run(&received, started)).map_err(|error| error.to_string())?;
         let r_version = answer.await.map_err(|_| "the zygote's thread ended".to_owned())??;
-        Ok(Self { requests, next: Arc::default(), pid, r_version: r_version.into() })
+        Ok(Self { requests, pid, r_version: r_version.into() })
     }
 
     /// R's version, such as "4.2.2".
@@ -131,19 +166,17 @@ impl Zygote {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fork(&self, mut spec: Fork, descriptors: [OwnedFd; 3]) -> Result<Forked, String> {
-        spec.request = self.next.fetch_add(1, Ordering::Relaxed);
-        let number = spec.request;
+    pub async fn fork(&self, spec: Fork, descriptors: [OwnedFd; 3]) -> Result<Forked, String> {
         let (answer, forked) = oneshot::channel();
         let request = Request::Fork { spec: Box::new(spec), descriptors, answer };
         self.requests.send(request).map_err(|_| "the server is stopping".to_owned())?;
-        match tokio::time::timeout(ANSWER, forked).await {
-            Ok(answered) => answered.map_err(|_| "the zygote ended while it forked".to_owned())?,
-            Err(_) => {
-                let _ = self.requests.send(Request::Unanswered(number));
-                Err(format!("the zygote did not answer within {} seconds; R is started again", ANSWER.as_secs()))
-            }
-        }
+        forked.await.map_err(|_| "the zygote ended while it forked".to_owned())?
+    }
+
+    /// Whether the zygote does something within this time.
+    pub async fn answers_within(&self, patience: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::Ping(answer)).is_ok() && matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
     }
 
     /// Has the zygote end what is left of a worker that has ended and could not be reaped.
@@ -188,6 +221,8 @@ struct Owner {
     pid: Arc<AtomicI32>,
     /// Counts the zygotes that were started.
     generation: u64,
+    /// Counts what they were asked.
+    asked: u64,
     running: Option<Running>,
 }
 
@@ -203,20 +238,31 @@ impl Owner {
         if started.send(first).is_err() || failed {
             return;
         }
-        for request in requests {
+        loop {
+            let request = match self.waiting.patience_ends() {
+                None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(end) => requests.recv_deadline(end),
+            };
+            let request = match request {
+                Ok(request) => request,
+                // All may have been answered meanwhile.
+                Err(RecvTimeoutError::Timeout) if self.waiting.patience_ends().is_none_or(|end| end > Instant::now()) => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::error!("the zygote does not answer, and is ended");
+                    self.waiting.refuse(&format!("the zygote did not answer within {} seconds; R is started again", ANSWER.as_secs()));
+                    self.restart();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             match request {
                 Request::Fork { spec, descriptors, answer } => self.fork(*spec, descriptors, answer),
+                Request::Ping(answer) => self.ask(None, Question::Ping(answer)),
                 Request::EndStrays(worker) => {
                     if let Some(running) = &self.running {
                         let _ = send(&running.control, &protocol::encode(&ZygoteRequest::EndStrays(worker)), &[]);
                     }
                 }
-                // Unless it was one that is gone by now.
-                Request::Unanswered(number) if lock(&self.waiting.forks).contains_key(&number) => {
-                    tracing::error!("the zygote does not answer, and is ended");
-                    self.restart();
-                }
-                Request::Unanswered(_) => {}
                 Request::Lost(generation) if generation == self.generation => self.restart(),
                 Request::Lost(_) => {}
                 Request::Halt(done) => {
@@ -299,17 +345,31 @@ impl Owner {
     }
 
     fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 3], answer: Answer) {
+        // Nobody waits any more for what was asked while there was no zygote.
+        if !answer.is_closed() {
+            self.ask(Some((spec, descriptors)), Question::Fork(answer));
+        }
+    }
+
+    /// Asks the zygote to fork, or for nothing but an answer.
+    fn ask(&mut self, fork: Option<(Fork, [OwnedFd; 3])>, answer: Question) {
         let Some(running) = &self.running else {
-            let _ = answer.send(Err("R is not running; it may be started again in a moment".to_owned()));
-            return;
+            return answer.refuse("R is not running; it may be started again in a moment");
         };
-        let request = spec.request;
-        lock(&self.waiting.forks).insert(request, answer);
-        let descriptors = descriptors.each_ref().map(AsFd::as_fd);
-        if let Err(error) = send(&running.control, &protocol::encode(&ZygoteRequest::Fork(spec)), &descriptors)
-            && let Some(answer) = lock(&self.waiting.forks).remove(&request)
+        self.asked += 1;
+        let number = self.asked;
+        lock(&self.waiting.asked).insert(number, Asked { since: Instant::now(), answer });
+        let sent = match fork {
+            Some((spec, descriptors)) => {
+                let request = ZygoteRequest::Fork(Fork { request: number, ..spec });
+                send(&running.control, &protocol::encode(&request), &descriptors.each_ref().map(AsFd::as_fd))
+            }
+            None => send(&running.control, &protocol::encode(&ZygoteRequest::Ping(number)), &[]),
+        };
+        if let Err(error) = sent
+            && let Some(asked) = lock(&self.waiting.asked).remove(&number)
         {
-            let _ = answer.send(Err(format!("the zygote cannot be reached: {error}")));
+            asked.answer.refuse(&format!("the zygote cannot be reached: {error}"));
         }
     }
 
@@ -331,7 +391,7 @@ impl Owner {
 
     /// Whoever waits for a fork is told; of workers that end now, nobody reports how.
     fn forget(&self) {
-        lock(&self.waiting.forks).clear();
+        lock(&self.waiting.asked).clear();
         lock(&self.waiting.exits).clear();
     }
 
@@ -376,13 +436,18 @@ impl Reader {
                 ZygoteReply::Forked { request, pid } => {
                     let (ended, exit) = oneshot::channel();
                     lock(&self.waiting.exits).insert(pid, ended);
-                    if let Some(answer) = lock(&self.waiting.forks).remove(&request) {
+                    if let Some(Question::Fork(answer)) = self.waiting.answered(request) {
                         let _ = answer.send(Ok(Forked { pid, exit }));
                     }
                 }
                 ZygoteReply::NotForked { request, reason } => {
-                    if let Some(answer) = lock(&self.waiting.forks).remove(&request) {
-                        let _ = answer.send(Err(reason));
+                    if let Some(question) = self.waiting.answered(request) {
+                        question.refuse(&reason);
+                    }
+                }
+                ZygoteReply::Here(request) => {
+                    if let Some(Question::Ping(answer)) = self.waiting.answered(request) {
+                        let _ = answer.send(());
                     }
                 }
                 ZygoteReply::Exited { pid, exit } => {

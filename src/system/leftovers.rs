@@ -98,7 +98,8 @@ fn ipc(kind: &str) -> impl Iterator<Item = Ipc> {
     let object = |fields: Vec<String>| {
         let user = |column| u32::try_from(number(&fields, column)?).ok();
         Some(Ipc {
-            id: c_int::try_from(number(&fields, &format!("{kind}id"))?).ok()?,
+            // The second column, whose name is not always that of the kind.
+            id: fields.get(1)?.parse().ok()?,
             users: [user("uid")?, user("cuid")?],
             resident: number(&fields, "rss").unwrap_or(0),
         })

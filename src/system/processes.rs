@@ -1,6 +1,6 @@
 //! Processes, as the kernel tells of them in `/proc` (proc(5)).
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
 
 use crate::worker::fork;
 
@@ -23,6 +23,17 @@ pub fn user_of(pid: i32) -> Option<u32> {
     Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
 }
 
+/// The parent of each process.
+#[must_use]
+pub fn parents() -> HashMap<i32, i32> {
+    // After the name in parentheses: state, parent.
+    let parent = |pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    all().filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
 /// Whether any thread of a process has not ended.
 fn is_running(pid: i32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -42,6 +53,7 @@ mod tests {
     fn this_process_runs() {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         assert!(all().any(|pid| pid == own) && is_running(own));
+        assert!(parents().contains_key(&own));
         assert!(has_any(user_of(own).unwrap()) && !has_any(3_999_999_999));
     }
 

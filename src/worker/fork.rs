@@ -84,6 +84,10 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 3]) -> Result<Link, Str
     rustix::process::setpgid(None, None).map_err(failed("process group"))?;
     let link = own_descriptors(descriptors).map_err(|error| format!("descriptors: {error}"))?;
 
+    if let Some(members) = &spec.group {
+        std::fs::write(members, "0").map_err(|error| format!("{}: {error}", members.display()))?;
+    }
+
     let own_user = spec.user.is_some();
     OWN_USER.store(own_user, Ordering::Relaxed);
     make_folders(spec)?;

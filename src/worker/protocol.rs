@@ -21,6 +21,8 @@ pub struct Limits {
     pub processes: Option<u64>,
     /// Size of any file written, in bytes.
     pub file_size: Option<u64>,
+    /// Size of all files together, in bytes.
+    pub disk: Option<u64>,
 }
 
 /// To the zygote, once: how it starts. The file whose locks reserve the sessions' users comes with it, where they
@@ -40,6 +42,8 @@ pub enum ZygoteRequest {
     Fork(Fork),
     /// The worker of this process id has ended, and has not been reaped, as one of its processes keeps it: end these.
     EndStrays(i32),
+    /// Say that you are there; the number names the answer.
+    Ping(u64),
 }
 
 /// A worker to be made. With it come the worker's ends of the socket for commands, of the pipe for replies and
@@ -54,6 +58,8 @@ pub struct Fork {
     pub user: Option<u32>,
     /// What it may use.
     pub limits: Limits,
+    /// Where the worker becomes a member of a control group, if it is to be one.
+    pub group: Option<PathBuf>,
     /// Marks the error stream in the console; see [`crate::r::console`].
     pub tag: [u8; 16],
 }
@@ -84,6 +90,8 @@ pub enum ZygoteReply {
         /// Why.
         reason: String,
     },
+    /// To [`ZygoteRequest::Ping`].
+    Here(u64),
     /// A worker ended.
     Exited {
         /// Its process id.
@@ -375,8 +383,8 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_stdvec(message).expect("invariant: the protocol's types can be encoded")
 }
 
-/// A header from bytes; `None` when they are not one.
+/// A header from bytes; `None` when they are not one, or more than one.
 #[must_use]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    postcard::from_bytes(bytes).ok()
+    postcard::take_from_bytes(bytes).ok().filter(|(_, rest)| rest.is_empty()).map(|(message, _)| message)
 }

@@ -132,6 +132,10 @@ impl Zygote {
                 self.end_strays(worker);
                 return Ok(true);
             }
+            Some(ZygoteRequest::Ping(number)) => {
+                report(&self.control, &ZygoteReply::Here(number))?;
+                return Ok(true);
+            }
             None => return Ok(true),
         };
         let request = spec.request;

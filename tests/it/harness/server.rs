@@ -17,6 +17,9 @@ use offshoot::{
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
 
+/// Whose a server is that is not to be root: nobody's, and none of those that sessions have.
+const ONE_USER: u32 = 64_321;
+
 /// A running server.
 pub struct Server {
     child: Child,
@@ -56,6 +59,20 @@ impl Server {
         Self::start_in(folder, settings)
     }
 
+    /// A server with these settings that is not root, whoever runs the tests: its sessions are the same user as itself.
+    pub fn start_as_one_user(settings: &str) -> Self {
+        Self::start_as_one_user_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// The same, in a folder that an earlier one may have used.
+    pub fn start_as_one_user_in(folder: tempfile::TempDir, settings: &str) -> Self {
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
+        }
+        let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user)
+    }
+
     /// A server that listens at these addresses, and at those that the settings have for something else.
     pub fn start_listening(settings: &str, listen: &[&str], others: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -70,6 +87,10 @@ impl Server {
 
     /// The same, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
+        Self::launch(folder, settings, listen, others, None)
+    }
+
+    fn launch(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize, user: Option<u32>) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
         let mut command = Self::command();
         command
@@ -82,6 +103,9 @@ impl Server {
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(user) = user {
+            command.uid(user).gid(user).current_dir("/");
+        }
         end_with_this_thread(&mut command);
         let mut child = command.spawn().expect("the server starts");
         let standard_error = std::sync::Arc::<std::sync::Mutex<String>>::default();
@@ -161,6 +185,16 @@ impl Server {
     /// The process id of the zygote: the supervisor's child.
     pub fn zygote(&self) -> i32 {
         children(self.pid()).into_iter().find(|&pid| command_name(pid) == "offshoot-worker").unwrap_or(0)
+    }
+
+    /// The processes of R: the zygote and all below it.
+    pub fn processes_of_r(&self) -> Vec<i32> {
+        descendants(self.pid()).into_iter().filter(|&pid| command_name(pid) != "janitor").collect()
+    }
+
+    /// The folders of sessions, and what else is beside them.
+    pub fn session_folders(&self) -> usize {
+        std::fs::read_dir(self.data().join("run")).map_or(0, Iterator::count)
     }
 
     /// The most memory that the supervisor has had until now, in KiB; the kernel notes it when memory is given back, so
@@ -252,6 +286,7 @@ pub fn descendants(pid: i32) -> Vec<i32> {
     children(pid).into_iter().flat_map(|child| std::iter::once(child).chain(descendants(child))).collect()
 }
 
+/// What a process calls itself.
 fn command_name(pid: i32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }

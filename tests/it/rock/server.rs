@@ -8,7 +8,7 @@ use std::sync::{
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Rock, Server, descendants, eventually, read};
+use crate::harness::{Rock, Server, eventually, read};
 
 #[tokio::test]
 async fn the_server_tells_what_it_has() {
@@ -36,7 +36,7 @@ async fn a_stop_ends_r_and_all_sessions_and_a_start_makes_new_ones_possible() {
     assert_eq!(stopped.status, 200);
     let state = stopped.document();
     assert_eq!((&state["running"], &state["sessions"]["total"], &state["system"]["cores"]), (&json!(false), &json!(0), &json!(-1)));
-    eventually("nothing of R runs", || descendants(server.pid()).is_empty());
+    eventually("nothing of R runs", || server.processes_of_r().is_empty());
     // A folder goes after the process whose it was.
     eventually("no folder of a session is left", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 0);
     assert_eq!(session.get("").await.status, 404);

@@ -34,9 +34,9 @@ pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Resul
     };
     let session = incoming.session(app)?;
     let login = incoming.login()?;
-    let outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
+    let mut outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
     app.remember(&session, code);
-    let files = publish(app, incoming, &session, &outcome, login).await;
+    let files = publish(app, incoming, &session, &mut outcome, login).await;
     // The guide shows files under both names (contract, section 4).
     let objects = Group { json: "objects", xml: ("objects", "object"), entries: files.clone() };
     Ok(Answer { groups: in_order([Group::files(files), objects], incoming), ..answer(outcome, about(&session)) })
@@ -57,9 +57,9 @@ pub(in super::super) async fn script(app: &Arc<App>, incoming: &Incoming) -> Res
     let login = incoming.login()?;
     let script = wanted_script(app, incoming, Caller::Account(&login.user)).await?;
     let run = Run { limits: app.limits_of(script.boundary.as_deref()), ..run_of(app, incoming, &script, Some(login)).await? };
-    let outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
+    let mut outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
     app.remember(&session, &format!("# script: {}", script.name));
-    let files = publish(app, incoming, &session, &outcome, login).await;
+    let files = publish(app, incoming, &session, &mut outcome, login).await;
     let saved = app.keep(&session, &outcome, &workspace_name(&script), login).await?;
     Ok(script_answer(files, saved, answer(outcome, about(&session))))
 }
@@ -123,10 +123,10 @@ pub(super) async fn publish(
     app: &Arc<App>,
     incoming: &Incoming,
     session: &Arc<Session>,
-    outcome: &Outcome,
+    outcome: &mut Outcome,
     login: &Arc<Login>,
 ) -> Vec<Entry> {
-    let published = app.publish(session, outcome.executed.published.clone(), login).await;
+    let published = app.publish(session, outcome, login).await;
     let base = incoming.base(app);
     published.iter().map(|PublishedFile { name, id, .. }| Entry::new(name, identifiers::file_url(&base, *id, name))).collect()
 }

@@ -29,7 +29,7 @@ pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Re
     let user = holder.filter(|holder| !holder.is_anonymous()).map_or("", |holder| holder.user.as_str());
     let passing = app.open_for_run(user, holder.map(|holder| holder.id), script.boundary.as_deref()).await?;
     let session = &passing.session;
-    let outcome = app.execute(session, run).await?;
+    let mut outcome = app.execute(session, run).await?;
     if outcome.executed.published.is_empty() && !outcome.executed.saved {
         return Ok(script_answer(Vec::new(), None, answer(outcome, Answer::default())));
     }
@@ -41,7 +41,7 @@ pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Re
             (holder, Some((cookie, incoming.cookie_attributes(app))))
         }
     };
-    let files = publish(app, incoming, session, &outcome, &holder).await;
+    let files = publish(app, incoming, session, &mut outcome, &holder).await;
     let saved = app.keep(session, &outcome, &workspace_name(&script), &holder).await?;
     Ok(Answer { set_cookie: cookie, ..script_answer(files, saved, answer(outcome, Answer::default())) })
 }

@@ -61,8 +61,11 @@ pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
         Err(error) if wait => return Err(error),
         Err(_) => return Ok(answer::empty(StatusCode::NO_CONTENT)),
     };
-    if remove && !incoming.head {
-        session.commands.remove(command.number);
+    if !incoming.head {
+        command.fetched();
+        if remove {
+            session.commands.remove(command.number);
+        }
     }
     Ok(response)
 }

@@ -78,6 +78,7 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
         FileError::Outside | FileError::Missing => Error::invalid("Destination folder is not valid"),
         FileError::Parent => Error::invalid("File parent folder cannot be created"),
         FileError::TooLong => Error::invalid("File name is too long"),
+        FileError::TooLarge => Error::invalid("File is too large"),
         FileError::System(error) => write_failed(&error),
     })?;
     Ok(answer::empty(StatusCode::OK))
@@ -173,7 +174,9 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
         Ok((file, length))
     });
     let (content, length) = opened.await?.map_err(|error| match error {
-        FileError::Missing | FileError::Parent | FileError::Exists | FileError::TooLong => Error::invalid("File does not exist"),
+        FileError::Missing | FileError::Parent | FileError::Exists | FileError::TooLong | FileError::TooLarge => {
+            Error::invalid("File does not exist")
+        }
         FileError::Folder => Error::invalid("File is a directory"),
         FileError::Outside => Error::invalid("Source file path is not valid"),
         FileError::System(error) => {

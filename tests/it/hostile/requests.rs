@@ -57,9 +57,18 @@ async fn unknown_and_foreign_sessions_look_the_same() {
 }
 
 pub fn add_user(server: &Server, name: &str) {
-    use std::{io::Write, process::Stdio};
+    use std::{
+        io::Write,
+        os::unix::{fs::MetadataExt, process::CommandExt},
+        process::Stdio,
+    };
     let mut command = Server::command();
     command.args(["user", "--data"]).arg(server.data()).args(["add", name, "--role", "POWER_USER", "--password-stdin"]);
+    // As whom the server runs: what is made anew in its store has to be its own.
+    let owner = std::fs::metadata(server.data()).unwrap();
+    if rustix::process::geteuid().is_root() {
+        command.uid(owner.uid()).gid(owner.gid()).current_dir("/");
+    }
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{}", crate::harness::PASSWORD).unwrap();
     assert!(child.wait().unwrap().success());

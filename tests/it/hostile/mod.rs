@@ -1,0 +1,49 @@
+//! Sessions and clients that mean harm, or no harm: each gets a clear answer, and the server and everybody else go on.
+
+mod leftovers;
+mod limits;
+mod native;
+mod requests;
+mod trees;
+mod zygote;
+
+use crate::harness::{Client, Server};
+
+pub use requests::add_user;
+
+/// A way in which servers run: what holds in one has to hold in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As root, with a user id for each session.
+    Users,
+    /// Everything as one user who is not root, as in Docker and under systemd.
+    OneUser,
+}
+
+impl Way {
+    /// Those that can be tried by whoever runs the tests.
+    pub fn all() -> Vec<Self> {
+        if rustix::process::geteuid().is_root() { vec![Self::Users, Self::OneUser] } else { vec![Self::OneUser] }
+    }
+
+    pub fn start(self, settings: &str) -> Server {
+        match self {
+            Self::Users => Server::start(settings),
+            Self::OneUser => Server::start_as_one_user(settings),
+        }
+    }
+
+    pub fn start_in(self, folder: tempfile::TempDir, settings: &str) -> Server {
+        match self {
+            Self::Users => Server::start_in(folder, settings),
+            Self::OneUser => Server::start_as_one_user_in(folder, settings),
+        }
+    }
+}
+
+/// That a server does what it is there for.
+pub async fn assert_works(server: &Server) {
+    let session = Client::admin(server).await.session().await;
+    assert_eq!(session.value("6 * 7").await["value"], 42);
+    session.close().await;
+}

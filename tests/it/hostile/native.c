@@ -1,0 +1,83 @@
+/* What no R code can do: a session has compiled it, as any may. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/memfd.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Writes a frame with this prefix and this much of nothing to the pipe for replies. */
+void write_frame(int *fd, double *header, int *flags, double *payload, double *follow) {
+    unsigned char prefix[16] = {0};
+    uint32_t h = (uint32_t)*header, f = (uint32_t)*flags;
+    uint64_t p = (uint64_t)*payload;
+    memcpy(prefix, &h, 4);
+    memcpy(prefix + 4, &f, 4);
+    memcpy(prefix + 8, &p, 8);
+    if (write(*fd, prefix, sizeof prefix) < 0) return;
+    static char nothing[1 << 16];
+    for (double left = *follow; left > 0;) {
+        ssize_t written = write(*fd, nothing, left > sizeof nothing ? sizeof nothing : (size_t)left);
+        if (written < 0) return;
+        left -= (double)written;
+    }
+}
+
+/* Writes bytes. */
+void write_bytes(int *fd, unsigned char *bytes, int *length) {
+    if (write(*fd, bytes, (size_t)*length) < 0) *length = -errno;
+}
+
+/* Sends so many descriptors over the socket for commands; tells how many have gone, or the error. */
+void send_descriptors(int *fd, int *count) {
+    int sent = 0;
+    for (; sent < *count; sent++) {
+        char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
+        struct iovec vector = {&byte, 1};
+        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof(int));
+        int out = 1;
+        memcpy(CMSG_DATA(head), &out, sizeof out);
+        if (sendmsg(*fd, &message, MSG_NOSIGNAL) < 0) break;
+    }
+    *count = sent;
+}
+
+/* Makes the memory for a large reply longer without writing to it, or keeps it mapped. */
+void spoil_memory(int *fd, double *length, int *map) {
+    if (ftruncate(*fd, (off_t)*length)) *fd = -errno;
+    if (*map && mmap(0, (size_t)*length, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0) == MAP_FAILED) *fd = -errno;
+}
+
+/* Leaves a process that traces the worker; if it kills it, it is told of its end, and keeps that to itself. */
+void trace(int *and_kill) {
+    pid_t worker = getpid();
+    /* Where the system lets only ancestors trace. */
+    syscall(SYS_prctl, 0x59616d61, -1, 0, 0, 0);
+    if (fork() == 0) {
+        setsid();
+        for (int fd = 0; fd < 64; fd++) close(fd);
+        if (ptrace(PTRACE_SEIZE, worker, 0, 0)) _exit(1);
+        if (*and_kill) kill(worker, SIGKILL);
+        for (;;) pause();
+    }
+    while (*and_kill) pause();
+}
+
+/* Takes so many bytes of memory that nobody has mapped. */
+void fill_memory(double *bytes) {
+    static char some[1 << 20];
+    int fd = (int)syscall(SYS_memfd_create, "hidden", 0);
+    memset(some, 1, sizeof some);
+    for (double left = *bytes; left > 0; left -= sizeof some)
+        if (write(fd, some, sizeof some) < 0) break;
+}
