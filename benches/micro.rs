@@ -105,7 +105,7 @@ impl<'a> Value<'a> for Vector<'a> {
 
 /// Where a worker writes to: what is large goes to the memory that it shares with the server.
 fn out() -> Out {
-    Out::with_file(|| Ok(Spill { file: shared::create()?, room: usize::MAX }))
+    Out::with_file(|| Ok(Spill { file: shared::create()?.into(), room: usize::MAX }))
 }
 
 fn as_json(value: Vector<'_>) -> Written {
@@ -227,39 +227,60 @@ mod decode {
     }
 }
 
-/// Between worker and server, over a socket pair, in one thread.
+/// From a worker to the server, over a pipe, in one thread.
 mod frames {
-    use std::os::unix::net::UnixStream;
+    use std::{
+        io::Read,
+        os::{fd::OwnedFd, unix::net::UnixStream},
+    };
 
     use offshoot::{
         wire::Written,
-        worker::{channel, channel::Incoming, shared},
+        worker::{
+            channel::{Link, Outgoing},
+            frame::Decoder,
+            shared,
+        },
     };
 
     use super::{Bencher, BytesCount};
 
-    /// There and back: what two processes do, without waiting for each other.
-    #[divan::bench(args = [0, 1_000, 100_000])]
+    /// There: what two processes do, without waiting for each other.
+    #[divan::bench(args = [0, 1_000, 50_000])]
     fn inline(bencher: Bencher, payload: usize) {
-        let (one, other) = UnixStream::pair().unwrap();
+        let (commands, _ours) = UnixStream::pair().unwrap();
+        let (mut replies, theirs) = std::io::pipe().unwrap();
+        let link = Link::new(commands, theirs.into());
         let (header, payload) = ([7; 40], vec![1; payload]);
-        let mut incoming = Incoming::default();
+        let (mut decoder, mut bytes) = (Decoder::default(), [0; 16 << 10]);
         bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
-            channel::send(&one, &header, payload).unwrap();
-            channel::receive(&other, &mut incoming).unwrap()
+            link.send(&header, payload).unwrap();
+            loop {
+                let count = replies.read(&mut bytes).unwrap();
+                decoder.push(&bytes[..count]);
+                if let Some(frame) = decoder.next_frame().unwrap() {
+                    return frame;
+                }
+            }
         });
     }
 
     #[divan::bench(args = [1_000_000, 10_000_000])]
     fn shared(bencher: Bencher, payload: usize) {
-        let (one, other) = UnixStream::pair().unwrap();
+        let (commands, ours) = UnixStream::pair().unwrap();
+        let (mut replies, theirs) = std::io::pipe().unwrap();
+        let link = Link::new(commands, theirs.into());
         let (header, payload) = ([7; 40], vec![1; payload]);
-        let mut incoming = Incoming::default();
+        let mut bytes = [0; offshoot::worker::frame::PREFIX + 40];
         bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
-            channel::send(&one, &header, payload).unwrap();
-            let frame = channel::receive(&other, &mut incoming).unwrap().unwrap();
+            let (memory, length): (OwnedFd, usize) = (shared::create().unwrap(), super::length(&payload));
+            let descriptors = [std::os::fd::AsFd::as_fd(&memory)];
+            Outgoing::inline(&header, &[], true).send(&ours, &descriptors).unwrap();
+            link.receive().unwrap();
+            link.send(&header, payload).unwrap();
+            replies.read_exact(&mut bytes).unwrap();
             // The first byte, so that the mapping is there.
-            frame.payload.as_ref()[0]
+            shared::take(memory, length).unwrap()[0]
         });
     }
 
@@ -271,7 +292,7 @@ mod frames {
             .bench_local(|| shared::map(shared::sealed(&payload).unwrap(), payload.len()).unwrap()[0]);
     }
 
-    #[divan::bench(args = [0, 1_000, 100_000])]
+    #[divan::bench(args = [0, 1_000, 50_000])]
     fn inline_limit_write_and_read(bencher: Bencher, payload: usize) {
         use std::io::{Read, Write};
         let (mut one, mut other) = UnixStream::pair().unwrap();

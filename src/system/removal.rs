@@ -361,7 +361,7 @@ mod tests {
         fs::create_dir_all(doomed.join("a/b/c")).unwrap();
         fs::write(doomed.join("a/b/file"), "").unwrap();
         for path in ["a/b/c", "a/b", "a", ""] {
-            fs::set_permissions(doomed.join(path), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(doomed.join(path), fs::Permissions::from_mode(0o000)).unwrap();
         }
         remove(&doomed).unwrap();
         assert!(!doomed.exists());

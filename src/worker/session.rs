@@ -343,10 +343,10 @@ fn remove(name: &str) -> Reply {
 
 /// R has been told to quit. A child that R forked just ends: the session is its parent's.
 fn quit(status: i32) -> ! {
-    if fork::is_worker() {
-        if let Some(link) = link() {
-            let _ = link.send(&protocol::encode(&Reply::Quit(status)), NOTHING);
-        }
+    if fork::is_worker()
+        && let Some(link) = link()
+    {
+        let _ = link.send(&protocol::encode(&Reply::Quit(status)), NOTHING);
     }
     fork::end_session(status)
 }
