@@ -2,13 +2,16 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`path_cookie`].
+//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`parts`],
+//! [`path_cookie`], [`pieces`].
 
 pub mod basic;
 pub mod body;
 pub mod file;
 pub mod form;
+pub mod parts;
 pub mod path_cookie;
+pub mod pieces;
 pub mod revodeployr;
 pub mod rock;
 

@@ -66,6 +66,11 @@ impl Default for Config {
 pub struct Http {
     /// Largest body of a form, in MiB; more is answered with 413.
     pub form_mib: u64,
+    /// Largest body of a form of callers who have not logged in, in KiB: of a login itself, and of scripts that are open
+    /// to all.
+    pub anonymous_form_kib: u64,
+    /// Parameters that a query and a form may have together; more are answered with 400.
+    pub form_fields: usize,
     /// Seconds that a client may take to send the head of a request, idle connections included.
     pub head_seconds: u64,
     /// Seconds that a client may take to send a form.
@@ -87,6 +92,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             form_mib: 64,
+            anonymous_form_kib: 64,
+            form_fields: 1000,
             head_seconds: 60,
             form_seconds: 300,
             stall_seconds: 60,
@@ -297,6 +304,9 @@ impl Config {
         log_level::check(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
         self.http.proxies()?;
         self.http.origins()?;
+        if self.http.form_fields == 0 {
+            return Err("http.form_fields: at least one is needed".to_owned());
+        }
         if self.http.connections == 0 {
             return Err("http.connections: at least one is needed".to_owned());
         }

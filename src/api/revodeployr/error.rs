@@ -10,7 +10,11 @@ use super::{
     identifiers,
 };
 use crate::{
-    api::{body::BodyError, form::Invalid, log_failure},
+    api::{
+        body::{BodyError, Limit},
+        form::Invalid,
+        log_failure,
+    },
     app::Failure,
     auth::AuthError,
     session::{LookupError, OpenError, OperationError},
@@ -74,13 +78,7 @@ impl Error {
     /// 413: the request is larger than this many MiB.
     #[must_use]
     pub fn too_large(mib: u64) -> Self {
-        BodyError::TooLarge(mib).into()
-    }
-
-    /// 408: the request did not arrive in time.
-    #[must_use]
-    pub fn too_slow() -> Self {
-        BodyError::TooSlow.into()
+        BodyError::TooLarge(Limit::Mib(mib)).into()
     }
 
     /// 503: a logout is under way.

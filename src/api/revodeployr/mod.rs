@@ -55,5 +55,5 @@ pub fn router(app: &Arc<App>) -> Router {
 async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let call = request::below_context(&app, path).unwrap_or(path);
-    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(request.uri()))
+    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(&app, request.uri()))
 }

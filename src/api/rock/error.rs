@@ -8,7 +8,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    api::{body::BodyError, form::Invalid, log_failure},
+    api::{
+        body::{BodyError, Limit},
+        form::Invalid,
+        log_failure,
+    },
     auth::AuthError,
     session::{OpenError, OperationError, Tombstone},
 };
@@ -145,7 +149,7 @@ impl Error {
     /// 413: the request is larger than this many MiB.
     #[must_use]
     pub fn too_large(mib: u64) -> Self {
-        BodyError::TooLarge(mib).into()
+        BodyError::TooLarge(Limit::Mib(mib)).into()
     }
 
     /// 500: R cannot be used.

@@ -154,7 +154,7 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
         Some(_) if route.call == Call::SessionOpen => return Err(Error::forbidden("R session creation not allowed")),
         Some(_) => return Err(Error::forbidden("Access Denied")),
     }
-    call(route.call, Incoming::new(app, caller, parts, request)).await
+    call(route.call, Incoming::new(app, caller, parts, request)?).await
 }
 
 fn no_such_method(path: &str, method: &Method, caller: Option<&Caller>) -> Error {
