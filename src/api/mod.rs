@@ -29,6 +29,12 @@ pub fn router(app: &Arc<App>) -> Router {
     revodeployr::router(app).merge(rock::router(app))
 }
 
+/// The same paths, for requests that are refused whatever they ask for: each dialect says so in its own form. Why is an
+/// extension of the request, [`crate::auth::Refused`].
+pub fn refusals(app: &Arc<App>) -> Router {
+    revodeployr::refusals(app).merge(rock::refusals())
+}
+
 /// The server's address as the client knows it, without a slash at its end.
 #[must_use]
 pub fn address(headers: &HeaderMap) -> String {

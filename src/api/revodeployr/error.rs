@@ -16,7 +16,7 @@ use crate::{
         log_failure,
     },
     app::Failure,
-    auth::AuthError,
+    auth::{AuthError, Refused},
     session::{LookupError, OpenError, OperationError},
 };
 
@@ -114,6 +114,12 @@ impl From<Invalid> for Error {
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
         Self::new(error.status(), error.to_string())
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.status(), refused.to_string())
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
         origin::{check_origin, client_address, is_https},
         permissions::may_call,
     },
+    config::SameSite,
     session::{LookupError, Session},
     store::policies::Policy,
     telemetry::requests::Notes,
@@ -245,17 +246,21 @@ impl Incoming {
         identifiers::base(&app.config.revodeployr, policies.text(Policy::WebContext), &self.headers)
     }
 
-    /// The attributes of a cookie (RFC 6265, section 4.1). Pages of other sites may bring it back where the
-    /// configuration names such, and by HTTPS only, without which browsers do not take a cookie like that.
+    /// The attributes of a cookie (RFC 6265, section 4.1). Requests for pages of other sites may bring it back where the
+    /// configuration wants that, and by HTTPS only, without which browsers do not take a cookie like that.
     #[must_use]
     pub fn cookie_attributes(&self, app: &App) -> String {
         let path = if self.below_context { app.config.revodeployr.context.as_str() } else { "/" };
-        let further = match is_https(&self.headers) {
-            false => "",
-            true if app.config.http.cors_origins.is_empty() => "; Secure",
-            true => "; Secure; SameSite=None",
+        let https = is_https(&self.headers);
+        let same_site = match app.config.revodeployr.cookie_same_site {
+            SameSite::Strict => "Strict",
+            SameSite::None if https => "None",
+            // What `*` lets in brings no cookies.
+            SameSite::Auto if https && app.config.http.cors_origins.iter().any(|origin| origin != "*") => "None",
+            SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
         };
-        format!("Path={path}; HttpOnly{further}")
+        let secure = if https { "; Secure" } else { "" };
+        format!("Path={path}; HttpOnly{secure}; SameSite={same_site}")
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         form::Invalid,
         log_failure,
     },
-    auth::AuthError,
+    auth::{AuthError, Refused},
     session::{OpenError, OperationError, Tombstone},
 };
 
@@ -223,6 +223,13 @@ impl From<BodyError> for Error {
             BodyError::Broken(_) => "HttpMessageNotReadableException",
         };
         Self::new(error.status(), key, error.to_string())
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let key = if refused.status() == StatusCode::FORBIDDEN { "AccessDeniedException" } else { "IllegalArgumentException" };
+        Self::new(refused.status(), key, refused.to_string().trim_end_matches('.'))
     }
 }
 

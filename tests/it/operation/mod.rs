@@ -3,6 +3,7 @@
 mod activation;
 mod clients;
 mod doctor;
+mod gate;
 mod logs;
 mod measures;
 mod origin;
