@@ -12,7 +12,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    api::{self, basic, path_cookie},
+    api::{self, RETRY_AFTER, basic, path_cookie},
     app::App,
     auth::{
         AuthError, Gate, Permission, Refused,
@@ -104,8 +104,9 @@ async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, no
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
         return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
     };
-    app.accounts.authenticate(&name, &password).await.map_err(|error| match error {
+    app.accounts.authenticate(&name, &password, address).await.map_err(|error| match error {
         AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        AuthError::TooMany => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], format!("{error}\n")).into_response(),
         error => forbidden(error.to_string()),
     })?;
     notes.user(&name);

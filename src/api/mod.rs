@@ -19,10 +19,13 @@ use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 
 use crate::{app::App, auth::origin::scheme};
+
+/// Seconds after which a client may ask again that has asked too much at once: what waits for it is done by then.
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {

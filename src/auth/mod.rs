@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod foreign;
 pub mod gate;
+pub mod hashing;
 pub mod logins;
 pub mod origin;
 pub mod password;

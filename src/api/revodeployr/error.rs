@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     api::{
+        RETRY_AFTER,
         body::{BodyError, Limit},
         form::Invalid,
         log_failure,
@@ -98,6 +99,9 @@ impl Error {
     pub fn answer(self, call: &str, format: Format) -> Response {
         let answer = Answer { error: Some((self.message, self.code)), session: self.session, ..Answer::default() };
         let mut response = (self.status, answer.render(call, format)).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
@@ -128,6 +132,7 @@ impl From<AuthError> for Error {
         match error {
             AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
             error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
+            AuthError::TooMany => Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

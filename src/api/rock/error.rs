@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     api::{
+        RETRY_AFTER,
         body::{BodyError, Limit},
         form::Invalid,
         log_failure,
@@ -199,6 +200,9 @@ impl IntoResponse for Error {
             text.push('\n');
         }
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         if by_hand {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"RockRealm\""));
         }
@@ -240,6 +244,11 @@ impl From<AuthError> for Error {
             AuthError::Disabled => Self::unauthorized("User is disabled"),
             AuthError::Locked => Self::unauthorized("User account is locked"),
             AuthError::PasswordExpired => Self::unauthorized("User credentials have expired"),
+            AuthError::TooMany => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RejectedExecutionException",
+                "Too many logins at once come from your address; try again in a moment",
+            ),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

@@ -4,6 +4,7 @@ mod activation;
 mod clients;
 mod doctor;
 mod gate;
+mod logins;
 mod logs;
 mod measures;
 mod origin;
