@@ -2,16 +2,13 @@
 
 use std::{fs::File, io::Write, sync::Arc, time::Duration};
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use multer::{Constraints, SizeLimit};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     api::{
-        body, file,
+        body,
+        file::{self, Purpose},
         parts::{Part, Parts, PartsError, boundary},
         rock::{
             answer,
@@ -30,8 +27,6 @@ use crate::{
 const PART: u64 = 64 << 10;
 /// Bytes collected before they are written.
 const PIECE: usize = 256 << 10;
-/// What is left as it is in a file's name in a header (RFC 8187, section 3.2.1).
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `POST .../_upload`: the part `file` of a form, written as it comes. The parameters are in the query, or are
 /// parts of the form, before or after the file.
@@ -171,9 +166,9 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
     let path = decoded(path)?;
     let temporary = incoming.boolean("temp", false)?;
     let session = incoming.session()?;
-    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let wanted = path.clone();
     let opened = blocking(move || {
-        let file = open(&session, temporary)?.read(&path)?;
+        let file = open(&session, temporary)?.read(&wanted)?;
         let length = file.metadata()?.len();
         Ok((file, length))
     });
@@ -186,23 +181,7 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
             Error::invalid("File read failed")
         }
     })?;
-    let mut response = file::response(content, length, &name);
-    if let Ok(value) = HeaderValue::from_str(&disposition(&name)) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    Ok(response)
-}
-
-/// `attachment` with the file's name, and again in full where it has letters that this form cannot hold
-/// (RFC 6266, section 4.3).
-fn disposition(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|letter| if matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\') { letter } else { '_' }).collect();
-    if plain == name {
-        format!("attachment; filename=\"{name}\"")
-    } else {
-        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NAME))
-    }
+    Ok(file::answer(file::content(content, length), length, &path, Purpose::Download))
 }
 
 /// A path decoded once more than usual, as some clients encode it twice. What cannot be decoded again is meant
@@ -253,12 +232,5 @@ mod tests {
             assert_eq!(decoded(path).unwrap(), expected);
         }
         assert!(decoded("a%00b").is_err());
-    }
-
-    #[test]
-    fn names_fit_into_the_header() {
-        assert_eq!(disposition(".RData"), "attachment; filename=\".RData\"");
-        assert_eq!(disposition("a\"b\r\n.txt"), "attachment; filename=\"a_b__.txt\"; filename*=UTF-8''a%22b%0D%0A.txt");
-        assert_eq!(disposition("größe"), "attachment; filename=\"gr__e\"; filename*=UTF-8''gr%C3%B6%C3%9Fe");
     }
 }
