@@ -306,11 +306,14 @@ fn format(form: &Form, call: Option<Call>) -> Option<Format> {
     }
 }
 
+/// Cookies of our name that are looked at: browsers send one for each path, and programs all that they were ever given.
+const COOKIES: usize = 32;
+
 /// The login of the first cookie that is one.
 fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
     let lifetime = app.login_lifetime();
-    let cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes()));
-    let from_cookie = cookies.into_iter().find_map(|cookie| app.logins.get(&cookie, lifetime));
+    let mut cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).take(COOKIES);
+    let from_cookie = cookies.find_map(|cookie| app.logins.get(&cookie, lifetime));
     from_cookie.or_else(|| app.logins.get(&path_cookie?.0, lifetime))
 }
