@@ -3,19 +3,19 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    api::{self, basic, path_cookie},
+    api::{self, RETRY_AFTER, basic, path_cookie},
     app::App,
     auth::{
-        AuthError, Permission,
+        AuthError, Gate, Permission, Refused,
         origin::{check_origin, client_address, is_https},
         permissions::allows,
     },
@@ -40,15 +40,23 @@ struct Operation {
 ///
 /// # Errors
 /// A sentence that names the setting at fault.
-pub fn site(app: &Arc<App>, measures: &PrometheusHandle, http: &Http) -> Result<Site, String> {
-    let router = calls(app, measures, false).merge(api::router(app));
+pub fn site(app: &Arc<App>, gate: &Arc<Gate>, measures: &PrometheusHandle, http: &Http) -> Result<Site, String> {
+    let router = layers::around(calls(app, measures, false).merge(api::router(app)), http)?;
+    // Pages that may call are told why they were refused.
+    let refusals = layers::around(api::refusals(app).route("/_ready", any(refuse)).route("/metrics", any(refuse)), http)?;
     // A cookie is no part of any path that is looked for.
-    Ok(Site::new(layers::around(router, http)?, path_cookie::take))
+    Ok(Site::new(Arc::clone(gate), router, refusals, path_cookie::take))
 }
 
 /// The calls alone, open to whoever reaches the listener.
-pub fn open_site(app: &Arc<App>, measures: &PrometheusHandle) -> Site {
-    Site::new(calls(app, measures, true).route("/_check", get(check)), |request| request)
+pub fn open_site(app: &Arc<App>, gate: &Arc<Gate>, measures: &PrometheusHandle) -> Site {
+    let router = calls(app, measures, true).route("/_check", get(check));
+    Site::new(Arc::clone(gate), router, Router::new().fallback(refuse), |request| request)
+}
+
+/// Says why the gate has refused a request.
+async fn refuse(Extension(refused): Extension<Refused>) -> Response {
+    (refused.status(), format!("{refused}\n")).into_response()
 }
 
 fn calls(app: &Arc<App>, measures: &PrometheusHandle, open: bool) -> Router {
@@ -96,8 +104,9 @@ async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, no
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
         return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
     };
-    app.accounts.authenticate(&name, &password).await.map_err(|error| match error {
+    app.accounts.authenticate(&name, &password, address).await.map_err(|error| match error {
         AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        AuthError::TooMany => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], format!("{error}\n")).into_response(),
         error => forbidden(error.to_string()),
     })?;
     notes.user(&name);

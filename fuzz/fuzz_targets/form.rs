@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use offshoot::api::form::Form;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut form = Form::default();
-    form.add(bytes);
+    let mut form = Form::new(1000);
+    let _ = form.add(bytes);
     for name in ["", "a", "format", "code"] {
         let _ = form.get(name);
         let _ = form.list(name);

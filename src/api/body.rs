@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -20,12 +21,42 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Below this, one copy is cheaper than one more write, or one more piece.
 const SMALL: usize = 16 << 10;
 
+/// Most that a body may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So many MiB, of those whom the server knows.
+    Mib(u64),
+    /// So many KiB, of those who have not logged in.
+    AnonymousKib(u64),
+}
+
+impl Limit {
+    fn bytes(self) -> usize {
+        let bytes = match self {
+            Self::Mib(mib) => mib.saturating_mul(1 << 20),
+            Self::AnonymousKib(kib) => kib.saturating_mul(1 << 10),
+        };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mib(mib) => write!(formatter, "{mib} MiB, which is the most this server takes"),
+            Self::AnonymousKib(kib) => {
+                write!(formatter, "{kib} KiB, which is the most this server takes without a login (http.anonymous_form_kib): log in first")
+            }
+        }
+    }
+}
+
 /// A body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is larger than this many MiB.
-    #[error("The request is larger than {0} MiB, which is the most this server takes.")]
-    TooLarge(u64),
+    /// It is larger than this.
+    #[error("The request is larger than {0}.")]
+    TooLarge(Limit),
     /// It did not arrive in time.
     #[error("The request did not arrive in time.")]
     TooSlow,
@@ -46,30 +77,29 @@ impl BodyError {
     }
 }
 
-/// Reads a body of at most `mib` MiB into memory.
+/// Reads a body into memory.
 ///
 /// # Errors
 /// [`BodyError`]
-pub async fn read(http: &config::Http, mib: u64, headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, BodyError> {
-    collect(http, mib, headers, body).await.map(joined)
+pub async fn read(http: &config::Http, limit: Limit, headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, BodyError> {
+    collect(http, limit, headers, body).await.map(joined)
 }
 
 /// The same, in pieces as they came, large ones without a copy.
 ///
 /// # Errors
 /// [`BodyError`]
-pub async fn collect(http: &config::Http, mib: u64, headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<Bytes>, BodyError> {
-    let limit = usize::try_from(mib << 20).unwrap_or(usize::MAX);
+pub async fn collect(http: &config::Http, limit: Limit, headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<Bytes>, BodyError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let mut rest = body.into_data_stream();
-    if announced.is_some_and(|announced| announced > limit) {
+    if announced.is_some_and(|announced| announced > limit.bytes()) {
         drain(rest).await;
-        return Err(BodyError::TooLarge(mib));
+        return Err(BodyError::TooLarge(limit));
     }
-    let (mut pieces, mut small, mut left) = (Vec::new(), BytesMut::new(), limit);
+    let (mut pieces, mut small, mut left) = (Vec::new(), BytesMut::new(), limit.bytes());
     let reading = async {
         while let Some(piece) = rest.next().await.transpose().map_err(BodyError::Broken)? {
-            left = left.checked_sub(piece.len()).ok_or(BodyError::TooLarge(mib))?;
+            left = left.checked_sub(piece.len()).ok_or(BodyError::TooLarge(limit))?;
             if piece.len() >= SMALL {
                 pieces.extend([small.split().freeze(), piece]);
             } else {
@@ -117,6 +147,12 @@ where
 pub async fn drain(mut rest: impl Stream<Item = Result<Bytes, impl Sized>> + Unpin) {
     let read = async { while let Some(Ok(_)) = rest.next().await {} };
     let _ = tokio::time::timeout(LINGER, read).await;
+}
+
+/// Leaves a body of which nothing more is wanted: the answer goes out at once, and whoever is still sending gets to read
+/// it.
+pub fn leave(rest: impl Stream<Item = Result<Bytes, impl Sized + 'static>> + Unpin + Send + 'static) {
+    tokio::spawn(drain(rest));
 }
 
 /// Pieces sent one after another, with their length known beforehand. Small ones are put together.

@@ -1,33 +1,130 @@
-//! A file of a session as the body of a response.
+//! Files as answers: their bytes, and what is said of them.
 
-use std::fs::File;
+use std::{borrow::Cow, fs::File};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 /// Bytes read and sent at a time.
 const PIECE: usize = 64 << 10;
+/// Longest name that is told, in bytes: what file systems take.
+const LONGEST: usize = 255;
+/// What of it may be an extension, which is kept where a name is cut.
+const EXTENSION: usize = 16;
+/// What is left as it is in a name in a header (RFC 8187, section 3.2.1).
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Sends a file of that length, read as it is sent. Its type is guessed from its name.
-#[must_use]
-pub fn response(file: File, length: u64, name: &str) -> Response {
+/// What a browser is to do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Show it.
+    Show,
+    /// Keep it, under its name.
+    Download,
+}
+
+/// The bytes of a file of that length, read as they are sent.
+pub fn content(file: File, length: u64) -> Body {
     // R may write more of it meanwhile.
-    let content = tokio::fs::File::from_std(file).take(length);
-    let body = Body::from_stream(ReaderStream::with_capacity(content, PIECE));
+    Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(length), PIECE))
+}
+
+/// Sends content of that length. Its type is guessed from its name, of which folders are no part.
+#[must_use]
+pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Response {
+    const FIXED: [(HeaderName, &str); 4] = [
+        // What R writes may be a page with scripts: it is not to act in this server's name.
+        (header::CONTENT_SECURITY_POLICY, "sandbox"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // An address may be the secret that opens a file, for as long as a login lasts: nobody else is to have either.
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
     let content_type = mime_guess::from_path(name).first_or_octet_stream();
-    let mut response = body.into_response();
+    let mut response = content.into_response();
     let headers = response.headers_mut();
+    headers.extend(FIXED.map(|(name, value)| (name, HeaderValue::from_static(value))));
     if let Ok(value) = HeaderValue::from_str(content_type.essence_str()) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.insert(header::CONTENT_LENGTH, length.into());
-    // What R writes may be a page with scripts: it is not to act in this server's name.
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if purpose == Purpose::Download
+        && let Ok(value) = HeaderValue::from_str(&disposition(name))
+    {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
     response
+}
+
+/// `attachment` with a file's name, and again in full where it has letters that this form cannot hold
+/// (RFC 6266, section 4.3; its appendix D has no percent sign in the first).
+#[must_use]
+pub fn disposition(name: &str) -> String {
+    let name: String = last(name).chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
+    let name = shortened(&name);
+    let plain: String =
+        name.chars().map(|letter| if matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\' | '%') { letter } else { '_' }).collect();
+    if matches!(&*name, "" | "." | "..") {
+        "attachment".to_owned()
+    } else if plain == name {
+        format!("attachment; filename=\"{name}\"")
+    } else {
+        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(&name, NAME))
+    }
+}
+
+/// A name without folders, of whatever system.
+fn last(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// A name that is not longer than names can be.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= LONGEST {
+        return Cow::Borrowed(name);
+    }
+    let extension = name.rfind('.').map(|at| &name[at..]).filter(|extension| extension.len() <= EXTENSION).unwrap_or_default();
+    let start = name.floor_char_boundary(LONGEST - extension.len());
+    Cow::Owned(format!("{}{extension}", &name[..start]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_fit_into_the_header() {
+        for (name, expected) in [
+            (".RData", "attachment; filename=\".RData\""),
+            ("sub/a b.txt", "attachment; filename=\"a b.txt\""),
+            ("C:\\sub\\a.txt", "attachment; filename=\"a.txt\""),
+            ("a\"b\r\n.txt", "attachment; filename=\"a_b__.txt\"; filename*=UTF-8''a%22b__.txt"),
+            ("100%41", "attachment; filename=\"100_41\"; filename*=UTF-8''100%2541"),
+            ("größe", "attachment; filename=\"gr__e\"; filename*=UTF-8''gr%C3%B6%C3%9Fe"),
+            ("", "attachment"),
+            ("a/..", "attachment"),
+        ] {
+            assert_eq!(disposition(name), expected);
+        }
+        let long = disposition(&format!("{}.csv", "é".repeat(300)));
+        assert!(long.starts_with("attachment; filename=\"____") && long.ends_with("%C3%A9.csv"), "{long}");
+        assert_eq!(long.matches("%C3%A9").count(), 125);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_one_value_of_a_header(name in "\\PC*|.*") {
+            let value = disposition(&name);
+            prop_assert!(HeaderValue::from_str(&value).is_ok() && value.is_ascii() && value.len() < 1200);
+            let quoted = value.split('"').nth(1).unwrap_or_default();
+            prop_assert!(!quoted.contains(['\\', '/', '%']) && matches!(value.matches('"').count(), 0 | 2));
+        }
+    }
 }

@@ -5,32 +5,55 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 /// The parameters of a request.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Form(Vec<(String, Bytes)>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    fields: Vec<(String, Bytes)>,
+    /// As many there may be: each is looked at for each that a call asks for.
+    most: usize,
+}
 
 /// A parameter that is not as it has to be; the text says which and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub String);
 
 impl Form {
+    /// A form without parameters, which may have so many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { fields: Vec::new(), most }
+    }
+
     /// Adds the pairs of a query string or of a body. Of pairs with one name, the last counts.
-    pub fn add(&mut self, encoded: &[u8]) {
+    ///
+    /// # Errors
+    /// When there are too many; the first ones are there.
+    pub fn add(&mut self, encoded: &[u8]) -> Result<(), Invalid> {
         let mut rest = encoded;
         while !rest.is_empty() {
             let (pair, after) = split(rest, b'&');
             rest = after;
-            if pair.is_empty() {
-                continue;
+            if !pair.is_empty() {
+                let (name, value) = split(pair, b'=');
+                // Before they are decoded: there may be millions of them.
+                self.check_room()?;
+                self.push(String::from_utf8_lossy(&decode(name)).trim(), decode(value).into())?;
             }
-            let (name, value) = split(pair, b'=');
-            self.0.push((String::from_utf8_lossy(&decode(name)).trim().to_owned(), decode(value).into()));
         }
+        Ok(())
     }
 
-    /// Sets a parameter, in place of earlier ones of its name.
-    pub fn set(&mut self, name: &str, value: Bytes) {
-        self.0.retain(|(known, _)| known != name);
-        self.0.push((name.to_owned(), value));
+    /// Adds a parameter, which counts in place of earlier ones of its name.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn push(&mut self, name: &str, value: Bytes) -> Result<(), Invalid> {
+        self.check_room()?;
+        self.fields.push((name.to_owned(), value));
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), Invalid> {
+        if self.fields.len() < self.most { Ok(()) } else { Err(too_many(self.most)) }
     }
 
     /// A parameter; an empty one is absent.
@@ -42,7 +65,7 @@ impl Form {
     }
 
     fn find(&self, name: &str) -> Option<&Bytes> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+        self.fields.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
     /// All values of a parameter, empty ones left out.
@@ -50,7 +73,7 @@ impl Form {
     /// # Errors
     /// When one is not UTF-8.
     pub fn all(&self, name: &str) -> Result<Vec<&str>, Invalid> {
-        let values = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        let values = self.fields.iter().filter(|(known, value)| known == name && !value.is_empty());
         values.map(|(_, value)| text(name, value)).collect()
     }
 
@@ -109,6 +132,12 @@ fn split(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
     memchr::memchr(byte, text).map_or((text, &[]), |at| (&text[..at], &text[at + 1..]))
 }
 
+/// There are more parameters than the server takes.
+#[must_use]
+pub fn too_many(most: usize) -> Invalid {
+    Invalid(format!("The request has more than {most} parameters, which is the most this server takes (http.form_fields)."))
+}
+
 fn missing(name: &str) -> Invalid {
     Invalid(format!("Parameter {name} is missing."))
 }
@@ -117,67 +146,8 @@ fn text<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Invalid> {
     std::str::from_utf8(value).map_err(|_| Invalid(format!("Parameter {name} is not UTF-8 text.")))
 }
 
-/// A body read piece by piece, in which one parameter is a file that does not fit in memory.
-#[derive(Debug)]
-pub struct Pieces {
-    file: &'static str,
-    /// Most that is kept of the other parameters, in bytes.
-    limit: usize,
-    /// What cannot be decoded yet.
-    rest: Vec<u8>,
-    in_file: bool,
-}
-
-/// A parameter is larger than what is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge;
-
-impl Pieces {
-    /// `file` is the parameter that holds the file.
-    #[must_use]
-    pub fn new(file: &'static str, limit: usize) -> Self {
-        Self { file, limit, rest: Vec::new(), in_file: false }
-    }
-
-    /// Takes the next piece, or the `last`. Returns what it holds of the file, decoded; `None` when that has
-    /// not begun or is over. All other parameters go into `form`.
-    ///
-    /// # Errors
-    /// [`TooLarge`]
-    pub fn push(&mut self, piece: &[u8], last: bool, form: &mut Form) -> Result<Option<Vec<u8>>, TooLarge> {
-        self.rest.extend_from_slice(piece);
-        let mut of_file = None;
-        loop {
-            let end = self.rest.iter().position(|&byte| byte == b'&');
-            if self.in_file {
-                // Half of a `%41` waits for the other half.
-                let tail = self.rest.iter().rev().take(2).position(|&byte| byte == b'%').map_or(0, |at| at + 1);
-                let whole = end.unwrap_or(self.rest.len() - if last { 0 } else { tail });
-                of_file.get_or_insert_with(Vec::new).extend(decode(&self.rest[..whole]));
-                self.rest.drain(..whole);
-            } else if let Some(equals) = self.rest.iter().position(|&byte| byte == b'=').filter(|&at| end.is_none_or(|end| at < end))
-                && decode(&self.rest[..equals]).trim_ascii() == self.file.as_bytes()
-            {
-                self.rest.drain(..=equals);
-                self.in_file = true;
-                continue;
-            } else if end.is_some() || last {
-                form.add(&self.rest[..end.unwrap_or(self.rest.len())]);
-                self.rest.drain(..end.unwrap_or(self.rest.len()));
-            } else if self.rest.len() > self.limit {
-                return Err(TooLarge);
-            }
-            if end.is_none() {
-                return Ok(of_file);
-            }
-            self.rest.drain(..1);
-            self.in_file = false;
-        }
-    }
-}
-
 /// `+` is a blank, `%41` is A; a `%` without two hexadecimal digits stands for itself.
-fn decode(text: &[u8]) -> Vec<u8> {
+pub(super) fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'+', b'%', rest) {
@@ -208,8 +178,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn form(text: &str) -> Form {
-        let mut form = Form::default();
-        form.add(text.as_bytes());
+        let mut form = Form::new(1000);
+        form.add(text.as_bytes()).unwrap();
         form
     }
 
@@ -246,21 +216,18 @@ mod tests {
         assert_eq!(form.get("bad").unwrap_err().0, "Parameter bad is not UTF-8 text.");
     }
 
-    proptest! {
-        #[test]
-        fn a_file_is_found_however_a_body_is_cut(content in proptest::collection::vec(any::<u8>(), 0..60), cut in 1_usize..20) {
-            let encoded: String = percent_encoding::percent_encode(&content, percent_encoding::NON_ALPHANUMERIC).collect();
-            let body = format!("name=a+b%26&file={encoded}&format=xml");
-            let (mut pieces, mut form, mut file) = (Pieces::new("file", 1000), Form::default(), Vec::new());
-            let chunks: Vec<_> = body.as_bytes().chunks(cut).collect();
-            for (at, chunk) in chunks.iter().enumerate() {
-                file.extend(pieces.push(chunk, at + 1 == chunks.len(), &mut form).unwrap().unwrap_or_default());
-            }
-            prop_assert_eq!(file, content);
-            prop_assert_eq!(form.require("name").unwrap(), "a b&");
-            prop_assert_eq!(form.require("format").unwrap(), "xml");
-        }
+    #[test]
+    fn more_parameters_than_allowed_are_not_kept() {
+        let mut form = Form::new(3);
+        // Empty pairs are none.
+        form.add(b"a=1&&&&&b=2&").unwrap();
+        let refusal = form.add(&b"c=3&".repeat(1_000_000)).unwrap_err();
+        assert_eq!(refusal.0, "The request has more than 3 parameters, which is the most this server takes (http.form_fields).");
+        assert_eq!((form.fields.len(), form.require("c").unwrap()), (3, "3"));
+        assert!(form.push("d", Bytes::new()).is_err());
+    }
 
+    proptest! {
         #[test]
         fn encoded_pairs_come_back(value in "\\PC*") {
             let encoded: String = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).collect();
@@ -270,8 +237,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut form = Form::default();
-            form.add(&bytes);
+            let _ = Form::new(10).add(&bytes);
         }
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`path_cookie`].
+//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`parts`],
+//! [`path_cookie`], [`pieces`].
 
 pub mod basic;
 pub mod body;
 pub mod file;
 pub mod form;
+pub mod parts;
 pub mod path_cookie;
+pub mod pieces;
 pub mod revodeployr;
 pub mod rock;
 
@@ -16,14 +19,23 @@ use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 
 use crate::{app::App, auth::origin::scheme};
 
+/// Seconds after which a client may ask again that has asked too much at once: what waits for it is done by then.
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
 /// All dialects on one listener: their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
     revodeployr::router(app).merge(rock::router(app))
+}
+
+/// The same paths, for requests that are refused whatever they ask for: each dialect says so in its own form. Why is an
+/// extension of the request, [`crate::auth::Refused`].
+pub fn refusals(app: &Arc<App>) -> Router {
+    revodeployr::refusals(app).merge(rock::refusals())
 }
 
 /// The server's address as the client knows it, without a slash at its end.

@@ -118,6 +118,8 @@ impl App {
 
     /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first.
     pub async fn login_end(&self, login: &Login) {
+        // However it ends: what is still under way for it must not leave anything behind.
+        let _ = login.begin_closing();
         self.suspend(login).await;
         self.sessions.close_login(login.id);
         if let Err(error) = self.store.object_forget(Some(login.id)).await {

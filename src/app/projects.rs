@@ -1,6 +1,6 @@
 //! Sessions saved as projects, and projects loaded into sessions.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -26,13 +26,13 @@ impl App {
         };
         let keeping = self.store.blobs.keep().await?;
         let workspace = self.collect(session, file, &keeping).await?;
-        let published = self.published.of_session(session.id);
+        let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
             // What has gone meanwhile, or is no file of the session's, is not part of it.
             let Ok(content) = self.open_in(session, folder::WORK, &path).await else { continue };
             let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
-            let published = published.iter().any(|(name, _)| *name == path);
+            let published = published.contains_key(&path);
             files.push(ProjectFile { path, blob, published });
         }
         let earlier = match session.project() {
@@ -117,11 +117,11 @@ impl App {
     pub async fn project_artifacts(&self, project: Uuid, login: &Login) -> Result<Vec<(String, Uuid)>, Failure> {
         let found = self.store.project(project, &login.user).await?;
         let (_, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
-        let known = self.published.of_session(project);
+        let known: HashMap<_, _> = self.published.of_session(project).into_iter().collect();
         let mut addresses = Vec::new();
         for file in files.into_iter().filter(|file| file.published) {
-            if let Some((_, id)) = known.iter().find(|(name, id)| *name == file.path && self.published.is_of(*id, login.id)) {
-                addresses.push((file.path, *id));
+            if let Some(&id) = known.get(&file.path).filter(|id| self.published.is_of(**id, login.id)) {
+                addresses.push((file.path, id));
                 continue;
             }
             let (id, copy) = self.published.create(project, &file.path, login.id)?;

@@ -1,20 +1,23 @@
 //! Accounts: made at the first start, and checked at each login.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
-
-use super::{LiveRules, password, permissions::role, remembered::Remembered};
+use super::{
+    LiveRules,
+    hashing::{Full, Hashing},
+    password,
+    permissions::role,
+    remembered::Remembered,
+};
 use crate::{
     store::{Account, ChangeError, Store, StoreError, accounts::AccountChange, policies::Policy},
     telemetry::audit,
 };
 
-/// Checks at the same time: each takes memory and a processor.
-const CHECKS: usize = 2;
 /// Failed logins after which an account is locked for a while, unless the policy says otherwise.
 const LOCK_AFTER: u64 = 10;
 /// Seconds for which it then is.
@@ -38,6 +41,9 @@ pub enum AuthError {
     /// The password is right, and has to be changed first.
     #[error("the password has expired; an administrator can set a new one")]
     PasswordExpired,
+    /// Nothing was looked at.
+    #[error("too many logins at once come from your address; try again in a moment")]
+    TooMany,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +71,7 @@ pub struct NewAccount {
 pub struct Accounts {
     store: Store,
     rules: LiveRules,
-    checks: Arc<Semaphore>,
+    hashing: Hashing,
     remembered: Arc<Remembered>,
     /// The hash of a password that nobody has: a check takes the same time whether the account exists or not.
     nobody: Arc<str>,
@@ -76,7 +82,7 @@ impl Accounts {
     #[must_use]
     pub fn new(store: Store, rules: LiveRules) -> Self {
         let nobody = password::hash(&password::generate().unwrap_or_default()).into();
-        Self { store, rules, checks: Arc::new(Semaphore::new(CHECKS)), remembered: Arc::default(), nobody }
+        Self { store, rules, hashing: Hashing::default(), remembered: Arc::default(), nobody }
     }
 
     /// Makes the accounts that every server has, unless there are accounts already: `admin` with this
@@ -119,7 +125,7 @@ impl Accounts {
         let account = Account {
             name: new.name,
             display_name: new.display_name,
-            password_hash: hash(new.password).await,
+            password_hash: self.hash(new.password).await,
             enabled: new.enabled,
             locked: false,
             password_expired: false,
@@ -139,7 +145,8 @@ impl Accounts {
     /// # Errors
     /// [`ChangeError`]
     pub async fn set_password(&self, name: &str, password: String) -> Result<(), ChangeError> {
-        let change = AccountChange { password_hash: Some(hash(password).await), password_expired: Some(false), ..AccountChange::default() };
+        let change =
+            AccountChange { password_hash: Some(self.hash(password).await), password_expired: Some(false), ..AccountChange::default() };
         self.change(name, &change).await
     }
 
@@ -170,26 +177,37 @@ impl Accounts {
     }
 
     /// The account that `name` and a password belong to. `digests` are what the password may be the digest of:
-    /// the first that is right counts.
+    /// the first that is right counts. `address` is where the client is.
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn check(&self, name: &str, digests: Vec<String>) -> Result<Account, AuthError> {
-        self.check_by(name, move |hash| digests.iter().any(|digest| password::verify(digest, hash))).await
+    pub async fn check(&self, name: &str, digests: Vec<String>, address: IpAddr) -> Result<Account, AuthError> {
+        self.check_by(name, address, move |hash| digests.iter().any(|digest| password::verify(digest, hash))).await
     }
 
     /// The account `name`, if its password's hash is right.
-    async fn check_by(&self, name: &str, is_right: impl FnOnce(&str) -> bool + Send + 'static) -> Result<Account, AuthError> {
-        let checked = self.compare(name, is_right).await;
+    async fn check_by(
+        &self,
+        name: &str,
+        address: IpAddr,
+        is_right: impl FnOnce(&str) -> bool + Send + 'static,
+    ) -> Result<Account, AuthError> {
+        let checked = self.compare(name, address, is_right).await;
         match &checked {
             Ok(_) => audit::login(name, None),
-            Err(AuthError::Store(_)) => {}
+            // One line for each would be a flood as well: the log has the requests.
+            Err(AuthError::Store(_) | AuthError::TooMany) => {}
             Err(refused) => audit::login(name, Some(&refused.to_string())),
         }
         checked
     }
 
-    async fn compare(&self, name: &str, is_right: impl FnOnce(&str) -> bool + Send + 'static) -> Result<Account, AuthError> {
+    async fn compare(
+        &self,
+        name: &str,
+        address: IpAddr,
+        is_right: impl FnOnce(&str) -> bool + Send + 'static,
+    ) -> Result<Account, AuthError> {
         let account = self.store.account(name).await?;
         if account.as_ref().is_some_and(|account| self.is_locked(account)) {
             return Err(AuthError::Locked);
@@ -199,12 +217,8 @@ impl Accounts {
             self.store.account_succeeded(name).await?;
         }
         let hash = account.as_ref().map_or_else(|| self.nobody.to_string(), |account| account.password_hash.clone());
-        let permit = Arc::clone(&self.checks).acquire_owned().await;
-        let right = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            is_right(&hash)
-        });
-        let right = right.await.unwrap_or(false);
+        let right = self.hashing.check(address, move || is_right(&hash)).await.map_err(|Full| AuthError::TooMany)?;
+        let right = right.unwrap_or(false);
         let Some(account) = account else { return Err(AuthError::Credentials) };
         if !right {
             self.store.account_failed(name).await?;
@@ -249,7 +263,9 @@ impl Accounts {
         let password_hash = match foreign {
             Some(given) => Some(given).filter(|given| *given != known),
             // The same password is not hashed anew at each start.
-            None => tokio::task::spawn_blocking(move || (!password::verify_plain(&password, &known)).then(|| password::hash(&password)))
+            None => self
+                .hashing
+                .run(move || (!password::verify_plain(&password, &known)).then(|| password::hash(&password)))
                 .await
                 .unwrap_or_default(),
         };
@@ -264,7 +280,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn authenticate(&self, name: &str, password: &str) -> Result<(), AuthError> {
+    pub async fn authenticate(&self, name: &str, password: &str, address: IpAddr) -> Result<(), AuthError> {
         let credential = self.remembered.credential(name, password);
         let rules = self.rules.now();
         if let Some(account) = rules.account(name)
@@ -278,9 +294,13 @@ impl Accounts {
             };
         }
         let plain = password.to_owned();
-        let account = self.check_by(name, move |hash| password::verify_plain(&plain, hash)).await?;
+        let account = self.check_by(name, address, move |hash| password::verify_plain(&plain, hash)).await?;
         self.remembered.remember(credential, account.password_hash, Instant::now());
         Ok(())
+    }
+
+    async fn hash(&self, password: String) -> String {
+        self.hashing.run(move || password::hash(&password)).await.unwrap_or_default()
     }
 
     /// Whether an account may not log in now, whatever the password.
@@ -307,8 +327,4 @@ fn permanent() -> ChangeError {
         "the account {ADMIN} manages the server: it can be neither removed, disabled nor locked, and stays {}",
         role::ADMINISTRATOR
     ))
-}
-
-async fn hash(password: String) -> String {
-    tokio::task::spawn_blocking(move || password::hash(&password)).await.unwrap_or_default()
 }

@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod foreign;
+pub mod gate;
+pub mod hashing;
 pub mod logins;
 pub mod origin;
 pub mod password;
@@ -11,6 +13,7 @@ pub mod rules;
 
 pub use accounts::{Accounts, AuthError, NewAccount};
 pub use foreign::Foreign;
+pub use gate::{Arrival, Gate, Refused};
 pub use logins::{Login, Logins};
 pub use permissions::{Caller, Permission};
 pub use rules::LiveRules;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api,
     app::App,
-    auth::password,
+    auth::{Gate, password},
     config::Config,
     operation,
     server::{self, tls::Certificate},
@@ -71,6 +71,12 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     if serve.settings.data.is_some() {
         bail!("--data: a demonstration has a data folder of its own, which is thrown away at the end");
     }
+    if config.http.hosts.is_empty() {
+        // Its passwords are known to pages as well: of those, only its own may call it, whatever they send.
+        let addresses = config.listen.iter().map(|listen| listen.address.ip());
+        let hosts = addresses.map(|address| if address.is_ipv6() { format!("[{address}]") } else { address.to_string() });
+        config.http.hosts = hosts.chain(["localhost".to_owned()]).collect();
+    }
     let folder = std::env::temp_dir().join(format!("offshoot-demo-{}", uuid::Uuid::new_v4()));
     config.data.clone_from(&folder);
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
@@ -95,7 +101,8 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     api::rock::accounts::declare(&app, demo).await?;
     let certificate = Certificate::open(&app.config.tls, &app.config.data).map_err(anyhow::Error::msg)?;
 
-    let site = operation::site(&app, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
+    let gate = Gate::new(&app.config, Some(app.rules.clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
+    let site = operation::site(&app, &gate, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
@@ -105,7 +112,7 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;
-        let site = operation::open_site(&app, &measures);
+        let site = operation::open_site(&app, &gate, &measures);
         serving.spawn(server::serve(listener, None, site, rules.apart(METRICS_CONNECTIONS), app.stopping.clone(), PATIENCE));
         print(&format!("metrics on http://{address}/metrics\n"))?;
     }

@@ -11,7 +11,7 @@ use axum::http::HeaderValue;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Http, Secret};
+use super::{Http, Secret, host::Name};
 
 /// An address to listen at: `127.0.0.1:8050` and `http://127.0.0.1:8050` for HTTP, `https://0.0.0.0:8443` for HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +149,17 @@ impl Http {
                 .ok_or_else(|| format!("http.trusted_proxies: {text:?} is neither an address nor a network"))
         };
         self.trusted_proxies.iter().map(network).collect()
+    }
+
+    /// The names of [`Http::hosts`].
+    ///
+    /// # Errors
+    /// A sentence that names the one that is none.
+    pub fn names(&self) -> Result<Vec<Name>, String> {
+        let name = |text: &String| {
+            Name::parse(text).ok_or_else(|| format!("http.hosts: {text:?} is not a host, such as r.example.org or r.example.org:8443"))
+        };
+        self.hosts.iter().map(name).collect()
     }
 
     /// [`Http::cors_origins`] as they come in a header.

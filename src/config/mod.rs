@@ -3,6 +3,7 @@
 //! Later sources override earlier ones: defaults, the TOML file, the environment (`OFFSHOOT_SESSIONS_POOL` is
 //! `pool` in `[sessions]`), the command line. [`layers`] puts them together and knows which source to blame.
 
+pub mod host;
 pub mod layers;
 pub mod listen;
 pub mod log_level;
@@ -66,6 +67,11 @@ impl Default for Config {
 pub struct Http {
     /// Largest body of a form, in MiB; more is answered with 413.
     pub form_mib: u64,
+    /// Largest body of a form of callers who have not logged in, in KiB: of a login itself, and of scripts that are open
+    /// to all.
+    pub anonymous_form_kib: u64,
+    /// Parameters that a query and a form may have together; more are answered with 400.
+    pub form_fields: usize,
     /// Seconds that a client may take to send the head of a request, idle connections included.
     pub head_seconds: u64,
     /// Seconds that a client may take to send a form.
@@ -78,15 +84,23 @@ pub struct Http {
     pub compress_kib: u64,
     /// Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
     pub trusted_proxies: Vec<String>,
-    /// Origins, such as `https://app.example.org`, whose pages may use the API from a browser, cookies included.
-    /// `*` is any origin, without cookies.
+    /// Origins, such as `https://app.example.org`, whose pages may use the API from a browser, cookies included. Changes
+    /// (POST, PUT, DELETE, PATCH) that pages of other sites ask for are refused. `*` is any origin, and lets no change
+    /// through that comes with a cookie or a password: name the origins that are to make such.
     pub cors_origins: Vec<String>,
+    /// The names that clients call this server by, such as `r.example.org` or `r.example.org:8443`; without a port, at any.
+    /// Requests for another `Host` are refused. If none is named, that is looked at only on addresses of loopback, of
+    /// callers without a cookie or a password, who then have to call it `localhost` or by such an address. Monitors may ask
+    /// `/_check`, `/_ready` and `/metrics` by any IP address. For a trusted proxy, the host that it forwards counts.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Http {
     fn default() -> Self {
         Self {
             form_mib: 64,
+            anonymous_form_kib: 64,
+            form_fields: 1000,
             head_seconds: 60,
             form_seconds: 300,
             stall_seconds: 60,
@@ -94,6 +108,7 @@ impl Default for Http {
             compress_kib: 64,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -234,11 +249,34 @@ pub struct RevoDeployR {
     pub plain_passwords: bool,
     /// Print visible values of executed code, as R's prompt does.
     pub autoprint: bool,
+    /// Which pages of other sites a browser sends the cookie of a login back from: "lax" for none but by following a link,
+    /// "strict" for none, "none" for all, which browsers do by HTTPS only. "auto" is "none" by HTTPS if `http.cors_origins`
+    /// names origins, and else "lax".
+    pub cookie_same_site: SameSite,
+}
+
+/// See [`RevoDeployR::cookie_same_site`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the setting's text says what they are")]
+pub enum SameSite {
+    #[default]
+    Auto,
+    Lax,
+    Strict,
+    None,
 }
 
 impl Default for RevoDeployR {
     fn default() -> Self {
-        Self { context: "/deployr".to_owned(), web_context: String::new(), login_seconds: 1800, plain_passwords: true, autoprint: false }
+        Self {
+            context: "/deployr".to_owned(),
+            web_context: String::new(),
+            login_seconds: 1800,
+            plain_passwords: true,
+            autoprint: false,
+            cookie_same_site: SameSite::Auto,
+        }
     }
 }
 
@@ -308,6 +346,10 @@ impl Config {
         log_level::check(&self.log.level).map_err(|error| format!("log.level: {error}"))?;
         self.http.proxies()?;
         self.http.origins()?;
+        self.http.names()?;
+        if self.http.form_fields == 0 {
+            return Err("http.form_fields: at least one is needed".to_owned());
+        }
         if self.http.connections == 0 {
             return Err("http.connections: at least one is needed".to_owned());
         }

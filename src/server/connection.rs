@@ -28,6 +28,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
+use crate::auth::Arrival;
+
 use super::{Rules, Site, origin, tls::Certificate, wakes::PolledAgain};
 
 /// Between two looks whether the other end of an HTTP/2 connection is still there.
@@ -43,12 +45,14 @@ pub(super) struct Connections {
     site: Site,
     rules: Rules,
     certificate: Option<Certificate>,
+    /// Whether only this machine can reach the listener.
+    loopback: bool,
     stopping: CancellationToken,
     http: auto::Builder<TokioExecutor>,
 }
 
 impl Connections {
-    pub(super) fn new(site: Site, rules: Rules, certificate: Option<Certificate>, stopping: CancellationToken) -> Self {
+    pub(super) fn new(site: Site, rules: Rules, certificate: Option<Certificate>, loopback: bool, stopping: CancellationToken) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(rules.head);
         http.http2()
@@ -57,7 +61,7 @@ impl Connections {
             .keep_alive_timeout(rules.head)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEADERS);
-        Self { site, rules, certificate, stopping, http }
+        Self { site, rules, certificate, loopback, stopping, http }
     }
 
     /// Serves a connection to its end. A client that goes away in the middle is its own affair.
@@ -87,11 +91,12 @@ impl Connections {
         let activity = Arc::new(Activity::default());
         let of_requests = Arc::clone(&activity);
         let (site, proxies, https) = (self.site.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
+        let loopback = self.loopback;
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
             let call = of_requests.begin();
             let mut request = request.map(Body::new);
-            origin::settle(&mut request, peer, https, &proxies);
-            let answer = site.answer(request);
+            let forwarded = origin::settle(&mut request, peer, https, &proxies);
+            let answer = site.answer(request, Arrival { loopback, forwarded });
             async move {
                 let answered: Response<Body> = answer.await;
                 drop(call);

@@ -98,7 +98,8 @@ pub async fn serve(
     patience: Duration,
 ) {
     let tasks = TaskTracker::new();
-    let connections = Arc::new(Connections::new(site, rules.clone(), certificate, stopping.clone()));
+    let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let connections = Arc::new(Connections::new(site, rules.clone(), certificate, loopback, stopping.clone()));
     loop {
         // Who finds no place waits in the kernel's queue.
         let place = tokio::select! {

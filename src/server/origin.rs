@@ -17,33 +17,40 @@ use crate::auth::origin::FORWARDED_PROTO;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Writes down where a request comes from.
-pub(super) fn settle<B>(request: &mut Request<B>, peer: SocketAddr, https: bool, proxies: &[IpNet]) {
-    if !request.headers().contains_key(header::HOST)
-        && let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
-    {
-        // HTTP/2 has it in the request's address.
+/// Writes down where a request comes from. Returns whether a trusted proxy has told it.
+pub(super) fn settle<B>(request: &mut Request<B>, peer: SocketAddr, https: bool, proxies: &[IpNet]) -> bool {
+    if let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
+        // HTTP/2 has it in the request's address, and where that has one, no other counts (RFC 9112, section 3.2.2).
         request.headers_mut().insert(header::HOST, host);
     }
     let (mut client, mut https) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), https);
     let trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(&address));
     let headers = request.headers_mut();
-    if trusted(client.ip()) {
+    let forwarded = trusted(client.ip());
+    if forwarded {
         if let Some(address) = forwarded_for(headers, trusted) {
             client = SocketAddr::new(address, 0);
         }
         if let Some(proto) = headers.get(FORWARDED_PROTO) {
             https = proto.as_bytes().eq_ignore_ascii_case(b"https");
         }
-        if let Some(host) = headers.remove(FORWARDED_HOST) {
+        if let Some(host) = forwarded_host(headers) {
             headers.insert(header::HOST, host);
         }
+        headers.remove(FORWARDED_HOST);
     }
     headers.remove(FORWARDED_PROTO);
     if https {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
     }
     request.extensions_mut().insert(ConnectInfo(client));
+    forwarded
+}
+
+/// The host that the nearest proxy tells. Some write it behind what the client has sent.
+fn forwarded_host(headers: &HeaderMap) -> Option<HeaderValue> {
+    let list = headers.get_all(FORWARDED_HOST).iter().next_back()?.as_bytes();
+    HeaderValue::from_bytes(list.rsplit(|&byte| byte == b',').next()?.trim_ascii()).ok()
 }
 
 /// The last address in the list that is not a proxy of ours: what stands before it, anybody could have written.
@@ -69,7 +76,8 @@ mod tests {
 
     /// The client's address, the host and the scheme.
     fn settled(peer: &str, https: bool, headers: &[(&str, &str)]) -> (String, String, bool) {
-        let mut request = Request::builder().uri("http://authority.example/");
+        let in_header = headers.iter().any(|(name, _)| *name == "host");
+        let mut request = Request::builder().uri(if in_header { "/" } else { "http://authority.example/" });
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -89,6 +97,7 @@ mod tests {
         assert_eq!(settled("9.9.9.9", false, &forwarded), as_told("9.9.9.9", "a", false));
         assert_eq!(settled("9.9.9.9", true, &[]), as_told("9.9.9.9", "authority.example", true));
         assert!(!settled("10.1.1.1", true, &[("x-forwarded-proto", "http")]).2);
+        assert_eq!(settled("10.1.1.1", true, &[("x-forwarded-host", "sent"), ("x-forwarded-host", "sent, told")]).1, "told");
     }
 
     #[test]

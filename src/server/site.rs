@@ -1,9 +1,14 @@
 //! What a listener serves.
 
+use std::sync::Arc;
+
 use axum::{Router, extract::Request, response::Response};
 use tower::ServiceExt;
 
-use crate::telemetry::requests;
+use crate::{
+    auth::{Arrival, Gate},
+    telemetry::requests,
+};
 
 /// A router, and what happens to each request around it.
 ///
@@ -11,20 +16,30 @@ use crate::telemetry::requests;
 /// been found.
 #[derive(Debug, Clone)]
 pub struct Site {
+    gate: Arc<Gate>,
     router: Router,
+    refusals: Router,
     prepare: fn(Request) -> Request,
 }
 
 impl Site {
-    /// Serves a router. `prepare` sees each request before it looks for a route.
+    /// Serves a router. `prepare` sees each request before it looks for a route. Those that the gate refuses go to
+    /// `refusals`, with the reason as an extension.
     #[must_use]
-    pub fn new(router: Router, prepare: fn(Request) -> Request) -> Self {
-        Self { router, prepare }
+    pub fn new(gate: Arc<Gate>, router: Router, refusals: Router, prepare: fn(Request) -> Request) -> Self {
+        Self { gate, router, refusals, prepare }
     }
 
     /// Answers a request, which is followed from its head to the end of its answer.
-    pub(super) fn answer(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
-        let Self { router, prepare } = self.clone();
+    pub(super) fn answer(&self, mut request: Request, arrival: Arrival) -> impl Future<Output = Response> + Send + use<> {
+        let router = match self.gate.check(arrival, &request) {
+            Ok(()) => self.router.clone(),
+            Err(refused) => {
+                request.extensions_mut().insert(refused);
+                self.refusals.clone()
+            }
+        };
+        let prepare = self.prepare;
         requests::follow(request, async move |request| {
             let Ok(response) = router.oneshot(prepare(request)).await;
             response

@@ -10,9 +10,14 @@ use super::{
     identifiers,
 };
 use crate::{
-    api::{body::BodyError, form::Invalid, log_failure},
+    api::{
+        RETRY_AFTER,
+        body::{BodyError, Limit},
+        form::Invalid,
+        log_failure,
+    },
     app::Failure,
-    auth::AuthError,
+    auth::{AuthError, Refused},
     session::{LookupError, OpenError, OperationError},
 };
 
@@ -74,13 +79,7 @@ impl Error {
     /// 413: the request is larger than this many MiB.
     #[must_use]
     pub fn too_large(mib: u64) -> Self {
-        BodyError::TooLarge(mib).into()
-    }
-
-    /// 408: the request did not arrive in time.
-    #[must_use]
-    pub fn too_slow() -> Self {
-        BodyError::TooSlow.into()
+        BodyError::TooLarge(Limit::Mib(mib)).into()
     }
 
     /// 503: a logout is under way.
@@ -100,6 +99,9 @@ impl Error {
     pub fn answer(self, call: &str, format: Format) -> Response {
         let answer = Answer { error: Some((self.message, self.code)), session: self.session, ..Answer::default() };
         let mut response = (self.status, answer.render(call, format)).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
@@ -119,11 +121,18 @@ impl From<BodyError> for Error {
     }
 }
 
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.status(), refused.to_string())
+    }
+}
+
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
             error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
+            AuthError::TooMany => Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{api::address, config::RevoDeployR};
 
 /// What is left as it is in a file's name at the end of a URL (RFC 3986, section 2.3).
-pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A live session's identifier.
 #[must_use]

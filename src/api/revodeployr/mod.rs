@@ -27,33 +27,45 @@ pub mod upload;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     response::Response,
-    routing::any,
+    routing::{MethodRouter, any},
 };
 
-use crate::app::App;
+use crate::{app::App, auth::Refused};
 use error::Error;
-use routes::ROUTES;
+use routes::{ROUTES, Route};
 
 /// The dialect's routes.
 pub fn router(app: &Arc<App>) -> Router {
+    let call = |route| any(move |State(app): State<Arc<App>>, request: Request| routes::dispatch(app, route, request));
+    routed(app, call).fallback(unrouted).with_state(Arc::clone(app))
+}
+
+/// The same paths, for requests that are refused.
+pub fn refusals(app: &Arc<App>) -> Router {
+    routed(app, |_| any(refuse)).fallback(refuse).with_state(Arc::clone(app))
+}
+
+fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) -> Router<Arc<App>> {
     let context = app.config.revodeployr.context.as_str();
-    let mut router = Router::new();
-    for route in &ROUTES {
-        let handler = any(move |State(app): State<Arc<App>>, request: Request| routes::dispatch(app, route, request));
-        router = router.route(route.path, handler.clone());
-        if !context.is_empty() {
-            router = router.route(&format!("{context}{}", route.path), handler);
-        }
-    }
-    router.fallback(unrouted).with_state(Arc::clone(app))
+    ROUTES.iter().fold(Router::new(), |router, route| {
+        let router = router.route(route.path, call(route));
+        if context.is_empty() { router } else { router.route(&format!("{context}{}", route.path), call(route)) }
+    })
 }
 
 /// What is none of the calls.
 async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let call = request::below_context(&app, path).unwrap_or(path);
-    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(request.uri()))
+    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(&app, request.uri()))
+}
+
+/// What is not let in.
+async fn refuse(State(app): State<Arc<App>>, Extension(refused): Extension<Refused>, request: Request) -> Response {
+    let path = request.uri().path();
+    let call = request::below_context(&app, path).unwrap_or(path);
+    Error::from(refused).answer(call, request::format_of_query(&app, request.uri()))
 }

@@ -17,13 +17,18 @@ use super::{
     upload::{self, Upload},
 };
 use crate::{
-    api::{body, form::Form, path_cookie::PathCookie},
+    api::{
+        body::{self, Limit},
+        form::{Form, Invalid},
+        path_cookie::PathCookie,
+    },
     app::{App, upload::Received},
     auth::{
         Caller, Login, Permission,
         origin::{check_origin, client_address, is_https},
         permissions::may_call,
     },
+    config::SameSite,
     session::{LookupError, Session},
     store::policies::Policy,
     telemetry::requests::Notes,
@@ -34,6 +39,8 @@ use crate::{
 pub struct Incoming {
     /// The parameters of the query and, overriding them, of the body.
     pub form: Form,
+    /// Whether the query has more of them than are taken.
+    query: Result<(), Invalid>,
     /// The form that the answer is to have; `None` when the request names one that does not exist.
     pub format: Option<Format>,
     /// Who has logged in, if anybody.
@@ -53,11 +60,12 @@ impl Incoming {
     pub fn new(app: &App, call: Call, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
-        let mut form = Form::default();
-        form.add(head.uri.query().unwrap_or_default().as_bytes());
+        let mut form = Form::new(app.config.http.form_fields);
+        let query = form.add(head.uri.query().unwrap_or_default().as_bytes());
         let incoming = Self {
             format: format(&form, Some(call)),
             form,
+            query,
             login: login(app, &head.headers, head.extensions.get()),
             address: client_address(&head.extensions),
             below_context: below_context(app, head.uri.path()).is_some(),
@@ -71,27 +79,37 @@ impl Incoming {
         (incoming, body)
     }
 
-    /// Reads the body. That of an upload is read only from those who may make the call.
+    /// Looks whether the sender may make the call, and only then reads the body.
     ///
     /// # Errors
-    /// 400, 401, 403, 408 and 413.
+    /// 400, 401, 403, 408, 413, and 503 while a logout is under way.
     pub async fn read(&mut self, app: &App, route: &Route, body: Body) -> Result<(), Error> {
-        if route.call.takes_upload() {
-            if let Err(error) = self.check_access(app, route) {
-                self.glance(route.call, body).await;
-                return Err(error);
-            }
-            let read = upload::read(app, &self.headers, body, &mut self.form).await;
-            self.format = format(&self.form, Some(route.call));
-            self.upload = read?;
-        } else {
-            let http = &app.config.http;
-            let body = body::collect(http, http.form_mib, &self.headers, body).await?;
-            let read = upload::parameters(&self.headers, body, &mut self.form).await;
-            self.format = format(&self.form, Some(route.call));
-            read?;
+        if let Err(error) = self.check_access(app, route).and_then(|()| Ok(self.query.clone()?)) {
+            self.glance(route.call, body).await;
+            return Err(error);
         }
-        Ok(())
+        let read = if route.call.takes_upload() {
+            upload::read(app, &self.headers, body, &mut self.form).await.map(|upload| self.upload = upload)
+        } else {
+            match body::collect(&app.config.http, self.limit(app), &self.headers, body).await {
+                Ok(body) => upload::parameters(&self.headers, body, &mut self.form).await,
+                Err(error) => Err(error.into()),
+            }
+        };
+        self.format = format(&self.form, Some(route.call));
+        read?;
+        self.check_format()
+    }
+
+    /// The most that a form may have: little, of those of whom nothing is known.
+    fn limit(&self, app: &App) -> Limit {
+        let http = &app.config.http;
+        if self.is_known() { Limit::Mib(http.form_mib) } else { Limit::AnonymousKib(http.anonymous_form_kib) }
+    }
+
+    /// Whether the cookie is that of an account's login.
+    fn is_known(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.is_anonymous())
     }
 
     /// Looks at the beginning of the body of a request that is refused: it may name the format of the answer.
@@ -125,7 +143,7 @@ impl Incoming {
     ///
     /// # Errors
     /// 400.
-    pub fn check_format(&self) -> Result<(), Error> {
+    fn check_format(&self) -> Result<(), Error> {
         self.format.map(drop).ok_or_else(|| Error::invalid("Parameter format is neither json nor xml."))
     }
 
@@ -133,9 +151,9 @@ impl Incoming {
     ///
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
-    pub fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
+    fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
         // Who logs in is going to be a caller with a login.
-        let with_login = route.call == Call::UserLogin || self.login.as_ref().is_some_and(|login| !login.is_anonymous());
+        let with_login = route.call == Call::UserLogin || self.is_known();
         check_origin(&app.rules.now(), self.address, is_https(&self.headers), with_login)
             .map_err(|error| Error::forbidden(error.to_string()))?;
         match route.access {
@@ -228,17 +246,21 @@ impl Incoming {
         identifiers::base(&app.config.revodeployr, policies.text(Policy::WebContext), &self.headers)
     }
 
-    /// The attributes of a cookie (RFC 6265, section 4.1). Pages of other sites may bring it back where the
-    /// configuration names such, and by HTTPS only, without which browsers do not take a cookie like that.
+    /// The attributes of a cookie (RFC 6265, section 4.1). Requests for pages of other sites may bring it back where the
+    /// configuration wants that, and by HTTPS only, without which browsers do not take a cookie like that.
     #[must_use]
     pub fn cookie_attributes(&self, app: &App) -> String {
         let path = if self.below_context { app.config.revodeployr.context.as_str() } else { "/" };
-        let further = match is_https(&self.headers) {
-            false => "",
-            true if app.config.http.cors_origins.is_empty() => "; Secure",
-            true => "; Secure; SameSite=None",
+        let https = is_https(&self.headers);
+        let same_site = match app.config.revodeployr.cookie_same_site {
+            SameSite::Strict => "Strict",
+            SameSite::None if https => "None",
+            // What `*` lets in brings no cookies.
+            SameSite::Auto if https && app.config.http.cors_origins.iter().any(|origin| origin != "*") => "None",
+            SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
         };
-        format!("Path={path}; HttpOnly{further}")
+        let secure = if https { "; Secure" } else { "" };
+        format!("Path={path}; HttpOnly{secure}; SameSite={same_site}")
     }
 }
 
@@ -258,9 +280,10 @@ pub fn check_file_name(name: &str) -> Result<(), Error> {
 
 /// The format that a query names; JSON when it names none.
 #[must_use]
-pub fn format_of_query(uri: &Uri) -> Format {
-    let mut form = Form::default();
-    form.add(uri.query().unwrap_or_default().as_bytes());
+pub fn format_of_query(app: &App, uri: &Uri) -> Format {
+    let mut form = Form::new(app.config.http.form_fields);
+    // Of too many, the first ones count.
+    let _ = form.add(uri.query().unwrap_or_default().as_bytes());
     format(&form, None).unwrap_or_default()
 }
 
@@ -283,11 +306,14 @@ fn format(form: &Form, call: Option<Call>) -> Option<Format> {
     }
 }
 
+/// Cookies of our name that are looked at: browsers send one for each path, and programs all that they were ever given.
+const COOKIES: usize = 32;
+
 /// The login of the first cookie that is one.
 fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
     let lifetime = app.login_lifetime();
-    let cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes()));
-    let from_cookie = cookies.into_iter().find_map(|cookie| app.logins.get(&cookie, lifetime));
+    let mut cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).take(COOKIES);
+    let from_cookie = cookies.find_map(|cookie| app.logins.get(&cookie, lifetime));
     from_cookie.or_else(|| app.logins.get(&path_cookie?.0, lifetime))
 }

@@ -243,9 +243,7 @@ async fn read(app: &Arc<App>, route: &Route, incoming: &mut Incoming, body: Body
     if matches!(route.call, Call::FileGet | Call::UploadGet) {
         return Ok(());
     }
-    incoming.read(app, route, body).await?;
-    incoming.check_format()?;
-    incoming.check_access(app, route)
+    incoming.read(app, route, body).await
 }
 
 /// Answers a request that has been read, or could not be.

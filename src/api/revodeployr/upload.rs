@@ -8,12 +8,15 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use multer::Constraints;
 
 use super::error::Error;
 use crate::{
     api::{
-        body::{drain, joined},
-        form::{Form, Pieces},
+        body::{self, BodyError, drain, joined, leave},
+        form::Form,
+        parts::{Parts, PartsError, boundary},
+        pieces::{Pieces, PiecesError},
     },
     app::{
         App, Failure,
@@ -40,8 +43,8 @@ pub struct Upload {
 
 /// Reads a form, with a file in it if there is one. The other parameters are added to `form`.
 pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body, form: &mut Form) -> Result<Option<Upload>, Error> {
-    let mut pieces = body.into_data_stream();
     let patience = Duration::from_secs(app.config.http.form_seconds.max(1));
+    let mut pieces = body::patient(body.into_data_stream(), patience);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     // The other parameters may take as much as a form without a file.
     let most = app.upload_mib().saturating_add(app.config.http.form_mib);
@@ -49,17 +52,20 @@ pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body, form: &mut 
         drain(&mut pieces).await;
         return Err(Error::too_large(app.upload_mib()));
     }
-    match boundary(headers) {
-        Some(boundary) => multipart(app, multer::Multipart::new(pieces, boundary), form, patience).await,
-        None => url_encoded(app, &mut pieces, form, patience).await,
+    let read = match boundary(headers) {
+        Some(boundary) => multipart(app, &mut pieces, boundary, form).await,
+        None => url_encoded(app, &mut pieces, form).await,
+    };
+    if read.is_err() {
+        leave(pieces);
     }
+    read
 }
 
 /// The parameters of a form that is in memory, `multipart/form-data` or URL-encoded.
 pub(super) async fn parameters(headers: &HeaderMap, body: Vec<Bytes>, form: &mut Form) -> Result<(), Error> {
     let Some(boundary) = boundary(headers) else {
-        form.add(&joined(body));
-        return Ok(());
+        return Ok(form.add(&joined(body))?);
     };
     let pieces = futures_util::stream::iter(body.into_iter().map(Ok::<_, std::convert::Infallible>));
     let mut parts = multer::Multipart::new(pieces, boundary);
@@ -70,7 +76,7 @@ pub(super) async fn parameters(headers: &HeaderMap, body: Vec<Bytes>, form: &mut
         while let Some(more) = part.chunk().await.map_err(unreadable)? {
             value = joined(vec![value, more]);
         }
-        form.set(&name, value);
+        form.push(&name, value)?;
     }
     Ok(())
 }
@@ -89,63 +95,63 @@ pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
         }
     };
     let _ = tokio::time::timeout(GLANCE_TIME, read).await;
-    // It may end anywhere; what comes before counts.
+    leave(pieces);
+    // It may end anywhere, and have more parameters than are taken; what comes before counts.
     let _ = parameters(headers, vec![beginning.into()], form).await;
 }
 
-/// What stands between the parts of a form, if it has parts.
-fn boundary(headers: &HeaderMap) -> Option<String> {
-    multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
-}
-
-async fn multipart(app: &App, mut parts: multer::Multipart<'_>, form: &mut Form, patience: Duration) -> Result<Option<Upload>, Error> {
+async fn multipart(
+    app: &App,
+    pieces: impl Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
+    boundary: String,
+    form: &mut Form,
+) -> Result<Option<Upload>, Error> {
+    let http = &app.config.http;
+    let unreadable = |error| match error {
+        PartsError::TooLarge => Error::too_large(http.form_mib),
+        PartsError::TooMany(invalid) => invalid.into(),
+        PartsError::Body(error) => error.into(),
+        error => self::unreadable(error),
+    };
+    let mut parts = Parts::new(pieces, boundary, http.form_fields, Constraints::new());
     let mut upload = None;
-    let mut left = app.config.http.form_mib << 20;
-    while let Some(mut part) = within(patience, parts.next_field()).await?.map_err(unreadable)? {
-        let name = part.name().unwrap_or_default().trim().to_owned();
-        if name == FILE && upload.is_none() {
-            let file_name = part.file_name().map(|name| name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned());
+    let mut left = usize::try_from(http.form_mib << 20).unwrap_or(usize::MAX);
+    while let Some(mut part) = parts.next().await.map_err(unreadable)? {
+        if part.name() == FILE && upload.is_none() {
+            let file_name = part.file_name().map(str::to_owned);
             let mut receiving = app.receive().await?;
-            while let Some(piece) = within(patience, part.chunk()).await?.map_err(unreadable)? {
-                if let Err(failure) = receiving.write(&piece).await {
-                    drain(part).await;
-                    return Err(failure.into());
-                }
+            while let Some(piece) = part.chunk().await.map_err(unreadable)? {
+                receiving.write(&piece).await?;
             }
             upload = Some(Upload { file_name, content: receiving.finish().await? });
-            continue;
+        } else {
+            let name = part.name().to_owned();
+            form.push(&name, part.content(&mut left).await.map_err(unreadable)?)?;
         }
-        let mut value = Vec::new();
-        while let Some(piece) = within(patience, part.chunk()).await?.map_err(unreadable)? {
-            left = left.checked_sub(piece.len() as u64).ok_or_else(|| Error::too_large(app.config.http.form_mib))?;
-            value.extend_from_slice(&piece);
-        }
-        form.set(&name, value.into());
     }
     Ok(upload)
 }
 
 async fn url_encoded(
     app: &App,
-    body: &mut (impl Stream<Item = Result<Bytes, axum::Error>> + Unpin),
+    body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Unpin),
     form: &mut Form,
-    patience: Duration,
 ) -> Result<Option<Upload>, Error> {
     let mut pieces = Pieces::new(FILE, usize::try_from(app.config.http.form_mib << 20).unwrap_or(usize::MAX));
     let mut receiving: Option<Receiving> = None;
     loop {
-        let piece = within(patience, body.next()).await?.transpose().map_err(unreadable)?;
+        let piece = body.next().await.transpose()?;
         let last = piece.is_none();
-        let of_file = pieces.push(&piece.unwrap_or_default(), last, form).map_err(|_| Error::too_large(app.config.http.form_mib))?;
+        let of_file = pieces.push(&piece.unwrap_or_default(), last, form).map_err(|error| match error {
+            PiecesError::TooLarge => Error::too_large(app.config.http.form_mib),
+            PiecesError::Invalid(invalid) => invalid.into(),
+        })?;
         if let Some(of_file) = of_file {
             let receiving = match &mut receiving {
                 Some(receiving) => receiving,
                 none => none.insert(app.receive().await?),
             };
-            if let Err(failure) = receiving.write(&of_file).await {
-                drain(body).await;
-                return Err(failure.into());
-            }
+            receiving.write(&of_file).await?;
         }
         if last {
             break;
@@ -155,10 +161,6 @@ async fn url_encoded(
         Some(receiving) => Ok(Some(Upload { file_name: None, content: receiving.finish().await? })),
         None => Ok(None),
     }
-}
-
-async fn within<T>(patience: Duration, reading: impl Future<Output = T>) -> Result<T, Error> {
-    tokio::time::timeout(patience, reading).await.map_err(|_| Error::too_slow())
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {

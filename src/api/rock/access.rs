@@ -8,6 +8,8 @@
 //!
 //! An account may have several of them. Others have no place in this dialect, where all there is is code.
 
+use std::net::IpAddr;
+
 use axum::http::HeaderMap;
 
 use super::error::Error;
@@ -75,18 +77,18 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Who sends a request; `None` for nobody.
+    /// Who sends a request, from that address; `None` for nobody.
     ///
     /// # Errors
     /// 401 for credentials that are wrong, wherever they are sent to.
-    pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Error> {
+    pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Option<Self>, Error> {
         if !app.config.rock.security {
             let everything = Roles { administrator: true, manager: true, user: true };
             return Ok(Some(Self { name: "?".to_owned(), roles: everything }));
         }
         let Some(credentials) = basic::credentials(headers) else { return Ok(None) };
         let (name, password) = credentials.ok_or_else(|| Error::unauthorized("Bad credentials"))?;
-        app.accounts.authenticate(&name, &password).await?;
+        app.accounts.authenticate(&name, &password, address).await?;
         Ok(Some(Self { roles: Roles::of(&app.rules.now(), &name), name }))
     }
 

@@ -8,8 +8,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    api::{body::BodyError, form::Invalid, log_failure},
-    auth::AuthError,
+    api::{
+        RETRY_AFTER,
+        body::{BodyError, Limit},
+        form::Invalid,
+        log_failure,
+    },
+    auth::{AuthError, Refused},
     session::{OpenError, OperationError, Tombstone},
 };
 
@@ -145,7 +150,7 @@ impl Error {
     /// 413: the request is larger than this many MiB.
     #[must_use]
     pub fn too_large(mib: u64) -> Self {
-        BodyError::TooLarge(mib).into()
+        BodyError::TooLarge(Limit::Mib(mib)).into()
     }
 
     /// 500: R cannot be used.
@@ -197,6 +202,9 @@ impl IntoResponse for Error {
             text.push('\n');
         }
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         if by_hand {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"RockRealm\""));
         }
@@ -224,6 +232,13 @@ impl From<BodyError> for Error {
     }
 }
 
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let key = if refused.status() == StatusCode::FORBIDDEN { "AccessDeniedException" } else { "IllegalArgumentException" };
+        Self::new(refused.status(), key, refused.to_string().trim_end_matches('.'))
+    }
+}
+
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
@@ -231,6 +246,11 @@ impl From<AuthError> for Error {
             AuthError::Disabled => Self::unauthorized("User is disabled"),
             AuthError::Locked => Self::unauthorized("User account is locked"),
             AuthError::PasswordExpired => Self::unauthorized("User credentials have expired"),
+            AuthError::TooMany => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RejectedExecutionException",
+                "Too many logins at once come from your address; try again in a moment",
+            ),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

@@ -31,13 +31,13 @@ pub mod views;
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Path, Request, State, rejection::PathRejection},
     response::IntoResponse,
-    routing::any,
+    routing::{MethodRouter, any},
 };
 
-use crate::app::App;
+use crate::{app::App, auth::Refused};
 use error::Error;
 use routes::ROUTES;
 
@@ -45,19 +45,28 @@ type Parts = Result<Path<HashMap<String, String>>, PathRejection>;
 
 /// The dialect's routes.
 pub fn router(app: &Arc<App>) -> Router {
-    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
-    paths.dedup();
-    let router = paths.into_iter().fold(Router::new(), |router, path| {
-        let handler = any(move |State(app): State<Arc<App>>, parts: Parts, request: Request| async move {
+    let call = |path| {
+        any(move |State(app): State<Arc<App>>, parts: Parts, request: Request| async move {
             match parts {
                 Ok(Path(parts)) => routes::dispatch(app, path, parts, request).await,
                 Err(_) => Error::invalid("The path is not UTF-8 text").into_response(),
             }
-        });
-        router.route(path, handler)
-    });
+        })
+    };
     let unknown = any(|request: Request| async move { Error::no_such_path(request.uri().path()).into_response() });
-    let router =
-        ["/rserver/{*rest}", "/r/session/{id}/{*rest}"].into_iter().fold(router, |router, path| router.route(path, unknown.clone()));
-    router.with_state(Arc::clone(app))
+    routed(call, &unknown).with_state(Arc::clone(app))
+}
+
+/// The same paths, for requests that are refused.
+pub fn refusals() -> Router {
+    let refuse = any(|Extension(refused): Extension<Refused>| async move { Error::from(refused).into_response() });
+    routed(|_| refuse.clone(), &refuse)
+}
+
+/// The paths of the table, and all others below those that are the dialect's.
+fn routed<S: Clone + Send + Sync + 'static>(call: impl Fn(&'static str) -> MethodRouter<S>, unknown: &MethodRouter<S>) -> Router<S> {
+    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, call(path)));
+    ["/rserver/{*rest}", "/r/session/{id}/{*rest}"].into_iter().fold(router, |router, path| router.route(path, unknown.clone()))
 }

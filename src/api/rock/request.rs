@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use super::{access::Caller, error::Error};
 use crate::{
-    api::{body, form::Form},
+    api::{
+        body::{self, Limit},
+        form::Form,
+    },
     app::App,
     config::layers::truth,
     session::{Found, Session},
@@ -46,13 +49,15 @@ pub struct Incoming {
 
 impl Incoming {
     /// Takes a request apart.
-    #[must_use]
-    pub fn new(app: Arc<App>, caller: Option<Caller>, path: HashMap<String, String>, request: Request) -> Self {
+    ///
+    /// # Errors
+    /// 400 for a query of too many parameters.
+    pub fn new(app: Arc<App>, caller: Option<Caller>, path: HashMap<String, String>, request: Request) -> Result<Self, Error> {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
-        let mut query = Form::default();
-        query.add(head.uri.query().unwrap_or_default().as_bytes());
-        Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, caller, notes }
+        let mut query = Form::new(app.config.http.form_fields);
+        query.add(head.uri.query().unwrap_or_default().as_bytes())?;
+        Ok(Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, caller, notes })
     }
 
     /// Who sends it.
@@ -133,7 +138,7 @@ impl Incoming {
     /// 400 for an empty one, 408, 413.
     pub async fn read_body(&mut self) -> Result<Bytes, Error> {
         let body = self.take_body();
-        let content = body::read(&self.app.config.http, self.app.config.rock.body_mib, &self.headers, body).await?;
+        let content = body::read(&self.app.config.http, Limit::Mib(self.app.config.rock.body_mib), &self.headers, body).await?;
         if content.is_empty() { Err(Error::missing("The body of the request is missing")) } else { Ok(content) }
     }
 

@@ -137,11 +137,12 @@ pub async fn dispatch(app: Arc<App>, path: &'static str, parts: HashMap<String, 
 async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, String>, request: Request) -> Result<Response, Error> {
     let notes = Notes::of(&request);
     notes.call("rock", path);
-    let caller = Caller::identify(&app, request.headers()).await?;
+    let address = client_address(request.extensions());
+    let caller = Caller::identify(&app, request.headers(), address).await?;
     if let Some(caller) = &caller {
         notes.user(&caller.name);
     }
-    check_origin(&app.rules.now(), client_address(request.extensions()), is_https(request.headers()), caller.is_some())
+    check_origin(&app.rules.now(), address, is_https(request.headers()), caller.is_some())
         .map_err(|error| Error::forbidden(error.to_string().trim_end_matches('.')))?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) else {
@@ -154,7 +155,7 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
         Some(_) if route.call == Call::SessionOpen => return Err(Error::forbidden("R session creation not allowed")),
         Some(_) => return Err(Error::forbidden("Access Denied")),
     }
-    call(route.call, Incoming::new(app, caller, parts, request)).await
+    call(route.call, Incoming::new(app, caller, parts, request)?).await
 }
 
 fn no_such_method(path: &str, method: &Method, caller: Option<&Caller>) -> Error {

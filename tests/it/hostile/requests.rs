@@ -167,3 +167,137 @@ async fn odd_requests_are_answered() {
         assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str().unwrap()), (400, message));
     }
 }
+
+/// A server that has sent and answered something, and its peak of memory until then.
+async fn warm(settings: &str) -> (Server, usize) {
+    let server = Server::start(settings);
+    Client::admin(&server).await.get("/r/user/whoami", &[]).await.success();
+    let peak = server.peak();
+    (server, peak)
+}
+
+fn parts(count: usize) -> String {
+    "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n".repeat(count) + "--b--\r\n"
+}
+
+async fn send(client: &Client, path: &str, kind: &'static str, body: impl Into<reqwest::Body>) -> crate::harness::Reply {
+    read(client.request(Method::POST, path).header("content-type", kind).body(body)).await
+}
+
+const PARTS: &str = "multipart/form-data; boundary=b";
+const ENCODED: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test]
+async fn a_form_of_160000_parts_occupies_nobody() {
+    let (server, before) = warm("[sessions]\npool = 0").await;
+    let (nobody, admin) = (Client::new(&server), Client::admin(&server).await);
+    for path in ["/r/user/login", "/r/script/execute", "/r/session/execute/script"] {
+        let reply = send(&nobody, path, PARTS, parts(160_000)).await;
+        assert_eq!(reply.status, 413, "{path}");
+        assert_eq!(
+            reply.json()["error"],
+            "The request is larger than 64 KiB, which is the most this server takes without a login (http.anonymous_form_kib): log in first."
+        );
+        // What fits in is looked at, and no more of it than is taken.
+        let reply = send(&nobody, path, PARTS, parts(1100)).await;
+        assert_eq!(reply.status, 400, "{path}");
+    }
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 10_000, "{grown} KiB");
+    for path in ["/r/user/whoami", "/r/session/execute/code", "/r/file/upload", "/r/session/file/upload"] {
+        let reply = send(&admin, path, PARTS, parts(160_000)).await;
+        assert_eq!(reply.status, 400, "{path}");
+        let expected = "The request has more than 1000 parameters, which is the most this server takes (http.form_fields).";
+        assert_eq!(reply.json()["error"], expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn thirty_million_parameters_take_no_memory() {
+    let (server, before) = warm("[sessions]\npool = 0").await;
+    let nobody = Client::new(&server);
+    for path in ["/r/user/login", "/r/user/whoami", "/r/file/upload"] {
+        let reply = send(&nobody, path, ENCODED, b"a&".repeat(30_000_000)).await;
+        assert_eq!(reply.status, if path == "/r/user/login" { 413 } else { 401 }, "{path}");
+    }
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 20_000, "{grown} KiB");
+    // Of those who have logged in, an upload is read piece by piece, and others are no more than they are.
+    let admin = Client::admin(&server).await;
+    for path in ["/r/file/upload", "/r/user/whoami"] {
+        let reply = send(&admin, path, ENCODED, b"a&".repeat(30_000_000)).await;
+        assert_eq!(reply.status, 400, "{path}");
+        assert!(reply.json()["error"].as_str().unwrap().contains("more than 1000 parameters"), "{path}");
+    }
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 200_000, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn a_query_of_too_many_parameters_is_refused_in_each_dialect() {
+    let server = Server::start(&crate::harness::Rock::settings("[sessions]\npool = 0\n[http]\nform_fields = 20"));
+    let query = "a=1&".repeat(21);
+    let expected = "The request has more than 20 parameters, which is the most this server takes (http.form_fields).";
+    let reply = read(Client::new(&server).request(Method::GET, &format!("/r/script/list?format=xml&{query}"))).await;
+    assert!(reply.status == 400 && reply.text().starts_with("<?xml") && reply.text().contains(expected), "{}", reply.text());
+    let reply = crate::harness::Rock::on(&server, "user").get(&format!("/r/sessions?{query}")).await;
+    assert_eq!((reply.status.as_u16(), reply.document()["message"].as_str()), (400, Some(expected)));
+}
+
+/// Sends the head of a request and nothing of its body; what comes back of the head of the answer.
+fn answer_to_head(server: &Server, path: &str, head: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+    let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn who_asks_is_settled_before_a_body_is_read() {
+    let server = Server::start(&crate::harness::Rock::settings("[sessions]\npool = 0"));
+    server.account("basic", &["BASIC_USER"]).await;
+    let basic = Client::login(&server, "basic", crate::harness::PASSWORD).await;
+    let waits = "Content-Length: 60000000\r\nExpect: 100-continue\r\n";
+    for (path, head, expected) in [
+        ("/r/session/execute/code", String::new(), "401"),
+        ("/r/session/execute/code", format!("Cookie: JSESSIONID={}\r\n", basic.cookie()), "403"),
+        ("/r/user/whoami", "Cookie: JSESSIONID=stale\r\n".to_owned(), "401"),
+        ("/r/sessions", String::new(), "401"),
+        ("/r/_eval", "Authorization: Basic dXNlcjp3cm9uZw==\r\n".to_owned(), "401"),
+        // The manager's, who may run no code.
+        ("/r/_eval", "Authorization: Basic bWFuYWdlcjpwYXNzd29yZA==\r\n".to_owned(), "403"),
+        // And to those who may, the server says that it waits.
+        ("/r/user/whoami", format!("Cookie: JSESSIONID={}\r\n", basic.cookie()), "100"),
+        ("/r/_eval", "Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n".to_owned(), "100"),
+    ] {
+        let answer = answer_to_head(&server, path, &format!("{head}{waits}"));
+        assert_eq!(answer, format!("HTTP/1.1 {expected}"), "{path} {head}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_unread_does_not_cut_off_the_answer() {
+    let server = Server::start("[sessions]\npool = 0");
+    let nobody = Client::new(&server);
+    for _ in 0..20 {
+        let reply = send(&nobody, "/r/session/execute/code?format=xml", ENCODED, vec![b'a'; 5 << 20]).await;
+        assert!(reply.status == 401 && reply.text().starts_with("<?xml"), "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn forms_of_those_who_have_logged_in_are_as_large_as_before() {
+    let server = Server::start("[sessions]\npool = 0\n[http]\nanonymous_form_kib = 1");
+    let nobody = Client::new(&server);
+    server.script("open", "x <- nchar(text)", "anonymous").await;
+    let run = |client: Client, size: usize| async move {
+        let inputs = format!("{{\"text\":\"{}\"}}", "a".repeat(size));
+        client.post("/r/script/execute", &[("rscript", "open"), ("inputs", &inputs), ("robjects", "x")]).await
+    };
+    assert_eq!(run(nobody.clone(), 100).await.success()["robjects"]["x"]["value"], 100);
+    assert_eq!(run(nobody.with_cookie("stale"), 2000).await.status, 413);
+    assert_eq!(run(Client::admin(&server).await, 2_000_000).await.success()["robjects"]["x"]["value"], 2_000_000);
+}

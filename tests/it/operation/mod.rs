@@ -3,6 +3,8 @@
 mod activation;
 mod clients;
 mod doctor;
+mod gate;
+mod logins;
 mod logs;
 mod measures;
 mod origin;

@@ -35,7 +35,7 @@ async fn the_working_folder_is_listed_filled_and_emptied() {
     let got = session.get("file/download", &[("name", "größe 1.csv"), ("format", "text")]).await;
     assert_eq!(
         (got.text(), got.headers["content-disposition"].to_str().unwrap()),
-        ("a,b\n1,2\n3,4\n", "attachment; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.csv")
+        ("a,b\n1,2\n3,4\n", "attachment; filename=\"gr__e 1.csv\"; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.csv")
     );
     session.post("file/delete", &[("name", "sub/made.txt")]).await.success();
     assert_eq!(session.client.fetch(url).await.status, 404);
@@ -157,4 +157,107 @@ async fn a_pipe_that_is_asked_for_as_a_file_holds_nobody() {
     server.script("pipes", "invisible(system('mkfifo pipe'))", "anonymous").await;
     let ran = Client::new(server).post("/r/script/execute", &[("rscript", "pipes"), ("files", "pipe")]).await;
     assert_eq!(ran.success()["files"], json!({}));
+}
+
+/// Addresses of what a session has drawn, of a file in its folder, and of one that was uploaded.
+async fn addresses(session: &Session) -> [String; 3] {
+    let drawn = session.run("plot(1); cat('x', file = 'x.txt')").await;
+    let listed = session.get("file/list", &[]).await.success();
+    let sent = session.client.post("/r/file/upload", &[("name", "a.csv"), ("file", "a")]).await.success();
+    [&drawn["files"]["unnamedplot001.png"]["value"], &listed["files"]["x.txt"]["value"], &sent["files"]["a.csv"]["value"]]
+        .map(|address| address.as_str().unwrap().to_owned())
+}
+
+async fn statuses(client: &Client, addresses: &[String; 3]) -> [u16; 3] {
+    let mut statuses = [0; 3];
+    for (status, address) in statuses.iter_mut().zip(addresses) {
+        let reply = client.fetch(address).await;
+        *status = reply.status.as_u16();
+        if reply.status == 200 {
+            assert_eq!(reply.headers["cache-control"], "no-store", "{address}");
+            assert_eq!(reply.headers["referrer-policy"], "no-referrer", "{address}");
+        }
+    }
+    statuses
+}
+
+/// Asks until it is so: the end of a session and of a login takes a moment.
+async fn until(client: &Client, addresses: &[String; 3], expected: [u16; 3]) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let statuses = statuses(client, addresses).await;
+        if statuses == expected {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_of_files_end_with_the_login_however_it_ends() {
+    use offshoot::store::accounts::AccountChange;
+    let server = Server::start("[sessions]\npool = 0");
+    server.account("ada", &["POWER_USER"]).await;
+    let nobody = Client::new(&server);
+    let of_ada = addresses(&Client::login(&server, "ada", crate::harness::PASSWORD).await.session().await).await;
+    let admin = Client::admin(&server).await;
+    let session = admin.session().await;
+    let of_admin = addresses(&session).await;
+    assert_eq!(statuses(&nobody, &of_admin).await, [200, 200, 200]);
+    // What the session had in its folder goes with it.
+    session.close().await;
+    until(&nobody, &of_admin, [200, 404, 200]).await;
+    admin.post("/r/user/logout", &[]).await.success();
+    assert_eq!(statuses(&nobody, &of_admin).await, [404, 404, 404]);
+    // Those of others have stayed, until their account is disabled, or nobody has used the login for a while.
+    assert_eq!(statuses(&nobody, &of_ada).await, [200, 200, 200]);
+    let store = server.store().await;
+    store.account_change("ada", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
+    store.close().await;
+    until(&nobody, &of_ada, [404, 404, 404]).await;
+    let server = Server::start("[sessions]\npool = 0\n[revodeployr]\nlogin_seconds = 2");
+    let of_admin = addresses(&Client::admin(&server).await.session().await).await;
+    until(&Client::new(&server), &of_admin, [404, 404, 404]).await;
+    assert!(server.log().contains("login ended unused"));
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_after_its_login_leaves_nothing() {
+    use offshoot::store::accounts::AccountChange;
+    use std::io::{Read, Write};
+    let server = Server::start("[sessions]\npool = 0");
+    server.account("ada", &["POWER_USER"]).await;
+    let ada = Client::login(&server, "ada", crate::harness::PASSWORD).await;
+    let drawn = addresses(&ada.session().await).await;
+    let mut stream = std::net::TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST /r/file/upload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: JSESSIONID={}\r\nContent-Length: 16\r\n\r\n",
+        ada.cookie()
+    );
+    stream.write_all(format!("{head}name=late&file=").as_bytes()).unwrap();
+    let store = server.store().await;
+    store.account_change("ada", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
+    store.close().await;
+    until(&ada, &drawn, [404, 404, 404]).await;
+    stream.write_all(b"x").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("You are being logged out"), "{answer}");
+}
+
+#[tokio::test]
+async fn names_of_downloads_are_one_value_of_a_header() {
+    let session = session().await;
+    for (name, expected) in [
+        ("plain.txt", "attachment; filename=\"plain.txt\""),
+        ("a\"b;c.txt", "attachment; filename=\"a_b;c.txt\"; filename*=UTF-8''a%22b%3Bc.txt"),
+        ("a\\b.txt", "attachment; filename=\"b.txt\""),
+        ("a\r\nX-Evil: 1.txt", "attachment; filename=\"a__X-Evil: 1.txt\""),
+        ("größe.txt", "attachment; filename=\"gr__e.txt\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.txt"),
+    ] {
+        session.run(&format!("cat('x', file = {})", serde_json::to_string(name).unwrap())).await;
+        let got = session.get("file/download", &[("name", name)]).await;
+        assert_eq!((got.text(), got.headers["content-disposition"].to_str().unwrap()), ("x", expected));
+        assert!(!got.headers.contains_key("x-evil"));
+    }
 }

@@ -15,7 +15,7 @@ async fn passwords_are_taken_plain_or_as_digests() {
         let reply = client.post("/r/user/login", &[("username", "admin"), ("password", sent)]).await;
         let cookie = reply.success()["cookie"].as_str().unwrap().to_owned();
         assert!(cookie.len() == 32 && cookie.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()));
-        assert_eq!(reply.headers["set-cookie"], format!("JSESSIONID={cookie}; Path=/deployr; HttpOnly").as_str());
+        assert_eq!(reply.headers["set-cookie"], format!("JSESSIONID={cookie}; Path=/deployr; HttpOnly; SameSite=Lax").as_str());
     }
     let wrong = password::digest("wrong");
     for (user, sent, status) in [

@@ -100,6 +100,7 @@ async fn cookies_are_found_wherever_they_are() {
         format!("JSESSIONID={cookie}"),
         format!("a=b; JSESSIONID={cookie}; Path=/deployr/; HttpOnly"),
         format!("JSESSIONID=stale; JSESSIONID={cookie}"),
+        format!("{}JSESSIONID={cookie}", "other=1; ".repeat(5000)),
     ] {
         let reply = read(anonymous.request(Method::GET, "/r/user/whoami").header(header::COOKIE, &value)).await;
         assert_eq!(reply.status, 200, "{value}");

@@ -23,7 +23,7 @@ fn exchange(server: &Server, request: &[u8]) -> (String, Vec<u8>) {
 
 /// A request with these header lines; the body's length is told.
 fn request(line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut text = format!("{line} HTTP/1.1\r\nHost: rock.example.org:8085\r\nConnection: close\r\n");
+    let mut text = format!("{line} HTTP/1.1\r\nHost: rock.localhost:8085\r\nConnection: close\r\n");
     for header in headers {
         text.push_str(&format!("{header}\r\n"));
     }
@@ -67,7 +67,7 @@ fn opal() {
         let date = opened[date].as_str().unwrap();
         assert!(jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", date).is_ok() && date.len() == 19, "{date}");
     }
-    assert!(head.contains(&format!("location: http://rock.example.org:8085/r/session/{}", id(&body))), "{head}");
+    assert!(head.contains(&format!("location: http://rock.localhost:8085/r/session/{}", id(&body))), "{head}");
     let session = format!("/r/session/{}", id(&body));
     // A script in Latin-1 without a charset.
     let script = ["is.null(base::assign('x', '".as_bytes(), b"gr\xf6\xdfe", "'))".as_bytes()].concat();

@@ -274,3 +274,24 @@ async fn names_of_files_are_taken_as_they_are() {
     assert_eq!(message(session.get(&format!("/_download?path={long}")).await), missing);
     assert_eq!(message(session.get("/_download?path=other%252B.txt/").await), missing);
 }
+
+#[tokio::test]
+async fn an_upload_of_very_many_parts_or_of_a_part_without_an_end_to_its_head_is_refused() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
+    let session = Rock::on(&server, "user").open().await;
+    let upload = |body: Vec<u8>| {
+        let request = session.client.request(Method::POST, &format!("{}/_upload", session.path));
+        read(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=b").body(body))
+    };
+    let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+    let before = server.peak();
+    let many = upload(part.repeat(160_000).into()).await;
+    refused(&many, "The request has more than 1000 parameters, which is the most this server takes (http.form_fields).");
+    for start in ["", "--b\r\nX: ", "--b"] {
+        let endless = upload([start.as_bytes(), &vec![b' '; 50 << 20]].concat()).await;
+        refused(&endless, "The form could not be read: the head of a part is larger than 8 KiB");
+    }
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 20_000, "{grown} KiB");
+    assert_eq!(session.value("list.files()").await, json!([]));
+}

@@ -11,11 +11,14 @@ use super::{
     session::about,
 };
 use crate::{
-    api::revodeployr::{
-        envelope::{Answer, Entry, Group},
-        error::Error,
-        identifiers,
-        request::{Incoming, check_file_name},
+    api::{
+        file::Purpose,
+        revodeployr::{
+            envelope::{Answer, Entry, Group},
+            error::Error,
+            identifiers,
+            request::{Incoming, check_file_name},
+        },
     },
     app::App,
     session::folder::FileError,
@@ -28,7 +31,7 @@ pub(in super::super) async fn get(app: &Arc<App>, path: &str) -> Result<Response
     let identifier = path.rsplit('/').nth(1).unwrap_or_default();
     let id = identifiers::parse("FILE", identifier).ok_or_else(unknown)?;
     let (file, name) = open(app, id, unknown).await?;
-    download::file(file, &name, false).await
+    download::file(file, &name, Purpose::Show)
 }
 
 /// Opens a published file, unless there is none that may be read.
@@ -36,6 +39,8 @@ async fn open(app: &App, id: Uuid, unknown: impl FnOnce() -> Error) -> Result<(F
     let published = Arc::clone(&app.published);
     let opened = tokio::task::spawn_blocking(move || published.open(id)).await.map_err(|error| Error::internal(&error))?;
     opened.map_err(|error| match &error {
+        // The session has gone, and its folder with it.
+        FileError::System(gone) if gone.kind() == std::io::ErrorKind::NotFound => unknown(),
         FileError::System(_) => Error::internal(&error),
         _ => unknown(),
     })
@@ -49,7 +54,7 @@ pub(in super::super) async fn get_uploaded(app: &Arc<App>, path: &str) -> Result
         crate::app::Failure::Unknown(_) => unknown(),
         other => other.into(),
     })?;
-    download::blob(app, &file, &file.name, false).await
+    download::blob(app, &file, &file.name, Purpose::Show).await
 }
 
 /// `/r/file/upload`: answers with the address.
@@ -96,7 +101,7 @@ pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &I
     let name = incoming.form.require("name")?;
     let session = incoming.idle_session(app)?;
     let file = app.open_in(&session, crate::worker::protocol::folder::WORK, name).await.map_err(|_| no_file(name))?;
-    download::file(file, name, true).await
+    download::file(file, name, Purpose::Download)
 }
 
 /// `/r/session/file/delete`
@@ -142,7 +147,7 @@ pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incom
     let made: Option<(String, Uuid)> = app.published.of_session(session.id).into_iter().find(|(known, _)| known == name);
     let (_, id) = made.ok_or_else(|| no_file(name))?;
     let (file, name) = open(app, id, || no_file(name)).await?;
-    download::file(file, &name, true).await
+    download::file(file, &name, Purpose::Download)
 }
 
 /// `/r/session/artifact/delete`

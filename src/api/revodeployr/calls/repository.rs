@@ -6,11 +6,14 @@ use axum::response::Response;
 
 use super::download;
 use crate::{
-    api::revodeployr::{
-        envelope::{Answer, Entry, Group},
-        error::Error,
-        identifiers,
-        request::Incoming,
+    api::{
+        file::Purpose,
+        revodeployr::{
+            envelope::{Answer, Entry, Group},
+            error::Error,
+            identifiers,
+            request::Incoming,
+        },
     },
     app::{App, repository::has_address},
     auth::Login,
@@ -108,5 +111,5 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
         }
     };
     let name = if object.kind == Kind::File { object.name.clone() } else { format!("{}.rData", object.name) };
-    download::blob(app, &object, &name, true).await
+    download::blob(app, &object, &name, Purpose::Download).await
 }

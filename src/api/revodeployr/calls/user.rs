@@ -21,7 +21,7 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
             return Err(Error::forbidden("Somebody else is logged in with this cookie: log out first."));
         }
     }
-    let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords)).await?;
+    let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords), incoming.address).await?;
     let (cookie, login) = app.logins.create(&account.name, &account.display_name, autosave).map_err(|error| Error::internal(&error))?;
     incoming.notes.user(&login.user);
     tracing::info!(user.name = login.user, login.id = %login.id, "logged in");

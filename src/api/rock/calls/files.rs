@@ -2,17 +2,14 @@
 
 use std::{fs::File, io::Write, sync::Arc, time::Duration};
 
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
-use multer::{Constraints, Field, Multipart, SizeLimit};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use axum::{http::StatusCode, response::Response};
+use multer::{Constraints, SizeLimit};
 
 use crate::{
     api::{
-        body::{self, BodyError},
-        file,
+        body,
+        file::{self, Purpose},
+        parts::{Part, Parts, PartsError, boundary},
         rock::{
             answer,
             error::Error,
@@ -30,8 +27,6 @@ use crate::{
 const PART: u64 = 64 << 10;
 /// Bytes collected before they are written.
 const PIECE: usize = 256 << 10;
-/// What is left as it is in a file's name in a header (RFC 8187, section 3.2.1).
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// `POST .../_upload`: the part `file` of a form, written as it comes. The parameters are in the query, or are
 /// parts of the form, before or after the file.
@@ -41,23 +36,23 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
         overwrite: incoming.boolean("overwrite", false)?,
         temporary: incoming.boolean("temp", false)?,
     };
-    let content_type = incoming.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let boundary = multer::parse_boundary(content_type).map_err(|_| Error::wrong_type("multipart/form-data"))?;
+    let boundary = boundary(&incoming.headers).ok_or_else(|| Error::wrong_type("multipart/form-data"))?;
     let session = incoming.session()?;
     let limit = incoming.app.config.rock.upload_mib;
     let constraints = SizeLimit::new().whole_stream((limit << 20) + PART).per_field(PART).for_field("file", limit << 20);
     let patience = Duration::from_secs(incoming.app.config.http.form_seconds.max(1));
     let mut content = body::patient(incoming.take_body().into_data_stream(), patience);
-    let mut form = Multipart::with_constraints(&mut content, boundary, Constraints::new().size_limit(constraints));
+    let most = incoming.app.config.http.form_fields;
+    let mut form = Parts::new(&mut content, boundary, most, Constraints::new().size_limit(constraints));
     let mut uploaded = None;
     let received: Result<(), UploadError> = async {
-        while let Some(part) = form.next_field().await? {
-            match part.name().unwrap_or_default() {
-                "file" => uploaded = Some(receive(&session, part).await?),
-                "path" => target.path = Some(part.text().await?),
-                "overwrite" => target.overwrite = boolean(Some(&part.text().await?), target.overwrite)?,
-                "temp" => target.temporary = boolean(Some(&part.text().await?), target.temporary)?,
-                _ => {}
+        while let Some(mut part) = form.next().await? {
+            match part.name() {
+                "file" => uploaded = Some(receive(&session, &mut part).await?),
+                "path" => target.path = Some(text(&mut part).await?),
+                "overwrite" => target.overwrite = boolean(Some(&text(&mut part).await?), target.overwrite)?,
+                "temp" => target.temporary = boolean(Some(&text(&mut part).await?), target.temporary)?,
+                _ => part.skip().await?,
             }
         }
         Ok(())
@@ -106,12 +101,12 @@ fn open(session: &Session, temporary: bool) -> Result<Folder, FileError> {
 
 /// Why a form could not be received.
 enum UploadError {
-    Form(multer::Error),
+    Form(PartsError),
     Ours(Error),
 }
 
-impl From<multer::Error> for UploadError {
-    fn from(error: multer::Error) -> Self {
+impl From<PartsError> for UploadError {
+    fn from(error: PartsError) -> Self {
         Self::Form(error)
     }
 }
@@ -126,18 +121,23 @@ impl UploadError {
     fn into_error(self, limit: u64) -> Error {
         match self {
             Self::Ours(error) => error,
-            Self::Form(multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. }) => Error::too_large(limit),
-            Self::Form(multer::Error::StreamReadFailed(error)) if matches!(error.downcast_ref(), Some(BodyError::TooSlow)) => {
-                BodyError::TooSlow.into()
-            }
+            Self::Form(PartsError::TooLarge) => Error::too_large(limit),
+            Self::Form(PartsError::TooMany(invalid)) => invalid.into(),
+            Self::Form(PartsError::Body(error)) => error.into(),
             Self::Form(error) => Error::invalid(format!("The form could not be read: {error}")),
         }
     }
 }
 
+/// The text of a part.
+async fn text(part: &mut Part<'_>) -> Result<String, PartsError> {
+    let mut left = usize::try_from(PART).unwrap_or(usize::MAX);
+    Ok(body::text(part.content(&mut left).await?.into()))
+}
+
 /// Writes a part into a draft; returns the name that the client gives the file.
-async fn receive(session: &Arc<Session>, mut part: Field<'_>) -> Result<(String, Draft), UploadError> {
-    let name = part.file_name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+async fn receive(session: &Arc<Session>, part: &mut Part<'_>) -> Result<(String, Draft), UploadError> {
+    let name = part.file_name().unwrap_or_default().to_owned();
     let session = Arc::clone(session);
     let drafted = blocking(move || open(&session, false).and_then(|folder| Ok(folder.draft()?))).await?;
     let (mut file, draft): (File, Draft) = drafted.map_err(|error| write_failed(&error))?;
@@ -167,9 +167,9 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
     let path = decoded(path)?;
     let temporary = incoming.boolean("temp", false)?;
     let session = incoming.session()?;
-    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let wanted = path.clone();
     let opened = blocking(move || {
-        let file = open(&session, temporary)?.read(&path)?;
+        let file = open(&session, temporary)?.read(&wanted)?;
         let length = file.metadata()?.len();
         Ok((file, length))
     });
@@ -184,23 +184,7 @@ pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
             Error::invalid("File read failed")
         }
     })?;
-    let mut response = file::response(content, length, &name);
-    if let Ok(value) = HeaderValue::from_str(&disposition(&name)) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    Ok(response)
-}
-
-/// `attachment` with the file's name, and again in full where it has letters that this form cannot hold
-/// (RFC 6266, section 4.3).
-fn disposition(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|letter| if matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\') { letter } else { '_' }).collect();
-    if plain == name {
-        format!("attachment; filename=\"{name}\"")
-    } else {
-        format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NAME))
-    }
+    Ok(file::answer(file::content(content, length), length, &path, Purpose::Download))
 }
 
 /// A path decoded once more than usual, as some clients encode it twice. What cannot be decoded again is meant
@@ -251,12 +235,5 @@ mod tests {
             assert_eq!(decoded(path).unwrap(), expected);
         }
         assert!(decoded("a%00b").is_err());
-    }
-
-    #[test]
-    fn names_fit_into_the_header() {
-        assert_eq!(disposition(".RData"), "attachment; filename=\".RData\"");
-        assert_eq!(disposition("a\"b\r\n.txt"), "attachment; filename=\"a_b__.txt\"; filename*=UTF-8''a%22b%0D%0A.txt");
-        assert_eq!(disposition("größe"), "attachment; filename=\"gr__e\"; filename*=UTF-8''gr%C3%B6%C3%9Fe");
     }
 }
