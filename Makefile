@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
+.PHONY: serve test hostile setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -10,6 +10,11 @@ serve: setup
 # Every test.
 test: setup-tests
 	cargo test --locked --no-fail-fast
+
+# Sessions and clients that mean harm: those among the tests, and then ten thousand sessions, one in ten of them hostile.
+hostile: setup-tests
+	cargo test --locked --test it -- hostile:: operation::gate:: operation::logins::
+	cargo test --locked --release --test soak -- --nocapture
 
 # Installs what is missing: R with its headers, build tools, R packages that people load.
 setup:

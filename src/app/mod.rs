@@ -101,7 +101,7 @@ impl App {
             logins: Logins::default(),
             sessions,
             packages,
-            published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)),
+            published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)?),
             store,
             store_state: tokio::sync::Mutex::default(),
             zygote_state: tokio::sync::Mutex::default(),

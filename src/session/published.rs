@@ -2,7 +2,7 @@
 //! folders as they are.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     os::unix::fs::OpenOptionsExt,
@@ -11,6 +11,10 @@ use std::{
     time::Instant,
 };
 
+use blake2::{
+    Blake2sMac256,
+    digest::{KeyInit, Mac},
+};
 use uuid::Uuid;
 
 use super::{
@@ -25,6 +29,8 @@ pub struct Published {
     folder: PathBuf,
     /// What the copies of a login may take, in bytes.
     most: u64,
+    /// Makes the addresses of files in working folders: nobody else has it.
+    key: [u8; 32],
     entries: Mutex<HashMap<Uuid, Entry>>,
 }
 
@@ -44,25 +50,39 @@ struct Entry {
     made: Instant,
 }
 
+/// What a copy takes at the least, in bytes: a bound on their size is one on their number.
+const ENTRY: u64 = 4096;
+
+impl Entry {
+    /// What it counts to the limit; nothing for one that is no copy of a worker's.
+    fn weight(&self) -> u64 {
+        if self.live.is_some() { 0 } else { self.size.max(ENTRY) }
+    }
+}
+
 impl Published {
     /// Copies are kept in `folder`, which is empty; those of a login may take `most` bytes, 0 for no limit.
-    #[must_use]
-    pub fn new(folder: PathBuf, most: u64) -> Self {
-        Self { folder, most: if most == 0 { u64::MAX } else { most }, entries: Mutex::default() }
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(folder: PathBuf, most: u64) -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self { folder, most: if most == 0 { u64::MAX } else { most }, key, entries: Mutex::default() })
     }
 
     /// Takes over files that a session's worker has copied, and gives them names of the server's: what a worker calls
     /// them is not to be trusted. Those that cannot be taken are left out of the answer. Blocks on the file system.
     pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
         let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.user) else { return Vec::new() };
-        let used: u64 = self.entries().values().filter(|entry| entry.login == login).map(|entry| entry.size).sum();
+        let used: u64 = self.entries().values().filter(|entry| entry.login == login).map(Entry::weight).sum();
         let mut left = self.most.saturating_sub(used);
         let taken = |file: PublishedFile| {
             let id = Uuid::new_v4();
             let size = from.give_away(&file.id.to_string(), left, &self.folder, &id.to_string()).ok()?;
-            left -= size;
             let name = file.name.clone();
             let entry = Entry { name, login, session: session.id, live: None, user: session.user, size, made: Instant::now() };
+            left = left.saturating_sub(entry.weight());
             self.entries().insert(id, entry);
             Some(PublishedFile { id, size, ..file })
         };
@@ -86,17 +106,38 @@ impl Published {
         self.entries().get(&id).is_some_and(|entry| entry.login == login)
     }
 
-    /// An address for a file of the working folder, as it is whenever somebody asks for it.
+    /// An address for a file of the working folder, as it is whenever somebody asks for it. It is always the same.
     pub fn live(&self, session: &Session, path: &str, login: Uuid) -> Uuid {
-        let mut entries = self.entries();
-        let same = |entry: &Entry| entry.session == session.id && entry.live.is_some() && entry.name == path && entry.login == login;
-        if let Some((id, _)) = entries.iter().find(|(_, entry)| same(entry)) {
-            return *id;
-        }
-        let id = Uuid::new_v4();
-        let (name, live) = (path.to_owned(), Some(session.folder.clone()));
-        entries.insert(id, Entry { name, login, session: session.id, live, user: session.user, size: 0, made: Instant::now() });
+        let id = self.live_id(session, path, login);
+        self.entries().entry(id).or_insert_with(|| Entry {
+            name: path.to_owned(),
+            login,
+            session: session.id,
+            live: Some(session.folder.clone()),
+            user: session.user,
+            size: 0,
+            made: Instant::now(),
+        });
         id
+    }
+
+    /// The same for all files of the working folder: those that are not there any more have no address either.
+    pub fn live_all(&self, session: &Session, paths: &[String], login: Uuid) -> Vec<Uuid> {
+        let ids: Vec<_> = paths.iter().map(|path| self.live(session, path, login)).collect();
+        let there: HashSet<_> = ids.iter().collect();
+        self.entries()
+            .retain(|id, entry| entry.live.is_none() || entry.session != session.id || entry.login != login || there.contains(id));
+        ids
+    }
+
+    /// Nobody can guess it who does not have the key.
+    fn live_id(&self, session: &Session, path: &str, login: Uuid) -> Uuid {
+        let mut hash = Blake2sMac256::new(&self.key.into());
+        hash.update(session.id.as_bytes());
+        hash.update(login.as_bytes());
+        hash.update(path.as_bytes());
+        let digest: [u8; 32] = hash.finalize().into_bytes().into();
+        Uuid::new_v8(digest.first_chunk().copied().unwrap_or_default())
     }
 
     /// The copies of what a session made, the newest of each name, by name.

@@ -3,7 +3,13 @@
 //! Each second the sessions that have something running are looked at, and the others every few. One that has too much
 //! is ended: it is not asked, as what it does is its own.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
 
 use super::{Session, Sessions, tombstone::Cause, usage};
 use crate::system::{
@@ -15,35 +21,36 @@ use crate::system::{
 const TICK: Duration = Duration::from_secs(1);
 /// Looks after which it is the turn of sessions in which nothing seems to happen.
 const ALL: u64 = 10;
-/// How much more a session's folders may take time than they are looked at.
+/// How many times as long as it takes to look through a session's folders passes until that is done again: one who fills
+/// them costs so much of a processor, and no more.
 const RATIO: u32 = 20;
 
 /// Looks after sessions until the server stops.
 pub(super) async fn run(sessions: Sessions) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watch = Watch::default();
     for turn in 1_u64.. {
         tokio::select! {
             _ = tick.tick() => {}
             () = sessions.stopped() => return,
         }
+        let all = turn.is_multiple_of(ALL);
         let live: Vec<_> = sessions.all().into_iter().filter(|session| is_limited(session)).collect();
-        if live.is_empty() || !(turn.is_multiple_of(ALL) || live.iter().any(|session| session.is_busy())) {
+        if live.is_empty() || !(all || live.iter().any(|session| session.is_busy())) {
             continue;
         }
         let inherited = usage::forked_with(sessions.zygote_pid());
         let looked = tokio::task::spawn_blocking(move || {
-            let begun = std::time::Instant::now();
-            let exceeded = examine(&live, inherited, turn.is_multiple_of(ALL));
-            (exceeded, begun.elapsed())
+            let exceeded = watch.examine(&live, inherited, all);
+            (watch, exceeded)
         });
-        let Ok((exceeded, took)) = looked.await else { continue };
+        let Ok((looked, exceeded)) = looked.await else { return };
+        watch = looked;
         for (session, what) in exceeded {
             tracing::warn!(session.id = %session.id, user.name = session.owner, what, "session is ended");
             sessions.condemn(&session, Cause::Exceeded(what));
         }
-        // What takes long is done less often.
-        tokio::time::sleep(took * RATIO).await;
     }
 }
 
@@ -51,34 +58,51 @@ fn is_limited(session: &Session) -> bool {
     session.limits.memory.is_some() || session.limits.disk.is_some()
 }
 
-/// The sessions that have too much, and of what.
-fn examine(sessions: &[Arc<Session>], inherited: u64, all: bool) -> Vec<(Arc<Session>, String)> {
-    let members = members(sessions);
-    let segments = leftovers::shared_memory();
-    let is_of_interest = |session: &Session, pids: &[i32]| all || session.is_busy() || pids.len() > 1;
-    let excess = |session: &Arc<Session>| {
-        let pids = members.get(&session.pid).map_or(&[][..], Vec::as_slice);
-        if !is_of_interest(session, pids) {
+/// When the folders of a session are looked through next.
+#[derive(Default)]
+struct Watch(HashMap<Uuid, Instant>);
+
+impl Watch {
+    /// The sessions that have too much, and of what.
+    fn examine(&mut self, sessions: &[Arc<Session>], inherited: u64, all: bool) -> Vec<(Arc<Session>, String)> {
+        let live: HashSet<Uuid> = sessions.iter().map(|session| session.id).collect();
+        self.0.retain(|id, _| live.contains(id));
+        let members = members(sessions);
+        let segments = leftovers::shared_memory();
+        let mut exceeded = Vec::new();
+        for session in sessions {
+            let pids = members.get(&session.pid).map_or(&[][..], Vec::as_slice);
+            if !(all || session.is_busy() || pids.len() > 1) {
+                continue;
+            }
+            let of_user = session.user.and_then(|user| segments.get(&user)).copied().unwrap_or(0);
+            if let Some(what) = self.excess(session, pids, inherited, of_user) {
+                exceeded.push((Arc::clone(session), what));
+            }
+        }
+        exceeded
+    }
+
+    /// What a session has too much of.
+    fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, segments: u64) -> Option<String> {
+        let most = session.limits.memory.unwrap_or(u64::MAX);
+        let taken = memory::taken(pids, inherited, most.saturating_sub(segments));
+        if taken.memory.saturating_add(segments) > most {
+            return Some(format!("its processes and its shared memory took more than {} MiB of memory together", most >> 20));
+        }
+        let most = session.limits.disk?;
+        let begun = Instant::now();
+        let due = self.0.entry(session.id).or_insert(begun);
+        if *due > begun {
             return None;
         }
-        let of_user = session.user.and_then(|user| segments.get(&user)).copied().unwrap_or(0);
-        Some((Arc::clone(session), excess(session, pids, inherited, of_user)?))
-    };
-    sessions.iter().filter_map(excess).collect()
-}
-
-/// What a session has too much of.
-fn excess(session: &Session, pids: &[i32], inherited: u64, segments: u64) -> Option<String> {
-    let most = session.limits.memory.unwrap_or(u64::MAX);
-    let taken = memory::taken(pids, inherited, most.saturating_sub(segments));
-    if taken.memory.saturating_add(segments) > most {
-        return Some(format!("its processes and its shared memory took more than {} MiB of memory together", most >> 20));
-    }
-    let most = session.limits.disk?;
-    match tree::size(&session.folder, most.saturating_sub(taken.removed_files)) {
-        Size::Bytes(_) if taken.removed_files <= most => None,
-        Size::Deep => Some(format!("its folders were deeper than {}", tree::DEPTH)),
-        Size::Bytes(_) | Size::More => Some(format!("its files took more than {} MiB together", most >> 20)),
+        let size = tree::size(&session.folder, most.saturating_sub(taken.removed_files));
+        *due = Instant::now() + begun.elapsed() * RATIO;
+        match size {
+            Size::Bytes(_) if taken.removed_files <= most => None,
+            Size::Deep => Some(format!("its folders were deeper than {}", tree::DEPTH)),
+            Size::Bytes(_) | Size::More => Some(format!("its files took more than {} MiB together", most >> 20)),
+        }
     }
 }
 
@@ -88,7 +112,7 @@ fn members(sessions: &[Arc<Session>]) -> HashMap<i32, Vec<i32>> {
     let mut members: HashMap<i32, Vec<i32>> = HashMap::new();
     let by_user: HashMap<u32, i32> = sessions.iter().filter_map(|session| Some((session.user?, session.pid))).collect();
     let parents = if by_user.len() == sessions.len() { HashMap::new() } else { processes::parents() };
-    let workers: std::collections::HashSet<i32> = sessions.iter().map(|session| session.pid).collect();
+    let workers: HashSet<i32> = sessions.iter().map(|session| session.pid).collect();
     for pid in processes::all() {
         let worker = match processes::user_of(pid).and_then(|user| by_user.get(&user)) {
             Some(&worker) => Some(worker),

@@ -1,6 +1,6 @@
 //! A worker's life: read a command, carry it out, reply.
 
-use std::{cell::RefCell, ffi::CString, io, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, collections::HashSet, ffi::CString, io, path::PathBuf, rc::Rc};
 
 use uuid::Uuid;
 
@@ -149,12 +149,9 @@ impl Worker {
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
         let changed = listed(Snapshot::of(&self.work).since(&before), |file| file.path.len(), "changed files", &mut warnings);
-        let mut wanted: Vec<&String> = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path)).collect();
-        for name in &execute.publish {
-            if !wanted.contains(&name) {
-                wanted.push(name);
-            }
-        }
+        let plots = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path));
+        let mut known = HashSet::new();
+        let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
         let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
         let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
         let (objects, missing) = match r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding) {

@@ -79,11 +79,9 @@ pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Resul
     let login = incoming.login()?.id;
     let base = incoming.base(app);
     let files = app.session_files(&session).await?;
-    let entry = |path: String| {
-        let id = app.published.live(&session, &path, login);
-        Entry::new(&path, identifiers::file_url(&base, id, &path))
-    };
-    Ok(Answer { groups: vec![Group::files(files.into_iter().map(entry).collect())], ..about(&session) })
+    let ids = app.published.live_all(&session, &files, login);
+    let entries = files.iter().zip(ids).map(|(path, id)| Entry::new(path, identifiers::file_url(&base, id, path)));
+    Ok(Answer { groups: vec![Group::files(entries.collect())], ..about(&session) })
 }
 
 /// `/r/session/file/upload`
