@@ -136,7 +136,8 @@ fn memory(sessions: usize) {
         let session = client.open();
         client.execute(&session, "x <- 1", "");
     }
-    let zygote = children(server.child.id()).into_iter().next().unwrap();
+    // The one of them that has children; the other is the janitor.
+    let zygote = children(server.child.id()).into_iter().find(|&pid| !children(pid).is_empty()).unwrap();
     let pss: f64 = children(zygote).iter().map(|&pid| pss(pid)).sum();
     println!("{:<44} {:>10.2} MB", format!("memory of an idle session, of {sessions}"), pss / children(zygote).len() as f64);
 }

@@ -250,7 +250,7 @@ mod frames {
     fn inline(bencher: Bencher, payload: usize) {
         let (commands, _ours) = UnixStream::pair().unwrap();
         let (mut replies, theirs) = std::io::pipe().unwrap();
-        let link = Link::new(commands, theirs.into());
+        let link = Link::new(commands, theirs.into(), shared::create().unwrap());
         let (header, payload) = ([7; 40], vec![1; payload]);
         let (mut decoder, mut bytes) = (Decoder::default(), [0; 16 << 10]);
         bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
@@ -269,7 +269,7 @@ mod frames {
     fn shared(bencher: Bencher, payload: usize) {
         let (commands, ours) = UnixStream::pair().unwrap();
         let (mut replies, theirs) = std::io::pipe().unwrap();
-        let link = Link::new(commands, theirs.into());
+        let link = Link::new(commands, theirs.into(), shared::create().unwrap());
         let (header, payload) = ([7; 40], vec![1; payload]);
         let mut bytes = [0; offshoot::worker::frame::PREFIX + 40];
         bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {

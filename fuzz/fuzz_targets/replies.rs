@@ -15,13 +15,13 @@ thread_local! {
 const PIPE: usize = 60 << 10;
 
 fuzz_target!(|input: (u8, &[u8])| {
-    let (sent, bytes) = input;
+    let (odd, bytes) = input;
     RUNTIME.with_borrow(|runtime| {
         runtime.block_on(async {
-            let (mut frames, [_commands, replies]) = Frames::new(1 << 20).expect("a link");
-            // One in two has memory for a large reply.
-            if sent % 2 == 0 {
-                let _ = frames.send(&[], &bytes::Bytes::new()).await;
+            let (mut frames, [_commands, replies, memory]) = Frames::new(1 << 20).expect("a link");
+            // One in two has written a large reply.
+            if odd % 2 == 0 {
+                let _ = std::fs::File::from(memory).write_all(bytes);
             }
             let _ = std::fs::File::from(replies).write_all(&bytes[..bytes.len().min(PIPE)]);
             while let Ok(Some((_, payload))) = frames.receive().await {

@@ -42,20 +42,22 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// A new link, and a worker's ends of it: where it reads commands, and where it writes replies, which may have `most`
-    /// bytes.
+    /// A new link, and a worker's ends of it: where it reads commands, where it writes replies, which may have `most`
+    /// bytes, and the memory for the first large one.
     ///
     /// # Errors
     /// The system's.
-    pub fn new(most: usize) -> io::Result<(Self, [OwnedFd; 2])> {
+    pub fn new(most: usize) -> io::Result<(Self, [OwnedFd; 3])> {
         let (commands, their_commands) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(&commands, true)?;
         // The other end can be read from only: what is sent there, descriptors above all, is refused by the kernel.
         shutdown(&commands, Shutdown::Read)?;
         let (replies, their_replies) = io::pipe()?;
         let replies = pipe::Receiver::from_owned_fd(replies.into())?;
-        let frames = Self { commands, replies, decoder: Decoder::default(), memory: None, large: None, most };
-        Ok((frames, [their_commands, their_replies.into()]))
+        let memory = shared::create()?;
+        let their_memory = memory.try_clone()?;
+        let frames = Self { commands, replies, decoder: Decoder::default(), memory: Some(memory), large: None, most };
+        Ok((frames, [their_commands, their_replies.into(), their_memory]))
     }
 
     /// Sends a command.

@@ -25,6 +25,9 @@ const ALL: u64 = 10;
 /// them costs so much of a processor, and no more.
 const RATIO: u32 = 20;
 
+/// Memory of a session that may as well be the zygote's, or the server's, in bytes.
+const UNCERTAIN: u64 = 32 << 20;
+
 /// Looks after sessions until the server stops.
 pub(super) async fn run(sessions: Sessions) {
     let mut tick = tokio::time::interval(TICK);
@@ -86,8 +89,10 @@ impl Watch {
     /// What a session has too much of.
     fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, segments: u64) -> Option<String> {
         let most = session.limits.memory.unwrap_or(u64::MAX);
-        let taken = memory::taken(pids, inherited, most.saturating_sub(segments));
-        if taken.memory.saturating_add(segments) > most {
+        // What one process has mapped, the kernel limits; what is not quite certain here is not to end a session.
+        let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN);
+        let taken = memory::taken(pids, inherited, enough.saturating_sub(segments));
+        if taken.memory.saturating_add(segments) > enough {
             return Some(format!("its processes and its shared memory took more than {} MiB of memory together", most >> 20));
         }
         let most = session.limits.disk?;

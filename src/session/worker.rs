@@ -26,16 +26,18 @@ use super::{
 };
 use crate::{
     r::console::{Mark, Tag},
-    system::{
-        cgroup::{Delegated, Group, Most},
-        processes,
+    system::cgroup::{Delegated, Group, Most},
+    worker::{
+        fork,
+        protocol::{self, Exit, Limits, Reply},
     },
-    worker::protocol::{self, Exit, Limits, Reply},
 };
 
 /// How long a fork may take to say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the report of a worker's end may take after its socket has closed.
+/// How long the report of a worker's end may take, which comes in a millisecond most often.
+const SOON: Duration = Duration::from_millis(100);
+/// And when what may have kept it from being reaped has been ended.
 const REPORT: Duration = Duration::from_secs(2);
 
 /// The folder beside those of sessions for what is left of them.
@@ -100,7 +102,7 @@ impl Nursery {
         let started = std::time::Instant::now();
         let system = |error: io::Error| format!("no worker could be made: {error}");
         let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
-        let (frames, [commands, replies]) = Frames::new(most).map_err(system)?;
+        let (frames, [commands, replies, memory]) = Frames::new(most).map_err(system)?;
         let (read, write) = io::pipe().map_err(system)?;
         let user = self.users.take()?;
         let mut tag = [0; 16];
@@ -116,7 +118,7 @@ impl Nursery {
             tag,
         };
         let folder = spec.folder.clone();
-        let forked = self.zygote.fork(spec, [commands, replies, write.into()]).await?;
+        let forked = self.zygote.fork(spec, [commands, replies, memory, write.into()]).await?;
         let pid = Pid::from_raw(forked.pid).ok_or("no process id")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
         let console = Console::new(read.into(), &tag).map_err(system)?;
@@ -197,10 +199,10 @@ impl Worker {
         if let Some(ended) = self.ended {
             return ended;
         }
-        let mut ended = tokio::time::timeout(REPORT, &mut self.exit).await;
+        let mut ended = tokio::time::timeout(SOON, &mut self.exit).await;
         if ended.is_err() {
             // One of its children may keep it from being reaped, by tracing it.
-            self.zygote.end_strays(self.pid());
+            self.end_others().await;
             ended = tokio::time::timeout(REPORT, &mut self.exit).await;
         }
         let ended = match ended {
@@ -209,6 +211,14 @@ impl Worker {
             _ => self.reap().await,
         };
         *self.ended.insert(ended)
+    }
+
+    /// Ends the processes of the session, wherever they have hidden.
+    async fn end_others(&self) {
+        let Some(user) = self.user() else { return self.zygote.end_strays(self.pid()) };
+        if let Err(error) = self.janitor.kill(user).await {
+            tracing::warn!(error, "a session is left with processes");
+        }
     }
 
     async fn reap(&self) -> Option<Exit> {
@@ -235,14 +245,15 @@ impl Worker {
     /// Kills what is left of the session's processes, and removes its folder.
     pub async fn bury(mut self) {
         self.kill();
-        if let Some(user) = self.user().filter(|&user| processes::has_any(user))
-            && let Err(error) = self.janitor.kill(user).await
-        {
-            tracing::warn!(error, "a session is left with processes");
-        }
         self.wait().await;
+        // The zygote has ended them with the worker, unless there was none any more.
+        if self.user().is_some_and(fork::has_processes) {
+            self.end_others().await;
+        }
         let Self { folder, user, group, janitor, .. } = self;
-        let _ = tokio::task::spawn_blocking(|| drop(group)).await;
+        if group.is_some() {
+            let _ = tokio::task::spawn_blocking(|| drop(group)).await;
+        }
         if let Err(error) = janitor.remove(folder.clone()).await {
             tracing::warn!(error, "a session's folder could not be removed");
             // Whoever has its user next must not find it.

@@ -80,7 +80,7 @@ enum Question {
 enum Request {
     Fork {
         spec: Box<Fork>,
-        descriptors: [OwnedFd; 3],
+        descriptors: [OwnedFd; 4],
         answer: Answer,
     },
     /// One of a worker's processes keeps it from being reaped.
@@ -162,11 +162,12 @@ impl Zygote {
         self.pid.load(Ordering::Relaxed)
     }
 
-    /// Forks a worker, which gets these descriptors: where it reads commands, writes replies, and prints.
+    /// Forks a worker, which gets these descriptors: where it reads commands and writes replies, small ones
+    /// and large, and where it prints.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fork(&self, spec: Fork, descriptors: [OwnedFd; 3]) -> Result<Forked, String> {
+    pub async fn fork(&self, spec: Fork, descriptors: [OwnedFd; 4]) -> Result<Forked, String> {
         let (answer, forked) = oneshot::channel();
         let request = Request::Fork { spec: Box::new(spec), descriptors, answer };
         self.requests.send(request).map_err(|_| "the server is stopping".to_owned())?;
@@ -344,7 +345,7 @@ impl Owner {
         Ok(own.with_file_name("offshoot-worker"))
     }
 
-    fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 3], answer: Answer) {
+    fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 4], answer: Answer) {
         // Nobody waits any more for what was asked while there was no zygote.
         if !answer.is_closed() {
             self.ask(Some((spec, descriptors)), Question::Fork(answer));
@@ -352,7 +353,7 @@ impl Owner {
     }
 
     /// Asks the zygote to fork, or for nothing but an answer.
-    fn ask(&mut self, fork: Option<(Fork, [OwnedFd; 3])>, answer: Question) {
+    fn ask(&mut self, fork: Option<(Fork, [OwnedFd; 4])>, answer: Question) {
         let Some(running) = &self.running else {
             return answer.refuse("R is not running; it may be started again in a moment");
         };
@@ -475,9 +476,9 @@ fn is_readable_within(socket: &OwnedFd, patience: Duration) -> bool {
     }
 }
 
-/// Sends a message, with at most three descriptors. It does not wait for one who reads nothing.
+/// Sends a message, with at most four descriptors. It does not wait for one who reads nothing.
 fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));

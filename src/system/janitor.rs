@@ -59,7 +59,7 @@ pub struct Done {
 /// Does what standard input says, to its end.
 ///
 /// # Errors
-/// When nobody reads the answers.
+/// When standard input cannot be read.
 pub fn run() -> io::Result<()> {
     // It was started under a name that says nothing.
     let _ = rustix::thread::set_name(c"janitor");
@@ -80,7 +80,8 @@ pub fn run() -> io::Result<()> {
             let step = task.step();
             is_waiting &= matches!(step, Step::Wait);
             match step {
-                Step::Done(failure) => answer(&Done { id: task.id, failure })?,
+                // When nobody listens any more, what is to be done is done all the same.
+                Step::Done(failure) => drop(answer(&Done { id: task.id, failure })),
                 Step::More | Step::Wait => running.push_back(task),
             }
         }

@@ -147,10 +147,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// The link over this socket, and this pipe.
+    /// The link over this socket and this pipe, with memory for the first large reply.
     #[must_use]
-    pub fn new(commands: UnixStream, replies: OwnedFd) -> Self {
-        Self { commands, replies, decoder: RefCell::default(), descriptors: RefCell::default(), memory: RefCell::default() }
+    pub fn new(commands: UnixStream, replies: OwnedFd, memory: OwnedFd) -> Self {
+        let memory = RefCell::new(Some(memory.into()));
+        Self { commands, replies, decoder: RefCell::default(), descriptors: RefCell::default(), memory }
     }
 
     /// Receives a command; `None` when there will be no more.

@@ -20,8 +20,9 @@ use crate::r;
 
 /// The descriptor of a worker's socket for commands: the first after the standard ones.
 const SOCKET: c_int = 3;
-/// That of its pipe for replies.
+/// That of its pipe for replies, and that of the memory for the first large one.
 const REPLIES: c_int = 4;
+const MEMORY: c_int = 5;
 
 /// What still runs after this time is a thread that stays.
 const PASSING: Duration = Duration::from_secs(1);
@@ -78,7 +79,7 @@ pub fn is_alone() -> bool {
 ///
 /// # Errors
 /// What could not be done; the child must end then.
-pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 3]) -> Result<Link, String> {
+pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, String> {
     WORKER.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);
     let failed = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::setpgid(None, None).map_err(failed("process group"))?;
@@ -123,27 +124,28 @@ fn make_folders(spec: &Fork) -> Result<(), String> {
 
 /// Leaves open: nothing to read as standard input, the console as output and error, and the ways for commands and
 /// replies.
-fn own_descriptors(descriptors: [OwnedFd; 3]) -> io::Result<Link> {
+fn own_descriptors(descriptors: [OwnedFd; 4]) -> io::Result<Link> {
     let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
     // Out of the way of the numbers that they are going to have.
     let moved = |descriptor: OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, 64).map(IntoRawFd::into_raw_fd);
-    let [commands, replies, console] = descriptors;
-    let (null, commands, replies, console) = (moved(null)?, moved(commands)?, moved(replies)?, moved(console)?);
+    let [commands, replies, memory, console] = descriptors;
+    let (null, commands, replies, memory, console) = (moved(null)?, moved(commands)?, moved(replies)?, moved(memory)?, moved(console)?);
     // SAFETY: plain system calls on descriptors that are open; what is closed here has no owner left that would close it
     // again, as a worker never returns to its caller's frames; this function owns what it returns.
     unsafe {
-        for (from, to) in [(null, 0), (console, 1), (console, 2), (commands, SOCKET), (replies, REPLIES)] {
+        for (from, to) in [(null, 0), (console, 1), (console, 2), (commands, SOCKET), (replies, REPLIES), (memory, MEMORY)] {
             if libc::dup2(from, to) < 0 {
                 return Err(io::Error::last_os_error());
             }
         }
-        for own in [SOCKET, REPLIES] {
+        for own in [SOCKET, REPLIES, MEMORY] {
             libc::fcntl(own, libc::F_SETFD, libc::FD_CLOEXEC);
         }
-        if libc::syscall(libc::SYS_close_range, REPLIES + 1, c_int::MAX, 0) != 0 {
+        if libc::syscall(libc::SYS_close_range, MEMORY + 1, c_int::MAX, 0) != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Link::new(UnixStream::from_raw_fd(SOCKET), OwnedFd::from_raw_fd(REPLIES)))
+        let [replies, memory] = [REPLIES, MEMORY].map(|own| OwnedFd::from_raw_fd(own));
+        Ok(Link::new(UnixStream::from_raw_fd(SOCKET), replies, memory))
     }
 }
 

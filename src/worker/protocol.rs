@@ -46,8 +46,8 @@ pub enum ZygoteRequest {
     Ping(u64),
 }
 
-/// A worker to be made. With it come the worker's ends of the socket for commands, of the pipe for replies and
-/// of the console's pipe, in this order.
+/// A worker to be made. With it come the worker's ends of the socket for commands and of the pipe for replies, the
+/// memory for its first large reply, and its end of the console's pipe, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
     /// Names the answer.

@@ -139,7 +139,7 @@ impl Zygote {
             None => return Ok(true),
         };
         let request = spec.request;
-        let reply = match <[OwnedFd; 3]>::try_from(descriptors)
+        let reply = match <[OwnedFd; 4]>::try_from(descriptors)
             .map_err(|_| "descriptors are missing".to_owned())
             .and_then(|descriptors| self.fork_worker(&spec, descriptors))
         {
@@ -150,7 +150,7 @@ impl Zygote {
         Ok(true)
     }
 
-    fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 3]) -> Result<i32, String> {
+    fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, String> {
         match fork::fork().map_err(|error| error.to_string())? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
@@ -230,7 +230,7 @@ fn end_all_of(user: u32) {
 
 /// One message from the supervisor: its length, 0 at the end, and the descriptors that it brings.
 fn receive(control: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received =
         rustix::io::retry_on_intr(|| recvmsg(control, &mut [io::IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC))?;

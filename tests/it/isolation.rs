@@ -43,8 +43,8 @@ async fn sessions_draw_different_random_numbers() {
 async fn no_descriptor_is_inherited() {
     let client = Client::admin(Server::shared()).await;
     let (session, _other) = (client.session().await, client.session().await);
-    // 3 is the session's own socket, where commands come from, and 4 the pipe for replies; memory for a large reply is
-    // what the supervisor has made. One more is the folder being listed.
+    // 3 is the session's own socket, where commands come from, 4 the pipe for replies, and 5 memory for a large one. One
+    // more is the folder being listed.
     let open = session.value("x <- list.files('/proc/self/fd', full.names = TRUE); Sys.readlink(x)").await;
     let open: Vec<_> = open["value"].as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
     assert_eq!(open.len(), 7, "{open:?}");
