@@ -70,7 +70,14 @@ impl Server {
             std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
         }
         let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user)
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None)
+    }
+
+    /// A server in a control group, whose folder this is.
+    pub fn start_in_group(settings: &str, group: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group))
     }
 
     /// A server that listens at these addresses, and at those that the settings have for something else.
@@ -87,12 +94,16 @@ impl Server {
 
     /// The same, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
-        Self::launch(folder, settings, listen, others, None)
+        Self::launch(folder, settings, listen, others, None, None)
     }
 
-    fn launch(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize, user: Option<u32>) -> Self {
+    fn launch(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize, user: Option<u32>, group: Option<&Path>) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
         let mut command = Self::command();
+        if let Some(group) = group {
+            command = Command::new("sh");
+            command.args(["-c", "echo 0 > \"$0\" && exec \"$@\""]).arg(group.join("cgroup.procs")).arg(env!("CARGO_BIN_EXE_offshoot"));
+        }
         command
             .arg("serve")
             .args(listen.iter().flat_map(|address| ["--listen", address]))

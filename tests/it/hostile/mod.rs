@@ -1,5 +1,6 @@
 //! Sessions and clients that mean harm, or no harm: each gets a clear answer, and the server and everybody else go on.
 
+mod groups;
 mod leftovers;
 mod limits;
 mod native;

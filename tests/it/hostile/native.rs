@@ -12,6 +12,8 @@ const CODE: &str = include_str!("native.c");
 /// Where a worker writes replies, and where commands come from.
 const REPLIES: i32 = 4;
 const COMMANDS: i32 = 3;
+/// The memory for a large reply.
+const MEMORY: i32 = 5;
 
 /// A session that has compiled and loaded the native code.
 pub async fn session(server: &Server) -> Session {
@@ -112,9 +114,8 @@ async fn memory_with_holes_or_that_stays_writable_is_no_reply() {
     let before = server.peak();
     for (what, map) in [("holes", 0), ("mapped", 1)] {
         let session = session(&server).await;
-        let memory = 5;
         let code = format!(
-            "fd <- {memory}; .C('spoil_memory', fd, 2^30, {map}L); .C('write_frame', {REPLIES}L, 2, 1L, 2^30, 0); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)",
+            "fd <- {MEMORY}L; .C('spoil_memory', fd, 2^30, {map}L); .C('write_frame', {REPLIES}L, 2, 1L, 2^30, 0); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)",
             raw_bytes(&protocol::encode(&Reply::Pages(1)))
         );
         assert_eq!(session.execute(&code, &[]).await.status, 502, "{what}");
