@@ -7,11 +7,11 @@
 
 use divan::{Bencher, counter::BytesCount, counter::ItemsCount};
 use offshoot::{
+    link::shared,
     wire::{
         Class, Out, Shape, Spill, Storage, Text, Value, Written,
         typed::{self, Scratch, Slice},
     },
-    worker::shared,
 };
 
 /// Elements of a vector.
@@ -235,12 +235,12 @@ mod frames {
     };
 
     use offshoot::{
-        wire::Written,
-        worker::{
+        link::{
             channel::{Link, Outgoing},
             frame::Decoder,
             shared,
         },
+        wire::Written,
     };
 
     use super::{Bencher, BytesCount};
@@ -271,7 +271,7 @@ mod frames {
         let (mut replies, theirs) = std::io::pipe().unwrap();
         let link = Link::new(commands, theirs.into(), shared::create().unwrap());
         let (header, payload) = ([7; 40], vec![1; payload]);
-        let mut bytes = [0; offshoot::worker::frame::PREFIX + 40];
+        let mut bytes = [0; offshoot::link::frame::PREFIX + 40];
         bencher.counter(BytesCount::new(payload.len())).with_inputs(|| Written::Bytes(payload.clone())).bench_local_values(|payload| {
             let (memory, length): (OwnedFd, usize) = (shared::create().unwrap(), super::length(&payload));
             let descriptors = [std::os::fd::AsFd::as_fd(&memory)];

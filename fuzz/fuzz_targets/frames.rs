@@ -2,10 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use offshoot::worker::{
-    frame::Decoder,
-    protocol::{self, Reply, Request, ZygoteReply},
-};
+use offshoot::link::{frame::Decoder, messages::{self, Reply, Request, ZygoteReply}};
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (cut, bytes) = input;
@@ -15,9 +12,9 @@ fuzz_target!(|input: (u8, &[u8])| {
         loop {
             match decoder.next_frame() {
                 Ok(Some(frame)) => {
-                    let _ = protocol::decode::<Request>(&frame.header);
-                    let _ = protocol::decode::<Reply>(&frame.header);
-                    let _ = protocol::decode::<ZygoteReply>(&frame.header);
+                    let _ = messages::decode::<Request>(&frame.header);
+                    let _ = messages::decode::<Reply>(&frame.header);
+                    let _ = messages::decode::<ZygoteReply>(&frame.header);
                 }
                 Ok(None) => break,
                 Err(_) => return,

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::{App, Failure};
 use crate::{
-    session::{Session, folder::Folder},
+    link::messages::folder,
+    session::Session,
     store::{Blob, blobs::Keeping},
-    worker::protocol::folder,
+    system::folder::Folder,
 };
 
 impl App {

@@ -8,7 +8,11 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    session::{Boundary, OpenError, Opening, Purpose, Session, Stop, actor::Admission, queue::Turn},
+    link::{
+        channel::Payload,
+        messages::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
+    },
+    session::{Admission, Boundary, OpenError, Opening, Purpose, Session, Stop, queue::Turn},
     store::{
         boundaries,
         objects::{Kind, Object},
@@ -16,10 +20,6 @@ use crate::{
         rules::Rules,
     },
     wire::{Encoding, condition::Condition},
-    worker::{
-        channel::Payload,
-        protocol::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
-    },
 };
 
 /// Seconds that a script may run for a caller without a login, unless the policy says otherwise.

@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::{
-    session::{OpenError, OperationError, folder::FileError},
+    session::{OpenError, OperationError},
     store::{ChangeError, StoreError},
+    system::folder::FileError,
 };
 
 /// Why something was not done.

@@ -22,7 +22,7 @@ use crate::{
     auth::{Accounts, LiveRules, Login, Logins},
     config::Config,
     packages::Packages,
-    session::{self, Session, Sessions, actor::Admission, published::Published},
+    session::{self, Admission, Session, Sessions, published::Published},
     store::{Store, StoreError, Watch, policies::Policy, rules::Rules},
     telemetry::Recent,
 };
@@ -87,7 +87,7 @@ impl App {
         let mut r = config.r.clone();
         r.libraries.insert(0, library.clone());
         let sessions = Sessions::start(config.sessions.clone(), r, &run).await.map_err(anyhow::Error::msg)?;
-        session::manager::clear(&files, sessions.janitor()).map_err(anyhow::Error::msg)?;
+        session::clear(&files, sessions.janitor()).map_err(anyhow::Error::msg)?;
         let packages = Packages::new(library, run, config.r.clone(), sessions.users(), sessions.janitor().clone());
         // Logins have not outlived the server that had them.
         store.object_forget(None).await?;

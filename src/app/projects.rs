@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::{App, Failure, execution::boundary};
 use crate::{
     auth::Login,
-    session::{Opening, Session, actor::Admission},
+    link::messages::{Reply, Request, Stored, Surroundings, folder},
+    session::{Admission, Opening, Session},
     store::projects::{Naming, Project, ProjectFile, State},
-    worker::protocol::{Reply, Request, Stored, Surroundings, folder},
 };
 
 impl App {

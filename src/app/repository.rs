@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{App, Failure};
 use crate::{
     auth::{Caller, Login, Permission, permissions},
-    session::{Session, actor::Admission},
+    link::messages::{Reply, Request, Stored, folder},
+    session::{Admission, Session},
     store::{
         Access, Blob, StoreError,
         blobs::Keeping,
@@ -18,7 +19,6 @@ use crate::{
         policies::Policy,
     },
     wire::rdata::is_r_data,
-    worker::protocol::{Reply, Request, Stored, folder},
 };
 
 /// A content, piece by piece.

@@ -165,7 +165,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Ping(settings) => ping::run(&settings),
         Command::Man(man) => man::run(&man),
-        Command::Janitor => Ok(crate::system::janitor::run()?),
+        Command::Janitor => Ok(crate::system::janitor::process::run()?),
         Command::User(subject) => subject.run(user::run),
         Command::Role(subject) => subject.run(role::run),
         Command::Script(subject) => subject.run(script::run),

@@ -20,9 +20,8 @@ use crate::{
     config::Config,
     operation,
     server::{self, tls::Certificate},
-    session::{folder, orphans::Orphans},
     store::policies::Policy,
-    system::removal,
+    system::{folder, orphans::Orphans, removal},
     telemetry::{self, Recent, Telemetry, measures},
 };
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     config,
-    session::{
+    system::{
         janitor::Janitor,
         users::{User, Users},
     },

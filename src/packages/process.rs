@@ -9,10 +9,7 @@ use tokio::{
 };
 
 use super::PackageError;
-use crate::{
-    config,
-    session::{janitor::Janitor, rhome},
-};
+use crate::{config, session::rhome, system::janitor::Janitor};
 
 /// Where packages are installed, below the stage.
 pub(super) const LIBRARY: &str = "library";

@@ -2,8 +2,7 @@
 //!
 //! A worker's standard output and standard error are one pipe to the supervisor. R's own text is written into
 //! that pipe at once, so that it stands in order with what C code and child processes print. R's error stream
-//! is told apart by marks in the stream: a random tag that the supervisor knows, and a letter (see
-//! [`Mark`]). Children that R forks write the same way.
+//! is told apart by marks in the stream, which the worker sets. Children that R forks write the same way.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,23 +12,9 @@ use std::{
 
 use super::ffi;
 
-/// Length of the random tag.
-pub const TAG_LENGTH: usize = 16;
-/// The random tag of one worker's stream.
-pub type Tag = [u8; TAG_LENGTH];
-
-/// What follows a tag in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mark {
-    /// From here on: ordinary output.
-    Output = b'o',
-    /// From here on: R's error stream.
-    Error = b'e',
-}
-
 thread_local! {
-    static TAG: Cell<Tag> = const { Cell::new([0; TAG_LENGTH]) };
+    /// What stands before R's error stream in the pipe, and what after it.
+    static ERROR_MARKS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
     /// R's own report of an error that our handler has recorded is not console text.
     static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
     /// Whether R has reported an error, recorded or not.
@@ -40,9 +25,9 @@ thread_local! {
     static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
 }
 
-/// Sets the tag that marks the error stream.
-pub fn set_tag(tag: Tag) {
-    TAG.set(tag);
+/// Sets what is written before R's error stream, and after it.
+pub fn set_error_marks(before: Vec<u8>, after: Vec<u8>) {
+    ERROR_MARKS.set([before, after]);
 }
 
 /// Whether R's next report of an error has been recorded already.
@@ -120,8 +105,7 @@ pub fn report_error(message: &str) {
 }
 
 fn write_error(text: &[u8]) {
-    let tag = TAG.get();
-    write_all(&[&tag, &[Mark::Error as u8], text, &tag, &[Mark::Output as u8]]);
+    ERROR_MARKS.with_borrow(|[before, after]| write_all(&[before, text, after]));
 }
 
 /// Whether `text` is R's own report of the error it is about to jump for.
@@ -133,7 +117,7 @@ fn is_error_report(text: &[u8]) -> bool {
 
 /// Writes the parts to standard output, as far as that goes: R is never told of a console that is gone.
 fn write_all(parts: &[&[u8]]) {
-    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 5];
+    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 3];
     for (vector, part) in vectors.iter_mut().zip(parts) {
         *vector = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
     }

@@ -4,7 +4,7 @@
 //! starts when it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
 
 use std::{
-    fmt, io,
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -20,84 +20,19 @@ use tokio::{
 use super::{
     handle::Session,
     queue::Job,
+    terms::{Answer, OperationError, Stop},
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
-use crate::worker::{
+use crate::link::{
     channel::Payload,
-    protocol::{self, Reply, Request},
+    messages::{self, Reply, Request},
 };
 
 /// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
 const REPEAT: Duration = Duration::from_millis(50);
 /// Between SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
-
-/// Why an operation was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Somebody asked for it.
-    Interrupt,
-    /// It took longer than it may, in seconds.
-    TimeLimit(u64),
-    /// The session is being closed.
-    Close,
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Interrupt => write!(formatter, "an interrupt"),
-            Self::TimeLimit(seconds) => write!(formatter, "its time limit of {seconds} s"),
-            Self::Close => write!(formatter, "the close of the session"),
-        }
-    }
-}
-
-/// What an operation gave.
-#[derive(Debug)]
-pub struct Answer {
-    /// The worker's reply.
-    pub reply: Reply,
-    /// What came with it.
-    pub payload: Payload,
-    /// What was printed.
-    pub console: String,
-    /// Why it was stopped, if it was.
-    pub stopped: Option<Stop>,
-}
-
-/// Why an operation gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OperationError {
-    /// Another operation runs, and the caller would not wait.
-    #[error("the R session is busy")]
-    Busy,
-    /// Too many operations wait already.
-    #[error("too many operations are waiting for the R session")]
-    QueueFull,
-    /// So many bytes were to be kept for somebody to come back for, and there is no room for them.
-    #[error("there is no room to keep {0} bytes more; fetch or remove the results of earlier commands first")]
-    NothingKept(usize),
-    /// The names that belong to it are longer than a command may be; in bytes, both.
-    #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
-    TooLong(usize, usize),
-    /// The session is closed, or being closed; why, unless its owner has done it.
-    #[error("the R session {}", _0.as_ref().map_or_else(|| "is closed".to_owned(), |why| format!("has ended: {why}")))]
-    Closed(Option<Tombstone>),
-    /// The session ended before or during the operation.
-    #[error("{0}")]
-    Dead(Tombstone),
-}
-
-/// Whether an operation waits for the one that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It is refused.
-    Immediate,
-    /// It waits its turn.
-    Queued,
-}
 
 /// The task.
 pub(super) struct Actor {
@@ -271,7 +206,7 @@ impl Actor {
 
     /// Lets R run `.Last` and its finalizers.
     async fn end(&mut self) {
-        if self.worker.frames.send(&protocol::encode(&Request::End), &Bytes::new()).await.is_err() {
+        if self.worker.frames.send(&messages::encode(&Request::End), &Bytes::new()).await.is_err() {
             return;
         }
         let ended = async {

@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    actor::{Admission, Answer, OperationError, Stop},
     allowance::{Allowance, Share},
     handle::Session,
     queue::{Ticket, lock},
+    terms::{Admission, Answer, OperationError, Stop},
 };
-use crate::worker::protocol::{Ending, Reply, Request};
+use crate::link::messages::{Ending, Reply, Request};
 
 /// Commands kept of one session. Of more, the oldest that have ended are forgotten.
 const KEPT: usize = 1_000;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::r::console::{Mark, TAG_LENGTH, Tag};
+use crate::link::marks::{Mark, TAG_LENGTH, Tag};
 
 /// Takes the marks of R's error stream out of the pipe's bytes.
 #[derive(Debug)]

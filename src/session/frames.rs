@@ -17,10 +17,10 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use crate::worker::{
+use crate::link::{
     channel::{Outgoing, Payload},
     frame::{Decoder, INLINE},
-    protocol::{self, Reply},
+    messages::{self, Reply},
     shared,
 };
 
@@ -116,7 +116,7 @@ impl Frames {
                 return Ok(self.large.take().map(|(reply, _)| (reply, payload)));
             }
             if let Some(raw) = self.decoder.next_frame().map_err(|_| io::ErrorKind::InvalidData)? {
-                let reply = protocol::decode(&raw.header).filter(|_| !raw.memory).ok_or(io::ErrorKind::InvalidData)?;
+                let reply = messages::decode(&raw.header).filter(|_| !raw.memory).ok_or(io::ErrorKind::InvalidData)?;
                 let Some(length) = raw.shared else { return Ok(Some((reply, Payload::Inline(raw.payload)))) };
                 let memory = self.memory.take().filter(|_| length <= self.most).ok_or(io::ErrorKind::InvalidData)?;
                 self.large = Some((reply, spawn_blocking(move || shared::take(memory, length))));

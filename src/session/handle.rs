@@ -19,20 +19,20 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    actor::{Actor, Admission, Answer, OperationError},
+    actor::Actor,
     allowance::{self, Allowance},
     commands::Commands,
     live::Live,
-    manager::Opening,
     queue::{Job, Pending, Ticket, Turn, lock},
+    terms::{Admission, Answer, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
 use crate::{
     config,
-    worker::{
+    link::{
         frame::MAX_HEADER,
-        protocol::{self, Limits, Request},
+        messages::{self, Limits, Request},
     },
 };
 
@@ -42,18 +42,6 @@ const LAST_OUTPUT: usize = 2_000;
 /// So many mebibytes in bytes.
 pub(super) fn mebibytes(mib: u64) -> usize {
     usize::try_from(mib << 20).unwrap_or(usize::MAX)
-}
-
-/// What a session is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Purpose {
-    /// To be worked in: its owner sees it, until it is closed.
-    #[default]
-    Work,
-    /// For one run of a script: seen by nobody, and counted as its owner's.
-    Run,
-    /// For a question that the server has for R: seen by nobody, and counted as nobody's.
-    Question,
 }
 
 /// An R session.
@@ -176,7 +164,7 @@ impl Session {
     }
 
     pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Turn) -> Result<Pending, OperationError> {
-        let header = protocol::encode(request);
+        let header = messages::encode(request);
         if header.len() > MAX_HEADER {
             return Err(OperationError::TooLong(header.len(), MAX_HEADER));
         }

@@ -15,107 +15,22 @@ use uuid::Uuid;
 
 use super::{
     allowance,
-    handle::{Purpose, Session, mebibytes},
-    janitor::Janitor,
+    handle::{Session, mebibytes},
     pool::Pool,
+    setup::{clear, janitor_program, limits, users, warn_of_another_r},
+    terms::{Boundary, Found, LookupError, OpenError, Opening, Purpose},
     tombstone::{Cause, Tombstone},
-    users::Users,
     watch,
-    worker::{ASIDE, Nursery},
+    worker::Nursery,
     zygote::Zygote,
 };
 use crate::{
     config,
-    system::{cgroup::Delegated, removal},
-    worker::protocol::Limits,
+    system::{cgroup::Delegated, janitor::Janitor, users::Users},
 };
 
 /// How many tombstones are kept.
 const TOMBSTONES: usize = 10_000;
-
-/// What a session is to be.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Opening<'a> {
-    /// Whose it is: a user name.
-    pub owner: &'a str,
-    /// The login that it ends with, if it does.
-    pub login: Option<Uuid>,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Its identity; a new one unless given.
-    pub id: Option<Uuid>,
-    /// Limits other than the configuration's.
-    pub boundary: Option<Boundary>,
-    /// Seconds after which it ends if nobody uses it, other than the configuration's; 0 is never.
-    pub idle_seconds: Option<u64>,
-    /// Seconds that one operation may take, other than the configuration's; 0 is no limit.
-    pub operation_seconds: Option<u64>,
-}
-
-/// Limits other than the configuration's; 0 is no limit, `None` is the configuration's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Boundary {
-    /// Processor time of one operation, in seconds.
-    pub cpu_seconds: Option<u64>,
-    /// Memory, in MiB.
-    pub memory_mib: Option<u64>,
-}
-
-/// Why no session was opened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// The server has as many as it may have.
-    #[error("the server has its {0} R sessions open already; close one, or try again later")]
-    TooMany(usize),
-    /// The user has.
-    #[error("{user} has {limit} R sessions open already; close one first")]
-    TooManyOfUser {
-        /// The user.
-        user: String,
-        /// How many a user may have.
-        limit: usize,
-    },
-    /// Callers without a login have.
-    #[error("callers without a login have {0} R sessions open already; log in, or try again later")]
-    TooManyOfNobody(usize),
-    /// The login that it was to end with has ended meanwhile.
-    #[error("the login has ended")]
-    LoginOver,
-    /// The server is stopping.
-    #[error("the server is stopping")]
-    Stopping,
-    /// R was stopped, and not started again yet.
-    #[error("the R server is stopped")]
-    Stopped,
-    /// There is no worker.
-    #[error("R cannot be started: {0}")]
-    NoWorker(String),
-}
-
-/// Why a session was not found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
-    /// There is none of that id, or it is somebody else's, which is not told.
-    #[error("there is no such R session")]
-    Unknown,
-    /// There was.
-    #[error("the R session has ended: {0}")]
-    Dead(Tombstone),
-}
-
-/// A session, wherever it is between its opening and its being forgotten.
-#[derive(Debug, Clone)]
-pub enum Found {
-    /// It is there.
-    Live(Arc<Session>),
-    /// It has ended by itself.
-    Dead {
-        /// Whose it was.
-        owner: String,
-        /// What is left of it.
-        tombstone: Tombstone,
-    },
-}
 
 /// All sessions; cheap to clone.
 #[derive(Debug, Clone)]
@@ -153,9 +68,9 @@ impl Sessions {
     /// # Errors
     /// Why R did not start.
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
-        let janitor = Janitor::start(&r);
+        let janitor = Janitor::start(janitor_program(&r));
         clear(folder, &janitor)?;
-        let users = Users::configured(&config, folder, &janitor)?;
+        let users = users(&config, folder, &janitor)?;
         let groups = Delegated::take();
         if let Some(groups) = &groups {
             let (memory, processes) = (groups.limits_memory(), groups.limits_processes());
@@ -526,43 +441,5 @@ impl Drop for Place<'_> {
         if let Some(owner) = self.owner {
             self.sessions.table().opened(owner);
         }
-    }
-}
-
-/// Has everything removed that is in a folder, whatever it is, while new files are made there.
-///
-/// # Errors
-/// When nothing can be made in the folder.
-pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), String> {
-    let aside = folder.join(ASIDE);
-    let left = removal::set_aside(folder, &aside).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let janitor = janitor.clone();
-    tokio::spawn(async move {
-        let removals = left.into_iter().map(|path| janitor.remove(path));
-        for failure in futures_util::future::join_all(removals).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(error = failure, "what an earlier run has left could not be removed");
-        }
-        let _ = std::fs::remove_dir(aside);
-    });
-    Ok(())
-}
-
-/// R's interface is stable within a minor version only.
-fn warn_of_another_r(running: &str) {
-    let built_for = env!("BUILT_FOR_R_VERSION");
-    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
-    if minor(running) != minor(built_for) {
-        tracing::warn!("this is R {running}, and Offshoot was built for R {built_for}: build it again");
-    }
-}
-
-fn limits(config: &config::Sessions) -> Limits {
-    let some = |value: u64| Some(value).filter(|&value| value > 0);
-    Limits {
-        memory: some(config.memory_mib << 20),
-        cpu_seconds: some(config.cpu_seconds),
-        processes: some(config.processes),
-        file_size: some(config.file_size_mib << 20),
-        disk: some(config.disk_mib << 20),
     }
 }

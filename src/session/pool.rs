@@ -12,11 +12,8 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    users::Users,
-    worker::{Nursery, Worker},
-};
-use crate::worker::protocol::Limits;
+use super::worker::{Nursery, Worker};
+use crate::{link::messages::Limits, system::users::Users};
 
 /// After a failed fork.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -17,11 +17,11 @@ use blake2::{
 };
 use uuid::Uuid;
 
-use super::{
-    Session,
-    folder::{FileError, Folder},
+use super::Session;
+use crate::{
+    link::messages::{PublishedFile, folder as folders},
+    system::folder::{FileError, Folder},
 };
-use crate::worker::protocol::{PublishedFile, folder as folders};
 
 /// The files. Each belongs to a login, and goes with it.
 #[derive(Debug)]

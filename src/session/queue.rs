@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{
-    actor::{Answer, OperationError},
     handle::Session,
+    terms::{Answer, OperationError},
 };
-use crate::worker::protocol::Request;
+use crate::link::messages::Request;
 
 /// Somebody's turn with a session: no other has one, or those that have wait. It ends when whoever took it has let
 /// go of it, and what runs in it has ended: the session is busy for as long as R is, also when nobody waits any more.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::worker::protocol::Exit;
+use crate::link::messages::Exit;
 
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

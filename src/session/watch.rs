@@ -11,10 +11,11 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Session, Sessions, tombstone::Cause, usage};
+use super::{Session, Sessions, tombstone::Cause};
 use crate::system::{
     leftovers, memory, processes,
     tree::{self, Size},
+    usage,
 };
 
 /// Between two looks.

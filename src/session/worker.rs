@@ -17,19 +17,17 @@ use rustix::{
 use tokio::{net::unix::pipe, sync::oneshot};
 use uuid::Uuid;
 
-use super::{
-    console::Stream,
-    frames::Frames,
-    janitor::Janitor,
-    users::{User, Users},
-    zygote::Zygote,
-};
+use super::{console::Stream, frames::Frames, zygote::Zygote};
 use crate::{
-    r::console::{Mark, Tag},
-    system::cgroup::{Delegated, Group, Most},
-    worker::{
-        fork,
-        protocol::{self, Exit, Limits, Reply},
+    link::{
+        marks::{Mark, Tag},
+        messages::{self, Exit, Limits, Reply},
+    },
+    system::{
+        cgroup::{Delegated, Group, Most},
+        janitor::Janitor,
+        processes,
+        users::{User, Users},
     },
 };
 
@@ -109,7 +107,7 @@ impl Nursery {
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
         let most = Most { memory: limits.memory, processes: limits.processes };
         let group = self.groups.as_ref().map(|groups| groups.group(most)).transpose().map_err(system)?;
-        let spec = protocol::Fork {
+        let spec = messages::Fork {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
@@ -247,7 +245,7 @@ impl Worker {
         self.kill();
         self.wait().await;
         // The zygote has ended them with the worker, unless there was none any more.
-        if self.user().is_some_and(fork::has_processes) {
+        if self.user().is_some_and(processes::has_processes) {
             self.end_others().await;
         }
         let Self { folder, user, group, janitor, .. } = self;

@@ -5,14 +5,13 @@
 //! starts another: live workers go on without it.
 
 use std::{
-    collections::HashMap,
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI32, Ordering},
     },
     thread,
@@ -29,18 +28,20 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-use super::{rhome, users::Users};
+use super::{
+    rhome,
+    waiting::{ANSWER, Question, Waiting},
+};
 use crate::{
     config,
-    worker::protocol::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest},
+    link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest},
+    system::users::Users,
 };
 
 /// What a zygote gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What it gets to start R and to load packages.
 const START: Duration = Duration::from_secs(300);
-/// What it gets to fork, which takes a millisecond or two. One that takes longer does nothing any more.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -63,19 +64,6 @@ pub struct Forked {
 
 type Answer = oneshot::Sender<Result<Forked, String>>;
 
-/// What the zygote has been asked and has not answered, since when.
-#[derive(Debug)]
-struct Asked {
-    since: Instant,
-    answer: Question,
-}
-
-#[derive(Debug)]
-enum Question {
-    Fork(Answer),
-    Ping(oneshot::Sender<()>),
-}
-
 #[derive(Debug)]
 enum Request {
     Fork {
@@ -91,36 +79,6 @@ enum Request {
     Halt(oneshot::Sender<()>),
     Resume(oneshot::Sender<Result<(), String>>),
     End(oneshot::Sender<()>),
-}
-
-/// What the reader of the zygote's reports shares with the owner of its socket.
-#[derive(Debug, Default)]
-struct Waiting {
-    asked: Mutex<HashMap<u64, Asked>>,
-    exits: Mutex<HashMap<i32, oneshot::Sender<Exit>>>,
-}
-
-impl Question {
-    fn refuse(self, reason: &str) {
-        if let Self::Fork(answer) = self {
-            let _ = answer.send(Err(reason.to_owned()));
-        }
-    }
-}
-
-impl Waiting {
-    fn answered(&self, number: u64) -> Option<Question> {
-        lock(&self.asked).remove(&number).map(|asked| asked.answer)
-    }
-
-    /// When the zygote will have taken too long.
-    fn patience_ends(&self) -> Option<Instant> {
-        lock(&self.asked).values().map(|asked| asked.since + ANSWER).min()
-    }
-
-    fn refuse(&self, reason: &str) {
-        lock(&self.asked).drain().for_each(|(_, asked)| asked.answer.refuse(reason));
-    }
 }
 
 impl Zygote {
@@ -261,7 +219,7 @@ impl Owner {
                 Request::Ping(answer) => self.ask(None, Question::Ping(answer)),
                 Request::EndStrays(worker) => {
                     if let Some(running) = &self.running {
-                        let _ = send(&running.control, &protocol::encode(&ZygoteRequest::EndStrays(worker)), &[]);
+                        let _ = send(&running.control, &messages::encode(&ZygoteRequest::EndStrays(worker)), &[]);
                     }
                 }
                 Request::Lost(generation) if generation == self.generation => self.restart(),
@@ -270,7 +228,7 @@ impl Owner {
                     // Its end is no loss.
                     self.generation += 1;
                     self.stop();
-                    self.forget();
+                    self.waiting.forget();
                     let _ = done.send(());
                 }
                 Request::Resume(done) => {
@@ -296,7 +254,7 @@ impl Owner {
             .map_err(|error| format!("control socket: {error}"))?;
         let program = self.program()?;
         // It is there before the zygote is, which reads it first.
-        let start = protocol::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
+        let start = messages::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
         send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| format!("control socket: {error}"))?;
         let mut command = Command::new(&program);
         command
@@ -359,25 +317,25 @@ impl Owner {
         };
         self.asked += 1;
         let number = self.asked;
-        lock(&self.waiting.asked).insert(number, Asked { since: Instant::now(), answer });
+        self.waiting.ask(number, answer);
         let sent = match fork {
             Some((spec, descriptors)) => {
                 let request = ZygoteRequest::Fork(Fork { request: number, ..spec });
-                send(&running.control, &protocol::encode(&request), &descriptors.each_ref().map(AsFd::as_fd))
+                send(&running.control, &messages::encode(&request), &descriptors.each_ref().map(AsFd::as_fd))
             }
-            None => send(&running.control, &protocol::encode(&ZygoteRequest::Ping(number)), &[]),
+            None => send(&running.control, &messages::encode(&ZygoteRequest::Ping(number)), &[]),
         };
         if let Err(error) = sent
-            && let Some(asked) = lock(&self.waiting.asked).remove(&number)
+            && let Some(question) = self.waiting.answered(number)
         {
-            asked.answer.refuse(&format!("the zygote cannot be reached: {error}"));
+            question.refuse(&format!("the zygote cannot be reached: {error}"));
         }
     }
 
     fn restart(&mut self) {
         self.stop();
         tracing::error!("the zygote ended; R is started again, and live sessions go on");
-        self.forget();
+        self.waiting.forget();
         if let Err(error) = self.start() {
             tracing::error!(%error, "R could not be started again");
             self.stop();
@@ -388,12 +346,6 @@ impl Owner {
                 let _ = requests.send(Request::Lost(generation));
             });
         }
-    }
-
-    /// Whoever waits for a fork is told; of workers that end now, nobody reports how.
-    fn forget(&self) {
-        lock(&self.waiting.asked).clear();
-        lock(&self.waiting.exits).clear();
     }
 
     fn stop(&mut self) {
@@ -435,10 +387,9 @@ impl Reader {
         while let Some(reply) = receive(&self.control) {
             match reply {
                 ZygoteReply::Forked { request, pid } => {
-                    let (ended, exit) = oneshot::channel();
-                    lock(&self.waiting.exits).insert(pid, ended);
+                    let forked = self.waiting.forked(pid);
                     if let Some(Question::Fork(answer)) = self.waiting.answered(request) {
-                        let _ = answer.send(Ok(Forked { pid, exit }));
+                        let _ = answer.send(Ok(forked));
                     }
                 }
                 ZygoteReply::NotForked { request, reason } => {
@@ -452,9 +403,7 @@ impl Reader {
                     }
                 }
                 ZygoteReply::Exited { pid, exit } => {
-                    if let Some(ended) = lock(&self.waiting.exits).remove(&pid) {
-                        let _ = ended.send(exit);
-                    }
+                    self.waiting.exited(pid, exit);
                 }
                 ZygoteReply::Ready { .. } | ZygoteReply::Broken(_) => {}
             }
@@ -491,13 +440,9 @@ fn receive(control: &OwnedFd) -> Option<ZygoteReply> {
     loop {
         match recv(control, bytes.as_mut_slice(), RecvFlags::empty()) {
             Ok((_, 0)) => return None,
-            Ok((_, length)) => return protocol::decode(&bytes[..length]),
+            Ok((_, length)) => return messages::decode(&bytes[..length]),
             Err(Errno::INTR) => {}
             Err(_) => return None,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// The group for this process itself: one that limits others has no processes of its own.
 const OWN: &str = "server";
 /// What the names of groups begin with that this process makes.
-const PREFIX: &str = "session-";
+const PREFIX: &str = "member-";
 /// How often a group is removed whose processes are about to end, and the time between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(2);

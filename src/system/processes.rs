@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
 
-use crate::worker::fork;
-
 /// The process ids that there are.
 pub fn all() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -14,7 +12,36 @@ pub fn all() -> impl Iterator<Item = i32> {
 #[must_use]
 pub fn has_any(user: u32) -> bool {
     // Most often there is none, which the kernel tells at once.
-    fork::has_processes(user) && all().any(|pid| user_of(pid) == Some(user) && is_running(pid))
+    has_processes(user) && all().any(|pid| user_of(pid) == Some(user) && is_running(pid))
+}
+
+/// Whether a user has any process, ended ones included that nobody has reaped. The kernel tells at once.
+#[must_use]
+pub fn has_processes(user: u32) -> bool {
+    // SAFETY: plain system calls. A priority may be -1 by right, so success is told by the error being unset.
+    unsafe {
+        *libc::__errno_location() = 0;
+        libc::getpriority(libc::PRIO_USER, user) != -1 || *libc::__errno_location() == 0
+    }
+}
+
+/// Kills all processes of a user, wherever they are. Root only: a child becomes that user and does it.
+pub fn kill_all_of(user: u32) {
+    // SAFETY: the child makes two system calls and ends.
+    unsafe {
+        match libc::fork() {
+            0 => {
+                if libc::setresuid(user, user, user) == 0 {
+                    libc::kill(-1, libc::SIGKILL);
+                }
+                libc::_exit(0)
+            }
+            pid if pid > 0 => {
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The user of a process.

@@ -1,15 +1,10 @@
 //! What a worker may use, and as whom: set once, after the fork, before any R code of the session.
 
-use std::{
-    cell::Cell,
-    fs, io,
-    os::{fd::AsRawFd, unix::ffi::OsStrExt},
-    path::Path,
-};
+use std::{cell::Cell, fs, io, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::protocol::Limits;
+use crate::link::messages::Limits;
 
 /// The variable that tells a session, and whatever it starts, where its working folder is.
 pub const SESSION_FOLDER: &str = "OFFSHOOT_SESSION_FOLDER";
@@ -137,28 +132,6 @@ pub fn private_folder(path: &Path, user: Option<u32>) -> Result<(), String> {
         std::os::unix::fs::chown(path, Some(user), Some(user)).map_err(failed)?;
     }
     Ok(())
-}
-
-/// Reserves a user id on this machine, by a lock on the byte of that number; false when another server has it.
-/// The lock goes with the process that holds `locks`.
-pub fn reserve(locks: &fs::File, user: u32) -> bool {
-    lock(locks, user, libc::F_WRLCK)
-}
-
-/// Gives a reserved user id back.
-pub fn release(locks: &fs::File, user: u32) {
-    lock(locks, user, libc::F_UNLCK);
-}
-
-fn lock(locks: &fs::File, user: u32, kind: libc::c_int) -> bool {
-    // SAFETY: a plain structure of numbers, for which zeros are valid.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind as libc::c_short;
-    lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = libc::off_t::from(user);
-    lock.l_len = 1;
-    // SAFETY: an open descriptor and a structure that is fully set.
-    unsafe { libc::fcntl(locks.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) == 0 }
 }
 
 /// Becomes another user, for good, and gives up all ways to more rights.

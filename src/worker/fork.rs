@@ -11,12 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    channel::Link,
-    confine,
-    protocol::{Fork, folder},
+use super::confine;
+use crate::{
+    link::{
+        channel::Link,
+        marks::Mark,
+        messages::{Fork, folder},
+    },
+    r,
 };
-use crate::r;
 
 /// The descriptor of a worker's socket for commands: the first after the standard ones.
 const SOCKET: c_int = 3;
@@ -103,7 +106,7 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, Str
     unbuffer_standard_output();
     reseed_c();
 
-    r::console::set_tag(spec.tag);
+    r::console::set_error_marks(Mark::Error.bytes(&spec.tag), Mark::Output.bytes(&spec.tag));
     r::init::use_temporary_folder(&temporary);
     r::scripts::call(c"begin_session")?;
     Ok(link)
@@ -261,35 +264,6 @@ pub fn end_session(status: i32) -> ! {
         unsafe { libc::kill(-1, libc::SIGKILL) };
     }
     end(status)
-}
-
-/// Whether a user has any process.
-#[must_use]
-pub fn has_processes(user: u32) -> bool {
-    // SAFETY: plain system calls. A priority may be -1 by right, so success is told by the error being unset.
-    unsafe {
-        *libc::__errno_location() = 0;
-        libc::getpriority(libc::PRIO_USER, user) != -1 || *libc::__errno_location() == 0
-    }
-}
-
-/// Kills what a session has left behind, wherever it has hidden from its group.
-pub fn kill_all_of(user: u32) {
-    // SAFETY: the zygote has one thread; the child makes two system calls and ends.
-    unsafe {
-        match libc::fork() {
-            0 => {
-                if libc::setresuid(user, user, user) == 0 {
-                    libc::kill(-1, libc::SIGKILL);
-                }
-                end(0)
-            }
-            pid if pid > 0 => {
-                libc::waitpid(pid, std::ptr::null_mut(), 0);
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Ends this process at once: no exit handler may run, as they would be the zygote's.

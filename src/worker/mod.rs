@@ -1,24 +1,18 @@
 //! The other program: the zygote, and the workers forked from it.
 //!
 //! [`zygote`] starts R and forks; [`fork`] and [`confine`] make a child a worker, with nothing of its parent
-//! left open; [`session`] is a worker's life: read a command, evaluate, reply. [`protocol`] and [`frame`] are
-//! what the supervisor shares with it. Single-threaded throughout, and blocking: no runtime here.
+//! left open; [`session`] is a worker's life: read a command, evaluate, reply. Single-threaded throughout, and blocking:
+//! no runtime here.
 //!
-//! Start reading at [`protocol`], then [`zygote`].
+//! Start reading at [`crate::link::messages`], then [`zygote`].
 
-pub mod channel;
 #[expect(unsafe_code, reason = "limits and identities are set by system calls")]
 pub mod confine;
 pub mod files;
 #[expect(unsafe_code, reason = "fork, signals and descriptors")]
 pub mod fork;
-pub mod frame;
 pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;
-pub mod protocol;
 pub mod session;
-#[expect(unsafe_code, reason = "mapping memory")]
-pub mod shared;
-pub mod strays;
 pub mod zygote;

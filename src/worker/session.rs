@@ -5,14 +5,16 @@ use std::{cell::RefCell, collections::HashSet, ffi::CString, io, path::PathBuf, 
 use uuid::Uuid;
 
 use super::{
-    channel::{Frame, Link},
     confine::{self, Processor},
     files,
     files::Snapshot,
     fork,
-    protocol::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
 };
 use crate::{
+    link::{
+        channel::{Frame, Link},
+        messages::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
+    },
     r,
     r::{graphics::Plots, preserved::Preserved},
     wire::{
@@ -45,7 +47,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that [`fork::become_worker`] has made.
     #[must_use]
-    pub fn new(link: Link, spec: &protocol::Fork) -> Self {
+    pub fn new(link: Link, spec: &messages::Fork) -> Self {
         let link = Rc::new(link);
         LINK.set(Some(Rc::clone(&link)));
         r::console::on_quit(quit);
@@ -81,8 +83,8 @@ impl Worker {
     }
 
     fn reply(&self, reply: &Reply, payload: Written) {
-        let refuse = |message: &str| self.link.send(&protocol::encode(&Reply::Refused(message.to_owned())), NOTHING);
-        let sent = match self.link.send(&protocol::encode(reply), payload) {
+        let refuse = |message: &str| self.link.send(&messages::encode(&Reply::Refused(message.to_owned())), NOTHING);
+        let sent = match self.link.send(&messages::encode(reply), payload) {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 refuse("the result is larger than the session's memory or the limit on the size of files allows")
             }
@@ -95,7 +97,7 @@ impl Worker {
     }
 
     fn answer(&self, frame: &Frame) -> (Reply, Written) {
-        match protocol::decode::<Request>(&frame.header) {
+        match messages::decode::<Request>(&frame.header) {
             Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
             Some(Request::Evaluate(wanted)) => evaluate(&wanted, frame.payload.as_ref()),
             Some(Request::Unserialize { name }) => (unserialize(&name, frame.payload.as_ref()), NOTHING),
@@ -343,7 +345,7 @@ fn quit(status: i32) -> ! {
     if fork::is_worker()
         && let Some(link) = link()
     {
-        let _ = link.send(&protocol::encode(&Reply::Quit(status)), NOTHING);
+        let _ = link.send(&messages::encode(&Reply::Quit(status)), NOTHING);
     }
     fork::end_session(status)
 }

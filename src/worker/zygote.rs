@@ -18,13 +18,16 @@ use rustix::{
 };
 
 use super::{
+    confine,
     fork::{self, Side},
     packages,
-    protocol::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
     session::Worker,
-    strays,
 };
-use crate::r;
+use crate::{
+    link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
+    r,
+    system::{processes, strays},
+};
 
 /// Longest message on the control socket.
 const MESSAGE: usize = 64 << 10;
@@ -44,7 +47,7 @@ pub struct Started {
 pub fn start(control: &OwnedFd) -> Option<Started> {
     let mut bytes = vec![0; MESSAGE];
     let (length, descriptors) = receive(control, &mut bytes).ok()?;
-    Some(Started { start: protocol::decode(&bytes[..length])?, reserved: descriptors.into_iter().next() })
+    Some(Started { start: messages::decode(&bytes[..length])?, reserved: descriptors.into_iter().next() })
 }
 
 /// Runs the zygote on `control`, until the supervisor is gone.
@@ -126,7 +129,7 @@ impl Zygote {
         if length == 0 {
             return Ok(false);
         }
-        let spec = match protocol::decode(&self.request[..length]) {
+        let spec = match messages::decode(&self.request[..length]) {
             Some(ZygoteRequest::Fork(spec)) => spec,
             Some(ZygoteRequest::EndStrays(worker)) => {
                 self.end_strays(worker);
@@ -202,8 +205,11 @@ impl Zygote {
             return end_all_of(*user);
         }
         let live = || self.workers.iter().filter(|&(&pid, _)| pid != ended);
-        let is_of_live_session =
-            |pid| live().any(|(&worker, owner)| worker == pid || matches!(owner, Owner::Folder(folder) if strays::is_of(pid, folder)));
+        let is_of_live_session = |pid| {
+            live().any(|(&worker, owner)| {
+                worker == pid || matches!(owner, Owner::Folder(folder) if strays::has(pid, confine::SESSION_FOLDER, folder.as_os_str()))
+            })
+        };
         strays::end(|pid| pid != ended && !is_of_live_session(pid));
     }
 
@@ -223,8 +229,8 @@ impl Zygote {
 }
 
 fn end_all_of(user: u32) {
-    if fork::has_processes(user) {
-        fork::kill_all_of(user);
+    if processes::has_processes(user) {
+        processes::kill_all_of(user);
     }
 }
 
@@ -244,7 +250,7 @@ fn receive(control: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedF
 }
 
 fn report(control: impl AsFd, reply: &ZygoteReply) -> io::Result<()> {
-    let bytes = protocol::encode(reply);
+    let bytes = messages::encode(reply);
     loop {
         match send(&control, &bytes, SendFlags::NOSIGNAL) {
             Ok(_) => return Ok(()),

@@ -8,9 +8,9 @@ use std::{
 use bytes::Bytes;
 use offshoot::{
     config::Config,
-    session::{Answer, Opening, OperationError, Sessions, Stop, actor::Admission},
+    link::messages::{Ending, Execute, Executed, Reply, Request},
+    session::{Admission, Answer, Opening, OperationError, Sessions, Stop},
     wire::Encoding,
-    worker::protocol::{Ending, Execute, Executed, Reply, Request},
 };
 
 use crate::harness::{Client, Server};
@@ -52,7 +52,7 @@ fn executed(answer: &Answer) -> &Executed {
 
 #[test]
 fn a_session_is_not_killed_with_another_that_was_abandoned() {
-    use offshoot::worker::{confine::reserve, fork::has_processes};
+    use offshoot::system::{locks::reserve, processes::has_processes};
     use rustix::process::{Pid, Signal, kill_process};
     use std::os::unix::fs::MetadataExt;
     if !rustix::process::geteuid().is_root() {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use offshoot::{
-    session::{Session, actor::Admission},
+    link::messages::{Ending, Reply, Request, Use},
+    session::{Admission, Session},
     wire::ValueEncoding,
-    worker::protocol::{Ending, Reply, Request, Use},
 };
 
 use crate::core::{Core, someone};

@@ -252,9 +252,9 @@ async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_kille
     server.wait();
     // As long as the zygote may still end what belongs to the user, nobody else gets it.
     let reservations = || std::fs::File::options().read(true).write(true).open("/run/offshoot.users").unwrap();
-    assert!(!offshoot::worker::confine::reserve(&reservations(), user));
+    assert!(!offshoot::system::locks::reserve(&reservations(), user));
     kill(zygote, Signal::CONT);
-    eventually("the user is free again", || offshoot::worker::confine::reserve(&reservations(), user));
+    eventually("the user is free again", || offshoot::system::locks::reserve(&reservations(), user));
 }
 
 #[test]

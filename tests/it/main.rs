@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
 
+mod architecture;
 mod benchmark;
 mod build;
 mod cli;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use offshoot::{
-    session::{Answer, OperationError, Session, actor::Admission},
-    wire::ValueEncoding,
-    worker::{
+    link::{
         channel::Payload,
-        protocol::{Ending, Reply, Request, Use, folder},
+        messages::{Ending, Reply, Request, Use, folder},
     },
+    session::{Admission, Answer, OperationError, Session},
+    wire::ValueEncoding,
 };
 
 use crate::core::{Core, someone};

@@ -18,11 +18,11 @@ use bytes::Bytes;
 
 use crate::{
     api::body::Parts,
+    link::channel::Payload,
     wire::{
         Out, Text,
         text::{push_cdata, push_json, push_xml_escaped},
     },
-    worker::channel::Payload,
 };
 
 /// The form of an answer.

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    session::{Session, commands::Command, usage::Usage},
+    session::{Session, commands::Command},
+    system::usage::Usage,
     wire::rds::{self, Value},
 };
 
@@ -95,7 +96,7 @@ impl<'a> Server<'a> {
             tags: &rock.tags,
             running,
             sessions: Counts { total: sessions.len(), busy: sessions.iter().filter(|session| session.is_busy()).count() },
-            system: System { cores: known(cores), free_memory: known(crate::session::usage::available_memory().map(|bytes| bytes >> 10)) },
+            system: System { cores: known(cores), free_memory: known(crate::system::usage::available_memory().map(|bytes| bytes >> 10)) },
         }
     }
 }

@@ -12,7 +12,7 @@ use super::Findings;
 use crate::{
     config::Config,
     server,
-    session::{folder, users},
+    system::{folder, users},
 };
 
 /// Space that the data folder should have.

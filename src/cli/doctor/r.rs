@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc};
 use super::Findings;
 use crate::{
     config::Config,
-    session::{Opening, Session, Sessions, actor::Admission},
+    link::messages::{Ending, Execute, Reply, Request, folder},
+    session::{Admission, Opening, Session, Sessions},
     system::removal,
     wire::Encoding,
-    worker::protocol::{Ending, Execute, Reply, Request, folder},
 };
 
 /// Where fonts are looked for.

@@ -25,7 +25,7 @@ impl Delegated {
 
     fn of_sessions(&self) -> usize {
         let entries = fs::read_dir(&self.0).unwrap().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("session-")).count()
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("member-")).count()
     }
 
     fn limits_processes(&self) -> bool {

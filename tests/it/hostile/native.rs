@@ -1,8 +1,8 @@
 //! Native code in a session, which has the worker's descriptors in its hands.
 
-use offshoot::worker::{
+use offshoot::link::{
     frame::{INLINE, MAX_HEADER, Place, Prefix},
-    protocol::{self, ChangedFile, Ending, Executed, PublishedFile, Reply},
+    messages::{self, ChangedFile, Ending, Executed, PublishedFile, Reply},
 };
 
 use super::{Way, assert_works};
@@ -65,7 +65,7 @@ async fn a_reply_to_no_question_ends_its_session() {
     let server = Server::start("[sessions]\npool = 0");
     let before = server.peak();
     let session = session(&server).await;
-    let reply = raw_bytes(&frame(&protocol::encode(&Reply::Removed(true)), b""));
+    let reply = raw_bytes(&frame(&messages::encode(&Reply::Removed(true)), b""));
     // A child of the session's, when the answer has been given.
     session.run(&format!("parallel::mcparallel({{ Sys.sleep(0.5); .C('write_bytes', {REPLIES}L, {reply}, length({reply})) }})")).await;
     eventually("the session ends", || server.log().contains("what is no reply"));
@@ -79,7 +79,7 @@ async fn lists_of_millions_in_a_small_header_cost_nothing() {
     let before = server.peak();
     let session = session(&server).await;
     let files = vec![ChangedFile { path: String::new(), created: false, size: 0 }; 300_000];
-    let header = protocol::encode(&Reply::Executed(Executed { changed: files, ..nothing() }));
+    let header = messages::encode(&Reply::Executed(Executed { changed: files, ..nothing() }));
     assert!(header.len() < MAX_HEADER);
     // The same bytes, made where they are written.
     let (start, end) = (header.len() - 900_000 - 3, header.len());
@@ -116,7 +116,7 @@ async fn memory_with_holes_or_that_stays_writable_is_no_reply() {
         let session = session(&server).await;
         let code = format!(
             "fd <- {MEMORY}L; .C('spoil_memory', fd, 2^30, {map}L); .C('write_frame', {REPLIES}L, 2, 1L, 2^30, 0); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)",
-            raw_bytes(&protocol::encode(&Reply::Pages(1)))
+            raw_bytes(&messages::encode(&Reply::Pages(1)))
         );
         assert_eq!(session.execute(&code, &[]).await.status, 502, "{what}");
         assert_refused(&server, before, &session, what).await;
@@ -141,7 +141,7 @@ async fn a_reply_that_names_another_users_file_replaces_nothing() {
         );
         other.run(&code).await;
         let published = vec![PublishedFile { name: "page.html".to_owned(), id, size: 5 }];
-        let reply = protocol::encode(&Reply::Executed(Executed { published, ..nothing() }));
+        let reply = messages::encode(&Reply::Executed(Executed { published, ..nothing() }));
         let code = format!(
             "writeLines('<script>', file.path(dirname(getwd()), 'files', '{id}')); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b))",
             raw_bytes(&frame(&reply, b"{}"))

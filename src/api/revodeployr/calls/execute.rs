@@ -15,10 +15,10 @@ use crate::{
         execution::{Outcome, Run},
     },
     auth::{Caller, Login, Permission},
+    link::messages::{Ending, PublishedFile},
     session::{Session, Stop},
     store::{objects::Object, scripts::Script},
     wire::condition::{Condition, Severity},
-    worker::protocol::{Ending, PublishedFile},
 };
 
 /// `/r/session/execute/code`

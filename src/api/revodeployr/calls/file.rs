@@ -21,8 +21,8 @@ use crate::{
         },
     },
     app::App,
-    session::folder::FileError,
     store::objects::{Kind, Object},
+    system::folder::FileError,
 };
 
 /// `/r/file/get/FILE-.../name`. The id is the secret: whoever knows the address may read it (contract, section 3).
@@ -98,7 +98,7 @@ pub(in super::super) async fn upload_to_session(app: &Arc<App>, incoming: &mut I
 pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
     let name = incoming.form.require("name")?;
     let session = incoming.idle_session(app)?;
-    let file = app.open_in(&session, crate::worker::protocol::folder::WORK, name).await.map_err(|_| no_file(name))?;
+    let file = app.open_in(&session, crate::link::messages::folder::WORK, name).await.map_err(|_| no_file(name))?;
     download::file(file, name, Purpose::Download)
 }
 

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     api::revodeployr::{envelope::Answer, envelope::Format, error::Error, request::Incoming},
     app::{App, Failure},
+    link::messages::{Reply, Request},
     session::Session,
     wire::{Detail, Encoding, MissingObject, typed::Slice},
-    worker::protocol::{Reply, Request},
 };
 
 impl Format {

@@ -8,8 +8,8 @@ use super::repository::object_groups;
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::App,
-    session::{Answer as Done, Session, actor::Admission},
-    worker::protocol::Request,
+    link::messages::Request,
+    session::{Admission, Answer as Done, Session},
 };
 
 /// An answer that names the session.

@@ -17,9 +17,9 @@ use crate::{
             views::{CommandView, Info},
         },
     },
-    session::{Done, OperationError, Session, Stop, actor::Admission},
+    link::messages::{Ending, Reply, Request, Use},
+    session::{Admission, Done, OperationError, Session, Stop},
     wire::{ValueEncoding, base64, rds},
-    worker::protocol::{Ending, Reply, Request, Use},
 };
 
 const SCRIPT: &str = "application/x-rscript";

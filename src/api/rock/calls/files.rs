@@ -16,11 +16,9 @@ use crate::{
             request::{Incoming, boolean},
         },
     },
-    session::{
-        Session,
-        folder::{Draft, FileError, Folder},
-    },
-    worker::protocol::folder,
+    link::messages::folder,
+    session::Session,
+    system::folder::{Draft, FileError, Folder},
 };
 
 /// Longest part of a form that is no file, in bytes.

@@ -20,8 +20,8 @@ use crate::{
         address,
         rock::{accept, answer, error::Error, request::Incoming},
     },
-    session::actor::Admission,
-    worker::protocol::{Drawing, Reply, Request},
+    link::messages::{Drawing, Reply, Request},
+    session::Admission,
 };
 
 const PNG: &str = "image/png";

@@ -8,10 +8,8 @@ use crate::{
         address,
         rock::{answer, error::Error, request::Incoming, views::SessionView},
     },
-    session::{
-        Session,
-        usage::{self, Usage},
-    },
+    session::Session,
+    system::usage::{self, Usage},
 };
 
 /// `GET /r/sessions`: all that the caller may see; who sees all may ask for those of one `subject`.

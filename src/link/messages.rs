@@ -60,7 +60,7 @@ pub struct Fork {
     pub limits: Limits,
     /// Where the worker becomes a member of a control group, if it is to be one.
     pub group: Option<PathBuf>,
-    /// Marks the error stream in the console; see [`crate::r::console`].
+    /// Marks the error stream in the console; see [`super::marks`].
     pub tag: [u8; 16],
 }
 

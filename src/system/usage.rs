@@ -1,8 +1,8 @@
-//! What sessions and the machine use, as the kernel tells it (proc(5)).
+//! What a process and the machine use, as the kernel tells it (proc(5)).
 
 use std::fs;
 
-/// What the process of a session uses.
+/// What a process uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
     /// Memory in bytes that it has beyond what it was forked with.
@@ -25,10 +25,10 @@ impl Usage {
     }
 }
 
-/// The memory, in bytes, with which workers begin.
+/// The memory, in bytes, with which forks of a process begin.
 #[must_use]
-pub fn forked_with(zygote: i32) -> u64 {
-    own_memory(zygote).unwrap_or(0)
+pub fn forked_with(parent: i32) -> u64 {
+    own_memory(parent).unwrap_or(0)
 }
 
 /// Memory of a process that is not that of files, in bytes. A fork begins with that of its parent.

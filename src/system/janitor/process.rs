@@ -1,5 +1,4 @@
-//! The process that cleans up after others: it kills what a user has running, and removes what is left. It can be sent
-//! anything to remove; if that should be its end, it is started again, and nobody else is concerned.
+//! What runs in the janitor: it kills what a user has running, and removes what is left.
 //!
 //! Tasks come as lines of JSON on standard input, and are answered on standard output as each is done. They are done in
 //! turns, so that one that takes long does not hold up the others. At the end of its input it does what it has been
@@ -18,7 +17,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{leftovers, removal::Removal};
+use crate::system::{leftovers, removal::Removal};
 
 /// Entries that are removed before it is the next task's turn.
 const TURN: usize = 500;

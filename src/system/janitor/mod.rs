@@ -1,4 +1,9 @@
-//! The supervisor's hold on the janitor, the process that removes what sessions leave behind.
+//! The janitor: a process that cleans up after others, and this process's hold on it.
+//!
+//! What it is to remove may have been made by somebody who means harm. If that should be the janitor's end, another is
+//! started, and nobody else is concerned. [`process`] is what runs in it.
+
+pub mod process;
 
 use std::{
     collections::HashMap,
@@ -13,10 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{
-    config,
-    system::janitor::{Done, Task, Work},
-};
+use process::{Done, Task, Work};
 
 /// Between the end of a janitor and the start of the next.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,13 +34,10 @@ pub struct Janitor {
 type Answer = oneshot::Sender<Result<(), String>>;
 
 impl Janitor {
-    /// Starts the janitor, and keeps it running for as long as anybody has a handle on it. It is the server's program,
-    /// which is beside that of the workers, if these are to be found elsewhere than beside this one.
+    /// Starts the janitor, and keeps it running for as long as anybody has a handle on it. `program` is one that runs
+    /// [`process::run`] when it is given the command `janitor`.
     #[must_use]
-    pub fn start(r: &config::R) -> Self {
-        let beside_workers = r.worker.with_file_name("offshoot");
-        // What this process was started from, also when another version has taken its place meanwhile.
-        let program = if r.worker.is_absolute() && beside_workers.is_file() { beside_workers } else { "/proc/self/exe".into() };
+    pub fn start(program: PathBuf) -> Self {
         let (tasks, received) = mpsc::unbounded_channel();
         tokio::spawn(Driver { program, received, given: HashMap::new(), next: 0 }.run());
         Self { tasks }

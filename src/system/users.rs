@@ -1,4 +1,4 @@
-//! User ids for sessions, where each has its own.
+//! User ids on lease: for processes of which each is to be a user of its own.
 //!
 //! An id goes from hand to hand: nobody may find a process or a file of the one who had it before. It is given out only
 //! when no process has it, and again only when the janitor has removed what was left under it anywhere on the machine.
@@ -16,17 +16,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::janitor::Janitor;
-use crate::{
-    config,
-    system::{leftovers, processes},
-    worker::confine,
-};
+use super::{janitor::Janitor, leftovers, locks, processes};
 
 /// Where servers on one machine tell each other which ids they use: by locks on single bytes.
 const LOCKS: &str = "/run/offshoot.users";
 
-/// The ids that sessions may have; cheap to clone.
+/// The ids that can be had; cheap to clone. By default, none.
 #[derive(Debug, Clone, Default)]
 pub struct Users(Option<Arc<Range>>);
 
@@ -40,7 +35,7 @@ struct Range {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Ids that cannot be given out: sessions have them, or have left something.
+    /// Ids that cannot be given out: somebody has them, or has left something.
     used: HashSet<u32>,
     /// Those that nobody has any more, and for which it has not been looked what is left.
     returned: Vec<u32>,
@@ -48,7 +43,7 @@ struct State {
     given: u32,
 }
 
-/// The id of one session; given back when it is dropped.
+/// An id on lease; given back when this is dropped.
 #[derive(Debug)]
 pub struct User {
     id: u32,
@@ -56,34 +51,23 @@ pub struct User {
 }
 
 impl Users {
-    /// The ids that the configuration gives to sessions whose folders are in `folder`. Those under which an earlier run
-    /// has left something are not given out before the janitor has removed it.
+    /// Leases ids of a range, for processes whose folders are in `folder`. Those under which an earlier run has left
+    /// something are not given out before the janitor has removed it.
     ///
     /// # Errors
-    /// When it asks for ids, and there can be none.
-    pub fn configured(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Self, String> {
-        let Some(range) = config.user_range()? else { return Ok(Self::default()) };
-        let obstacle = if let Some(obstacle) = obstacle(folder) {
-            obstacle
-        } else {
-            let locks = open_locks(Path::new(LOCKS)).or_else(|error| {
-                tracing::warn!("{}", not_shared(&error));
-                open_locks(&folder.join("users"))
-            });
-            match locks {
-                Ok(locks) => {
-                    let range = Arc::new(Range { ids: range, locks, janitor: janitor.clone(), state: Mutex::default() });
-                    range.take_left();
-                    return Ok(Self(Some(range)));
-                }
-                Err(error) => format!("{LOCKS}: {error}"),
-            }
-        };
-        if config.users != "auto" {
-            return Err(format!("sessions.users: sessions cannot have users of their own, as {obstacle}"));
+    /// Why there can be none; the end of a sentence.
+    pub fn lease(ids: RangeInclusive<u32>, folder: &Path, janitor: &Janitor) -> Result<Self, String> {
+        if let Some(obstacle) = obstacle(folder) {
+            return Err(obstacle);
         }
-        tracing::warn!("sessions run as the server does, and can see each other's files and the store: {obstacle}");
-        Ok(Self::default())
+        let locks = open_locks(Path::new(LOCKS)).or_else(|error| {
+            tracing::warn!("{}", not_shared(&error));
+            open_locks(&folder.join("users"))
+        });
+        let locks = locks.map_err(|error| format!("{LOCKS}: {error}"))?;
+        let range = Arc::new(Range { ids, locks, janitor: janitor.clone(), state: Mutex::default() });
+        range.take_left();
+        Ok(Self(Some(range)))
     }
 
     /// The file whose locks reserve the ids, where there are any: they hold for as long as anybody has it open.
@@ -92,7 +76,7 @@ impl Users {
         self.0.as_ref().map(|range| range.locks.as_fd())
     }
 
-    /// Takes an id; `Ok(None)` when sessions have none of their own.
+    /// Takes an id; `Ok(None)` where there are none to be had.
     ///
     /// # Errors
     /// When all are in use.
@@ -103,19 +87,19 @@ impl Users {
         for _ in 0..count {
             let id = range.ids.start() + state.given % count;
             state.given = state.given.wrapping_add(1);
-            if state.used.contains(&id) || !confine::reserve(&range.locks, id) {
+            if state.used.contains(&id) || !locks::reserve(&range.locks, id) {
                 continue;
             }
             state.used.insert(id);
             if processes::has_any(id) {
-                // Somebody else's: they would be ended with the session, and could do to it what they like.
-                tracing::warn!(id, "a user id of sessions.users has processes that are no session's, and is not used");
+                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like.
+                tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
                 continue;
             }
             range.mark(id);
             return Ok(Some(User { id, range: Arc::clone(range) }));
         }
-        Err("all user ids of sessions.users are in use")
+        Err("all user ids of the range are in use")
     }
 }
 
@@ -136,23 +120,23 @@ impl Range {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the ids under which there is something already: what sessions of an earlier run have left is removed, and
+    /// Takes the ids under which there is something already: what an earlier run has left is removed, and
     /// what is somebody else's is let be.
     fn take_left(self: &Arc<Self>) {
         let mut left: Vec<u32> = leftovers::owners().into_iter().filter(|id| self.ids.contains(id)).collect();
-        left.retain(|&id| confine::reserve(&self.locks, id));
+        left.retain(|&id| locks::reserve(&self.locks, id));
         self.lock().used.extend(&left);
         let (ours, others): (Vec<u32>, Vec<u32>) = left.into_iter().partition(|&id| self.is_marked(id));
         if !others.is_empty() {
-            tracing::warn!(ids = ?others, "user ids of sessions.users that have files or processes already are not used");
+            tracing::warn!(ids = ?others, "user ids of the range that have files or processes already are not used");
         }
         if !ours.is_empty() {
-            tracing::info!(ids = ours.len(), "what sessions of an earlier run have left under their user ids is removed");
+            tracing::info!(ids = ours.len(), "what an earlier run has left under its user ids is removed");
             self.clear(ours);
         }
     }
 
-    /// Notes for later servers that what an id leaves is a session's: the byte that is locked is set.
+    /// Notes for later servers that what is found under an id was left by a lease: the byte that is locked is set.
     fn mark(&self, id: u32) {
         if let Err(error) = self.locks.write_at(&[1], id.into()) {
             tracing::debug!(%error, "a user id could not be noted");
@@ -171,13 +155,13 @@ impl Range {
         let range = Arc::clone(self);
         runtime.spawn(async move {
             if let Err(error) = range.janitor.clear(ids.clone()).await {
-                tracing::warn!(%error, "user ids of sessions stay in use");
+                tracing::warn!(%error, "user ids stay in use");
             }
             let (left, free): (Vec<u32>, Vec<u32>) = ids.into_iter().partition(|&id| processes::has_any(id));
             let mut state = range.lock();
             state.returned.extend(left);
             for id in free {
-                confine::release(&range.locks, id);
+                locks::release(&range.locks, id);
                 state.used.remove(&id);
             }
         });
@@ -199,7 +183,7 @@ impl Drop for User {
     }
 }
 
-/// Why sessions whose folders are in `folder` cannot have users of their own, if they cannot.
+/// Why processes whose folders are in `folder` cannot have users of their own, if they cannot.
 #[must_use]
 pub fn obstacle(folder: &Path) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
@@ -209,14 +193,14 @@ pub fn obstacle(folder: &Path) -> Option<String> {
     Some(format!("{} is closed to other users", closed.display()))
 }
 
-/// Why other servers on this machine may give the same ids to their sessions, if they may.
+/// Why other servers on this machine may lease the same ids, if they may.
 #[must_use]
 pub fn conflict() -> Option<String> {
     open_locks(Path::new(LOCKS)).err().map(|error| not_shared(&error))
 }
 
 fn not_shared(error: &std::io::Error) -> String {
-    format!("{LOCKS}: {error}: another server on this machine may give the same user ids to its sessions, and end these with its own")
+    format!("{LOCKS}: {error}: another server on this machine may give the same user ids to its processes, and end these with its own")
 }
 
 /// Whether everybody can pass through a folder.

@@ -1,12 +1,9 @@
-//! Processes that have left the group of the session that started them, where sessions have no users of their own.
-//!
-//! They become children of the zygote when their parents end. Whose they are is told by their environment.
+//! Processes that have left the group they were started in. They become this process's children when their parents end,
+//! if it is the subreaper. Whose they are is told by a variable in their environment, unless they have changed it.
 
-use std::{fs, os::unix::ffi::OsStrExt, path::Path, time::Duration};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
-
-use super::confine;
 
 /// How often children are looked for: each that is ended may leave some of its own.
 const TURNS: usize = 100;
@@ -32,12 +29,10 @@ pub fn end(is_stray: impl Fn(i32) -> bool) {
     }
 }
 
-/// Whether a process was started by the session that has this folder.
+/// Whether a process was started with this variable in its environment.
 #[must_use]
-pub fn is_of(pid: i32, folder: &Path) -> bool {
-    let mut entry = confine::SESSION_FOLDER.as_bytes().to_vec();
-    entry.push(b'=');
-    entry.extend_from_slice(folder.as_os_str().as_bytes());
+pub fn has(pid: i32, variable: &str, value: &OsStr) -> bool {
+    let entry = [variable.as_bytes(), b"=", value.as_bytes()].concat();
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|variable| variable == entry)
 }

@@ -35,7 +35,7 @@ pub enum FileError {
     /// There is one already.
     #[error("there is a file already")]
     Exists,
-    /// The path leads out of the folder, or to what is not the session's.
+    /// The path leads out of the folder, or to what is another user's.
     #[error("the path leads out of the folder")]
     Outside,
     /// A folder on the way is a file, or cannot be made.
@@ -53,27 +53,28 @@ pub enum FileError {
 }
 
 /// Whether the kernel opens paths beneath a folder, or a filter forbids it: one of a container, or systemd's
-/// `RestrictSUIDSGID`. Without, no file of a session can be read or written.
+/// `RestrictSUIDSGID`. Without, no file beneath such a folder can be read or written.
 #[must_use]
 pub fn can_be_opened() -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat2(CWD, "/", flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok()
 }
 
-/// A folder of a session, whose files belong to the session's user.
+/// A folder that a user writes in, whose files belong to that user.
 #[derive(Debug)]
 pub struct Folder {
     root: OwnedFd,
-    /// The session's own folder, in which nobody else can make anything.
+    /// The folder it is in, where nobody but this process can make anything.
     private: OwnedFd,
     user: Option<u32>,
 }
 
 impl Folder {
-    /// Opens the folder `path` below `private`. `user` is the session's, if it has one for itself.
+    /// Opens the folder `path` below `private`. `user` is who writes there, if that is not this
+    /// process's own.
     ///
     /// # Errors
-    /// The system's; when the session has put something else in the place of the folder.
+    /// The system's; when the user has put something else in the place of the folder.
     pub fn open(private: &Path, path: &Path, user: Option<u32>) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let private = openat(CWD, private, flags, Mode::empty())?;
@@ -106,7 +107,7 @@ impl Folder {
         if !metadata.is_file() || wants_folder {
             return Err(FileError::Missing);
         }
-        // A hard link may be to a file that the session itself cannot read.
+        // A hard link may be to a file that the user itself cannot read.
         if self.user.is_some_and(|user| std::os::unix::fs::MetadataExt::uid(&metadata) != user) {
             return Err(FileError::Outside);
         }
@@ -155,7 +156,7 @@ impl Folder {
     /// a name, and nothing that is there is replaced. Tells its size.
     ///
     /// # Errors
-    /// [`FileError`]; what was not a file of the session's is where it was, or gone.
+    /// [`FileError`]; what was not a file of the user's is where it was, or gone.
     pub fn give_away(&self, name: &str, most: u64, target: &Path, new: &str) -> Result<u64, FileError> {
         let target = openat(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?;
         let is_file = |folder: &OwnedFd, name: &str| match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -169,14 +170,14 @@ impl Folder {
         };
         is_file(&self.root, name)?;
         renameat_with(&self.root, name, &target, new, RenameFlags::NOREPLACE).map_err(io::Error::from)?;
-        // The session may have put something else there in between. Now it cannot any more.
+        // The user may have put something else there in between, and now cannot any more.
         is_file(&target, new).inspect_err(|error| {
             let back = match error {
                 FileError::Folder => renameat_with(&target, new, &self.private, new, RenameFlags::NOREPLACE),
                 _ => unlinkat(&target, new, AtFlags::empty()),
             };
             if let Err(error) = back {
-                tracing::warn!(%error, "what a session has put in the place of a file could not be removed");
+                tracing::warn!(%error, "what was put in the place of a file could not be removed");
             }
         })
     }
@@ -221,7 +222,7 @@ impl Folder {
         }
     }
 
-    /// Makes a file or a folder the session's.
+    /// Makes a file or a folder the user's.
     fn give(&self, file: impl AsFd) -> io::Result<()> {
         let Some(user) = self.user else { return Ok(()) };
         Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?)
@@ -256,8 +257,8 @@ mod tests {
         os::unix::fs::symlink,
     };
 
-    /// A session's folder with a folder to work in.
-    fn session() -> (tempfile::TempDir, Folder) {
+    /// A private folder with a folder to work in.
+    fn folders() -> (tempfile::TempDir, Folder) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("work")).unwrap();
         let work = Folder::open(folder.path(), Path::new("work"), None).unwrap();
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn files_are_put_and_read() {
-        let (folder, work) = session();
+        let (folder, work) = folders();
         for path in ["a", "/b", "sub/deeper/c", "./d", "größe 1+1%", "sub/../e", ".hidden"] {
             put(&work, path, path, false).unwrap();
             assert_eq!(read(&work, path).unwrap(), path);
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn links_lead_nowhere_outside() {
-        let (folder, work) = session();
+        let (folder, work) = folders();
         let inside = folder.path().join("work");
         fs::write(folder.path().join("secret"), "secret").unwrap();
         fs::create_dir(inside.join("real")).unwrap();
@@ -319,7 +320,7 @@ mod tests {
         // A link that stays inside is a folder like any other.
         put(&work, "alias/file", "x", false).unwrap();
         assert_eq!(fs::read_to_string(inside.join("real/file")).unwrap(), "x");
-        // What takes the place of the folder itself is no folder of the session.
+        // What takes the place of the folder itself is no folder of the user.
         fs::rename(&inside, folder.path().join("moved")).unwrap();
         symlink("/etc", &inside).unwrap();
         assert!(Folder::open(folder.path(), Path::new("work"), None).is_err());
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn only_files_are_given_away_and_none_is_replaced() {
-        let (folder, work) = session();
+        let (folder, work) = folders();
         let target = tempfile::tempdir().unwrap();
         put(&work, "file", "mine", false).unwrap();
         fs::create_dir(folder.path().join("work/folder")).unwrap();
@@ -346,7 +347,7 @@ mod tests {
 
     #[test]
     fn pipes_do_not_hold_the_server() {
-        let (folder, work) = session();
+        let (folder, work) = folders();
         let pipe = folder.path().join("work/pipe");
         rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(matches!(read(&work, "pipe"), Err(FileError::Missing)));

@@ -1,0 +1,69 @@
+//! What the settings say, put into effect when sessions are started.
+
+use std::path::{Path, PathBuf};
+
+use super::worker::ASIDE;
+use crate::{
+    config,
+    link::messages::Limits,
+    system::{janitor::Janitor, removal, users::Users},
+};
+
+/// The program that is the janitor: the server's, which is beside that of the workers, if these are to be found elsewhere
+/// than beside this one.
+pub(super) fn janitor_program(r: &config::R) -> PathBuf {
+    let beside_workers = r.worker.with_file_name("offshoot");
+    // What this process was started from, also when another version has taken its place meanwhile.
+    if r.worker.is_absolute() && beside_workers.is_file() { beside_workers } else { "/proc/self/exe".into() }
+}
+
+/// The user ids that the configuration gives to sessions whose folders are in `folder`.
+pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Users, String> {
+    let Some(range) = config.user_range()? else { return Ok(Users::default()) };
+    match Users::lease(range, folder, janitor) {
+        Ok(users) => Ok(users),
+        Err(obstacle) if config.users == "auto" => {
+            tracing::warn!("sessions run as the server does, and can see each other's files and the store: {obstacle}");
+            Ok(Users::default())
+        }
+        Err(obstacle) => Err(format!("sessions.users: sessions cannot have users of their own, as {obstacle}")),
+    }
+}
+
+/// Has everything removed that is in a folder, whatever it is, while new files are made there.
+///
+/// # Errors
+/// When nothing can be made in the folder.
+pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), String> {
+    let aside = folder.join(ASIDE);
+    let left = removal::set_aside(folder, &aside).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let janitor = janitor.clone();
+    tokio::spawn(async move {
+        let removals = left.into_iter().map(|path| janitor.remove(path));
+        for failure in futures_util::future::join_all(removals).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(error = failure, "what an earlier run has left could not be removed");
+        }
+        let _ = std::fs::remove_dir(aside);
+    });
+    Ok(())
+}
+
+/// R's interface is stable within a minor version only.
+pub(super) fn warn_of_another_r(running: &str) {
+    let built_for = env!("BUILT_FOR_R_VERSION");
+    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+    if minor(running) != minor(built_for) {
+        tracing::warn!("this is R {running}, and Offshoot was built for R {built_for}: build it again");
+    }
+}
+
+pub(super) fn limits(config: &config::Sessions) -> Limits {
+    let some = |value: u64| Some(value).filter(|&value| value > 0);
+    Limits {
+        memory: some(config.memory_mib << 20),
+        cpu_seconds: some(config.cpu_seconds),
+        processes: some(config.processes),
+        file_size: some(config.file_size_mib << 20),
+        disk: some(config.disk_mib << 20),
+    }
+}

@@ -1,0 +1,26 @@
+//! Locks on single bytes of a file, each for a number (fcntl(2), open file description locks): they are the file's, and
+//! go when nobody has it open any more.
+
+use std::{fs, os::fd::AsRawFd};
+
+/// Reserves a user id on this machine, by a lock on the byte of that number; false when another server has it.
+/// The lock goes with the process that holds `locks`.
+pub fn reserve(locks: &fs::File, user: u32) -> bool {
+    lock(locks, user, libc::F_WRLCK)
+}
+
+/// Gives a reserved user id back.
+pub fn release(locks: &fs::File, user: u32) {
+    lock(locks, user, libc::F_UNLCK);
+}
+
+fn lock(locks: &fs::File, user: u32, kind: libc::c_int) -> bool {
+    // SAFETY: a plain structure of numbers, for which zeros are valid.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = libc::off_t::from(user);
+    lock.l_len = 1;
+    // SAFETY: an open descriptor and a structure that is fully set.
+    unsafe { libc::fcntl(locks.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) == 0 }
+}

@@ -1,0 +1,202 @@
+//! The house as ARCHITECTURE.md has it: what may lead where, and what is nowhere.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The rooms, and those that each may know. A new arrow belongs here, and into ARCHITECTURE.md.
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("wire", &[]),
+    ("system", &[]),
+    ("config", &["store"]),
+    ("link", &["wire"]),
+    ("r", &["wire"]),
+    ("worker", &["link", "r", "system", "wire"]),
+    ("telemetry", &["config"]),
+    ("store", &["config", "telemetry"]),
+    ("session", &["config", "link", "system"]),
+    ("packages", &["config", "session", "system", "worker"]),
+    ("auth", &["config", "store", "telemetry"]),
+    ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
+    ("server", &["auth", "config", "telemetry"]),
+    ("api", &["app", "auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
+    ("operation", &["api", "app", "auth", "config", "server", "store", "telemetry"]),
+];
+/// The command line puts everything together.
+const TOP: [&str; 1] = ["cli"];
+
+/// Where `unsafe` may be, beside the room that knows R.
+const UNSAFE: [&str; 8] = [
+    "link/shared.rs",
+    "system/leftovers.rs",
+    "system/locks.rs",
+    "system/processes.rs",
+    "worker/confine.rs",
+    "worker/fork.rs",
+    "worker/pages.rs",
+    "r/",
+];
+
+/// Rooms of which one process has one thread.
+const WITHOUT_RUNTIME: [&str; 4] = ["link", "r", "wire", "worker"];
+
+/// A source file, without its comments.
+struct Source {
+    path: PathBuf,
+    /// Below `src/`.
+    name: String,
+    lines: Vec<String>,
+}
+
+impl Source {
+    /// The room that it is in: a folder, or a file beside the folders.
+    fn room(&self) -> &str {
+        self.name.split('/').next().unwrap().trim_end_matches(".rs")
+    }
+
+    fn at(&self, line: usize) -> String {
+        format!("{}:{}", self.path.display(), line + 1)
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                let text = fs::read_to_string(&path).unwrap();
+                // What tests need is their own affair, and stands at the end.
+                let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+                let lines = code.lines().map(|line| line.split("//").next().unwrap().to_owned()).collect();
+                found.push(Source { path, name, lines });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+/// The rooms that a file names, each with the line: by `crate::room`, also in a list of several.
+fn named_rooms(source: &Source) -> Vec<(usize, String)> {
+    let mut named = Vec::new();
+    let mut depth = None;
+    for (at, line) in source.lines.iter().enumerate() {
+        let mut rest = line.as_str();
+        if depth.is_none() {
+            while let Some(found) = rest.find("crate::") {
+                rest = &rest[found + "crate::".len()..];
+                if let Some(list) = rest.strip_prefix('{') {
+                    depth = Some(1);
+                    rest = list;
+                    break;
+                }
+                named.push((at, word(rest)));
+            }
+        }
+        if let Some(open) = &mut depth {
+            let mut start = true;
+            for (offset, letter) in rest.char_indices() {
+                match letter {
+                    '{' => *open += 1,
+                    '}' => *open -= 1,
+                    ',' => start = true,
+                    letter if *open == 1 && start && letter.is_alphabetic() => {
+                        named.push((at, word(&rest[offset..])));
+                        start = false;
+                    }
+                    _ => {}
+                }
+                if *open == 0 {
+                    break;
+                }
+            }
+            if *open == 0 {
+                depth = None;
+            }
+        }
+    }
+    named.retain(|(_, room)| !room.is_empty());
+    named
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+}
+
+#[test]
+fn rooms_know_those_that_they_may_know_and_no_others() {
+    let rooms: BTreeSet<&str> = ARROWS.iter().map(|(room, _)| *room).chain(TOP).collect();
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    for source in sources() {
+        let Some((from, allowed)) = ARROWS.iter().find(|(room, _)| *room == source.room()) else { continue };
+        for (line, to) in named_rooms(&source) {
+            if to == *from || !rooms.contains(to.as_str()) {
+                continue;
+            }
+            if allowed.contains(&to.as_str()) {
+                used.insert((*from, to));
+            } else {
+                wrong.push(format!("{}: `{from}` knows `{to}`, and may not", source.at(line)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // What is not used any more is not to come back unseen.
+    let unused: Vec<_> = ARROWS
+        .iter()
+        .flat_map(|(from, allowed)| allowed.iter().map(move |to| (*from, *to)))
+        .filter(|(from, to)| !used.contains(&(*from, (*to).to_owned())))
+        .collect();
+    assert!(unused.is_empty(), "arrows that nobody uses: {unused:?}");
+}
+
+#[test]
+fn every_folder_of_the_source_is_a_room_of_the_table() {
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(room, _)| *room).chain(TOP).chain(["main", "lib", "bin"]).collect();
+    let unknown: BTreeSet<_> =
+        sources().iter().map(|source| source.room().to_owned()).filter(|room| !known.contains(room.as_str())).collect();
+    assert!(unknown.is_empty(), "rooms that are in no table: {unknown:?}");
+}
+
+#[test]
+fn unsafe_code_is_where_it_may_be() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !UNSAFE.iter().any(|place| source.name.starts_with(place))) {
+        for (at, line) in source.lines.iter().enumerate() {
+            if line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "unsafe") {
+                wrong.push(format!("{}: unsafe code outside of {UNSAFE:?}", source.at(at)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_runs_in_a_worker_has_no_runtime_and_no_http() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| WITHOUT_RUNTIME.contains(&source.room())) {
+        for (at, line) in source.lines.iter().enumerate() {
+            if let Some(library) = ["tokio", "axum", "hyper"].iter().find(|library| line.contains(&format!("{library}::"))) {
+                wrong.push(format!("{}: {library} in a room whose processes have one thread", source.at(at)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_have_one_subject() {
+    let long: Vec<_> = sources()
+        .iter()
+        .map(|source| (source.name.clone(), fs::read_to_string(&source.path).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > 500)
+        .collect();
+    assert!(long.is_empty(), "files with more than 500 lines have two subjects: {long:?}");
+}
