@@ -220,6 +220,13 @@ impl Accounts {
         let right = self.hashing.check(address, move || is_right(&hash)).await.map_err(|Full| AuthError::TooMany)?;
         let right = right.unwrap_or(false);
         let Some(account) = account else { return Err(AuthError::Credentials) };
+        // Others may have tried meanwhile, or an administrator has changed it.
+        let Some(account) = self.store.account(name).await?.filter(|now| now.password_hash == account.password_hash) else {
+            return Err(AuthError::Credentials);
+        };
+        if self.is_locked(&account) {
+            return Err(AuthError::Locked);
+        }
         if !right {
             self.store.account_failed(name).await?;
             return Err(AuthError::Credentials);

@@ -89,9 +89,9 @@ pub struct Http {
     /// through that comes with a cookie or a password: name the origins that are to make such.
     pub cors_origins: Vec<String>,
     /// The names that clients call this server by, such as `r.example.org` or `r.example.org:8443`; without a port, at any.
-    /// Requests for another `Host` are refused. If none is named, that is looked at only on addresses of loopback, of
-    /// callers without a cookie or a password, who then have to call it `localhost` or by such an address. Monitors may ask
-    /// `/_check`, `/_ready` and `/metrics` by any IP address. For a trusted proxy, the host that it forwards counts.
+    /// Requests for another `Host` are refused. If none is named, that is looked at only on addresses of loopback, which
+    /// then have to be called `localhost` or by such an address. Monitors may ask `/_check`, `/_ready` and `/metrics` by any IP
+    /// address. For a trusted proxy, the host that it forwards counts.
     pub hosts: Vec<String>,
 }
 

@@ -6,10 +6,7 @@
 use std::{
     fs::File,
     io::{self, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
+    os::fd::{AsFd, OwnedFd},
 };
 
 use memmap2::Mmap;
@@ -17,8 +14,6 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 
 /// The seals without which a mapping could change, or end, under its reader.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
-/// The unit of a file's `st_blocks`, in bytes (stat(3type)).
-const BLOCK: u64 = 512;
 
 /// Memory to be written to, and then sealed. The writer's limit on file sizes holds for it as well.
 ///
@@ -60,11 +55,10 @@ pub fn map(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
 /// their writer has not used.
 pub fn take(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
     seal(&memory)?;
-    let file = File::from(memory);
-    if file.metadata()?.blocks() * BLOCK < length as u64 {
+    if rustix::fs::seek(&memory, rustix::fs::SeekFrom::Hole(0))? < length as u64 {
         return Err(invalid("a payload with holes"));
     }
-    map(file.into(), length)
+    map(memory, length)
 }
 
 /// Nobody can change it any more, those who have it open included.

@@ -130,7 +130,7 @@ impl Packages {
 
     async fn run(&self, action: &str, name: &str, reference: &str) -> Result<(), PackageError> {
         let _turn = self.turn.lock().await;
-        let user = self.users.take().map_err(PackageError::NoUser)?;
+        let user = self.users.take().await.map_err(PackageError::NoUser)?;
         let stage = self.stage(user.as_ref().map(User::id))?;
         let job = process::Job {
             r: &self.r,

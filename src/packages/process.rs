@@ -45,8 +45,8 @@ impl Job<'_> {
         let mut last = VecDeque::new();
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let done = async {
-            let mut output = output.map(lines);
-            let mut errors = errors.map(lines);
+            let mut output = output.map(Lines::new);
+            let mut errors = errors.map(Lines::new);
             loop {
                 let line = tokio::select! {
                     Some(line) = next(&mut output) => line,
@@ -116,21 +116,44 @@ impl Job<'_> {
     }
 }
 
-fn lines<T: AsyncRead>(pipe: T) -> BufReader<T> {
-    BufReader::new(pipe)
+/// The lines of a pipe, each as it is shown.
+struct Lines<T> {
+    pipe: BufReader<T>,
+    /// The beginning of the next; what is longer is not kept.
+    line: Vec<u8>,
 }
 
-/// The next line, however it is encoded; `None` at the end, once and for all.
-async fn next<T: AsyncRead + Unpin>(pipe: &mut Option<BufReader<T>>) -> Option<String> {
-    let mut bytes = Vec::new();
-    match pipe.as_mut()?.read_until(b'\n', &mut bytes).await {
-        Ok(count @ 1..) => {
-            let text = String::from_utf8_lossy(&bytes[..count.min(LINE)]);
-            Some(text.trim_end().to_owned())
-        }
-        _ => {
-            *pipe = None;
-            None
+impl<T: AsyncRead + Unpin> Lines<T> {
+    fn new(pipe: T) -> Self {
+        Self { pipe: BufReader::new(pipe), line: Vec::new() }
+    }
+
+    /// The next line, however it is encoded; `None` at the end. Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            let read = self.pipe.fill_buf().await.unwrap_or_default();
+            if read.is_empty() && self.line.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', read);
+            let piece = &read[..end.unwrap_or(read.len())];
+            self.line.extend_from_slice(&piece[..piece.len().min(LINE - self.line.len().min(LINE))]);
+            let is_over = read.is_empty();
+            let count = end.map_or(read.len(), |end| end + 1);
+            self.pipe.consume(count);
+            if end.is_some() || is_over {
+                let line = std::mem::take(&mut self.line);
+                return Some(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
         }
     }
+}
+
+/// The next line; `None` at the end, once and for all.
+async fn next<T: AsyncRead + Unpin>(lines: &mut Option<Lines<T>>) -> Option<String> {
+    let line = lines.as_mut()?.next().await;
+    if line.is_none() {
+        *lines = None;
+    }
+    line
 }

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     handle::Session,
-    queue::Job,
+    queue::{Job, Work},
     terms::{Answer, OperationError, Stop},
     tombstone::{Cause, Tombstone},
     worker::Worker,
@@ -31,6 +31,8 @@ use crate::link::{
 
 /// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
 const REPEAT: Duration = Duration::from_millis(50);
+/// What a worker gets to take a command, which it waits for.
+const TAKEN: Duration = Duration::from_secs(10);
 /// Between SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
@@ -81,10 +83,9 @@ impl Actor {
                 biased;
                 () = session.closing.cancelled() => return None,
                 job = self.jobs.recv() => {
-                    let Job { header, payload, runs_code, answer, ticket } = job?;
-                    if !ticket.begin() {
-                        continue;
-                    }
+                    let Job { runs_code, answer, ticket } = job?;
+                    session.waiting.fetch_sub(1, Ordering::AcqRel);
+                    let Some(Work { header, payload }) = ticket.begin() else { continue };
                     session.touch();
                     let outcome = self.operate(runs_code, &header, &payload).await;
                     session.touch();
@@ -133,10 +134,17 @@ impl Actor {
     }
 
     async fn carry_out(&mut self, header: &[u8], payload: &Bytes) -> Result<Answer, Cause> {
-        if self.worker.frames.send(header, payload).await.is_err() {
+        let session = Arc::clone(&self.session);
+        let sent = tokio::select! {
+            biased;
+            sent = tokio::time::timeout(TAKEN, self.worker.frames.send(header, payload)) => matches!(sent, Ok(Ok(()))),
+            () = session.closing.cancelled() => false,
+        };
+        if !sent {
+            // What it has got of the command is of no use.
+            self.worker.kill();
             return Err(self.cause(Ok(None), None).await);
         }
-        let session = Arc::clone(&self.session);
         let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
         let mut stopping: Option<Stopping> = None;
         loop {
@@ -156,10 +164,6 @@ impl Actor {
                         ended => Err(self.cause(ended, stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason)).await),
                     };
                 }
-                () = self.worker.console.readable() => {
-                    self.worker.console.drain(|_, text| session.console.push(text));
-                    continue;
-                }
                 () = session.interrupted.notified(), if stopping.is_none() => Stop::Interrupt,
                 () = session.closing.cancelled(), if !matches!(stopping, Some(Stopping { reason: Stop::Close, .. })) => Stop::Close,
                 () = until(deadline), if stopping.is_none() && deadline.is_some() => deadline.map_or(Stop::Interrupt, |(stop, _)| stop),
@@ -167,6 +171,11 @@ impl Actor {
                     if let Some(stopping) = &mut stopping {
                         stopping.escalate(&self.worker);
                     }
+                    continue;
+                }
+                // Last, as there may always be some.
+                () = self.worker.console.readable() => {
+                    self.worker.console.drain(|_, text| session.console.push(text));
                     continue;
                 }
             };
@@ -206,10 +215,10 @@ impl Actor {
 
     /// Lets R run `.Last` and its finalizers.
     async fn end(&mut self) {
-        if self.worker.frames.send(&messages::encode(&Request::End), &Bytes::new()).await.is_err() {
-            return;
-        }
         let ended = async {
+            if self.worker.frames.send(&messages::encode(&Request::End), &Bytes::new()).await.is_err() {
+                return;
+            }
             loop {
                 tokio::select! {
                     received = self.worker.frames.receive() => if !matches!(received, Ok(Some(_))) { break },

@@ -65,8 +65,18 @@ pub struct Outcome {
     pub ended: Timestamp,
     /// What it gave.
     pub result: Result<Done, OperationError>,
-    /// For as long as it is kept.
-    _share: Option<Share>,
+}
+
+/// What a command gave, which counts for as long as anybody has it, whoever sends it included.
+struct Counted {
+    payload: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
 }
 
 /// What an operation gave, to be fetched more than once.
@@ -213,11 +223,15 @@ impl Session {
             drop(payload_share);
             let mut result = answered.map(Done::from);
             let size = result.as_ref().map_or(0, Done::size);
-            let share = session.commands.make_room(size);
-            if share.is_none() {
-                result = Err(OperationError::NothingKept(size));
+            match (session.commands.make_room(size), &mut result) {
+                (Some(share), Ok(done)) => {
+                    let payload = std::mem::take(&mut done.payload);
+                    done.payload = Bytes::from_owner(Counted { payload, _share: share });
+                }
+                (None, result) => *result = Err(OperationError::NothingKept(size)),
+                _ => {}
             }
-            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result, _share: share });
+            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result });
             waiting.settled.cancel();
         });
         Ok(command)

@@ -112,8 +112,11 @@ impl Frames {
     pub async fn receive(&mut self) -> io::Result<Option<(Reply, Payload)>> {
         loop {
             if let Some((_, taking)) = &mut self.large {
-                let payload = Payload::Shared(taking.await??);
-                return Ok(self.large.take().map(|(reply, _)| (reply, payload)));
+                let taken = taking.await;
+                // Once it is there, whatever it is.
+                let reply = self.large.take().map(|(reply, _)| reply);
+                let payload = Payload::Shared(taken??);
+                return Ok(reply.map(|reply| (reply, payload)));
             }
             if let Some(raw) = self.decoder.next_frame().map_err(|_| io::ErrorKind::InvalidData)? {
                 let reply = messages::decode(&raw.header).filter(|_| !raw.memory).ok_or(io::ErrorKind::InvalidData)?;

@@ -23,7 +23,7 @@ use super::{
     allowance::{self, Allowance},
     commands::Commands,
     live::Live,
-    queue::{Job, Pending, Ticket, Turn, lock},
+    queue::{Job, Pending, Ticket, Turn, Work, lock},
     terms::{Admission, Answer, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
     worker::Worker,
@@ -38,6 +38,9 @@ use crate::{
 
 /// How much of the last output a tombstone shows, in bytes.
 const LAST_OUTPUT: usize = 2_000;
+
+/// Operations that may have been given up while another runs.
+const GIVEN_UP: usize = 10_000;
 
 /// So many mebibytes in bytes.
 pub(super) fn mebibytes(mib: u64) -> usize {
@@ -77,6 +80,8 @@ pub struct Session {
     /// Operations that run or wait.
     pub(super) pending: AtomicUsize,
     queue: usize,
+    /// Operations that the task has not seen, those that were given up included.
+    pub(super) waiting: AtomicUsize,
     pub(super) interrupted: Notify,
     pub(super) closing: CancellationToken,
     /// It is to be ended without being asked.
@@ -124,6 +129,7 @@ impl Session {
             jobs,
             pending: AtomicUsize::new(0),
             queue: config.queue,
+            waiting: AtomicUsize::new(0),
             interrupted: Notify::new(),
             closing: CancellationToken::new(),
             condemned: AtomicBool::new(false),
@@ -168,10 +174,15 @@ impl Session {
         if header.len() > MAX_HEADER {
             return Err(OperationError::TooLong(header.len(), MAX_HEADER));
         }
+        // Those that were given up are still there, until the running one has ended.
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue + GIVEN_UP {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(OperationError::QueueFull);
+        }
         let (answer, answered) = oneshot::channel();
-        let ticket = Ticket::new(turn);
+        let ticket = Ticket::new(turn, Work { header, payload });
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
-        let job = Job { header, payload, runs_code, answer, ticket: Arc::clone(&ticket) };
+        let job = Job { runs_code, answer, ticket: Arc::clone(&ticket) };
         let pending = Pending { ticket, answered };
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)

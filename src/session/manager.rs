@@ -68,10 +68,11 @@ impl Sessions {
     /// # Errors
     /// Why R did not start.
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
+        // Before there are other processes, which would not move with this one.
+        let groups = Delegated::take();
         let janitor = Janitor::start(janitor_program(&r));
         clear(folder, &janitor)?;
         let users = users(&config, folder, &janitor)?;
-        let groups = Delegated::take();
         if let Some(groups) = &groups {
             let (memory, processes) = (groups.limits_memory(), groups.limits_processes());
             tracing::info!(memory, processes, "sessions have control groups of their own");

@@ -81,7 +81,7 @@ impl Published {
             let id = Uuid::new_v4();
             let size = from.give_away(&file.id.to_string(), left, &self.folder, &id.to_string()).ok()?;
             let name = file.name.clone();
-            let entry = Entry { name, login, session: session.id, live: None, user: session.user, size, made: Instant::now() };
+            let entry = Entry { name, login, session: session.id, live: None, user: None, size, made: Instant::now() };
             left = left.saturating_sub(entry.weight());
             self.entries().insert(id, entry);
             Some(PublishedFile { id, size, ..file })

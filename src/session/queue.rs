@@ -44,12 +44,17 @@ impl Drop for Held {
 /// What the task of a session is given to do.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub header: Vec<u8>,
-    pub payload: Bytes,
     /// Whether it runs code, whose console takes the place of the last one.
     pub runs_code: bool,
     pub answer: oneshot::Sender<Result<Answer, OperationError>>,
     pub ticket: Arc<Ticket>,
+}
+
+/// What a worker is sent for an operation.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub header: Vec<u8>,
+    pub payload: Bytes,
 }
 
 /// Tells whether an operation has begun. An operation begins once, or is given up once: never both.
@@ -57,18 +62,21 @@ pub(super) struct Job {
 pub struct Ticket {
     /// `None` inside: given up before it began.
     fate: OnceLock<Option<Timestamp>>,
+    /// Taken when the operation begins, and gone when it is given up: nobody has to keep what nobody wants.
+    work: Mutex<Option<Work>>,
     /// Let go of when the operation has ended.
     turn: Mutex<Option<Turn>>,
 }
 
 impl Ticket {
-    pub(super) fn new(turn: Turn) -> Arc<Self> {
-        Arc::new(Self { fate: OnceLock::new(), turn: Mutex::new(Some(turn)) })
+    pub(super) fn new(turn: Turn, work: Work) -> Arc<Self> {
+        Arc::new(Self { fate: OnceLock::new(), work: Mutex::new(Some(work)), turn: Mutex::new(Some(turn)) })
     }
 
-    /// Begins the operation; false when it was given up.
-    pub(super) fn begin(&self) -> bool {
-        self.fate.set(Some(Timestamp::now())).is_ok()
+    /// Begins the operation; `None` when it was given up.
+    pub(super) fn begin(&self) -> Option<Work> {
+        self.fate.set(Some(Timestamp::now())).ok()?;
+        lock(&self.work).take()
     }
 
     /// The operation has ended, and makes room for another.
@@ -79,6 +87,7 @@ impl Ticket {
     /// Gives the operation up, if it has not begun. Its place is free at once.
     pub fn give_up(&self) {
         if self.fate.set(None).is_ok() {
+            drop(lock(&self.work).take());
             self.end();
         }
     }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::{Session, Sessions, tombstone::Cause};
 use crate::system::{
-    leftovers, memory, processes,
+    leftovers::{self, Held},
+    memory, processes,
     tree::{self, Size},
     usage,
 };
@@ -49,8 +50,11 @@ pub(super) async fn run(sessions: Sessions) {
             let exceeded = watch.examine(&live, inherited, all);
             (watch, exceeded)
         });
-        let Ok((looked, exceeded)) = looked.await else { return };
-        watch = looked;
+        let exceeded;
+        (watch, exceeded) = looked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "sessions could not be looked after");
+            Default::default()
+        });
         for (session, what) in exceeded {
             tracing::warn!(session.id = %session.id, user.name = session.owner, what, "session is ended");
             sessions.condemn(&session, Cause::Exceeded(what));
@@ -62,50 +66,70 @@ fn is_limited(session: &Session) -> bool {
     session.limits.memory.is_some() || session.limits.disk.is_some()
 }
 
-/// When the folders of a session are looked through next.
+/// When it is looked next at what takes long.
 #[derive(Default)]
-struct Watch(HashMap<Uuid, Instant>);
+struct Watch {
+    /// Through the folders of a session.
+    folders: HashMap<Uuid, Instant>,
+    /// Through folders that are everybody's, and what was found there last.
+    shared: Option<Instant>,
+    held: HashMap<u32, Held>,
+}
 
 impl Watch {
     /// The sessions that have too much, and of what.
     fn examine(&mut self, sessions: &[Arc<Session>], inherited: u64, all: bool) -> Vec<(Arc<Session>, String)> {
         let live: HashSet<Uuid> = sessions.iter().map(|session| session.id).collect();
-        self.0.retain(|id, _| live.contains(id));
+        self.folders.retain(|id, _| live.contains(id));
         let members = members(sessions);
-        let segments = leftovers::shared_memory();
+        let users: HashSet<u32> = sessions.iter().filter_map(|session| session.user).collect();
+        let held = self.held(&users, sessions.iter().filter_map(|session| session.limits.disk).max().unwrap_or(u64::MAX));
         let mut exceeded = Vec::new();
         for session in sessions {
             let pids = members.get(&session.pid).map_or(&[][..], Vec::as_slice);
             if !(all || session.is_busy() || pids.len() > 1) {
                 continue;
             }
-            let of_user = session.user.and_then(|user| segments.get(&user)).copied().unwrap_or(0);
-            if let Some(what) = self.excess(session, pids, inherited, of_user) {
+            let elsewhere = session.user.and_then(|user| held.get(&user)).copied().unwrap_or_default();
+            if let Some(what) = self.excess(session, pids, inherited, elsewhere) {
                 exceeded.push((Arc::clone(session), what));
             }
         }
         exceeded
     }
 
+    /// What users have in folders that are everybody's.
+    fn held(&mut self, users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
+        let begun = Instant::now();
+        if users.is_empty() {
+            self.held.clear();
+        } else if self.shared.is_none_or(|due| due <= begun) {
+            self.held = leftovers::held(users, most);
+            self.shared = Some(Instant::now() + begun.elapsed() * RATIO);
+        }
+        self.held.clone()
+    }
+
     /// What a session has too much of.
-    fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, segments: u64) -> Option<String> {
+    fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, elsewhere: Held) -> Option<String> {
         let most = session.limits.memory.unwrap_or(u64::MAX);
         // What one process has mapped, the kernel limits; what is not quite certain here is not to end a session.
         let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN);
-        let taken = memory::taken(pids, inherited, enough.saturating_sub(segments));
-        if taken.memory.saturating_add(segments) > enough {
+        let taken = memory::taken(pids, inherited, enough.saturating_sub(elsewhere.memory));
+        if taken.memory.saturating_add(elsewhere.memory) > enough {
             return Some(format!("its processes and its shared memory took more than {} MiB of memory together", most >> 20));
         }
         let most = session.limits.disk?;
+        let outside = taken.removed_files.saturating_add(elsewhere.disk);
         let begun = Instant::now();
-        let due = self.0.entry(session.id).or_insert(begun);
-        if *due > begun {
+        let due = self.folders.entry(session.id).or_insert(begun);
+        if *due > begun && outside <= most {
             return None;
         }
-        let size = tree::size(&session.folder, most.saturating_sub(taken.removed_files));
+        let size = tree::size(&session.folder, most.saturating_sub(outside));
         *due = Instant::now() + begun.elapsed() * RATIO;
         match size {
-            Size::Bytes(_) if taken.removed_files <= most => None,
+            Size::Bytes(_) if outside <= most => None,
             Size::Deep => Some(format!("its folders were deeper than {}", tree::DEPTH)),
             Size::Bytes(_) | Size::More => Some(format!("its files took more than {} MiB together", most >> 20)),
         }

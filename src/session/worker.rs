@@ -35,6 +35,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the report of a worker's end may take, which comes in a millisecond most often.
 const SOON: Duration = Duration::from_millis(100);
+/// What the janitor gets to end the processes of a user.
+const KILLED: Duration = Duration::from_secs(10);
 /// And when what may have kept it from being reaped has been ended.
 const REPORT: Duration = Duration::from_secs(2);
 
@@ -102,7 +104,7 @@ impl Nursery {
         let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
         let (frames, [commands, replies, memory]) = Frames::new(most).map_err(system)?;
         let (read, write) = io::pipe().map_err(system)?;
-        let user = self.users.take()?;
+        let user = self.users.take().await?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
         let most = Most { memory: limits.memory, processes: limits.processes };
@@ -205,16 +207,28 @@ impl Worker {
         }
         let ended = match ended {
             Ok(Ok(exit)) => Some(exit),
-            // Its zygote ended first, and this process has inherited it.
-            _ => self.reap().await,
+            // Its zygote ended first, and this process has inherited it, and what it has left.
+            _ => {
+                self.kill_unreaped_group();
+                self.reap().await
+            }
         };
         *self.ended.insert(ended)
+    }
+
+    /// Kills the group of a worker that this process is to reap: until then, the number is that group's.
+    fn kill_unreaped_group(&self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(Some(_))) {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
     }
 
     /// Ends the processes of the session, wherever they have hidden.
     async fn end_others(&self) {
         let Some(user) = self.user() else { return self.zygote.end_strays(self.pid()) };
-        if let Err(error) = self.janitor.kill(user).await {
+        let killed = tokio::time::timeout(KILLED, self.janitor.kill(user)).await;
+        if let Err(error) = killed.unwrap_or_else(|_| Err("the janitor does not answer".to_owned())) {
             tracing::warn!(error, "a session is left with processes");
         }
     }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
 /// The group for this process itself: one that limits others has no processes of its own.
@@ -65,7 +66,12 @@ impl Delegated {
         {
             return None;
         }
-        move_all(folder, &own).ok()?;
+        // One of those that are moved may have made another meanwhile.
+        for _ in 0..TRIES {
+            if move_all(folder, &own).ok()? == 0 {
+                break;
+            }
+        }
         let given = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
         let enabled = |controller: &str| {
             given.split_whitespace().any(|name| name == controller)
@@ -133,7 +139,14 @@ impl Group {
 
     /// Kills all members, wherever they have hidden.
     pub fn kill(&self) {
-        let _ = fs::write(self.folder.join("cgroup.kill"), "1");
+        if fs::write(self.folder.join("cgroup.kill"), "1").is_ok() {
+            return;
+        }
+        // Before Linux 5.14, one by one.
+        let members = fs::read_to_string(self.members()).unwrap_or_default();
+        for pid in members.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 
@@ -164,16 +177,17 @@ fn is_delegated(folder: &Path) -> bool {
     is_marked || is_root_of_container || !rustix::process::geteuid().is_root()
 }
 
-/// Moves all processes of a group into another.
-fn move_all(from: &Path, to: &Path) -> io::Result<()> {
-    for pid in fs::read_to_string(from.join("cgroup.procs"))?.split_whitespace() {
+/// Moves all processes of a group into another; how many there were.
+fn move_all(from: &Path, to: &Path) -> io::Result<usize> {
+    let members = fs::read_to_string(from.join("cgroup.procs"))?;
+    for pid in members.split_whitespace() {
         match fs::write(to.join("cgroup.procs"), pid) {
             // It has ended meanwhile.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
             moved => moved?,
         }
     }
-    Ok(())
+    Ok(members.split_whitespace().count())
 }
 
 /// Where the group of this process is: `0::/path`, below the mount of type cgroup2 (cgroups(7), proc(5)).

@@ -7,7 +7,10 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Component, Path, PathBuf},
 };
 
@@ -19,6 +22,8 @@ use rustix::{
     io::Errno,
 };
 use uuid::Uuid;
+
+use super::locks;
 
 /// How often a path is followed anew when it changed on the way.
 const TRIES: usize = 20;
@@ -170,8 +175,8 @@ impl Folder {
         };
         is_file(&self.root, name)?;
         renameat_with(&self.root, name, &target, new, RenameFlags::NOREPLACE).map_err(io::Error::from)?;
-        // The user may have put something else there in between, and now cannot any more.
-        is_file(&target, new).inspect_err(|error| {
+        // The user may have put something else there in between, and now cannot any more; nor can it write to it.
+        is_file(&target, new).and_then(|_| self.seize(&target, new, most)).inspect_err(|error| {
             let back = match error {
                 FileError::Folder => renameat_with(&target, new, &self.private, new, RenameFlags::NOREPLACE),
                 _ => unlinkat(&target, new, AtFlags::empty()),
@@ -180,6 +185,20 @@ impl Folder {
                 tracing::warn!(%error, "what was put in the place of a file could not be removed");
             }
         })
+    }
+
+    /// Takes a file from its user, who may have it open, or under another name; tells its size.
+    fn seize(&self, folder: &OwnedFd, name: &str, most: u64) -> Result<u64, FileError> {
+        let file =
+            File::from(openat(folder, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?);
+        if self.user.is_some() {
+            fchown(&file, Some(rustix::process::geteuid()), Some(rustix::process::getegid())).map_err(io::Error::from)?;
+        }
+        let metadata = file.metadata()?;
+        if metadata.nlink() != 1 || !locks::is_written_by_nobody(&file) {
+            return Err(FileError::Outside);
+        }
+        if metadata.len() > most { Err(FileError::TooLarge) } else { Ok(metadata.len()) }
     }
 
     /// Opens the folder at `path`; makes it, and those it is in.

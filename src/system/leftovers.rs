@@ -6,15 +6,22 @@ use std::{
     ffi::{c_int, c_long},
     fs,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use super::{processes, removal};
+use super::{
+    processes,
+    tree::{self, Size},
+};
 
 /// Folders in which everybody may make files.
 const SHARED: [&str; 7] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/shm", "/var/crash"];
+/// The one of them that is memory.
+const MEMORY: &str = "/dev/shm";
+/// The unit of `st_blocks`, in bytes (stat(3type)).
+const BLOCK: u64 = 512;
 /// The mode of folders in which everybody may make files, and nobody may touch those of others.
 const SHARED_MODE: u32 = 0o1002;
 
@@ -29,18 +36,56 @@ mod keys {
     pub(super) const GET_PERSISTENT: c_long = 22;
 }
 
-/// Removes what these users have left: files in folders that are everybody's, System V objects, keys. None of them may
-/// have a process.
-pub fn clear(users: &HashSet<u32>) {
+/// Removes what these users have left: System V objects and keys. Returns the files and folders that they have left in
+/// places that are everybody's, which can take long to be removed. None of the users may have a process.
+#[must_use]
+pub fn clear(users: &HashSet<u32>) -> Vec<PathBuf> {
+    clear_ipc(users);
+    clear_keys(users);
+    let mut left = Vec::new();
     for path in SHARED {
-        look_into(Path::new(path), &mut |user, path| {
+        look_into(Path::new(path), &mut |user, path, _| {
             if users.contains(&user) {
-                let _ = removal::remove(path);
+                left.push(path.to_owned());
             }
         });
     }
-    clear_ipc(users);
-    clear_keys(users);
+    left
+}
+
+/// What users have in places that are everybody's, in bytes: in memory, and on disks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// System V segments, and files of a file system in memory.
+    pub memory: u64,
+    /// Other files.
+    pub disk: u64,
+}
+
+/// What these users have, by user. More than `most` of one is not counted to its end.
+#[must_use]
+pub fn held(users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
+    let mut held: HashMap<u32, Held> = HashMap::new();
+    for path in SHARED {
+        let is_memory = path == MEMORY;
+        look_into(Path::new(path), &mut |user, path, metadata| {
+            if users.contains(&user) {
+                let own = metadata.blocks() * BLOCK;
+                let bytes = match metadata.is_dir().then(|| tree::size(path, most)) {
+                    None => own,
+                    Some(Size::Bytes(bytes)) => own + bytes,
+                    Some(Size::More | Size::Deep) => most.saturating_add(1),
+                };
+                let of_user = held.entry(user).or_default();
+                let sum = if is_memory { &mut of_user.memory } else { &mut of_user.disk };
+                *sum = sum.saturating_add(bytes);
+            }
+        });
+    }
+    for Ipc { users: [_, maker], resident, .. } in ipc("shm").filter(|object| users.contains(&object.users[1])) {
+        held.entry(maker).or_default().memory += resident;
+    }
+    held
 }
 
 /// The users that have anything that [`clear`] removes, or a process.
@@ -48,7 +93,7 @@ pub fn clear(users: &HashSet<u32>) {
 pub fn owners() -> HashSet<u32> {
     let mut owners: HashSet<u32> = with_keys(&read("/proc/key-users")).collect();
     for path in SHARED {
-        look_into(Path::new(path), &mut |user, _| {
+        look_into(Path::new(path), &mut |user, _, _| {
             owners.insert(user);
         });
     }
@@ -60,11 +105,11 @@ pub fn owners() -> HashSet<u32> {
 }
 
 /// Tells the owner of each entry of a folder that is everybody's, and of those in folders there that are so as well.
-fn look_into(folder: &Path, each: &mut impl FnMut(u32, &Path)) {
+fn look_into(folder: &Path, each: &mut impl FnMut(u32, &Path, &fs::Metadata)) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         // Of the entry itself: links are not followed.
         let Ok(metadata) = entry.metadata() else { continue };
-        each(metadata.uid(), &entry.path());
+        each(metadata.uid(), &entry.path(), &metadata);
         // One that is not the system's could be exchanged for a link.
         if metadata.is_dir() && metadata.uid() == 0 && metadata.mode() & SHARED_MODE == SHARED_MODE {
             look_into(&entry.path(), each);
@@ -104,16 +149,6 @@ fn ipc(kind: &str) -> impl Iterator<Item = Ipc> {
         })
     };
     lines.filter_map(object).collect::<Vec<_>>().into_iter()
-}
-
-/// Memory in System V segments, in bytes, by the user that has made them.
-#[must_use]
-pub fn shared_memory() -> HashMap<u32, u64> {
-    let mut sums = HashMap::new();
-    for Ipc { users: [_, maker], resident, .. } in ipc("shm") {
-        *sums.entry(maker).or_default() += resident;
-    }
-    sums
 }
 
 /// Removes System V objects.
@@ -181,11 +216,12 @@ fn with_keys(text: &str) -> impl Iterator<Item = u32> {
 /// Kills all processes of a user; false when there are some yet.
 #[must_use]
 pub fn kill(user: u32) -> bool {
-    let had = processes::has_any(user);
-    if had {
-        processes::kill_all_of(user);
+    if !processes::has_any(user) {
+        return true;
     }
-    !had || !processes::has_any(user)
+    processes::kill_all_of(user);
+    processes::kill_each_of(user);
+    !processes::has_any(user)
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Locks on single bytes of a file, each for a number (fcntl(2), open file description locks): they are the file's, and
+//! Locks that the kernel keeps for others to see.
+//!
+//! On single bytes of a file, each for a number (fcntl(2), open file description locks): they are the file's, and
 //! go when nobody has it open any more.
 
 use std::{fs, os::fd::AsRawFd};
@@ -12,6 +14,16 @@ pub fn reserve(locks: &fs::File, user: u32) -> bool {
 /// Gives a reserved user id back.
 pub fn release(locks: &fs::File, user: u32) {
     lock(locks, user, libc::F_UNLCK);
+}
+
+/// Whether nobody has a file open for writing, or mapped like that: only then the kernel grants a lease for reading
+/// (fcntl(2)), which is given back at once. The file belongs to this process's user.
+pub fn is_written_by_nobody(file: &fs::File) -> bool {
+    // SAFETY: plain system calls on an open descriptor.
+    unsafe {
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) == 0
+            && libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) == 0
+    }
 }
 
 fn lock(locks: &fs::File, user: u32, kind: libc::c_int) -> bool {

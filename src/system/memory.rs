@@ -8,6 +8,8 @@ use std::{
     path::Path,
 };
 
+use super::processes;
+
 /// The unit of `st_blocks`, in bytes (stat(3type)).
 const BLOCK: u64 = 512;
 /// What links to shared memory begin with.
@@ -75,7 +77,7 @@ fn is_shared(path: &Path) -> bool {
 
 /// Whether a process has shared memory mapped that nobody has open.
 fn has_other_mappings(pid: i32, open: &HashMap<(u64, u64), OpenFile>) -> bool {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let maps = processes::read(format!("/proc/{pid}/maps")).unwrap_or_default();
     // Address, permissions, offset, device, inode, and perhaps a path with blanks.
     let mappings = maps.lines().filter_map(|line| {
         let path = &line[line.find('/')?..];
@@ -94,7 +96,7 @@ struct Status {
 
 impl Status {
     fn of(pid: i32) -> Option<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let status = processes::read(format!("/proc/{pid}/status"))?;
         let bytes = |name| kibibytes(&status, name).unwrap_or(0) << 10;
         Some(Self { own: bytes("RssAnon:") + bytes("VmSwap:"), shared: bytes("RssShmem:") })
     }
@@ -102,12 +104,12 @@ impl Status {
 
 /// Memory of a process that is no file's, of pages that several have its part only; `None` where it is not told.
 fn own_share(pid: i32) -> Option<u64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let rollup = processes::read(format!("/proc/{pid}/smaps_rollup"))?;
     Some((kibibytes(&rollup, "Pss_Anon:")? + kibibytes(&rollup, "SwapPss:").unwrap_or(0)) << 10)
 }
 
 /// The number in a line such as `RssAnon:     712 kB`.
-fn kibibytes(text: &str, name: &str) -> Option<u64> {
+pub(super) fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

@@ -1,5 +1,5 @@
-//! Processes that nobody waits for. What sessions leave behind is the zygote's to reap; when that has died, or when
-//! this is the first process of a container, it becomes the supervisor's.
+//! Processes that nobody waits for: they become this process's when whoever should have reaped them has died, or when this
+//! is the first process of a container.
 
 use std::{
     collections::HashMap,
@@ -7,6 +7,8 @@ use std::{
 };
 
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
+
+use super::processes;
 
 /// Whoever waits for a process of its own has done so by then.
 const GRACE: Duration = Duration::from_secs(10);
@@ -38,8 +40,7 @@ fn children() -> Vec<i32> {
     lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// Whether a process has ended and was not reaped: state Z, after the name in parentheses (proc(5)).
+/// Whether a process has ended and was not reaped.
 fn has_ended(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    processes::has_ended(&processes::read(format!("/proc/{pid}/stat")).unwrap_or_default())
 }

@@ -1,6 +1,8 @@
 //! Processes, as the kernel tells of them in `/proc` (proc(5)).
 
-use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
+use std::{collections::HashMap, fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The process ids that there are.
 pub fn all() -> impl Iterator<Item = i32> {
@@ -25,9 +27,14 @@ pub fn has_processes(user: u32) -> bool {
     }
 }
 
-/// Kills all processes of a user, wherever they are. Root only: a child becomes that user and does it.
+/// How often it is looked whether the child has killed the processes of its user, and the time between.
+const LOOKS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Kills all processes of a user, wherever they are. Root only: a child becomes that user and does it, as the kernel then
+/// kills all at once. One of them may have stopped or killed the child before; what is left can be tried again.
 pub fn kill_all_of(user: u32) {
-    // SAFETY: the child makes two system calls and ends.
+    // SAFETY: the child makes two system calls and ends; its number is its own until it is waited for here.
     unsafe {
         match libc::fork() {
             0 => {
@@ -36,12 +43,37 @@ pub fn kill_all_of(user: u32) {
                 }
                 libc::_exit(0)
             }
-            pid if pid > 0 => {
-                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            child if child > 0 => {
+                for _ in 0..LOOKS {
+                    if libc::waitpid(child, std::ptr::null_mut(), libc::WNOHANG) != 0 {
+                        return;
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                libc::kill(child, libc::SIGKILL);
+                libc::waitpid(child, std::ptr::null_mut(), 0);
             }
             _ => {}
         }
     }
+}
+
+/// Kills the processes of a user one by one: those that are made meanwhile escape, and none can hinder it.
+pub fn kill_each_of(user: u32) {
+    for pid in all().filter(|&pid| user_of(pid) == Some(user)).filter_map(Pid::from_raw) {
+        // The number may be another's by now: what is held is the process itself.
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
+            && user_of(pid.as_raw_nonzero().get()) == Some(user)
+        {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
+    }
+}
+
+/// A file of `/proc`. A program calls itself what it likes, which need not be UTF-8.
+#[must_use]
+pub fn read(path: impl AsRef<Path>) -> Option<String> {
+    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
 }
 
 /// The user of a process.
@@ -55,20 +87,23 @@ pub fn user_of(pid: i32) -> Option<u32> {
 pub fn parents() -> HashMap<i32, i32> {
     // After the name in parentheses: state, parent.
     let parent = |pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stat = read(format!("/proc/{pid}/stat"))?;
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
     all().filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
-/// Whether any thread of a process has not ended.
+/// Whether any thread of a process has not ended, as far as it can be told.
 fn is_running(pid: i32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()).any(|stat| !has_ended(&stat))
+    threads.map(|thread| fs::read(thread.path().join("stat"))).any(|stat| match stat {
+        Ok(stat) => !has_ended(&String::from_utf8_lossy(&stat)),
+        Err(error) => error.kind() != io::ErrorKind::NotFound && error.raw_os_error() != Some(libc::ESRCH),
+    })
 }
 
 /// The state, after the name in parentheses: Z or X.
-fn has_ended(stat: &str) -> bool {
+pub(super) fn has_ended(stat: &str) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }
 

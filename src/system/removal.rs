@@ -292,12 +292,13 @@ fn free(folder: impl AsFd) {
     let _ = fchmod(folder, Mode::RWXU);
 }
 
-/// Lets this process change an entry of a folder, if it may. Links are not followed, and nothing waits for a pipe.
-fn unlock(folder: impl AsFd, name: impl rustix::path::Arg + Copy) {
+/// Lets this process look into an entry of a folder, and change it, if it may. Links are not followed, and nothing waits
+/// for a pipe.
+pub(super) fn unlock(folder: impl AsFd, name: impl rustix::path::Arg + Copy) {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
     if let Ok(entry) = openat(&folder, name, flags | OFlags::PATH, Mode::empty())
         && statx(&entry, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE)
-            .is_ok_and(|status| FileType::from_raw_mode(status.stx_mode.into()) != FileType::Symlink)
+            .is_ok_and(|status| FileType::from_raw_mode(status.stx_mode.into()) == FileType::Directory)
     {
         let _ = rustix::fs::chmodat(CWD, format!("/proc/self/fd/{}", entry.as_raw_fd()), Mode::RWXU, AtFlags::empty());
     }

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, openat, statat},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat},
     io::Errno,
 };
+
+use super::removal;
 
 /// The unit of `st_blocks`, in bytes (stat(3type)).
 const BLOCK: u64 = 512;
@@ -57,7 +59,7 @@ pub fn size(folder: &Path, most: u64) -> Size {
             let inner = openat(descriptor, name, flags, Mode::empty()).or_else(|error| match error {
                 // Closed to this process, which has the same user: nothing is to be hidden in it.
                 Errno::ACCESS => {
-                    chmodat(descriptor, name, Mode::RWXU, AtFlags::empty())?;
+                    removal::unlock(descriptor, name);
                     openat(descriptor, name, flags, Mode::empty())
                 }
                 error => Err(error),

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use super::{memory::kibibytes, processes};
+
 /// What a process uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
@@ -20,7 +22,7 @@ impl Usage {
     #[must_use]
     pub fn of(pid: i32, forked_with: u64) -> Option<Self> {
         let memory = own_memory(pid)?.saturating_sub(forked_with);
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stat = processes::read(format!("/proc/{pid}/stat"))?;
         Some(Self { memory, cpu_seconds: cpu_seconds(&stat)? })
     }
 }
@@ -33,7 +35,7 @@ pub fn forked_with(parent: i32) -> u64 {
 
 /// Memory of a process that is not that of files, in bytes. A fork begins with that of its parent.
 fn own_memory(pid: i32) -> Option<u64> {
-    pages_of_its_own(&fs::read_to_string(format!("/proc/{pid}/statm")).ok()?).map(|pages| pages * rustix::param::page_size() as u64)
+    pages_of_its_own(&processes::read(format!("/proc/{pid}/statm"))?).map(|pages| pages * rustix::param::page_size() as u64)
 }
 
 /// The second field, without the third.
@@ -46,12 +48,6 @@ fn pages_of_its_own(statm: &str) -> Option<u64> {
 #[must_use]
 pub fn available_memory() -> Option<u64> {
     Some(kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? << 10)
-}
-
-/// The number in a line such as `MemAvailable:   712 kB`.
-fn kibibytes(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// The sum of `utime`, `stime`, `cutime` and `cstime`. The second field may have blanks and parentheses in it.

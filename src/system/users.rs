@@ -2,7 +2,8 @@
 //!
 //! An id goes from hand to hand: nobody may find a process or a file of the one who had it before. It is given out only
 //! when no process has it, and again only when the janitor has removed what was left under it anywhere on the machine.
-//! That is done for many at once, as it means looking through folders that are everybody's.
+//! That means looking through folders that are everybody's, and is done for all at once that have come back meanwhile.
+//! An id that has been given out and not been cleaned up since is marked in the file of the locks, for later servers.
 
 use std::{
     collections::HashSet,
@@ -14,12 +15,22 @@ use std::{
     },
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
+
+use tokio::sync::Notify;
 
 use super::{janitor::Janitor, leftovers, locks, processes};
 
 /// Where servers on one machine tell each other which ids they use: by locks on single bytes.
 const LOCKS: &str = "/run/offshoot.users";
+
+/// How many times as long as cleaning up takes passes until it is done again.
+const RATIO: u32 = 20;
+/// How long somebody waits for an id while it is cleaned up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What passes at the least.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The ids that can be had; cheap to clone. By default, none.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +42,8 @@ struct Range {
     locks: File,
     janitor: Janitor,
     state: Mutex<State>,
+    /// Ids have become free.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +52,8 @@ struct State {
     used: HashSet<u32>,
     /// Those that nobody has any more, and for which it has not been looked what is left.
     returned: Vec<u32>,
+    /// Whether the janitor is at it.
+    clearing: bool,
     /// How many have been given out: ids come back late, so that there is time to clean up.
     given: u32,
 }
@@ -65,7 +80,7 @@ impl Users {
             open_locks(&folder.join("users"))
         });
         let locks = locks.map_err(|error| format!("{LOCKS}: {error}"))?;
-        let range = Arc::new(Range { ids, locks, janitor: janitor.clone(), state: Mutex::default() });
+        let range = Arc::new(Range { ids, locks, janitor: janitor.clone(), state: Mutex::default(), freed: Notify::new() });
         range.take_left();
         Ok(Self(Some(range)))
     }
@@ -76,30 +91,23 @@ impl Users {
         self.0.as_ref().map(|range| range.locks.as_fd())
     }
 
-    /// Takes an id; `Ok(None)` where there are none to be had.
+    /// Takes an id, for which it may have to be cleaned up first; `Ok(None)` where there are none to be had.
     ///
     /// # Errors
     /// When all are in use.
-    pub fn take(&self) -> Result<Option<User>, &'static str> {
+    pub async fn take(&self) -> Result<Option<User>, &'static str> {
         let Some(range) = &self.0 else { return Ok(None) };
-        let mut state = range.lock();
-        let count = range.ids.end() - range.ids.start() + 1;
-        for _ in 0..count {
-            let id = range.ids.start() + state.given % count;
-            state.given = state.given.wrapping_add(1);
-            if state.used.contains(&id) || !locks::reserve(&range.locks, id) {
-                continue;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let freed = range.freed.notified();
+            if let Some(user) = range.take() {
+                return Ok(Some(user));
             }
-            state.used.insert(id);
-            if processes::has_any(id) {
-                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like.
-                tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
-                continue;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !range.lock().clearing || tokio::time::timeout(left, freed).await.is_err() {
+                return Err("all user ids of the range are in use");
             }
-            range.mark(id);
-            return Ok(Some(User { id, range: Arc::clone(range) }));
         }
-        Err("all user ids of the range are in use")
     }
 }
 
@@ -116,6 +124,31 @@ impl User {
 }
 
 impl Range {
+    /// An id that is free now.
+    fn take(self: &Arc<Self>) -> Option<User> {
+        let mut state = self.lock();
+        let count = self.ids.end() - self.ids.start() + 1;
+        for _ in 0..count {
+            let id = self.ids.start() + state.given % count;
+            state.given = state.given.wrapping_add(1);
+            if state.used.contains(&id) || !locks::reserve(&self.locks, id) {
+                continue;
+            }
+            state.used.insert(id);
+            if self.is_marked(id) {
+                // Of a server that has ended without cleaning up.
+                self.give_back(&mut state, id);
+            } else if processes::has_processes(id) {
+                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like.
+                tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
+            } else {
+                self.mark(id, true);
+                return Some(User { id, range: Arc::clone(self) });
+            }
+        }
+        None
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,13 +165,14 @@ impl Range {
         }
         if !ours.is_empty() {
             tracing::info!(ids = ours.len(), "what an earlier run has left under its user ids is removed");
-            self.clear(ours);
+            let mut state = self.lock();
+            ours.into_iter().for_each(|id| self.give_back(&mut state, id));
         }
     }
 
-    /// Notes for later servers that what is found under an id was left by a lease: the byte that is locked is set.
-    fn mark(&self, id: u32) {
-        if let Err(error) = self.locks.write_at(&[1], id.into()) {
+    /// Notes for later servers whether what is found under an id was left by a lease: the byte that is locked is set.
+    fn mark(&self, id: u32, left: bool) {
+        if let Err(error) = self.locks.write_at(&[u8::from(left)], id.into()) {
             tracing::debug!(%error, "a user id could not be noted");
         }
     }
@@ -148,38 +182,58 @@ impl Range {
         self.locks.read_at(&mut mark, id.into()).is_ok_and(|count| count == 1 && mark == [1])
     }
 
-    /// Removes what is left under ids that nobody has, and makes them free.
-    fn clear(self: &Arc<Self>, ids: Vec<u32>) {
+    /// Somebody has let go of an id.
+    fn give_back(self: &Arc<Self>, state: &mut State, id: u32) {
+        state.returned.push(id);
         // Without a runtime, the server has ended, and the next one does it.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let range = Arc::clone(self);
-        runtime.spawn(async move {
-            if let Err(error) = range.janitor.clear(ids.clone()).await {
-                tracing::warn!(%error, "user ids stay in use");
-            }
-            let (left, free): (Vec<u32>, Vec<u32>) = ids.into_iter().partition(|&id| processes::has_any(id));
-            let mut state = range.lock();
-            state.returned.extend(left);
-            for id in free {
-                locks::release(&range.locks, id);
-                state.used.remove(&id);
-            }
-        });
+        if !state.clearing
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            state.clearing = true;
+            runtime.spawn(Arc::clone(self).clear());
+        }
     }
 
-    /// When so many have come back, it is time to clean up.
-    fn many(&self) -> usize {
-        usize::try_from((self.ids.end() - self.ids.start()) / 4).unwrap_or(0).clamp(1, 1_000)
+    /// Removes what is left under ids that nobody has, and makes them free, until there are no more.
+    async fn clear(self: Arc<Self>) {
+        loop {
+            let returned = {
+                let mut state = self.lock();
+                let returned = std::mem::take(&mut state.returned);
+                state.clearing = !returned.is_empty();
+                returned
+            };
+            if returned.is_empty() {
+                return;
+            }
+            let begun = Instant::now();
+            let cleared = self.janitor.clear(returned.clone()).await;
+            let took = begun.elapsed();
+            match cleared {
+                Ok(()) => {
+                    let mut state = self.lock();
+                    for id in returned {
+                        self.mark(id, false);
+                        locks::release(&self.locks, id);
+                        state.used.remove(&id);
+                    }
+                    self.freed.notify_waiters();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "user ids stay in use");
+                    self.lock().returned.extend(returned);
+                }
+            }
+            // What takes long is done less often, and so is what fails.
+            tokio::time::sleep((took * RATIO).max(PAUSE)).await;
+        }
     }
 }
 
 impl Drop for User {
     fn drop(&mut self) {
         let mut state = self.range.lock();
-        state.returned.push(self.id);
-        if state.returned.len() >= self.range.many() {
-            self.range.clear(std::mem::take(&mut state.returned));
-        }
+        self.range.give_back(&mut state, self.id);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::link::messages::Limits;
 /// The variable that tells a session, and whatever it starts, where its working folder is.
 pub const SESSION_FOLDER: &str = "OFFSHOOT_SESSION_FOLDER";
 
+/// Descriptors of a process; R has 128 connections.
+const DESCRIPTORS: u64 = 4096;
+
 /// Sets the limits that hold for the life of the worker and of its children. The limit on processor time is
 /// set anew for each operation, by [`Processor`].
 ///
@@ -29,6 +32,8 @@ pub fn limit(limits: &Limits, own_user: bool) -> Result<(), String> {
         let others = if own_user { 0 } else { tasks_of_this_user() };
         set(Resource::Nproc, processes.saturating_add(others), "processes")?;
     }
+    // The kernel keeps buffers for sockets that no limit on memory counts.
+    set(Resource::Nofile, DESCRIPTORS, "descriptors")?;
     // POSIX message queues outlive whoever made them, and R has no use for them.
     set(Resource::Msgqueue, 0, "message queues")?;
     set(Resource::Core, 0, "core size")

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStdout, Command},
     sync::{mpsc, oneshot},
 };
 
@@ -86,7 +86,8 @@ struct Driver {
 
 struct Running {
     _child: Child,
-    input: ChildStdin,
+    /// Written by a task of its own: whoever gives out tasks has to read answers meanwhile.
+    input: mpsc::UnboundedSender<Vec<u8>>,
     output: Lines<BufReader<ChildStdout>>,
 }
 
@@ -105,7 +106,7 @@ impl Driver {
             let given_up = self.given.extract_if(|_, (_, _, tries)| *tries >= TRIES);
             for (_, (work, answer, _)) in given_up {
                 tracing::error!(?work, "the janitor does not survive this");
-                let _ = answer.send(Err("nobody survives removing it".to_owned()));
+                let _ = answer.send(Err("nobody survives this".to_owned()));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -114,21 +115,16 @@ impl Driver {
     /// Gives out tasks and takes answers until the janitor has ended (false), or nobody wants anything more (true).
     async fn drive(&mut self, running: &mut Running) -> bool {
         let again: Vec<u64> = self.given.keys().copied().collect();
-        for id in again {
-            if !self.give(running, id).await {
-                return false;
-            }
-        }
+        again.into_iter().for_each(|id| self.give(running, id));
         loop {
             tokio::select! {
                 task = self.received.recv() => {
-                    let Some((work, answer)) = task else { return self.given.is_empty() };
+                    // What it has been given, the janitor does by itself.
+                    let Some((work, answer)) = task else { return true };
                     let id = self.next;
                     self.next += 1;
                     self.given.insert(id, (work, answer, 0));
-                    if !self.give(running, id).await {
-                        return false;
-                    }
+                    self.give(running, id);
                 }
                 line = running.output.next_line() => {
                     let Ok(Some(line)) = line else { return false };
@@ -142,13 +138,21 @@ impl Driver {
         }
     }
 
-    /// Gives the janitor a task; false when it has ended.
-    async fn give(&mut self, running: &mut Running, id: u64) -> bool {
-        let Some((work, _, tries)) = self.given.get_mut(&id) else { return true };
+    /// Gives the janitor a task. That it has ended is seen by what it does not answer.
+    fn give(&mut self, running: &Running, id: u64) {
+        let Some((work, _, tries)) = self.given.get_mut(&id) else { return };
         *tries += 1;
-        let Ok(mut line) = serde_json::to_vec(&Task { id, work: work.clone() }) else { return true };
-        line.push(b'\n');
-        running.input.write_all(&line).await.is_ok()
+        match serde_json::to_vec(&Task { id, work: work.clone() }) {
+            Ok(mut line) => {
+                line.push(b'\n');
+                let _ = running.input.send(line);
+            }
+            Err(error) => {
+                if let Some((_, answer, _)) = self.given.remove(&id) {
+                    let _ = answer.send(Err(error.to_string()));
+                }
+            }
+        }
     }
 }
 
@@ -164,5 +168,14 @@ fn start(program: &Path) -> std::io::Result<Running> {
         .process_group(0)
         .spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(std::io::ErrorKind::BrokenPipe.into()) };
-    Ok(Running { _child: child, input, output: BufReader::new(output).lines() })
+    let (lines, mut written) = mpsc::unbounded_channel::<Vec<u8>>();
+    tokio::spawn(async move {
+        let mut input = input;
+        while let Some(line) = written.recv().await {
+            if input.write_all(&line).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Running { _child: child, input: lines, output: BufReader::new(output).lines() })
 }

@@ -144,7 +144,7 @@ struct Running {
 
 enum Stage {
     Killing { users: Vec<u32>, clear: bool },
-    Removing(Removal),
+    Removing { removals: Vec<Removal>, failure: Option<String> },
 }
 
 enum Step {
@@ -160,7 +160,7 @@ impl Running {
         let stage = match task.work {
             Work::Kill(users) => Stage::Killing { users, clear: false },
             Work::Clear(users) => Stage::Killing { users, clear: true },
-            Work::Remove(path) => Stage::Removing(Removal::new(path)),
+            Work::Remove(path) => Stage::Removing { removals: vec![Removal::new(path)], failure: None },
         };
         Self { id: task.id, begun: Instant::now(), stage }
     }
@@ -172,16 +172,24 @@ impl Running {
                 if !left.is_empty() && self.begun.elapsed() < PATIENCE {
                     return Step::Wait;
                 }
-                if *clear {
-                    leftovers::clear(&HashSet::from_iter(ended));
+                let failure = (!left.is_empty()).then(|| format!("processes of the users {left:?} do not end"));
+                if !*clear {
+                    return Step::Done(failure);
                 }
-                Step::Done((!left.is_empty()).then(|| format!("processes of the users {left:?} do not end")))
+                let paths = leftovers::clear(&HashSet::from_iter(ended));
+                self.stage = Stage::Removing { removals: paths.into_iter().map(Removal::new).collect(), failure };
+                Step::More
             }
-            Stage::Removing(removal) => match removal.step(TURN) {
-                Ok(true) => Step::Done(None),
-                Ok(false) => Step::More,
-                Err(error) => Step::Done(Some(error.to_string())),
-            },
+            Stage::Removing { removals, failure } => {
+                let Some(removal) = removals.last_mut() else { return Step::Done(failure.take()) };
+                match removal.step(TURN) {
+                    Ok(false) => return Step::More,
+                    Ok(true) => {}
+                    Err(error) => drop(failure.get_or_insert(error.to_string())),
+                }
+                removals.pop();
+                if removals.is_empty() { Step::Done(failure.take()) } else { Step::More }
+            }
         }
     }
 }

@@ -41,6 +41,7 @@ impl Drop for Delegated {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "that nothing was tried is to be seen")]
 async fn a_session_with_a_group_of_its_own_leaves_no_process_wherever_it_hides() {
     let Some(group) = Delegated::make() else {
         eprintln!("skipped: there is no group to be made here");

@@ -34,7 +34,8 @@ async fn slow_heads_and_idle_connections_end_and_others_are_served_meanwhile() {
     let session = client.session().await;
     let before = descriptors(&server);
     let mut slow = Vec::new();
-    for start in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", "PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for start in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+    {
         let mut stream = connect(&server);
         stream.write_all(start.as_bytes()).unwrap();
         slow.push(stream);
@@ -70,7 +71,7 @@ async fn an_upload_that_comes_to_a_halt_is_given_up() {
     let mut stream = connect(&server);
     let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
     let request = format!(
-        "POST {}/_upload HTTP/1.1\r\nHost: a\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n\
+        "POST {}/_upload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n\
          Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 1000000\r\n\r\n{head}",
         session.path
     );
@@ -91,7 +92,7 @@ async fn a_client_that_goes_away_in_the_middle_of_a_large_answer_leaves_nothing(
     session.run("x <- rep(123456789.123456, 6e6)").await;
     let before = descriptors(&server);
     let request = format!(
-        "GET /deployr/r/session/object/get?session={}&name=x HTTP/1.1\r\nHost: a\r\nCookie: JSESSIONID={}\r\n\r\n",
+        "GET /deployr/r/session/object/get?session={}&name=x HTTP/1.1\r\nHost: localhost\r\nCookie: JSESSIONID={}\r\n\r\n",
         session.id,
         client.cookie()
     );

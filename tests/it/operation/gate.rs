@@ -143,8 +143,9 @@ async fn a_site_that_takes_the_address_of_loopback_is_not_believed() {
         status(&get(&server.address, "/deployr/r/script/list", &format!("Host: {host}\r\n")), expected);
         status(&get(&server.address, "/_ready", &format!("Host: {host}\r\n")), expected);
     }
-    // Whom a client knows by another name, it sends credentials that no page of that name has.
-    status(&get(&server.address, "/r/sessions", "Host: r.example.org\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n"), 200);
+    // A page of that name can send any cookie and any password.
+    status(&get(&server.address, "/r/sessions", "Host: r.example.org\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n"), 403);
+    status(&get(&server.address, "/deployr/r/script/list", "Host: r.example.org\r\nCookie: JSESSIONID=x\r\n"), 403);
     status(&get(&server.address, "/_ready", "Host: 10.0.0.7:8050\r\n"), 200);
 }
 
