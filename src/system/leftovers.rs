@@ -88,10 +88,11 @@ pub fn held(users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
     held
 }
 
-/// The users that have anything that [`clear`] removes, or a process.
+/// The users that have a process, or anything that [`clear`] removes: keyrings excepted, which the kernel makes for whoever
+/// is looked after, and keeps.
 #[must_use]
 pub fn owners() -> HashSet<u32> {
-    let mut owners: HashSet<u32> = with_keys(&read("/proc/key-users")).collect();
+    let mut owners = HashSet::new();
     for path in SHARED {
         look_into(Path::new(path), &mut |user, _, _| {
             owners.insert(user);

@@ -11,19 +11,19 @@ use std::{
 const ARROWS: [(&str, &[&str]); 15] = [
     ("wire", &[]),
     ("system", &[]),
-    ("config", &["auth", "store"]),
+    ("config", &["auth"]),
     ("link", &["wire"]),
     ("r", &["wire"]),
     ("worker", &["link", "r", "system", "wire"]),
     ("telemetry", &["app", "auth", "config", "store"]),
-    ("store", &["config", "telemetry"]),
+    ("store", &["config"]),
     ("session", &["config", "link", "system"]),
     ("packages", &["config", "session", "system", "worker"]),
     ("auth", &["config", "store", "telemetry"]),
     ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
     ("server", &["auth", "config", "telemetry"]),
     ("api", &["app", "auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
-    ("operation", &["api", "app", "auth", "config", "server", "store", "telemetry"]),
+    ("operation", &["api", "app", "auth", "config", "server", "telemetry"]),
 ];
 /// The command line puts everything together.
 const TOP: [&str; 1] = ["cli"];
