@@ -364,6 +364,8 @@ pub struct PublishedFile {
 
 /// The folders of a session, below its own.
 pub mod folder {
+    /// The variable that tells a session, and whatever it starts, where its working folder is.
+    pub const VARIABLE: &str = "OFFSHOOT_SESSION_FOLDER";
     /// Where its code runs.
     pub const WORK: &str = "work";
     /// Where R's temporary folder is.

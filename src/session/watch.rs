@@ -12,11 +12,14 @@ use std::{
 use uuid::Uuid;
 
 use super::{Session, Sessions, tombstone::Cause};
-use crate::system::{
-    leftovers::{self, Held},
-    memory, processes,
-    tree::{self, Size},
-    usage,
+use crate::{
+    link::messages::folder,
+    system::{
+        leftovers::{self, Held},
+        memory, processes, strays,
+        tree::{self, Size},
+        usage,
+    },
 };
 
 /// Between two looks.
@@ -45,9 +48,9 @@ pub(super) async fn run(sessions: Sessions) {
         if live.is_empty() || !(all || live.iter().any(|session| session.is_busy())) {
             continue;
         }
-        let inherited = usage::forked_with(sessions.zygote_pid());
+        let zygote = sessions.zygote_pid();
         let looked = tokio::task::spawn_blocking(move || {
-            let exceeded = watch.examine(&live, inherited, all);
+            let exceeded = watch.examine(&live, zygote, all);
             (watch, exceeded)
         });
         let exceeded;
@@ -78,10 +81,11 @@ struct Watch {
 
 impl Watch {
     /// The sessions that have too much, and of what.
-    fn examine(&mut self, sessions: &[Arc<Session>], inherited: u64, all: bool) -> Vec<(Arc<Session>, String)> {
+    fn examine(&mut self, sessions: &[Arc<Session>], zygote: i32, all: bool) -> Vec<(Arc<Session>, String)> {
         let live: HashSet<Uuid> = sessions.iter().map(|session| session.id).collect();
         self.folders.retain(|id, _| live.contains(id));
-        let members = members(sessions);
+        let members = members(sessions, zygote);
+        let inherited = usage::forked_with(zygote);
         let users: HashSet<u32> = sessions.iter().filter_map(|session| session.user).collect();
         let held = self.held(&users, sessions.iter().filter_map(|session| session.limits.disk).max().unwrap_or(u64::MAX));
         let mut exceeded = Vec::new();
@@ -136,17 +140,27 @@ impl Watch {
     }
 }
 
-/// The processes of each session, by its worker: those of its user or, without, the worker's descendants. One that has
-/// become another's child is not known then.
-fn members(sessions: &[Arc<Session>]) -> HashMap<i32, Vec<i32>> {
+/// The processes of each session, by its worker: those of its user or, without, those below the worker, and those that
+/// have become the zygote's and say whose they are.
+fn members(sessions: &[Arc<Session>], zygote: i32) -> HashMap<i32, Vec<i32>> {
     let mut members: HashMap<i32, Vec<i32>> = HashMap::new();
     let by_user: HashMap<u32, i32> = sessions.iter().filter_map(|session| Some((session.user?, session.pid))).collect();
     let parents = if by_user.len() == sessions.len() { HashMap::new() } else { processes::parents() };
     let workers: HashSet<i32> = sessions.iter().map(|session| session.pid).collect();
+    let says_whose = |pid: i32| {
+        let is_of = |session: &&Arc<Session>| strays::has(pid, folder::VARIABLE, session.folder.join(folder::WORK).as_os_str());
+        sessions.iter().find(is_of).map(|session| session.pid)
+    };
+    let mut known: HashMap<i32, Option<i32>> = HashMap::new();
     for pid in processes::all() {
         let worker = match processes::user_of(pid).and_then(|user| by_user.get(&user)) {
             Some(&worker) => Some(worker),
-            None => std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(parents.len()).find(|pid| workers.contains(pid)),
+            None => {
+                let above = || std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(parents.len());
+                let stray = || above().find(|pid| parents.get(pid) == Some(&zygote));
+                let worker = above().find(|pid| workers.contains(pid));
+                worker.or_else(|| stray().and_then(|stray| *known.entry(stray).or_insert_with(|| says_whose(stray))))
+            }
         };
         if let Some(worker) = worker {
             members.entry(worker).or_default().push(pid);

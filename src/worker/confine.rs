@@ -4,10 +4,7 @@ use std::{cell::Cell, fs, io, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::link::messages::Limits;
-
-/// The variable that tells a session, and whatever it starts, where its working folder is.
-pub const SESSION_FOLDER: &str = "OFFSHOOT_SESSION_FOLDER";
+use crate::link::messages::{Limits, folder};
 
 /// Descriptors of a process; R has 128 connections.
 const DESCRIPTORS: u64 = 4096;
@@ -181,7 +178,7 @@ pub fn environment(work: &Path, temporary: &Path, library: &Path) {
     set("R_SESSION_TMPDIR", temporary.as_os_str());
     set("R_LIBS_USER", library.as_os_str());
     set("HOME", work.as_os_str());
-    set(SESSION_FOLDER, work.as_os_str());
+    set(folder::VARIABLE, work.as_os_str());
     for name in ["USER", "LOGNAME"] {
         set(name, std::ffi::OsStr::from_bytes(b"offshoot"));
     }

@@ -18,7 +18,6 @@ use rustix::{
 };
 
 use super::{
-    confine,
     fork::{self, Side},
     packages,
     session::Worker,
@@ -207,7 +206,7 @@ impl Zygote {
         let live = || self.workers.iter().filter(|&(&pid, _)| pid != ended);
         let is_of_live_session = |pid| {
             live().any(|(&worker, owner)| {
-                worker == pid || matches!(owner, Owner::Folder(folder) if strays::has(pid, confine::SESSION_FOLDER, folder.as_os_str()))
+                worker == pid || matches!(owner, Owner::Folder(folder) if strays::has(pid, folder::VARIABLE, folder.as_os_str()))
             })
         };
         strays::end(|pid| pid != ended && !is_of_live_session(pid));

@@ -39,6 +39,18 @@ async fn memory_of_all_processes_of_a_session_counts_and_what_they_share_counts_
 }
 
 #[tokio::test]
+async fn a_process_whose_name_is_no_text_counts_and_ends_with_its_session() {
+    for way in Way::all() {
+        let server = way.start("[sessions]\npool = 0\nmemory_mib = 200");
+        let session = Client::admin(&server).await.session().await;
+        let program =
+            r#"f=$(printf '\\377'); cp "$(command -v perl)" "$f"; for i in 1 2 3 4 5; do ./"$f" -e '$x = "x" x 60e6; sleep 1000' & done"#;
+        let code = format!("writeLines({program:?}, 'run'); system('sh run > /dev/null 2>&1'); Sys.sleep(60)");
+        assert_ended(&server, &session, &code, "took more than 200 MiB of memory together").await;
+    }
+}
+
+#[tokio::test]
 async fn files_count_together_by_their_size_and_by_their_number() {
     for way in Way::all() {
         let server = way.start("[sessions]\npool = 0\nfile_size_mib = 20\ndisk_mib = 60");

@@ -179,6 +179,43 @@ async fn a_process_that_traces_the_worker_does_not_outlive_the_server() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_takes_no_command_is_ended_with_its_session() {
+    let server = Server::start("[sessions]\npool = 0");
+    let session = session(&server).await;
+    // An answer that is none of the worker's, while R goes on.
+    let answer = raw_bytes(&frame(&messages::encode(&Reply::Executed(nothing())), b"{}"));
+    session.run(&format!("b <- {answer}; .C('write_bytes', {REPLIES}L, b, length(b)); repeat {{}}")).await;
+    let long = format!("x <- '{}'", "x".repeat(INLINE - 20));
+    let waiting = session.occupy(&long).await;
+    session.post("close", &[]).await;
+    eventually("nothing of it runs", || server.processes_of_r() == [server.zygote()]);
+    assert_ne!(waiting.await.unwrap().unwrap().status, 200);
+    assert_works(&server).await;
+}
+
+#[tokio::test]
+async fn a_file_that_its_session_can_still_write_to_is_not_published() {
+    for way in Way::all() {
+        let server = way.start("[sessions]\npool = 0");
+        let session = session(&server).await;
+        let (open, linked, whole) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+        let published = [open, linked, whole].map(|id| PublishedFile { name: format!("{id}.txt"), id, size: 5 }).to_vec();
+        let reply = raw_bytes(&frame(&messages::encode(&Reply::Executed(Executed { published, ..nothing() })), b"{}"));
+        let code = format!(
+            "at <- function(x) file.path(dirname(getwd()), 'files', x)
+             kept <- file(at('{open}'), 'wb'); writeLines('small', kept); flush(kept)
+             writeLines('small', at('{linked}')); file.link(at('{linked}'), 'another')
+             writeLines('small', at('{whole}'))
+             b <- {reply}; .C('write_bytes', {REPLIES}L, b, length(b))"
+        );
+        let answer = session.execute(&code, &[]).await;
+        let files: Vec<_> = answer.json()["files"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(files, [format!("{whole}.txt")], "{way:?}");
+        assert!(answer.text().contains("2 of 3 files could not be published"), "{}", answer.text());
+    }
+}
+
 fn nothing() -> Executed {
     Executed {
         ending: Ending::Completed,

@@ -81,7 +81,7 @@ fn opal() {
     let part =
         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"data.rds\"\r\nContent-Type: application/octet-stream\r\n\r\n";
     let mut upload = format!(
-        "POST {session}/_upload?path=my%2520data%252F%25C3%25BCber.txt&overwrite=true HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{USER}\r\n\
+        "POST {session}/_upload?path=my%2520data%252F%25C3%25BCber.txt&overwrite=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{USER}\r\n\
          Content-Type: multipart/form-data;boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     .into_bytes();

@@ -146,7 +146,7 @@ async fn a_wait_ends_when_the_client_leaves() {
         let authorization = "dXNlcjpwYXNzd29yZA==";
         write!(
             stream,
-            "GET {}/command/{running}?wait=true HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {authorization}\r\n\r\n",
+            "GET {}/command/{running}?wait=true HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {authorization}\r\n\r\n",
             session.path
         )
         .unwrap();

@@ -213,7 +213,7 @@ async fn a_connection_that_breaks_leaves_nothing() {
     let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
     write!(
         stream,
-        "POST {}/_upload?path=broken HTTP/1.1\r\nHost: x\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\nContent-Length: 10000000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n",
+        "POST {}/_upload?path=broken HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\nContent-Length: 10000000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n",
         session.path
     )
     .unwrap();
@@ -241,7 +241,7 @@ async fn a_large_file_is_streamed_both_ways() {
     let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"large\"\r\n\r\n";
     write!(
         stream,
-        "POST {}/_upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\nContent-Length: {}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n{head}",
+        "POST {}/_upload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\nContent-Length: {}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n{head}",
         session.path,
         head.len() + size + "\r\n--b--\r\n".len()
     )
