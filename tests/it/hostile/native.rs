@@ -143,7 +143,7 @@ async fn a_reply_that_names_another_users_file_replaces_nothing() {
         let published = vec![PublishedFile { name: "page.html".to_owned(), id, size: 5 }];
         let reply = messages::encode(&Reply::Executed(Executed { published, ..nothing() }));
         let code = format!(
-            "writeLines('<script>', file.path(dirname(getwd()), 'files', '{id}')); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b))",
+            "writeLines('<script>', file.path(dirname(getwd()), 'files', '{id}')); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)",
             raw_bytes(&frame(&reply, b"{}"))
         );
         other.execute(&code, &[]).await;
@@ -207,7 +207,7 @@ async fn a_file_that_its_session_can_still_write_to_is_not_published() {
              kept <- file(at('{open}'), 'wb'); writeLines('small', kept); flush(kept)
              writeLines('small', at('{linked}')); file.link(at('{linked}'), 'another')
              writeLines('small', at('{whole}'))
-             b <- {reply}; .C('write_bytes', {REPLIES}L, b, length(b))"
+             b <- {reply}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)"
         );
         let answer = session.execute(&code, &[]).await;
         let files: Vec<_> = answer.json()["files"].as_object().unwrap().keys().cloned().collect();
