@@ -13,15 +13,13 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::{
     processes,
-    tree::{self, Size},
+    tree::{self, BLOCK, Size},
 };
 
 /// Folders in which everybody may make files.
 const SHARED: [&str; 7] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/shm", "/var/crash"];
 /// The one of them that is memory.
 const MEMORY: &str = "/dev/shm";
-/// The unit of `st_blocks`, in bytes (stat(3type)).
-const BLOCK: u64 = 512;
 /// The mode of folders in which everybody may make files, and nobody may touch those of others.
 const SHARED_MODE: u32 = 0o1002;
 

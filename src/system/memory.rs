@@ -8,10 +8,8 @@ use std::{
     path::Path,
 };
 
-use super::processes;
+use super::{processes, tree::BLOCK};
 
-/// The unit of `st_blocks`, in bytes (stat(3type)).
-const BLOCK: u64 = 512;
 /// What links to shared memory begin with.
 const SHARED: [&str; 4] = ["/memfd:", "/dev/shm/", "/SYSV", "/dev/zero"];
 

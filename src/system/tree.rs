@@ -10,7 +10,7 @@ use rustix::{
 use super::removal;
 
 /// The unit of `st_blocks`, in bytes (stat(3type)).
-const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = 512;
 /// What an entry takes at the least: so that a limit in bytes is one on their number too.
 const ENTRY: u64 = 4096;
 /// Folders in folders. Each that is being looked at takes a descriptor, and few programs cope with paths that are longer

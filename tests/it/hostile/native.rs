@@ -18,11 +18,16 @@ const MEMORY: i32 = 5;
 /// A session that has compiled and loaded the native code.
 pub async fn session(server: &Server) -> Session {
     let session = Client::admin(server).await.session().await;
+    load(&session).await;
+    session
+}
+
+/// Has a session compile and load the native code.
+async fn load(session: &Session) {
     let code = format!(
         "writeLines({CODE:?}, 'native.c'); stopifnot(system2(file.path(R.home('bin'), 'R'), 'CMD SHLIB native.c', stdout = FALSE, stderr = FALSE) == 0); dyn.load('native.so')"
     );
     session.run(&code).await;
-    session
 }
 
 /// That a session ended for what it did to its supervisor, which has lost nothing by it.
@@ -136,10 +141,7 @@ async fn a_reply_that_names_another_users_file_replaces_nothing() {
         let id = url.rsplit('/').nth(1).unwrap().trim_start_matches("FILE-").parse().unwrap();
 
         let other = Client::login(&server, "mallory", crate::harness::PASSWORD).await.session().await;
-        let code = format!(
-            "writeLines({CODE:?}, 'native.c'); system2(file.path(R.home('bin'), 'R'), 'CMD SHLIB native.c', stdout = FALSE, stderr = FALSE); dyn.load('native.so')"
-        );
-        other.run(&code).await;
+        load(&other).await;
         let published = vec![PublishedFile { name: "page.html".to_owned(), id, size: 5 }];
         let reply = messages::encode(&Reply::Executed(Executed { published, ..nothing() }));
         let code = format!(
