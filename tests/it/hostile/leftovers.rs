@@ -5,8 +5,8 @@ use std::{collections::HashSet, os::unix::fs::MetadataExt, path::Path};
 use super::assert_works;
 use crate::harness::{Client, Server, eventually};
 
-/// User ids that no other test uses.
-const USERS: &str = "58200-58203";
+/// User ids that no other test uses, and no server by default: what one of these has left marked would be cleared.
+const USERS: &str = "61200-61203";
 
 #[tokio::test]
 async fn what_a_session_leaves_under_its_user_id_is_not_there_for_the_next() {
@@ -48,8 +48,8 @@ async fn a_user_id_that_somebody_else_has_is_not_given_out() {
         return; // Only root can start a process as another user.
     }
     use std::os::unix::process::CommandExt;
-    let mut other = std::process::Command::new("sleep").arg("1000").uid(58_300).gid(58_300).spawn().unwrap();
-    let server = Server::start("[sessions]\npool = 0\nusers = '58300-58302'");
+    let mut other = std::process::Command::new("sleep").arg("1000").uid(61_300).gid(61_300).spawn().unwrap();
+    let server = Server::start("[sessions]\npool = 0\nusers = '61300-61302'");
     let client = Client::admin(&server).await;
     let (one, two) = (client.session().await, client.session().await);
     let mut users = HashSet::new();
@@ -57,7 +57,7 @@ async fn a_user_id_that_somebody_else_has_is_not_given_out() {
         let pid = session.value("Sys.getpid()").await["value"].as_u64().unwrap();
         users.insert(std::fs::metadata(format!("/proc/{pid}")).unwrap().uid());
     }
-    assert_eq!(users, HashSet::from([58_301, 58_302]));
+    assert_eq!(users, HashSet::from([61_301, 61_302]));
     assert_eq!(client.post("/r/session/create", &[]).await.status, 503);
     drop(server);
     // It is not ours to kill.
@@ -71,7 +71,7 @@ async fn what_sessions_of_a_server_that_was_killed_have_left_is_removed_by_the_n
     if !rustix::process::geteuid().is_root() {
         return; // Only root can give sessions users of their own.
     }
-    let settings = "[sessions]\npool = 0\nusers = '58400-58410'";
+    let settings = "[sessions]\npool = 0\nusers = '61400-61410'";
     let mut server = Server::start(settings);
     let session = Client::admin(&server).await.session().await;
     let left = format!("/tmp/offshoot-left-behind-{}", std::process::id());
