@@ -8,10 +8,7 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    link::{
-        channel::Payload,
-        messages::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
-    },
+    link::messages::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
     session::{Admission, Boundary, OpenError, Opening, Purpose, Session, Stop, queue::Turn},
     store::{
         boundaries,
@@ -54,7 +51,7 @@ pub struct Outcome {
     /// As the worker tells it.
     pub executed: Executed,
     /// The objects that were asked for.
-    pub objects: Payload,
+    pub objects: Bytes,
     /// What was printed.
     pub console: String,
     /// Why it was stopped, if it was.

@@ -184,13 +184,14 @@ pub struct Sessions {
     pub console_kib: u64,
     /// Operations that may wait for a session's running one.
     pub queue: usize,
-    /// What asynchronous commands of a session bring and give, kept until it is fetched, in MiB.
+    /// What asynchronous commands of a session bring and give, kept until it is fetched, in MiB. Answers that nobody has
+    /// read yet may take as much again, and the session's memory.
     pub results_mib: u64,
     /// The same, of all sessions of a user together.
     pub results_per_user_mib: u64,
     /// User ids for sessions, one each, as "FIRST-LAST": they cannot see each other's files and processes.
-    /// Needs a server that runs as root, and a data folder that others can pass through. "auto": 50000-59999
-    /// where that is so; "": sessions run as the server does.
+    /// Needs a server that runs as root, a data folder that others can pass through, and a range that no account of the
+    /// machine uses. "auto": 50000-59999 where the first two are so; "": sessions run as the server does.
     pub users: String,
 }
 

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    allowance::Allowance,
     handle::Session,
     queue::{Job, Work},
     terms::{Answer, OperationError, Stop},
@@ -36,11 +37,27 @@ const TAKEN: Duration = Duration::from_secs(10);
 /// Between SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
+/// Why an operation has no answer.
+enum Failure {
+    /// The worker has ended.
+    Ended(Cause),
+    /// There is no room for it, in bytes.
+    Unread(usize),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Ended(cause)
+    }
+}
+
 /// The task.
 pub(super) struct Actor {
     pub session: Arc<Session>,
     pub worker: Worker,
     pub jobs: mpsc::UnboundedReceiver<Job>,
+    /// What answers may take that are on their way.
+    pub unread: Allowance,
     /// What an operation may take, in seconds.
     pub limit: Option<u64>,
     /// What R is given to stop.
@@ -93,13 +110,16 @@ impl Actor {
                     let _ = session.interrupted.notified().now_or_never();
                     let end = match &outcome {
                         Ok(done) if done.stopped == Some(Stop::Close) => Some(None),
-                        Ok(_) => None,
-                        Err(cause) => Some(Some(cause.clone())),
+                        Err(Failure::Ended(cause)) => Some(Some(cause.clone())),
+                        Ok(_) | Err(Failure::Unread(_)) => None,
                     };
                     let outcome = match outcome {
                         // It was not R that ended it.
                         Ok(done) if done.stopped == Some(Stop::Close) && done.reply.was_cut_short() => Err(session.gone()),
-                        outcome => outcome.map_err(|cause| OperationError::Dead(self.entomb(cause))),
+                        outcome => outcome.map_err(|failure| match failure {
+                            Failure::Ended(cause) => OperationError::Dead(self.entomb(cause)),
+                            Failure::Unread(size) => OperationError::Unread(size),
+                        }),
                     };
                     ticket.end();
                     let _ = answer.send(outcome);
@@ -116,7 +136,7 @@ impl Actor {
     }
 
     /// Sends one command and waits for its reply.
-    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &Bytes) -> Result<Answer, Cause> {
+    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &Bytes) -> Result<Answer, Failure> {
         let started = Instant::now();
         // Looking at what an operation has left does not take its console away.
         if runs_code {
@@ -127,13 +147,13 @@ impl Actor {
             Ok(Answer { reply: Reply::Executed(_) | Reply::Evaluated(_), .. }) => {
                 metrics::histogram!("offshoot_evaluation_seconds").record(started.elapsed());
             }
-            Ok(_) => {}
-            Err(_) => drop(self.session.console.end()),
+            Ok(_) | Err(Failure::Unread(_)) => {}
+            Err(Failure::Ended(_)) => drop(self.session.console.end()),
         }
         outcome
     }
 
-    async fn carry_out(&mut self, header: &[u8], payload: &Bytes) -> Result<Answer, Cause> {
+    async fn carry_out(&mut self, header: &[u8], payload: &Bytes) -> Result<Answer, Failure> {
         let session = Arc::clone(&self.session);
         let sent = tokio::select! {
             biased;
@@ -143,7 +163,7 @@ impl Actor {
         if !sent {
             // What it has got of the command is of no use.
             self.worker.kill();
-            return Err(self.cause(Ok(None), None).await);
+            return Err(self.cause(Ok(None), None).await.into());
         }
         let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
         let mut stopping: Option<Stopping> = None;
@@ -159,9 +179,13 @@ impl Actor {
                             if matches!(reply, Reply::Executed(_) | Reply::Evaluated(_)) {
                                 session.set_output(&console);
                             }
+                            let payload = self.counted(payload).map_err(Failure::Unread)?;
                             Ok(Answer { reply, payload, console, stopped })
                         }
-                        ended => Err(self.cause(ended, stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason)).await),
+                        ended => {
+                            let killed_for = stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason);
+                            Err(self.cause(ended, killed_for).await.into())
+                        }
                     };
                 }
                 () = session.interrupted.notified(), if stopping.is_none() => Stop::Interrupt,
@@ -183,6 +207,17 @@ impl Actor {
                 self.worker.kill();
             }
             stopping.get_or_insert_with(|| Stopping::start(reason, self.grace, &self.worker)).reason = reason;
+        }
+    }
+
+    /// What came with an answer; its size when there is no room for it.
+    fn counted(&self, payload: Payload) -> Result<Bytes, usize> {
+        match payload {
+            Payload::Inline(bytes) => Ok(bytes.into()),
+            Payload::Shared(memory) => {
+                let size = memory.len();
+                self.unread.take(size).map(|share| share.of(memory)).ok_or(size)
+            }
         }
     }
 

@@ -1,10 +1,15 @@
-//! How much the server keeps in memory for callers that will come back for it: of one session, and of all sessions of a
-//! user together.
+//! How much the server keeps in memory for callers: what they will come back for, and what they have not read yet; of one
+//! session, and of all sessions of a user together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+use bytes::Bytes;
 
 /// A number of bytes of which parts are taken and given back.
 #[derive(Debug)]
@@ -27,6 +32,24 @@ impl Store {
 
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// What the sessions of each user may keep together.
+#[derive(Debug, Default)]
+pub struct Users(HashMap<String, Weak<Store>>);
+
+impl Users {
+    /// That of a user, who may keep so many bytes. It is there for as long as there is a session of that user, or
+    /// anything that is kept.
+    pub fn of(&mut self, user: &str, most: usize) -> Arc<Store> {
+        if let Some(store) = self.0.get(user).and_then(Weak::upgrade) {
+            return store;
+        }
+        self.0.retain(|_, store| store.strong_count() > 0);
+        let store = Store::new(most);
+        self.0.insert(user.to_owned(), Arc::downgrade(&store));
+        store
     }
 }
 
@@ -65,6 +88,24 @@ impl Allowance {
     }
 }
 
+impl Share {
+    /// Bytes for which the share is taken: it is given back when nobody has them any more, whoever sends them included.
+    pub fn of(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        Bytes::from_owner(Counted { bytes, _share: self })
+    }
+}
+
+struct Counted<T> {
+    bytes: T,
+    _share: Share,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Counted<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.of.session.give_back(self.bytes);
@@ -77,6 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_user_keeps_counts_beyond_the_end_of_a_session() {
+        let mut users = Users::default();
+        let kept = Allowance::new(10, users.of("anna", 10)).take(8);
+        assert!(Allowance::new(10, users.of("anna", 10)).take(3).is_none());
+        assert!(Allowance::new(10, users.of("berta", 10)).take(3).is_some());
+        drop(kept);
+        assert!(Allowance::new(10, users.of("anna", 10)).take(3).is_some());
+    }
+
+    #[test]
     fn shares_are_limited_for_the_session_and_for_the_user() {
         let user = Store::new(15);
         let (one, other) = (Allowance::new(10, Arc::clone(&user)), Allowance::new(10, user));
@@ -84,7 +135,11 @@ mod tests {
         assert!(first.is_some() && one.take(3).is_none() && other.take(8).is_none());
         let second = other.take(7);
         assert!(second.is_some() && one.take(1).is_none());
-        drop(first);
+        let bytes = first.unwrap().of("a text of any length");
+        let sent = bytes.slice(2..6);
+        drop(bytes);
+        assert!(&sent[..] == b"text" && one.take(8).is_none());
+        drop(sent);
         assert!(one.take(8).is_some());
         assert!(Allowance::new(0, Store::new(0)).take(usize::MAX).is_some());
     }

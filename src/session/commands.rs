@@ -67,18 +67,6 @@ pub struct Outcome {
     pub result: Result<Done, OperationError>,
 }
 
-/// What a command gave, which counts for as long as anybody has it, whoever sends it included.
-struct Counted {
-    payload: Bytes,
-    _share: Share,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.payload
-    }
-}
-
 /// What an operation gave, to be fetched more than once.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -92,7 +80,7 @@ pub struct Done {
 
 impl From<Answer> for Done {
     fn from(answer: Answer) -> Self {
-        Self { reply: answer.reply, payload: answer.payload.into(), stopped: answer.stopped }
+        Self { reply: answer.reply, payload: answer.payload, stopped: answer.stopped }
     }
 }
 
@@ -225,8 +213,7 @@ impl Session {
             let size = result.as_ref().map_or(0, Done::size);
             match (session.commands.make_room(size), &mut result) {
                 (Some(share), Ok(done)) => {
-                    let payload = std::mem::take(&mut done.payload);
-                    done.payload = Bytes::from_owner(Counted { payload, _share: share });
+                    done.payload = share.of(std::mem::take(&mut done.payload));
                 }
                 (None, result) => *result = Err(OperationError::NothingKept(size)),
                 _ => {}

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     actor::Actor,
-    allowance::{self, Allowance},
+    allowance::Allowance,
     commands::Commands,
     live::Live,
     queue::{Job, Pending, Ticket, Turn, Work, lock},
@@ -41,11 +41,6 @@ const LAST_OUTPUT: usize = 2_000;
 
 /// Operations that may have been given up while another runs.
 const GIVEN_UP: usize = 10_000;
-
-/// So many mebibytes in bytes.
-pub(super) fn mebibytes(mib: u64) -> usize {
-    usize::try_from(mib << 20).unwrap_or(usize::MAX)
-}
 
 /// An R session.
 #[derive(Debug)]
@@ -109,7 +104,7 @@ impl Session {
         worker: Worker,
         limits: Limits,
         config: &config::Sessions,
-        results: Arc<allowance::Store>,
+        [results, unread]: [Allowance; 2],
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let session = Arc::new(Self {
@@ -124,7 +119,7 @@ impl Session {
             limits,
             idle_seconds: config.idle_seconds,
             created: Timestamp::now(),
-            commands: Commands::new(Allowance::new(mebibytes(config.results_mib), results)),
+            commands: Commands::new(results),
             console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
             jobs,
             pending: AtomicUsize::new(0),
@@ -145,6 +140,7 @@ impl Session {
             session: Arc::clone(&session),
             worker,
             jobs: queue,
+            unread,
             limit: Some(config.operation_seconds).filter(|&seconds| seconds > 0),
             grace: Duration::from_secs(config.grace_seconds),
         };

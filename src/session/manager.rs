@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,8 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    allowance,
-    handle::{Session, mebibytes},
+    allowance::{self, Allowance},
+    handle::Session,
     pool::Pool,
     setup::{clear, janitor_program, limits, users, warn_of_another_r},
     terms::{Boundary, Found, LookupError, OpenError, Opening, Purpose},
@@ -55,8 +55,10 @@ struct Table {
     live: HashMap<Uuid, Arc<Session>>,
     /// Sessions that are being opened, by owner.
     opening: HashMap<String, usize>,
-    /// What the sessions of an owner may keep together.
-    results: HashMap<String, Weak<allowance::Store>>,
+    /// Results of commands, until somebody fetches them.
+    results: allowance::Users,
+    /// Large answers that are on their way.
+    unread: allowance::Users,
     dead: HashMap<Uuid, (String, Tombstone)>,
     /// The dead in the order in which they died.
     graves: VecDeque<Uuid>,
@@ -119,8 +121,8 @@ impl Sessions {
         let limits = limits(&config);
         let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
-        let results = self.table().results(owner, mebibytes(config.results_per_user_mib));
-        let (session, task) = Session::start(id, &opening, worker, limits, &config, results);
+        let kept = self.table().kept(owner, &config);
+        let (session, task) = Session::start(id, &opening, worker, limits, &config, kept);
         place.fill(&session);
         let (sessions, ended) = (self.clone(), Arc::clone(&session));
         self.0.tasks.spawn(async move {
@@ -375,15 +377,17 @@ impl Sessions {
 }
 
 impl Table {
-    /// What the sessions of an owner may keep together, in bytes.
-    fn results(&mut self, owner: &str, most: usize) -> Arc<allowance::Store> {
-        if let Some(store) = self.results.get(owner).and_then(Weak::upgrade) {
-            return store;
-        }
-        self.results.retain(|_, store| store.strong_count() > 0);
-        let store = allowance::Store::new(most);
-        self.results.insert(owner.to_owned(), Arc::downgrade(&store));
-        store
+    /// What a session may keep of results, and of answers that nobody has read yet: as much as it may have in memory and
+    /// keep as results.
+    fn kept(&mut self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
+        let mebibytes = |mib: u64| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+        let results = mebibytes(config.results_mib);
+        let unread = if results == 0 || config.memory_mib == 0 { 0 } else { results.saturating_add(mebibytes(config.memory_mib)) };
+        let unread_of_user = unread.saturating_mul(config.max_per_user);
+        [
+            Allowance::new(results, self.results.of(owner, mebibytes(config.results_per_user_mib))),
+            Allowance::new(unread, self.unread.of(owner, unread_of_user)),
+        ]
     }
 
     /// How many sessions there are that count, those that are being opened included.

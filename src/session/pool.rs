@@ -18,6 +18,9 @@ use crate::{link::messages::Limits, system::users::Users};
 /// After a failed fork.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// After one was taken, while enough are left: forking would take the processor from the session that is opened with it.
+const COURTESY: Duration = Duration::from_millis(2);
+
 /// The ready workers, and the task that makes up for those that are taken.
 #[derive(Debug)]
 pub struct Pool {
@@ -155,6 +158,9 @@ impl Pool {
             tokio::select! {
                 () = self.taken.notified() => {}
                 () = self.closed.cancelled() => return,
+            }
+            if self.ready() * 2 >= self.size {
+                tokio::time::sleep(COURTESY).await;
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{handle::Session, tombstone::Tombstone};
-use crate::link::{channel::Payload, messages::Reply};
+use crate::link::messages::Reply;
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,7 +131,7 @@ pub struct Answer {
     /// The worker's reply.
     pub reply: Reply,
     /// What came with it.
-    pub payload: Payload,
+    pub payload: Bytes,
     /// What was printed.
     pub console: String,
     /// Why it was stopped, if it was.
@@ -149,6 +150,12 @@ pub enum OperationError {
     /// So many bytes were to be kept for somebody to come back for, and there is no room for them.
     #[error("there is no room to keep {0} bytes more; fetch or remove the results of earlier commands first")]
     NothingKept(usize),
+    /// It was carried out, but its answer has so many bytes, and earlier ones that nobody has read yet leave no room for it.
+    #[error(
+        "the operation was carried out, but earlier answers, which have not been read yet, leave no room for its own of {0} bytes; \
+         read these first"
+    )]
+    Unread(usize),
     /// The names that belong to it are longer than a command may be; in bytes, both.
     #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
     TooLong(usize, usize),

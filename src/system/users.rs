@@ -50,6 +50,8 @@ struct Range {
 struct State {
     /// Ids that cannot be given out: somebody has them, or has left something.
     used: HashSet<u32>,
+    /// Ids of which it has been told that they are somebody else's.
+    told: HashSet<u32>,
     /// Those that nobody has any more, and for which it has not been looked what is left.
     returned: Vec<u32>,
     /// Whether the janitor is at it.
@@ -77,7 +79,8 @@ impl Users {
         }
         let locks = open_locks(Path::new(LOCKS)).or_else(|error| {
             tracing::warn!("{}", not_shared(&error));
-            open_locks(&folder.join("users"))
+            // Beside the folder, whose content goes when the server starts.
+            open_locks(&folder.with_extension("users"))
         });
         let locks = locks.map_err(|error| format!("{LOCKS}: {error}"))?;
         let range = Arc::new(Range { ids, locks, janitor: janitor.clone(), state: Mutex::default(), freed: Notify::new() });
@@ -139,8 +142,13 @@ impl Range {
                 // Of a server that has ended without cleaning up.
                 self.give_back(&mut state, id);
             } else if processes::has_processes(id) {
-                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like.
-                tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
+                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like. They may
+                // be gone when it is this one's turn again.
+                if state.told.insert(id) {
+                    tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
+                }
+                state.used.remove(&id);
+                locks::release(&self.locks, id);
             } else {
                 self.mark(id, true);
                 return Some(User { id, range: Arc::clone(self) });

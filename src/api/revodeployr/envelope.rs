@@ -18,7 +18,6 @@ use bytes::Bytes;
 
 use crate::{
     api::body::Parts,
-    link::channel::Payload,
     wire::{
         Out, Text,
         text::{push_cdata, push_json, push_xml_escaped},
@@ -93,7 +92,7 @@ pub struct Answer {
     /// Groups before the objects.
     pub groups: Vec<Group>,
     /// Encoded objects.
-    pub robjects: Option<Payload>,
+    pub robjects: Option<Bytes>,
     /// Groups after the objects.
     pub later_groups: Vec<Group>,
     /// Identifiers of live sessions.
@@ -130,7 +129,7 @@ impl Answer {
         let (head, tail) = (envelope.slice(..head), envelope.slice(head..));
         let body = match self.robjects {
             None => Body::from(envelope),
-            Some(payload) => Body::new(Parts::new([head, payload.into(), tail])),
+            Some(objects) => Body::new(Parts::new([head, objects, tail])),
         };
         let content_type = match format {
             Format::Json => "application/json; charset=utf-8",
@@ -236,14 +235,14 @@ impl Answer {
         }
         xml_groups(out, &self.groups);
         match &self.robjects {
-            Some(objects) if objects.as_ref().is_empty() => out.push(b"<robjects/>"),
+            Some(objects) if objects.is_empty() => out.push(b"<robjects/>"),
             Some(_) => out.push(b"<robjects>"),
             None => {}
         }
     }
 
     fn xml_tail(&self, out: &mut Out) {
-        if self.robjects.as_ref().is_some_and(|objects| !objects.as_ref().is_empty()) {
+        if self.robjects.as_ref().is_some_and(|objects| !objects.is_empty()) {
             out.push(b"</robjects>");
         }
         xml_groups(out, &self.later_groups);

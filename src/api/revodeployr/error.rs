@@ -171,7 +171,7 @@ impl From<OperationError> for Error {
     fn from(error: OperationError) -> Self {
         match error {
             OperationError::Busy | OperationError::QueueFull => Self::busy(),
-            OperationError::NothingKept(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            OperationError::NothingKept(_) | OperationError::Unread(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
             OperationError::TooLong(..) => Self::invalid(format!("Too many or too long names: {error}.")),
             OperationError::Closed(_) => Self::invalid(format!("Invalid session identifier: {error}.")),
             OperationError::Dead(tombstone) => Self::new(StatusCode::BAD_GATEWAY, format!("The R session has ended: {tombstone}")),

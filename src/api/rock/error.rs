@@ -173,7 +173,9 @@ impl Error {
                 "RejectedExecutionException",
                 "Too many operations are waiting for the R session; try again when some have finished",
             ),
-            OperationError::NothingKept(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "RejectedExecutionException", error.to_string()),
+            OperationError::NothingKept(_) | OperationError::Unread(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "RejectedExecutionException", error.to_string())
+            }
             OperationError::TooLong(..) => Self::invalid(error.to_string()),
             OperationError::Closed(why) => Self::no_such_session(&session.to_string(), why.as_ref()),
             OperationError::Dead(tombstone) => Self::no_r(format!("The R session has ended: {tombstone}")),

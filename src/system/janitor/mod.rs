@@ -16,12 +16,15 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
     sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
 };
 
 use process::{Done, Task, Work};
 
 /// Between the end of a janitor and the start of the next.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long one that has something to do may show nothing. What it does between two signs of life takes moments.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How often a task is given to a janitor: one that has ended as many may be the reason.
 const TRIES: usize = 3;
 
@@ -38,8 +41,12 @@ impl Janitor {
     /// [`process::run`] when it is given the command `janitor`.
     #[must_use]
     pub fn start(program: PathBuf) -> Self {
+        Self::with_patience(program, SILENCE)
+    }
+
+    fn with_patience(program: PathBuf, silence: Duration) -> Self {
         let (tasks, received) = mpsc::unbounded_channel();
-        tokio::spawn(Driver { program, received, given: HashMap::new(), next: 0 }.run());
+        tokio::spawn(Driver { program, silence, received, given: HashMap::new(), next: 0 }.run());
         Self { tasks }
     }
 
@@ -78,6 +85,7 @@ impl Janitor {
 /// The task that talks with the janitor.
 struct Driver {
     program: PathBuf,
+    silence: Duration,
     received: mpsc::UnboundedReceiver<(Work, Answer)>,
     /// What the janitor has been given and has not done yet, with the number of janitors that have had it.
     given: HashMap<u64, (Work, Answer, usize)>,
@@ -85,7 +93,7 @@ struct Driver {
 }
 
 struct Running {
-    _child: Child,
+    child: Child,
     /// Written by a task of its own: whoever gives out tasks has to read answers meanwhile.
     input: mpsc::UnboundedSender<Vec<u8>>,
     output: Lines<BufReader<ChildStdout>>,
@@ -116,11 +124,15 @@ impl Driver {
     async fn drive(&mut self, running: &mut Running) -> bool {
         let again: Vec<u64> = self.given.keys().copied().collect();
         again.into_iter().for_each(|id| self.give(running, id));
+        let mut heard = Instant::now();
         loop {
             tokio::select! {
                 task = self.received.recv() => {
                     // What it has been given, the janitor does by itself.
                     let Some((work, answer)) = task else { return true };
+                    if self.given.is_empty() {
+                        heard = Instant::now();
+                    }
                     let id = self.next;
                     self.next += 1;
                     self.given.insert(id, (work, answer, 0));
@@ -128,11 +140,17 @@ impl Driver {
                 }
                 line = running.output.next_line() => {
                     let Ok(Some(line)) = line else { return false };
+                    heard = Instant::now();
                     if let Ok(Done { id, failure }) = serde_json::from_str(&line)
                         && let Some((_, answer, _)) = self.given.remove(&id)
                     {
                         let _ = answer.send(failure.map_or(Ok(()), Err));
                     }
+                }
+                () = sleep_until(heard + self.silence), if !self.given.is_empty() => {
+                    tracing::error!("the janitor shows no sign of life, and is killed");
+                    let _ = running.child.start_kill();
+                    return false;
                 }
             }
         }
@@ -177,5 +195,28 @@ fn start(program: &Path) -> std::io::Result<Running> {
             }
         }
     });
-    Ok(Running { _child: child, input: lines, output: BufReader::new(output).lines() })
+    Ok(Running { child, input: lines, output: BufReader::new(output).lines() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_janitor_that_hangs_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, first) = (folder.path().join("janitor"), folder.path().join("first"));
+        // The first hangs, the second does what it is asked.
+        let script = format!(
+            "#!/bin/sh\nif ! test -e {first}; then : > {first}; exec sleep 1000; fi\nread task\necho '{{\"id\":0,\"failure\":null}}'\ncat > /dev/null\n",
+            first = first.display()
+        );
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let janitor = Janitor::with_patience(program, Duration::from_secs(2));
+        assert_eq!(janitor.remove(folder.path().join("what")).await, Ok(()));
+        assert!(first.exists());
+    }
 }

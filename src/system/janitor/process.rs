@@ -1,8 +1,8 @@
 //! What runs in the janitor: it kills what a user has running, and removes what is left.
 //!
 //! Tasks come as lines of JSON on standard input, and are answered on standard output as each is done. They are done in
-//! turns, so that one that takes long does not hold up the others. At the end of its input it does what it has been
-//! given, and ends.
+//! turns, so that one that takes long does not hold up the others; empty lines in between show that it goes on. At the end
+//! of its input it does what it has been given, and ends.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -21,6 +21,8 @@ use crate::system::{leftovers, removal::Removal};
 
 /// Entries that are removed before it is the next task's turn.
 const TURN: usize = 500;
+/// How often it shows that it goes on: by an empty line.
+const BEAT: Duration = Duration::from_secs(1);
 /// Between two looks whether killed processes have ended.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How long processes may take to end. One that waits for a device may never.
@@ -64,6 +66,7 @@ pub fn run() -> io::Result<()> {
     let _ = rustix::thread::set_name(c"janitor");
     let mut input = Input::default();
     let mut running = VecDeque::new();
+    let mut beat = Instant::now();
     loop {
         running.extend(input.tasks().map(Running::new));
         if running.is_empty() {
@@ -83,6 +86,10 @@ pub fn run() -> io::Result<()> {
                 Step::Done(failure) => drop(answer(&Done { id: task.id, failure })),
                 Step::More | Step::Wait => running.push_back(task),
             }
+        }
+        if beat.elapsed() >= BEAT {
+            let _ = write(b"\n");
+            beat = Instant::now();
         }
         input.read(Some(if is_waiting { PAUSE } else { Duration::ZERO }))?;
     }
@@ -130,8 +137,12 @@ impl Input {
 fn answer(done: &Done) -> io::Result<()> {
     let mut line = serde_json::to_vec(done)?;
     line.push(b'\n');
+    write(&line)
+}
+
+fn write(line: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(&line)?;
+    out.write_all(line)?;
     out.flush()
 }
 

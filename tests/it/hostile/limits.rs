@@ -122,6 +122,28 @@ async fn results_that_nobody_fetches_are_bounded() {
 }
 
 #[tokio::test]
+async fn answers_that_nobody_reads_are_bounded() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0\nmemory_mib = 100\nresults_mib = 1"));
+    let session = Rock::on(&server, "user").open().await;
+    let ask = || {
+        let request = session.client.request(Method::POST, &format!("{}/_eval", session.path));
+        request.header("content-type", "application/x-rscript").header("accept", "application/octet-stream").body("rep(as.raw(1), 30e6)")
+    };
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        unread.push(ask().send().await.unwrap());
+        assert_eq!(unread.last().unwrap().status(), 200);
+    }
+    let refused = read(ask()).await;
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.document()["message"].as_str().unwrap().contains("leave no room for its own of 300000"), "{}", refused.text());
+    assert_eq!(session.value("6 * 7").await, 42);
+    // Whoever reads one makes room for another; how much of it is on its way does not matter.
+    assert!(unread.remove(0).bytes().await.unwrap().len() > 30_000_000);
+    assert_eq!(read(ask()).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_long_script_is_not_kept_as_a_label() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     let session = Rock::on(&server, "user").open().await;

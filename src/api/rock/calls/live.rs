@@ -92,7 +92,7 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
     let answered = answered.map_err(|error| Error::of_operation(error, session.id))?;
     match answered.reply {
         Reply::Drawn(true) => {
-            let mut response = Body::from(Bytes::from(answered.payload)).into_response();
+            let mut response = Body::from(answered.payload).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
