@@ -2,7 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use offshoot::link::{frame::Decoder, messages::{self, Reply, Request, ZygoteReply}};
+use offshoot::link::{
+    command::{Reply, Request},
+    frame::Decoder,
+    messages::{self, ZygoteReply},
+};
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (cut, bytes) = input;

@@ -8,7 +8,10 @@ use uuid::Uuid;
 use super::{App, Failure, repository::require_data};
 use crate::{
     auth::Login,
-    link::messages::{Execute, Executed, Limits, PublishedFile, Reply, Request, Stored},
+    link::{
+        command::{Command, Execute, Executed, PublishedFile, Stored},
+        messages::Limits,
+    },
     session::{Admission, Boundary, OpenError, Opening, Purpose, Session, Stop, queue::Turn},
     store::{
         boundaries,
@@ -166,21 +169,17 @@ impl App {
         let mut payload = BytesMut::with_capacity(run.inputs.len() + run.code.len());
         payload.extend_from_slice(run.inputs.as_bytes());
         payload.extend_from_slice(run.code.as_bytes());
-        let answered = turn.operate(&Request::Execute(execute), payload.freeze()).await?;
-        match answered.reply {
-            Reply::Executed(executed) => Ok(Outcome {
-                kept: save.filter(|_| executed.saved),
-                executed,
-                objects: answered.payload,
-                console: answered.console,
-                stopped: answered.stopped,
-                limits,
-                _turn: turn,
-            }),
-            Reply::InvalidInput(sentence) => Err(Failure::Invalid(sentence)),
-            Reply::Refused(message) => Err(Failure::R(message)),
-            _ => Err(Failure::Worker),
-        }
+        let answered = turn.operate(execute, payload.freeze()).await?;
+        let executed = answered.reply;
+        Ok(Outcome {
+            kept: save.filter(|_| executed.saved),
+            executed,
+            objects: answered.payload,
+            console: answered.console,
+            stopped: answered.stopped,
+            limits,
+            _turn: turn,
+        })
     }
 
     /// Adds code to a session's history.
@@ -226,11 +225,8 @@ impl App {
     }
 
     /// Carries out a command that makes no use of a payload.
-    pub(super) async fn ask(turn: &Turn, request: &Request) -> Result<Reply, Failure> {
-        match turn.operate(request, Bytes::new()).await?.reply {
-            Reply::Refused(message) => Err(Failure::R(message)),
-            reply => Ok(reply),
-        }
+    pub(super) async fn ask<C: Command>(turn: &Turn, command: C) -> Result<C::Reply, Failure> {
+        Ok(turn.operate(command, Bytes::new()).await?.reply)
     }
 }
 

@@ -28,16 +28,23 @@ pub enum Failure {
     TooLarge(u64),
     /// A command was not carried out.
     #[error(transparent)]
-    Operation(#[from] OperationError),
+    Operation(OperationError),
     /// No session was opened.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A worker gave an answer to another question.
-    #[error("a worker gave an answer to another question")]
-    Worker,
+}
+
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Refused(message) => Self::R(message),
+            OperationError::InvalidInput(sentence) => Self::Invalid(sentence),
+            error => Self::Operation(error),
+        }
+    }
 }
 
 impl From<io::Error> for Failure {

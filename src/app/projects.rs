@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::{App, Failure, execution::boundary};
 use crate::{
     auth::Login,
-    link::messages::{Reply, Request, Stored, Surroundings, folder},
+    link::{
+        command::{Image, LoadImage, SaveImage, Stored, Surroundings},
+        messages::folder,
+    },
     session::{Admission, Opening, Session},
     store::projects::{Naming, Project, ProjectFile, State},
 };
@@ -21,9 +24,7 @@ impl App {
     pub async fn save_project(&self, session: &Arc<Session>, name: Option<&str>, admission: Admission) -> Result<Project, Failure> {
         let turn = session.turn(admission)?;
         let file = Uuid::new_v4();
-        let Reply::Suspended { surroundings, files: paths } = Self::ask(&turn, &Request::Suspend { file }).await? else {
-            return Err(Failure::Worker);
-        };
+        let Image { surroundings, files: paths } = Self::ask(&turn, SaveImage { file }).await?;
         let keeping = self.store.blobs.keep().await?;
         let workspace = self.collect(session, file, &keeping).await?;
         let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
@@ -100,8 +101,7 @@ impl App {
         }
         let State { history, output, packages, folder } = project.state;
         let workspace = Stored { file: self.bring(session, &project.workspace.hash).await?, name: String::new() };
-        let resume = Request::Resume { workspace, surroundings: Surroundings { folder, packages } };
-        let Reply::Resumed(warnings) = Self::ask(&turn, &resume).await? else { return Err(Failure::Worker) };
+        let warnings = Self::ask(&turn, LoadImage { workspace, surroundings: Surroundings { folder, packages } }).await?;
         session.resume(project.id, history, &output);
         for file in files.into_iter().filter(|file| file.published) {
             let (_, copy) = self.published.create(session.id, &file.path, login.id)?;

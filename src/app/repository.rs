@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::{App, Failure};
 use crate::{
     auth::{Caller, Login, Permission, permissions},
-    link::messages::{Reply, Request, Stored, folder},
+    link::{
+        command::{Files, Load, RemoveFile, Save, SaveImage, Stored},
+        messages::folder,
+    },
     session::{Admission, Session},
     store::{
         Access, Blob, StoreError,
@@ -124,17 +127,18 @@ impl App {
     pub async fn save_object(&self, session: &Arc<Session>, login: &Login, which: Option<&str>, name: &str) -> Result<Object, Failure> {
         let turn = session.turn(Admission::Immediate)?;
         let file = Uuid::new_v4();
-        let (request, kind) = match which {
-            Some(name) => (Request::Save { name: name.to_owned(), file }, Kind::Object),
-            None => (Request::Suspend { file }, Kind::Workspace),
-        };
-        match Self::ask(&turn, &request).await? {
-            Reply::Saved(true) | Reply::Suspended { .. } => {}
-            Reply::Saved(false) => {
-                return Err(Failure::Unknown(format!("There is no object {:?} in the R session.", which.unwrap_or_default())));
+        let kind = match which {
+            Some(name) => {
+                if !Self::ask(&turn, Save { name: name.to_owned(), file }).await? {
+                    return Err(Failure::Unknown(format!("There is no object {name:?} in the R session.")));
+                }
+                Kind::Object
             }
-            _ => return Err(Failure::Worker),
-        }
+            None => {
+                Self::ask(&turn, SaveImage { file }).await?;
+                Kind::Workspace
+            }
+        };
         let keeping = self.store.blobs.keep().await?;
         let blob = self.collect(session, file, &keeping).await?;
         self.add_object(login, name, kind, blob, &keeping).await
@@ -175,10 +179,7 @@ impl App {
     /// # Errors
     /// [`Failure`]
     pub async fn session_files(&self, session: &Arc<Session>) -> Result<Vec<String>, Failure> {
-        match Self::ask(&session.turn(Admission::Immediate)?, &Request::Files).await? {
-            Reply::Files(files) => Ok(files),
-            _ => Err(Failure::Worker),
-        }
+        Self::ask(&session.turn(Admission::Immediate)?, Files).await
     }
 
     /// Puts an upload into a session's working folder, in place of a file of that name.
@@ -197,10 +198,7 @@ impl App {
     pub async fn load_upload(&self, session: &Arc<Session>, name: &str, blob: &Blob) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
         let file = self.bring(session, &blob.hash).await?;
-        match Self::ask(&turn, &Request::Load(Stored { file, name: name.to_owned() })).await? {
-            Reply::Loaded(warnings) => Ok(warnings),
-            _ => Err(Failure::Worker),
-        }
+        Self::ask(&turn, Load(Stored { file, name: name.to_owned() })).await
     }
 
     /// Removes a file of a session's working folder.
@@ -208,11 +206,8 @@ impl App {
     /// # Errors
     /// [`Failure::Unknown`] when there is none
     pub async fn remove_file(&self, session: &Arc<Session>, path: &str) -> Result<(), Failure> {
-        match Self::ask(&session.turn(Admission::Immediate)?, &Request::RemoveFile { path: path.to_owned() }).await? {
-            Reply::Removed(true) => Ok(()),
-            Reply::Removed(false) => Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))),
-            _ => Err(Failure::Worker),
-        }
+        let removed = Self::ask(&session.turn(Admission::Immediate)?, RemoveFile { path: path.to_owned() }).await?;
+        if removed { Ok(()) } else { Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))) }
     }
 }
 

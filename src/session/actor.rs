@@ -27,7 +27,8 @@ use super::{
 };
 use crate::link::{
     channel::Payload,
-    messages::{self, Reply, Request},
+    command::{Reply, Request},
+    messages,
 };
 
 /// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
@@ -100,11 +101,11 @@ impl Actor {
                 biased;
                 () = session.closing.cancelled() => return None,
                 job = self.jobs.recv() => {
-                    let Job { runs_code, answer, ticket } = job?;
+                    let Job { runs_code, is_answered_by, answer, ticket } = job?;
                     session.waiting.fetch_sub(1, Ordering::AcqRel);
                     let Some(Work { header, payload }) = ticket.begin() else { continue };
                     session.touch();
-                    let outcome = self.operate(runs_code, &header, &payload).await;
+                    let outcome = self.operate(runs_code, is_answered_by, &header, &payload).await;
                     session.touch();
                     // An interrupt that came too late is not for the next operation.
                     let _ = session.interrupted.notified().now_or_never();
@@ -136,15 +137,21 @@ impl Actor {
     }
 
     /// Sends one command and waits for its reply.
-    async fn operate(&mut self, runs_code: bool, header: &[u8], payload: &Bytes) -> Result<Answer, Failure> {
+    async fn operate(
+        &mut self,
+        runs_code: bool,
+        is_answered_by: fn(&Reply) -> bool,
+        header: &[u8],
+        payload: &Bytes,
+    ) -> Result<Answer<Reply>, Failure> {
         let started = Instant::now();
         // Looking at what an operation has left does not take its console away.
         if runs_code {
             self.session.console.begin();
         }
-        let outcome = self.carry_out(header, payload).await;
+        let outcome = self.carry_out(is_answered_by, header, payload).await;
         match &outcome {
-            Ok(Answer { reply: Reply::Executed(_) | Reply::Evaluated(_), .. }) => {
+            Ok(Answer { reply: Reply::Execute(_) | Reply::Evaluate(_), .. }) => {
                 metrics::histogram!("offshoot_evaluation_seconds").record(started.elapsed());
             }
             Ok(_) | Err(Failure::Unread(_)) => {}
@@ -153,7 +160,7 @@ impl Actor {
         outcome
     }
 
-    async fn carry_out(&mut self, header: &[u8], payload: &Bytes) -> Result<Answer, Failure> {
+    async fn carry_out(&mut self, is_answered_by: fn(&Reply) -> bool, header: &[u8], payload: &Bytes) -> Result<Answer<Reply>, Failure> {
         let session = Arc::clone(&self.session);
         let sent = tokio::select! {
             biased;
@@ -173,10 +180,10 @@ impl Actor {
                 received = self.worker.frames.receive() => {
                     let stopped = stopping.as_ref().map(|stopping| stopping.reason);
                     return match received {
-                        Ok(Some((reply, payload))) if !matches!(reply, Reply::Quit(_)) => {
+                        Ok(Some((reply, payload))) if is_answered_by(&reply) => {
                             self.worker.console.finish(|_, text| session.console.push(text));
                             let console = session.console.end();
-                            if matches!(reply, Reply::Executed(_) | Reply::Evaluated(_)) {
+                            if matches!(reply, Reply::Execute(_) | Reply::Evaluate(_)) {
                                 session.set_output(&console);
                             }
                             let payload = self.counted(payload).map_err(Failure::Unread)?;

@@ -19,9 +19,9 @@ use tokio::{
 
 use crate::link::{
     channel::{Outgoing, Payload},
+    command::Reply,
     frame::{Decoder, INLINE},
-    messages::{self, Reply},
-    shared,
+    messages, shared,
 };
 
 /// Bytes read at a time.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{
     actor::Actor,
     allowance::Allowance,
-    commands::Commands,
+    deferred::Deferred,
     live::Live,
     queue::{Job, Pending, Ticket, Turn, Work, lock},
     terms::{Admission, Answer, Opening, OperationError, Purpose},
@@ -31,8 +31,9 @@ use super::{
 use crate::{
     config,
     link::{
+        command::{Command, Request},
         frame::MAX_HEADER,
-        messages::{self, Limits, Request},
+        messages::{self, Limits},
     },
 };
 
@@ -68,7 +69,7 @@ pub struct Session {
     /// When it was opened.
     pub created: Timestamp,
     /// What it was given to do without waiting for it.
-    pub commands: Commands,
+    pub deferred: Deferred,
     /// What it prints.
     pub console: Live,
     jobs: mpsc::UnboundedSender<Job>,
@@ -119,7 +120,7 @@ impl Session {
             limits,
             idle_seconds: config.idle_seconds,
             created: Timestamp::now(),
-            commands: Commands::new(results),
+            deferred: Deferred::new(results),
             console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
             jobs,
             pending: AtomicUsize::new(0),
@@ -151,8 +152,13 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn operate(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Answer, OperationError> {
-        self.submit(request, payload, admission)?.answer().await
+    pub async fn operate<C: Command>(
+        self: &Arc<Self>,
+        command: C,
+        payload: Bytes,
+        admission: Admission,
+    ) -> Result<Answer<C::Reply>, OperationError> {
+        self.submit(command, payload, admission)?.answer().await
     }
 
     /// Puts one operation in the queue, without waiting for anything: operations run in the order of these
@@ -160,13 +166,14 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub fn submit(self: &Arc<Self>, request: &Request, payload: Bytes, admission: Admission) -> Result<Pending, OperationError> {
+    pub fn submit<C: Command>(self: &Arc<Self>, command: C, payload: Bytes, admission: Admission) -> Result<Pending<C>, OperationError> {
         let turn = self.turn(admission)?;
-        self.send(request, payload, turn)
+        self.send(command, payload, turn)
     }
 
-    pub(super) fn send(&self, request: &Request, payload: Bytes, turn: Turn) -> Result<Pending, OperationError> {
-        let header = messages::encode(request);
+    pub(super) fn send<C: Command>(&self, command: C, payload: Bytes, turn: Turn) -> Result<Pending<C>, OperationError> {
+        let request = command.into_request();
+        let header = messages::encode(&request);
         if header.len() > MAX_HEADER {
             return Err(OperationError::TooLong(header.len(), MAX_HEADER));
         }
@@ -178,8 +185,8 @@ impl Session {
         let (answer, answered) = oneshot::channel();
         let ticket = Ticket::new(turn, Work { header, payload });
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
-        let job = Job { runs_code, answer, ticket: Arc::clone(&ticket) };
-        let pending = Pending { ticket, answered };
+        let job = Job { runs_code, is_answered_by: C::is_answered_by, answer, ticket: Arc::clone(&ticket) };
+        let pending = Pending::new(ticket, answered);
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)
     }

@@ -1,15 +1,15 @@
 //! R sessions as the supervisor sees them.
 //!
 //! [`manager`] opens, finds and closes them; [`handle`] is one of them as callers have it, driven by an [`actor`]
-//! task that owns its [`worker`]; `terms` has the words for all that. Callers wait for an operation, or leave it to the session's [`commands`].
+//! task that owns its [`worker`]; `terms` has the words for all that. Callers wait for an operation, or leave it to the session: [`deferred`].
 //! [`pool`] keeps workers ready, and [`zygote`] has them forked. No dialect is known here, and no R value.
 //!
 //! Start reading at [`manager`].
 
 pub mod actor;
 pub mod allowance;
-pub mod commands;
 pub mod console;
+pub mod deferred;
 pub mod frames;
 pub mod handle;
 pub mod live;
@@ -26,7 +26,7 @@ mod watch;
 pub mod worker;
 pub mod zygote;
 
-pub use commands::{Command, Done};
+pub use deferred::{Deferred, Done, Operation};
 pub use handle::Session;
 pub use manager::Sessions;
 pub use setup::clear;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::Session;
 use crate::{
-    link::messages::{PublishedFile, folder as folders},
+    link::{command::PublishedFile, messages::folder as folders},
     system::folder::{FileError, Folder},
 };
 

@@ -1,6 +1,9 @@
 //! An operation's place in the queue of its session: waiting, then running, or given up before that.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,7 +13,7 @@ use super::{
     handle::Session,
     terms::{Answer, OperationError},
 };
-use crate::link::messages::Request;
+use crate::link::command::{Command, Reply};
 
 /// Somebody's turn with a session: no other has one, or those that have wait. It ends when whoever took it has let
 /// go of it, and what runs in it has ended: the session is busy for as long as R is, also when nobody waits any more.
@@ -29,8 +32,8 @@ impl Turn {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn operate(&self, request: &Request, payload: Bytes) -> Result<Answer, OperationError> {
-        self.0.0.send(request, payload, self.clone())?.answer().await
+    pub async fn operate<C: Command>(&self, command: C, payload: Bytes) -> Result<Answer<C::Reply>, OperationError> {
+        self.0.0.send(command, payload, self.clone())?.answer().await
     }
 }
 
@@ -46,7 +49,9 @@ impl Drop for Held {
 pub(super) struct Job {
     /// Whether it runs code, whose console takes the place of the last one.
     pub runs_code: bool,
-    pub answer: oneshot::Sender<Result<Answer, OperationError>>,
+    /// Whether a reply is one to its command.
+    pub is_answered_by: fn(&Reply) -> bool,
+    pub answer: oneshot::Sender<Result<Answer<Reply>, OperationError>>,
     pub ticket: Arc<Ticket>,
 }
 
@@ -102,12 +107,17 @@ impl Ticket {
 /// An operation that has been handed to its session, and is not answered yet. Dropped before it has begun, it
 /// is given up: nobody waits for it. What has begun goes on.
 #[derive(Debug)]
-pub struct Pending {
-    pub(super) ticket: Arc<Ticket>,
-    pub(super) answered: oneshot::Receiver<Result<Answer, OperationError>>,
+pub struct Pending<C> {
+    ticket: Arc<Ticket>,
+    answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>,
+    command: PhantomData<fn() -> C>,
 }
 
-impl Pending {
+impl<C: Command> Pending<C> {
+    pub(super) fn new(ticket: Arc<Ticket>, answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>) -> Self {
+        Self { ticket, answered, command: PhantomData }
+    }
+
     /// Tells whether it has begun.
     #[must_use]
     pub fn ticket(&self) -> &Arc<Ticket> {
@@ -118,12 +128,19 @@ impl Pending {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn answer(mut self) -> Result<Answer, OperationError> {
-        (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))
+    pub async fn answer(mut self) -> Result<Answer<C::Reply>, OperationError> {
+        let Answer { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
+        match C::read(reply) {
+            Ok(reply) => Ok(Answer { reply, payload, console, stopped }),
+            Err(Reply::Refused(message)) => Err(OperationError::Refused(message)),
+            Err(Reply::InvalidInput(sentence)) => Err(OperationError::InvalidInput(sentence)),
+            // The task lets no other through: the session has ended over it.
+            Err(_) => Err(OperationError::Closed(None)),
+        }
     }
 }
 
-impl Drop for Pending {
+impl<C> Drop for Pending<C> {
     fn drop(&mut self) {
         self.ticket.give_up();
     }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{handle::Session, tombstone::Tombstone};
-use crate::link::messages::Reply;
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,9 +126,9 @@ impl fmt::Display for Stop {
 
 /// What an operation gave.
 #[derive(Debug)]
-pub struct Answer {
-    /// The worker's reply.
-    pub reply: Reply,
+pub struct Answer<T> {
+    /// What the worker has replied.
+    pub reply: T,
     /// What came with it.
     pub payload: Bytes,
     /// What was printed.
@@ -156,6 +155,12 @@ pub enum OperationError {
          read these first"
     )]
     Unread(usize),
+    /// R could not carry it out, and why.
+    #[error("{0}")]
+    Refused(String),
+    /// The inputs are not as they have to be, and nothing was done. A sentence.
+    #[error("{0}")]
+    InvalidInput(String),
     /// The names that belong to it are longer than a command may be; in bytes, both.
     #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
     TooLong(usize, usize),

@@ -20,8 +20,9 @@ use uuid::Uuid;
 use super::{console::Stream, frames::Frames, zygote::Zygote};
 use crate::{
     link::{
+        command::Reply,
         marks::{Mark, Tag},
-        messages::{self, Exit, Limits, Reply},
+        messages::{self, Exit, Limits},
     },
     system::{
         cgroup::{Delegated, Group, Most},

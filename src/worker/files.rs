@@ -10,7 +10,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::link::messages::{ChangedFile, PublishedFile};
+use crate::link::command::{ChangedFile, PublishedFile};
 
 /// Deeper folders are not looked at.
 const MAX_DEPTH: usize = 16;

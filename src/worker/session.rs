@@ -13,12 +13,16 @@ use super::{
 use crate::{
     link::{
         channel::{Frame, Link},
-        messages::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
+        command::{
+            Assign, Command, Draw, Ending, Evaluate, Execute, Executed, Files, Image, Load, LoadImage, Objects, Pages, PublishedFile,
+            Remove, RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize, Use,
+        },
+        messages::{self, folder},
     },
     r,
     r::{graphics::Plots, preserved::Preserved},
     wire::{
-        Detail, Encoding, MissingObject, Out, Spill, Written,
+        Detail, MissingObject, Out, Spill, Written,
         condition::{Condition, Severity},
         typed::input,
     },
@@ -28,6 +32,23 @@ use crate::{
 const LIST: usize = 128 << 10;
 /// The payload of a reply that has none.
 const NOTHING: Written = Written::Bytes(Vec::new());
+
+/// Why a command was not carried out.
+enum Refusal {
+    /// R says so, or the system.
+    Failed(String),
+    /// The inputs are not as they have to be. A sentence.
+    InvalidInput(String),
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+/// What a command gives, and the payload that goes with it.
+type Carried<T> = Result<(T, Written), Refusal>;
 
 thread_local! {
     /// Where `q()` reports, and what is large is written, from wherever R calls.
@@ -97,47 +118,36 @@ impl Worker {
     }
 
     fn answer(&self, frame: &Frame) -> (Reply, Written) {
+        let payload = frame.payload.as_ref();
         match messages::decode::<Request>(&frame.header) {
-            Some(Request::Execute(execute)) => self.execute(&execute, frame.payload.as_ref()),
-            Some(Request::Evaluate(wanted)) => evaluate(&wanted, frame.payload.as_ref()),
-            Some(Request::Unserialize { name }) => (unserialize(&name, frame.payload.as_ref()), NOTHING),
-            Some(Request::Objects { names, detail, encoding }) => objects(names, detail, encoding),
-            Some(Request::Assign) => (assign(frame.payload.as_ref()), NOTHING),
-            Some(Request::Remove { name }) => (remove(&name), NOTHING),
-            Some(Request::Pages) => (Reply::Pages(r::graphics::pages()), NOTHING),
-            Some(Request::Draw(drawing)) => draw(&drawing),
-            Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), NOTHING),
-            Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), NOTHING),
-            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), NOTHING),
-            Some(Request::Save { name, file }) => (self.save(&name, file), NOTHING),
-            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(Reply::Refused), NOTHING),
-            Some(Request::Resume { workspace, surroundings }) => {
-                (self.resume(&workspace, &surroundings).map_or_else(Reply::Refused, Reply::Resumed), NOTHING)
-            }
+            Some(Request::Execute(command)) => reply_to::<Execute>(self.execute(&command, payload)),
+            Some(Request::Evaluate(Evaluate(wanted))) => reply_to::<Evaluate>(evaluate(&wanted, payload)),
+            Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
+            Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
+            Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload))),
+            Some(Request::Remove(Remove { name })) => reply_to::<Remove>(bare(remove(&name))),
+            Some(Request::Pages(Pages)) => reply_to::<Pages>(bare(Ok(r::graphics::pages()))),
+            Some(Request::Draw(command)) => reply_to::<Draw>(draw(&command)),
+            Some(Request::Files(Files)) => reply_to::<Files>(bare(Ok(Snapshot::of(&self.work).paths()))),
+            Some(Request::RemoveFile(RemoveFile { path })) => reply_to::<RemoveFile>(bare(Ok(files::remove(&self.work, &path)))),
+            Some(Request::Load(Load(stored))) => reply_to::<Load>(bare(self.load(&stored))),
+            Some(Request::Save(Save { name, file })) => reply_to::<Save>(bare(self.save(&name, file))),
+            Some(Request::SaveImage(SaveImage { file })) => reply_to::<SaveImage>(bare(self.save_image(file))),
+            Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), NOTHING),
         }
     }
 
-    fn execute(&self, execute: &Execute, payload: &[u8]) -> (Reply, Written) {
-        let Some((inputs, code)) = payload.split_at_checked(execute.inputs) else {
-            return (Reply::Refused("the inputs are cut short".to_owned()), NOTHING);
-        };
-        let Ok(code) = std::str::from_utf8(code) else {
-            return (Reply::Refused("the code is not UTF-8".to_owned()), NOTHING);
-        };
+    fn execute(&self, execute: &Execute, payload: &[u8]) -> Carried<Executed> {
+        let (inputs, code) = payload.split_at_checked(execute.inputs).ok_or_else(|| "the inputs are cut short".to_owned())?;
+        let code = text(code)?;
         let mut warnings = Vec::new();
         for stored in &execute.preload {
-            match self.load(stored) {
-                Ok(more) => warnings.extend(more),
-                Err(message) => return (Reply::Refused(message), NOTHING),
-            }
+            warnings.extend(self.load(stored)?);
         }
         if !inputs.is_empty() {
-            match assign(inputs) {
-                Reply::Assigned => {}
-                refused => return (refused, NOTHING),
-            }
+            assign(inputs)?;
         }
         r::graphics::begin(Plots::Files);
         let before = Snapshot::of(&self.work);
@@ -156,13 +166,9 @@ impl Worker {
         let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
         let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
         let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
-        let (objects, missing) = match r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding) {
-            Ok(encoded) => {
-                let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
-                (encoded.bytes, listed(encoded.missing, size, "objects that could not be had", &mut warnings))
-            }
-            Err(message) => return (Reply::Refused(message), NOTHING),
-        };
+        let encoded = r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding)?;
+        let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
+        let missing = listed(encoded.missing, size, "objects that could not be had", &mut warnings);
         let mut saved = false;
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
             match r::workspace::save(&self.stored(file)) {
@@ -172,7 +178,7 @@ impl Worker {
         }
         let conditions = warnings.into_iter().map(Condition::warning).chain(recorded.conditions).collect();
         let executed = Executed { ending, conditions, dropped_conditions: recorded.dropped as u64, missing, changed, published, saved };
-        (Reply::Executed(executed), objects)
+        Ok((executed, encoded.bytes))
     }
 
     /// Where a file of R data is, on its way in or out.
@@ -180,25 +186,25 @@ impl Worker {
         self.published.join(file.to_string())
     }
 
-    fn load(&self, stored: &Stored) -> Result<Vec<String>, String> {
+    fn load(&self, stored: &Stored) -> Result<Vec<String>, Refusal> {
         let path = self.stored(stored.file);
         let loaded = r::workspace::load(&path, &stored.name);
         let _ = std::fs::remove_file(path);
-        loaded
+        Ok(loaded?)
     }
 
-    fn save(&self, name: &str, file: Uuid) -> Reply {
-        r::workspace::save_object(&self.stored(file), name).map_or_else(Reply::Refused, Reply::Saved)
+    fn save(&self, name: &str, file: Uuid) -> Result<bool, Refusal> {
+        Ok(r::workspace::save_object(&self.stored(file), name)?)
     }
 
-    fn suspend(&self, file: Uuid) -> Result<Reply, String> {
+    fn save_image(&self, file: Uuid) -> Result<Image, Refusal> {
         r::graphics::close_unnamed();
         r::workspace::save(&self.stored(file))?;
         let (folder, packages) = r::workspace::describe(&self.work)?;
-        Ok(Reply::Suspended { surroundings: Surroundings { folder, packages }, files: Snapshot::of(&self.work).paths() })
+        Ok(Image { surroundings: Surroundings { folder, packages }, files: Snapshot::of(&self.work).paths() })
     }
 
-    fn resume(&self, workspace: &Stored, surroundings: &Surroundings) -> Result<Vec<String>, String> {
+    fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage) -> Result<Vec<String>, Refusal> {
         // Packages first: what is loaded may be of their classes.
         let mut warnings = r::workspace::restore(&self.work, &surroundings.folder, &surroundings.packages)?;
         warnings.extend(self.load(workspace)?);
@@ -208,6 +214,25 @@ impl Worker {
     fn publish(&self, name: &str) -> Option<PublishedFile> {
         files::publish(&self.work, &self.published, name)
     }
+}
+
+/// What a command gave, as its reply.
+fn reply_to<C: Command>(carried: Carried<C::Reply>) -> (Reply, Written) {
+    match carried {
+        Ok((reply, payload)) => (C::reply(reply), payload),
+        Err(Refusal::Failed(message)) => (Reply::Refused(message), NOTHING),
+        Err(Refusal::InvalidInput(sentence)) => (Reply::InvalidInput(sentence), NOTHING),
+    }
+}
+
+/// What has no payload.
+fn bare<T>(carried: Result<T, Refusal>) -> Carried<T> {
+    carried.map(|reply| (reply, NOTHING))
+}
+
+/// Code as text.
+fn text(code: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(code).map_err(|_| Refusal::Failed("the code is not UTF-8".to_owned()))
 }
 
 /// Where values are written: much of it goes straight into the memory that the supervisor will map. That is no part
@@ -255,10 +280,8 @@ impl From<r::eval::Ending> for Ending {
     }
 }
 
-fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
-    let Ok(code) = std::str::from_utf8(code) else {
-        return (Reply::Refused("the code is not UTF-8".to_owned()), NOTHING);
-    };
+fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
+    let code = text(code)?;
     r::graphics::begin(Plots::Recorded);
     let value = value(code, wanted);
     fork::end_if_child();
@@ -268,8 +291,7 @@ fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
         Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(failed),
         Use::Assign(_) => Ok(NOTHING),
     });
-    let (ending, bytes) = written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes));
-    (Reply::Evaluated(ending), bytes)
+    Ok(written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes)))
 }
 
 /// The value of the last statement, bound to its name if it is to have one.
@@ -288,9 +310,10 @@ fn failed(message: String) -> Ending {
     Ending::Failed(Condition::new(Severity::Error, message, String::new(), Vec::new()))
 }
 
-fn unserialize(name: &str, serialized: &[u8]) -> Reply {
-    let assigned = symbol(name).and_then(|name| r::objects::assign(&name, &r::serialize::read(serialized)?));
-    assigned.map_or_else(Reply::Refused, |()| Reply::Assigned)
+fn unserialize(name: &str, serialized: &[u8]) -> Carried<Ending> {
+    let name = symbol(name)?;
+    r::objects::assign(&name, &r::serialize::read(serialized)?)?;
+    Ok((Ending::Completed, NOTHING))
 }
 
 /// A name as R takes it; what else is wrong with it, R says.
@@ -298,46 +321,32 @@ fn symbol(name: &str) -> Result<CString, String> {
     CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
 }
 
-fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Written) {
-    let names = match names.map_or_else(r::objects::names, Ok) {
-        Ok(names) => names,
-        Err(message) => return (Reply::Refused(message), NOTHING),
-    };
-    match r::encode::objects(out(), &names, detail, encoding) {
-        Ok(encoded) => (Reply::Objects { missing: encoded.missing }, encoded.bytes),
-        Err(message) => (Reply::Refused(message), NOTHING),
-    }
+fn objects(Objects { names, detail, encoding }: Objects) -> Carried<Vec<MissingObject>> {
+    let names = names.map_or_else(r::objects::names, Ok)?;
+    let encoded = r::encode::objects(out(), &names, detail, encoding)?;
+    Ok((encoded.missing, encoded.bytes))
 }
 
-fn draw(drawing: &Drawing) -> (Reply, Written) {
-    if drawing.page == 0 || drawing.page > r::graphics::pages() {
-        return (Reply::Drawn(false), NOTHING);
+fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> {
+    if page == 0 || page > r::graphics::pages() {
+        return Ok((false, NOTHING));
     }
-    let form = if drawing.svg { "svg" } else { "png" };
-    let drawn = r::graphics::render(drawing.page, form, [drawing.width, drawing.height, drawing.resolution]);
-    let read = drawn.and_then(|file| {
-        let picture = std::fs::read(&file).map_err(|error| error.to_string());
-        let _ = std::fs::remove_file(&file);
-        picture
-    });
-    read.map_or_else(|message| (Reply::Refused(message), NOTHING), |picture| (Reply::Drawn(true), Written::Bytes(picture)))
+    let file = r::graphics::render(page, if svg { "svg" } else { "png" }, [width, height, resolution])?;
+    let picture = std::fs::read(&file).map_err(|error| error.to_string());
+    let _ = std::fs::remove_file(&file);
+    Ok((true, Written::Bytes(picture?)))
 }
 
-/// Binds inputs: all of them, or none where the reply is not [`Reply::Assigned`].
-fn assign(inputs: &[u8]) -> Reply {
-    match input::read(inputs).map(|inputs| r::build::assign(&inputs)) {
-        Ok(Ok(())) => Reply::Assigned,
-        Ok(Err(message)) => Reply::Refused(message),
-        Err(invalid) => Reply::InvalidInput(invalid.to_string()),
-    }
+/// Binds inputs: all of them, or none where this fails.
+fn assign(inputs: &[u8]) -> Result<(), Refusal> {
+    let inputs = input::read(inputs).map_err(|invalid| Refusal::InvalidInput(invalid.to_string()))?;
+    Ok(r::build::assign(&inputs)?)
 }
 
-fn remove(name: &str) -> Reply {
-    match CString::new(name).map_err(drop).map(|name| r::objects::remove(&name)) {
-        Err(()) => Reply::Removed(false),
-        Ok(Ok(found)) => Reply::Removed(found),
-        Ok(Err(message)) => Reply::Refused(message),
-    }
+fn remove(name: &str) -> Result<bool, Refusal> {
+    // No object of R has a name with a NUL.
+    let Ok(name) = CString::new(name) else { return Ok(false) };
+    Ok(r::objects::remove(&name)?)
 }
 
 /// R has been told to quit. A child that R forked just ends: the session is its parent's.

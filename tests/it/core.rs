@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use offshoot::{
     config::Config,
-    link::messages::{Ending, Execute, Executed, Reply, Request},
-    session::{Admission, Answer, Opening, OperationError, Sessions, Stop},
+    link::command::{Ending, Execute},
+    session::{Admission, Opening, OperationError, Sessions, Stop},
     wire::Encoding,
 };
 
@@ -38,16 +38,9 @@ pub fn someone() -> Opening<'static> {
     Opening { owner: "someone", ..Opening::default() }
 }
 
-fn execute(objects: &[&str]) -> Request {
+fn execute(objects: &[&str]) -> Execute {
     let objects = objects.iter().map(|&name| name.to_owned()).collect();
-    Request::Execute(Execute { print: true, objects, encoding: Encoding::TypedJson, ..Execute::default() })
-}
-
-fn executed(answer: &Answer) -> &Executed {
-    match &answer.reply {
-        Reply::Executed(executed) => executed,
-        other => panic!("{other:?}"),
-    }
+    Execute { print: true, objects, encoding: Encoding::TypedJson, ..Execute::default() }
 }
 
 #[test]
@@ -75,14 +68,14 @@ fn a_session_is_not_killed_with_another_that_was_abandoned() {
 async fn interrupts_stop_what_runs_and_the_session_lives_on() {
     let core = Core::start(|_| ()).await;
     let session = core.sessions.open(someone()).await.unwrap();
-    session.operate(&execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
+    session.operate(execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
     for endless in
         ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"]
     {
         let running = tokio::spawn({
             let session = session.clone();
             let code = format!("cat('running'); {endless}");
-            async move { session.operate(&execute(&[]), code.into(), Admission::Immediate).await }
+            async move { session.operate(execute(&[]), code.into(), Admission::Immediate).await }
         });
         // Interrupted at any time after it was started, it stops.
         while !session.is_busy() {
@@ -91,10 +84,10 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
         let asked = Instant::now();
         session.interrupt();
         let answer = running.await.unwrap().unwrap();
-        assert_eq!((&executed(&answer).ending, answer.stopped), (&Ending::Interrupted, Some(Stop::Interrupt)), "{endless}");
+        assert_eq!((&answer.reply.ending, answer.stopped), (&Ending::Interrupted, Some(Stop::Interrupt)), "{endless}");
         assert!(asked.elapsed() < Duration::from_secs(30), "{endless}");
     }
-    let answer = session.operate(&execute(&["kept"]), "kept".into(), Admission::Immediate).await.unwrap();
+    let answer = session.operate(execute(&["kept"]), "kept".into(), Admission::Immediate).await.unwrap();
     assert_eq!(answer.console, "[1] 42\n");
     assert_eq!(answer.payload.as_ref(), br#"{"kept":{"type":"primitive","rclass":"numeric","value":42}}"#);
     core.sessions.stop(Duration::from_secs(5)).await;
@@ -105,8 +98,8 @@ async fn an_interrupt_of_nothing_does_not_stop_what_comes_next() {
     let core = Core::start(|_| ()).await;
     let session = core.sessions.open(someone()).await.unwrap();
     session.interrupt();
-    let answer = session.operate(&execute(&[]), "for (i in 1:1e6) i; cat('done')".into(), Admission::Immediate).await.unwrap();
-    assert_eq!((&executed(&answer).ending, answer.console.as_str()), (&Ending::Completed, "done"));
+    let answer = session.operate(execute(&[]), "for (i in 1:1e6) i; cat('done')".into(), Admission::Immediate).await.unwrap();
+    assert_eq!((&answer.reply.ending, answer.console.as_str()), (&Ending::Completed, "done"));
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
@@ -117,7 +110,7 @@ async fn code_that_does_not_stop_is_killed() {
     let deaf = "suspendInterrupts(repeat {})".to_owned();
     let running = tokio::spawn({
         let session = session.clone();
-        async move { session.operate(&execute(&[]), deaf.into(), Admission::Immediate).await }
+        async move { session.operate(execute(&[]), deaf.into(), Admission::Immediate).await }
     });
     while !session.is_busy() {
         tokio::task::yield_now().await;
@@ -134,22 +127,22 @@ async fn code_that_does_not_stop_is_killed() {
 async fn queued_operations_keep_their_order() {
     let core = Core::start(|config| config.sessions.queue = 20).await;
     let session = core.sessions.open(someone()).await.unwrap();
-    session.operate(&execute(&[]), "seen <- integer()".into(), Admission::Immediate).await.unwrap();
+    session.operate(execute(&[]), "seen <- integer()".into(), Admission::Immediate).await.unwrap();
     let mut waiting = Vec::new();
     for number in 0..20 {
         let session = session.clone();
         let code = format!("seen <- c(seen, {number}L)");
-        let mut operation = Box::pin(async move { session.operate(&execute(&[]), Bytes::from(code), Admission::Queued).await });
+        let mut operation = Box::pin(async move { session.operate(execute(&[]), Bytes::from(code), Admission::Queued).await });
         // Polled once, it has its place in the queue.
         assert!(futures_util::poll!(&mut operation).is_pending());
         waiting.push(operation);
     }
-    let refused = session.operate(&execute(&[]), "1".into(), Admission::Immediate).await;
+    let refused = session.operate(execute(&[]), "1".into(), Admission::Immediate).await;
     assert_eq!(refused.unwrap_err(), OperationError::Busy);
     for operation in waiting {
         operation.await.unwrap();
     }
-    let answer = session.operate(&execute(&[]), "cat(seen)".into(), Admission::Queued).await.unwrap();
+    let answer = session.operate(execute(&[]), "cat(seen)".into(), Admission::Queued).await.unwrap();
     assert_eq!(answer.console, (0..20).map(|number| number.to_string()).collect::<Vec<_>>().join(" "));
     core.sessions.stop(Duration::from_secs(5)).await;
 }
@@ -229,11 +222,11 @@ async fn changed_files_are_known() {
     let core = Core::start(|_| ()).await;
     let session = core.sessions.open(someone()).await.unwrap();
     let code = "writeLines('a', 'a.txt'); dir.create('sub'); writeLines('b', 'sub/b.txt')";
-    let answer = session.operate(&execute(&[]), code.into(), Admission::Immediate).await.unwrap();
-    let seen: Vec<_> = executed(&answer).changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
+    let answer = session.operate(execute(&[]), code.into(), Admission::Immediate).await.unwrap();
+    let seen: Vec<_> = answer.reply.changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
     assert_eq!(seen, [("a.txt", true, 2), ("sub/b.txt", true, 2)]);
-    let answer = session.operate(&execute(&[]), "cat('more', file = 'a.txt', append = TRUE)".into(), Admission::Immediate).await.unwrap();
-    let seen: Vec<_> = executed(&answer).changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
+    let answer = session.operate(execute(&[]), "cat('more', file = 'a.txt', append = TRUE)".into(), Admission::Immediate).await.unwrap();
+    let seen: Vec<_> = answer.reply.changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
     assert_eq!(seen, [("a.txt", false, 6)]);
     core.sessions.stop(Duration::from_secs(5)).await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offshoot::{
-    link::messages::{Ending, Reply, Request, Use},
+    link::command::{Ending, Evaluate, Use},
     session::{Admission, Answer, Session, Stop},
     wire::ValueEncoding,
 };
@@ -24,12 +24,9 @@ impl Live {
         Self { _core: core, session }
     }
 
-    async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Answer) {
-        let mut answer = self.session.operate(&Request::Evaluate(wanted), code.to_owned().into(), Admission::Immediate).await.unwrap();
-        match std::mem::replace(&mut answer.reply, Reply::Assigned) {
-            Reply::Evaluated(ending) => (ending, answer),
-            other => panic!("{code}: {other:?}"),
-        }
+    async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Answer<Ending>) {
+        let answer = self.session.operate(Evaluate(wanted), code.to_owned().into(), Admission::Immediate).await.unwrap();
+        (answer.reply.clone(), answer)
     }
 
     /// The value of code that succeeds.
@@ -143,14 +140,14 @@ async fn an_interrupt_stops_it_and_the_session_lives_on() {
     let live = Live::start().await;
     let running = tokio::spawn({
         let session = Arc::clone(&live.session);
-        async move { session.operate(&Request::Evaluate(JSON), "repeat {}".into(), Admission::Immediate).await }
+        async move { session.operate(Evaluate(JSON), "repeat {}".into(), Admission::Immediate).await }
     });
     while !live.session.is_busy() {
         tokio::task::yield_now().await;
     }
     live.session.interrupt();
     let answer = running.await.unwrap().unwrap();
-    assert!(matches!(&answer.reply, Reply::Evaluated(Ending::Interrupted)), "{:?}", answer.reply);
+    assert_eq!(answer.reply, Ending::Interrupted);
     assert_eq!(answer.stopped, Some(Stop::Interrupt));
     assert_eq!(live.json("1").await, "1");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offshoot::{
-    link::messages::{Ending, Reply, Request, Use},
+    link::command::{Ending, Evaluate, Use},
     session::{Admission, Session},
     wire::ValueEncoding,
 };
@@ -49,10 +49,10 @@ impl Both {
 
     /// The value as JSON, and what was printed.
     async fn run(&self, code: &str) -> (String, String) {
-        let request = Request::Evaluate(Use::Return(ValueEncoding::Json));
-        let answer = self.session.operate(&request, code.to_owned().into(), Admission::Immediate).await.unwrap();
+        let command = Evaluate(Use::Return(ValueEncoding::Json));
+        let answer = self.session.operate(command, code.to_owned().into(), Admission::Immediate).await.unwrap();
         match answer.reply {
-            Reply::Evaluated(Ending::Completed) => (String::from_utf8(answer.payload.as_ref().to_vec()).unwrap(), answer.console),
+            Ending::Completed => (String::from_utf8(answer.payload.as_ref().to_vec()).unwrap(), answer.console),
             other => panic!("{code}: {other:?}\n{}", answer.console),
         }
     }

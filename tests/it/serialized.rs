@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use offshoot::{
-    link::messages::{Ending, Reply, Request, Use, folder},
+    link::{
+        command::{Command, Ending, Evaluate, Unserialize, Use},
+        messages::folder,
+    },
     session::{Admission, Answer, OperationError, Session},
     wire::ValueEncoding,
 };
@@ -68,30 +71,30 @@ impl Live {
         Self { core, session }
     }
 
-    async fn ask(&self, request: &Request, payload: impl Into<Bytes>) -> Result<Answer, OperationError> {
-        self.session.operate(request, payload.into(), Admission::Immediate).await
+    async fn ask<C: Command>(&self, command: C, payload: impl Into<Bytes>) -> Result<Answer<C::Reply>, OperationError> {
+        self.session.operate(command, payload.into(), Admission::Immediate).await
     }
 
     /// The value of code that succeeds, serialized.
     async fn value(&self, code: &str) -> Bytes {
-        let answer = self.ask(&Request::Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
+        let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
         match answer.reply {
-            Reply::Evaluated(Ending::Completed) => answer.payload,
+            Ending::Completed => answer.payload,
             other => panic!("{code}: {other:?}"),
         }
     }
 
     /// What code prints that succeeds.
     async fn prints(&self, code: &str) -> String {
-        let answer = self.ask(&Request::Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
-        assert!(matches!(&answer.reply, Reply::Evaluated(Ending::Completed)), "{:?}", answer.reply);
+        let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
+        assert_eq!(answer.reply, Ending::Completed);
         answer.console
     }
 
     async fn assign(&self, name: &str, bytes: impl Into<Bytes>) -> Result<(), String> {
-        match self.ask(&Request::Unserialize { name: name.to_owned() }, bytes).await.unwrap().reply {
-            Reply::Assigned => Ok(()),
-            Reply::Refused(message) => Err(message),
+        match self.ask(Unserialize { name: name.to_owned() }, bytes).await {
+            Ok(Answer { reply: Ending::Completed, .. }) => Ok(()),
+            Err(OperationError::Refused(message)) => Err(message),
             other => panic!("{other:?}"),
         }
     }
@@ -167,15 +170,15 @@ async fn corrupt_streams_are_errors_or_values_and_never_end_more_than_their_sess
     for at in 0..whole.len() {
         let mut corrupt = whole.to_vec();
         corrupt[at] ^= 1 << (at % 8);
-        let assigned = live.ask(&Request::Unserialize { name: "y".to_owned() }, corrupt).await;
+        let assigned = live.ask(Unserialize { name: "y".to_owned() }, corrupt).await;
         let outcome = match assigned {
             // Whatever came of it, it is looked at.
-            Ok(Answer { reply: Reply::Assigned, .. }) => live.ask(&Request::Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
+            Ok(Answer { reply: Ending::Completed, .. }) => live.ask(Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
             outcome => outcome,
         };
         match outcome {
-            Ok(Answer { reply: Reply::Evaluated(_), .. }) => taken += 1,
-            Ok(Answer { reply: Reply::Refused(_), .. }) => refused += 1,
+            Ok(_) => taken += 1,
+            Err(OperationError::Refused(_)) => refused += 1,
             // R trusts a stream in some places, and makes values of it that are none: `unserialize()` crashes as well.
             Err(OperationError::Dead(_)) => {
                 ended += 1;

@@ -48,6 +48,11 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// 200: R raised an error, which is neither the caller's fault nor the server's.
+    fn of_r(message: String) -> Self {
+        Self { status: StatusCode::OK, message, code: R_ERROR, session: None, allow: None }
+    }
+
     /// 401: nobody is logged in.
     #[must_use]
     pub fn not_logged_in() -> Self {
@@ -143,11 +148,11 @@ impl From<Failure> for Error {
         match failure {
             Failure::Unknown(sentence) | Failure::Invalid(sentence) => Self::invalid(self::sentence(&sentence)),
             Failure::Forbidden(sentence) => Self::forbidden(sentence),
-            Failure::R(message) => Self { status: StatusCode::OK, message, code: R_ERROR, session: None, allow: None },
+            Failure::R(message) => Self::of_r(message),
             Failure::TooLarge(mib) => Self::too_large(mib),
             Failure::Operation(error) => error.into(),
             Failure::Open(error) => error.into(),
-            failure @ (Failure::Store(_) | Failure::Worker) => Self::internal(&failure),
+            failure @ Failure::Store(_) => Self::internal(&failure),
         }
     }
 }
@@ -172,6 +177,8 @@ impl From<OperationError> for Error {
         match error {
             OperationError::Busy | OperationError::QueueFull => Self::busy(),
             OperationError::NothingKept(_) | OperationError::Unread(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            OperationError::Refused(message) => Self::of_r(message),
+            OperationError::InvalidInput(sentence) => Self::invalid(sentence),
             OperationError::TooLong(..) => Self::invalid(format!("Too many or too long names: {error}.")),
             OperationError::Closed(_) => Self::invalid(format!("Invalid session identifier: {error}.")),
             OperationError::Dead(tombstone) => Self::new(StatusCode::BAD_GATEWAY, format!("The R session has ended: {tombstone}")),

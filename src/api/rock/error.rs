@@ -176,6 +176,8 @@ impl Error {
             OperationError::NothingKept(_) | OperationError::Unread(_) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "RejectedExecutionException", error.to_string())
             }
+            OperationError::Refused(message) => Self::of_r(message),
+            OperationError::InvalidInput(sentence) => Self::invalid(sentence),
             OperationError::TooLong(..) => Self::invalid(error.to_string()),
             OperationError::Closed(why) => Self::no_such_session(&session.to_string(), why.as_ref()),
             OperationError::Dead(tombstone) => Self::no_r(format!("The R session has ended: {tombstone}")),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    session::{Session, commands::Command},
+    session::{Operation, Session},
     system::usage::Usage,
     wire::rds::{self, Value},
 };
@@ -169,7 +169,7 @@ pub struct CommandView<'a> {
 impl<'a> CommandView<'a> {
     /// As it is now.
     #[must_use]
-    pub fn of(command: &'a Command, session: Uuid) -> Self {
+    pub fn of(command: &'a Operation, session: Uuid) -> Self {
         let outcome = command.outcome();
         let value = outcome.map(|outcome| super::calls::evaluate::value(&outcome.result, session));
         let error = value.as_ref().and_then(|value| value.as_ref().err().map(|error| error.message().to_owned()));

@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use super::Findings;
 use crate::{
     config::Config,
-    link::messages::{Ending, Execute, Reply, Request, folder},
+    link::{
+        command::{Ending, Execute},
+        messages::folder,
+    },
     session::{Admission, Opening, Session, Sessions},
     system::removal,
     wire::Encoding,
@@ -86,14 +89,11 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
 
 /// Runs code; what it printed, or what went wrong.
 async fn run(session: &Arc<Session>, code: String) -> Result<(String, Vec<String>), String> {
-    let request = Request::Execute(Execute { encoding: Encoding::TypedJson, ..Execute::default() });
-    let answer = session.operate(&request, code.into(), Admission::Immediate).await.map_err(|error| error.to_string())?;
-    match answer.reply {
-        Reply::Executed(executed) => match executed.ending {
-            Ending::Completed => Ok((answer.console, executed.published.iter().map(|file| file.id.to_string()).collect())),
-            Ending::Failed(condition) => Err(condition.message),
-            other => Err(format!("{other:?}")),
-        },
+    let execute = Execute { encoding: Encoding::TypedJson, ..Execute::default() };
+    let answer = session.operate(execute, code.into(), Admission::Immediate).await.map_err(|error| error.to_string())?;
+    match answer.reply.ending {
+        Ending::Completed => Ok((answer.console, answer.reply.published.iter().map(|file| file.id.to_string()).collect())),
+        Ending::Failed(condition) => Err(condition.message),
         other => Err(format!("{other:?}")),
     }
 }

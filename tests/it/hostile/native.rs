@@ -1,8 +1,9 @@
 //! Native code in a session, which has the worker's descriptors in its hands.
 
 use offshoot::link::{
+    command::{ChangedFile, Ending, Executed, PublishedFile, Reply},
     frame::{INLINE, MAX_HEADER, Place, Prefix},
-    messages::{self, ChangedFile, Ending, Executed, PublishedFile, Reply},
+    messages,
 };
 
 use super::{Way, assert_works};
@@ -70,7 +71,7 @@ async fn a_reply_to_no_question_ends_its_session() {
     let server = Server::start("[sessions]\npool = 0");
     let before = server.peak();
     let session = session(&server).await;
-    let reply = raw_bytes(&frame(&messages::encode(&Reply::Removed(true)), b""));
+    let reply = raw_bytes(&frame(&messages::encode(&Reply::Remove(true)), b""));
     // A child of the session's, when the answer has been given.
     session.run(&format!("parallel::mcparallel({{ Sys.sleep(0.5); .C('write_bytes', {REPLIES}L, {reply}, length({reply})) }})")).await;
     eventually("the session ends", || server.log().contains("what is no reply"));
@@ -84,7 +85,7 @@ async fn lists_of_millions_in_a_small_header_cost_nothing() {
     let before = server.peak();
     let session = session(&server).await;
     let files = vec![ChangedFile { path: String::new(), created: false, size: 0 }; 300_000];
-    let header = messages::encode(&Reply::Executed(Executed { changed: files, ..nothing() }));
+    let header = messages::encode(&Reply::Execute(Executed { changed: files, ..nothing() }));
     assert!(header.len() < MAX_HEADER);
     // The same bytes, made where they are written.
     let (start, end) = (header.len() - 900_000 - 3, header.len());
@@ -143,7 +144,7 @@ async fn a_reply_that_names_another_users_file_replaces_nothing() {
         let other = Client::login(&server, "mallory", crate::harness::PASSWORD).await.session().await;
         load(&other).await;
         let published = vec![PublishedFile { name: "page.html".to_owned(), id, size: 5 }];
-        let reply = messages::encode(&Reply::Executed(Executed { published, ..nothing() }));
+        let reply = messages::encode(&Reply::Execute(Executed { published, ..nothing() }));
         let code = format!(
             "writeLines('<script>', file.path(dirname(getwd()), 'files', '{id}')); b <- {}; .C('write_bytes', {REPLIES}L, b, length(b)); Sys.sleep(60)",
             raw_bytes(&frame(&reply, b"{}"))
@@ -186,7 +187,7 @@ async fn a_worker_that_takes_no_command_is_ended_with_its_session() {
     let server = Server::start("[sessions]\npool = 0");
     let session = session(&server).await;
     // An answer that is none of the worker's, while R goes on.
-    let answer = raw_bytes(&frame(&messages::encode(&Reply::Executed(nothing())), b"{}"));
+    let answer = raw_bytes(&frame(&messages::encode(&Reply::Execute(nothing())), b"{}"));
     session.run(&format!("b <- {answer}; .C('write_bytes', {REPLIES}L, b, length(b)); repeat {{}}")).await;
     let long = format!("x <- '{}'", "x".repeat(INLINE - 20));
     let waiting = session.occupy(&long).await;
@@ -203,7 +204,7 @@ async fn a_file_that_its_session_can_still_write_to_is_not_published() {
         let session = session(&server).await;
         let (open, linked, whole) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
         let published = [open, linked, whole].map(|id| PublishedFile { name: format!("{id}.txt"), id, size: 5 }).to_vec();
-        let reply = raw_bytes(&frame(&messages::encode(&Reply::Executed(Executed { published, ..nothing() })), b"{}"));
+        let reply = raw_bytes(&frame(&messages::encode(&Reply::Execute(Executed { published, ..nothing() })), b"{}"));
         let code = format!(
             "at <- function(x) file.path(dirname(getwd()), 'files', x)
              kept <- file(at('{open}'), 'wb'); writeLines('small', kept); flush(kept)

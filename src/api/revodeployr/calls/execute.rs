@@ -15,7 +15,7 @@ use crate::{
         execution::{Outcome, Run},
     },
     auth::{Caller, Login, Permission},
-    link::messages::{Ending, PublishedFile},
+    link::command::{Ending, PublishedFile},
     session::{Session, Stop},
     store::{objects::Object, scripts::Script},
     wire::condition::{Condition, Severity},

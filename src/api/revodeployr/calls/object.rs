@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::revodeployr::{envelope::Answer, envelope::Format, error::Error, request::Incoming},
     app::{App, Failure},
-    link::messages::{Reply, Request},
+    link::command::{Assign, Objects, Remove},
     session::Session,
     wire::{Detail, Encoding, MissingObject, typed::Slice},
 };
@@ -54,26 +54,17 @@ async fn objects(
     names: Option<Vec<String>>,
     detail: Detail,
 ) -> Result<(Answer, Vec<MissingObject>), Error> {
-    let request = Request::Objects { names, detail, encoding: incoming.format.unwrap_or_default().encoding() };
-    let answered = operate(session, &request, Bytes::new()).await?;
-    match answered.reply {
-        Reply::Objects { missing } => Ok((Answer { robjects: Some(answered.payload), ..about(session) }, missing)),
-        Reply::Refused(message) => Ok((failed(session, message), Vec::new())),
-        _ => Err(unexpected()),
-    }
+    let command = Objects { names, detail, encoding: incoming.format.unwrap_or_default().encoding() };
+    let answered = operate(session, command, Bytes::new()).await?;
+    Ok((Answer { robjects: Some(answered.payload), ..about(session) }, answered.reply))
 }
 
 /// `/r/session/object/push`: objects from encoded inputs, all of them or none.
 pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let inputs = incoming.form.content("inputs")?;
     let session = incoming.session(app)?;
-    let answered = operate(&session, &Request::Assign, inputs).await?;
-    match answered.reply {
-        Reply::Assigned => Ok(about(&session)),
-        Reply::InvalidInput(sentence) => Err(Error::invalid(sentence)),
-        Reply::Refused(message) => Ok(failed(&session, message)),
-        _ => Err(unexpected()),
-    }
+    operate(&session, Assign, inputs).await?;
+    Ok(about(&session))
 }
 
 /// `/r/session/object/save`: into the repository.
@@ -112,14 +103,8 @@ fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Resu
 pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.require("name")?.to_owned();
     let session = incoming.session(app)?;
-    let request = Request::Remove { name: name.clone() };
-    let answered = operate(&session, &request, Bytes::new()).await?;
-    match answered.reply {
-        Reply::Removed(true) => Ok(about(&session)),
-        Reply::Removed(false) => Err(unknown(&name)),
-        Reply::Refused(message) => Ok(failed(&session, message)),
-        _ => Err(unexpected()),
-    }
+    let removed = operate(&session, Remove { name: name.clone() }, Bytes::new()).await?.reply;
+    if removed { Ok(about(&session)) } else { Err(unknown(&name)) }
 }
 
 fn unknown(name: &str) -> Error {
@@ -129,9 +114,4 @@ fn unknown(name: &str) -> Error {
 /// R raised an error: not the caller's fault, nor the server's.
 pub(super) fn failed(session: &Session, message: String) -> Answer {
     Answer { error: Some((message, super::super::error::R_ERROR)), ..about(session) }
-}
-
-/// A worker that answers another question: it is broken.
-pub(super) fn unexpected() -> Error {
-    Error::internal(&std::io::Error::other("a worker gave an answer to another question"))
 }

@@ -8,8 +8,8 @@ use super::repository::object_groups;
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::App,
-    link::messages::Request,
-    session::{Admission, Answer as Done, Session},
+    link::command::Command,
+    session::{Admission, Answer as Done, OperationError, Session},
 };
 
 /// An answer that names the session.
@@ -18,10 +18,12 @@ pub(super) fn about(session: &Session) -> Answer {
 }
 
 /// Has the session carry out one command. A session that runs something already refuses.
-pub(super) async fn operate(session: &Arc<Session>, request: &Request, payload: Bytes) -> Result<Done, Error> {
-    let done = session.operate(request, payload, Admission::Immediate).await;
-    // A session that died under the command is not found again: the error names it here.
-    done.map_err(|error| Error::from(error).of_session(session.id))
+pub(super) async fn operate<C: Command>(session: &Arc<Session>, command: C, payload: Bytes) -> Result<Done<C::Reply>, Error> {
+    session.operate(command, payload, Admission::Immediate).await.map_err(|error| match error {
+        OperationError::InvalidInput(sentence) => Error::invalid(sentence),
+        // A session that died under the command is not found again: the error names it here.
+        error => Error::from(error).of_session(session.id),
+    })
 }
 
 /// `/r/session/create`

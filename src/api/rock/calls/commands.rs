@@ -7,13 +7,13 @@ use axum::{http::StatusCode, response::Response};
 use super::evaluate;
 use crate::{
     api::rock::{accept::Form, answer, error::Error, request::Incoming, views::CommandView},
-    session::{Command, Session},
+    session::{Operation, Session},
 };
 
 /// `GET .../commands`: in the order in which they were submitted.
 pub fn list(incoming: &Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
-    let commands = session.commands.list();
+    let commands = session.deferred.list();
     let views: Vec<_> = commands.iter().map(|command| CommandView::of(command, session.id)).collect();
     Ok(answer::json(StatusCode::OK, &views))
 }
@@ -33,7 +33,7 @@ pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
 pub fn remove(incoming: &Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let command = find(incoming, &session)?;
-    if session.commands.remove(command.number) {
+    if session.deferred.remove(command.number) {
         Ok(answer::empty(StatusCode::NO_CONTENT))
     } else {
         Err(Error::no_such_command(incoming.part("command")))
@@ -64,20 +64,20 @@ pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
     if !incoming.head {
         command.fetched();
         if remove {
-            session.commands.remove(command.number);
+            session.deferred.remove(command.number);
         }
     }
     Ok(response)
 }
 
 /// The form in which whoever submitted the command wants its value.
-fn form(command: &Command) -> Form {
+fn form(command: &Operation) -> Form {
     if command.note == Form::Rds as u8 { Form::Rds } else { Form::Json }
 }
 
-fn find(incoming: &Incoming, session: &Session) -> Result<Arc<Command>, Error> {
+fn find(incoming: &Incoming, session: &Session) -> Result<Arc<Operation>, Error> {
     let id = incoming.part("command");
     // Numbers are written in one way only.
     let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);
-    number.and_then(|number| session.commands.get(number)).ok_or_else(|| Error::no_such_command(id))
+    number.and_then(|number| session.deferred.get(number)).ok_or_else(|| Error::no_such_command(id))
 }

@@ -17,7 +17,7 @@ use crate::{
             views::{CommandView, Info},
         },
     },
-    link::messages::{Ending, Reply, Request, Use},
+    link::command::{Command, Ending, Evaluate, Unserialize, Use},
     session::{Admission, Done, OperationError, Session, Stop},
     wire::{ValueEncoding, base64, rds},
 };
@@ -40,11 +40,11 @@ pub async fn evaluate(mut incoming: Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let script = read_script(&mut incoming).await?;
     let session = incoming.session()?;
-    let request = Request::Evaluate(Use::Return(form.encoding()));
+    let command = Evaluate(Use::Return(form.encoding()));
     if asynchronous {
-        return submit(&incoming, &session, &request, script.clone().into(), script, form);
+        return submit(&incoming, &session, command, script.clone().into(), script, form);
     }
-    let bytes = operate(&session, &request, script.into()).await?.unwrap_or_default();
+    let bytes = operate(&session, command, script.into()).await?.unwrap_or_default();
     Ok(answer::value(StatusCode::OK, form, bytes))
 }
 
@@ -52,24 +52,33 @@ pub async fn evaluate(mut incoming: Incoming) -> Result<Response, Error> {
 pub async fn assign(mut incoming: Incoming) -> Result<Response, Error> {
     let name = incoming.query.get("s")?.ok_or_else(|| Error::missing("Required parameter 's' is not present."))?.to_owned();
     let asynchronous = incoming.boolean("async", false)?;
-    let (request, content, label) = match incoming.content_type().as_str() {
+    match incoming.content_type().as_str() {
         SCRIPT => {
             let script = incoming.read_script().await?;
             let label = format!("base::assign('{name}', {script})");
-            (Request::Evaluate(Use::Assign(name)), script.into(), label)
+            bind(&incoming, Evaluate(Use::Assign(name)), script.into(), label, asynchronous).await
         }
         DATA => {
             let value = decode(incoming.read_body().await?)?;
             let label = format!("{name} <- byte[{}]", value.len());
-            (Request::Unserialize { name }, value, label)
+            bind(&incoming, Unserialize { name }, value, label, asynchronous).await
         }
-        _ => return Err(Error::wrong_type("application/x-rscript or application/x-rdata")),
-    };
+        _ => Err(Error::wrong_type("application/x-rscript or application/x-rdata")),
+    }
+}
+
+async fn bind<C: Command<Reply = Ending> + 'static>(
+    incoming: &Incoming,
+    command: C,
+    content: Bytes,
+    label: String,
+    asynchronous: bool,
+) -> Result<Response, Error> {
     let session = incoming.session()?;
     if asynchronous {
-        return submit(&incoming, &session, &request, content, label, Form::Json);
+        return submit(incoming, &session, command, content, label, Form::Json);
     }
-    operate(&session, &request, content).await?;
+    operate(&session, command, content).await?;
     Ok(answer::empty(StatusCode::OK))
 }
 
@@ -79,15 +88,15 @@ pub async fn once(mut incoming: Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let script = read_script(&mut incoming).await?;
     let passing = incoming.app.open_for_run(&incoming.caller()?.name, None, None).await?;
-    let request = Request::Evaluate(Use::Return(form.encoding()));
-    let bytes = operate(&passing.session, &request, script.into()).await?.unwrap_or_default();
+    let command = Evaluate(Use::Return(form.encoding()));
+    let bytes = operate(&passing.session, command, script.into()).await?.unwrap_or_default();
     Ok(answer::value(StatusCode::OK, form, bytes))
 }
 
 /// Tells a new session what it is in, as the hidden object `.info`.
 pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<(), Error> {
     let content = Info::of(&incoming.app).serialized();
-    operate(session, &Request::Unserialize { name: ".info".to_owned() }, content.into()).await?;
+    operate(session, Unserialize { name: ".info".to_owned() }, content.into()).await?;
     Ok(())
 }
 
@@ -96,16 +105,13 @@ pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<()
 pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], form: Form) -> Result<Bytes, Error> {
     let passing = incoming.app.open_for_question().await?;
     let session = &passing.session;
-    let requests = [
-        (Request::Unserialize { name: ".arguments".to_owned() }, rds::serialize(rds::Value::Strings(arguments)).into()),
-        (Request::Evaluate(Use::Return(form.encoding())), code.into()),
-    ];
-    let mut answered = None;
-    for (request, content) in requests {
-        // Nobody has sent this code: that it fails is the server's fault.
-        answered = operate(session, &request, content).await.map_err(|error| Error::no_r(error.message()))?;
-    }
-    Ok(answered.unwrap_or_default())
+    let arguments = rds::serialize(rds::Value::Strings(arguments));
+    let answered = async {
+        operate(session, Unserialize { name: ".arguments".to_owned() }, arguments.into()).await?;
+        operate(session, Evaluate(Use::Return(form.encoding())), code.into()).await
+    };
+    // Nobody has sent this code: that it fails is the server's fault.
+    Ok(answered.await.map_err(|error| Error::no_r(error.message()))?.unwrap_or_default())
 }
 
 /// The value that an operation gave, in the form that was asked for; `None` when it is one that gives none.
@@ -114,13 +120,7 @@ pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], fo
 /// Why there is none.
 pub fn value(result: &Result<Done, OperationError>, session: Uuid) -> Result<Option<Bytes>, Error> {
     let done = result.as_ref().map_err(|error| Error::of_operation(error.clone(), session))?;
-    let ending = match &done.reply {
-        Reply::Evaluated(ending) => ending,
-        Reply::Assigned => return Ok(None),
-        Reply::Refused(message) => return Err(Error::of_r(message.clone())),
-        _ => return Err(unexpected()),
-    };
-    match (ending, done.stopped) {
+    match (&done.ending, done.stopped) {
         // Code may complete although it was stopped: what was cut short may have been a program that it ran.
         (Ending::Completed | Ending::Interrupted, Some(stop @ Stop::TimeLimit(_))) => {
             Err(Error::of_r(format!("The operation was stopped at {stop}")))
@@ -136,26 +136,21 @@ pub fn value(result: &Result<Done, OperationError>, session: Uuid) -> Result<Opt
     }
 }
 
-/// A worker that answers another question: it is broken.
-pub(super) fn unexpected() -> Error {
-    Error::internal(&std::io::Error::other("a worker gave an answer to another question"))
-}
-
-async fn operate(session: &Arc<Session>, request: &Request, content: Bytes) -> Result<Option<Bytes>, Error> {
-    let answered = session.operate(request, content, Admission::Queued).await;
+async fn operate<C: Command<Reply = Ending>>(session: &Arc<Session>, command: C, content: Bytes) -> Result<Option<Bytes>, Error> {
+    let answered = session.operate(command, content, Admission::Queued).await;
     value(&answered.map(Done::from), session.id)
 }
 
 /// Leaves an operation to the session; the answer is how to ask for it.
-fn submit(
+fn submit<C: Command<Reply = Ending> + 'static>(
     incoming: &Incoming,
     session: &Arc<Session>,
-    request: &Request,
+    command: C,
     content: Bytes,
     label: String,
     form: Form,
 ) -> Result<Response, Error> {
-    let command = session.command(request, content, label, form as u8).map_err(|error| Error::of_operation(error, session.id))?;
+    let command = session.defer(command, content, label, form as u8).map_err(|error| Error::of_operation(error, session.id))?;
     let location = format!("{}/r/session/{}/command/{}", address(&incoming.headers), session.id, command.number);
     Ok(answer::created(&location, &CommandView::of(&command, session.id)))
 }

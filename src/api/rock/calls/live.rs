@@ -14,14 +14,13 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
-use super::evaluate::unexpected;
 use crate::{
     api::{
         address,
         rock::{accept, answer, error::Error, request::Incoming},
     },
-    link::messages::{Drawing, Reply, Request},
-    session::Admission,
+    link::command::{Draw, Pages},
+    session::{Admission, OperationError},
 };
 
 const PNG: &str = "image/png";
@@ -66,8 +65,8 @@ pub async fn plots(incoming: &Incoming) -> Result<Response, Error> {
         location: String,
     }
     let session = incoming.session()?;
-    let answered = session.operate(&Request::Pages, Bytes::new(), Admission::Queued).await;
-    let Reply::Pages(count) = answered.map_err(|error| Error::of_operation(error, session.id))?.reply else { return Err(unexpected()) };
+    let answered = session.operate(Pages, Bytes::new(), Admission::Queued).await;
+    let count = answered.map_err(|error| Error::of_operation(error, session.id))?.reply;
     let base = format!("{}/r/session/{}/_plots", address(&incoming.headers), session.id);
     let plots: Vec<_> = (1..=count).map(|number| Plot { number, location: format!("{base}/{number}") }).collect();
     Ok(answer::json(StatusCode::OK, &plots))
@@ -80,7 +79,7 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
     let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
     let preferred = accept::prefer(&incoming.headers, [PNG, SVG]);
     let svg = preferred.ok_or_else(|| Error::not_acceptable("image/png and as image/svg+xml"))? == 1;
-    let drawing = Drawing {
+    let drawing = Draw {
         page,
         svg,
         width: number(incoming, "width", 800, 10..=10_000)?,
@@ -88,27 +87,25 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
         resolution: number(incoming, "resolution", 72, 10..=1_200)?,
     };
     let session = incoming.session()?;
-    let answered = session.operate(&Request::Draw(drawing), Bytes::new(), Admission::Queued).await;
-    let answered = answered.map_err(|error| Error::of_operation(error, session.id))?;
-    match answered.reply {
-        Reply::Drawn(true) => {
-            let mut response = Body::from(answered.payload).into_response();
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            // An SVG may have what R's code wanted in it.
-            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-            Ok(response)
-        }
-        Reply::Drawn(false) => Err(Error::no_such_plot(part)),
-        Reply::Refused(message) => {
-            let Drawing { width, height, resolution, .. } = drawing;
-            Err(Error::of_r(format!(
+    let answered = session.operate(drawing.clone(), Bytes::new(), Admission::Queued).await.map_err(|error| match error {
+        OperationError::Refused(message) => {
+            let Draw { width, height, resolution, .. } = drawing;
+            Error::of_r(format!(
                 "The plot cannot be drawn; {width} by {height} pixels at {resolution} pixels per inch may be too small for it: {message}"
-            )))
+            ))
         }
-        _ => Err(unexpected()),
+        error => Error::of_operation(error, session.id),
+    })?;
+    if !answered.reply {
+        return Err(Error::no_such_plot(part));
     }
+    let mut response = Body::from(answered.payload).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // An SVG may have what R's code wanted in it.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    Ok(response)
 }
 
 fn number(incoming: &Incoming, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32, Error> {

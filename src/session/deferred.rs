@@ -18,16 +18,16 @@ use super::{
     queue::{Ticket, lock},
     terms::{Admission, Answer, OperationError, Stop},
 };
-use crate::link::messages::{Ending, Reply, Request};
+use crate::link::command::{Command, Ending};
 
-/// Commands kept of one session. Of more, the oldest that have ended are forgotten.
+/// Operations kept of one session. Of more, the oldest that have ended are forgotten.
 const KEPT: usize = 1_000;
 /// What is kept of a label, in bytes.
 const LABEL: usize = 2_000;
 
-/// The commands of a session, in the order in which they were submitted.
+/// The operations of a session that nobody waits for, in the order in which they were submitted.
 #[derive(Debug)]
-pub struct Commands {
+pub struct Deferred {
     list: Mutex<List>,
     allowance: Allowance,
 }
@@ -36,12 +36,12 @@ pub struct Commands {
 struct List {
     /// The number of the last one.
     last: u64,
-    commands: Vec<Arc<Command>>,
+    operations: Vec<Arc<Operation>>,
 }
 
-/// One command.
+/// One of them.
 #[derive(Debug)]
-pub struct Command {
+pub struct Operation {
     /// Its number within the session, from 1.
     pub number: u64,
     /// What it does, in words of whoever submitted it.
@@ -58,45 +58,47 @@ pub struct Command {
     settled: CancellationToken,
 }
 
-/// How a command ended.
+/// How an operation ended.
 #[derive(Debug)]
 pub struct Outcome {
     /// When.
     pub ended: Timestamp,
     /// What it gave.
     pub result: Result<Done, OperationError>,
+    /// What an error takes; that of a value goes with it.
+    _share: Option<Share>,
 }
 
 /// What an operation gave, to be fetched more than once.
 #[derive(Debug, Clone)]
 pub struct Done {
-    /// The worker's reply.
-    pub reply: Reply,
-    /// What came with it.
+    /// How it ended.
+    pub ending: Ending,
+    /// The value, if it has one.
     pub payload: Bytes,
     /// Why it was stopped, if it was.
     pub stopped: Option<Stop>,
 }
 
-impl From<Answer> for Done {
-    fn from(answer: Answer) -> Self {
-        Self { reply: answer.reply, payload: answer.payload, stopped: answer.stopped }
+impl From<Answer<Ending>> for Done {
+    fn from(answer: Answer<Ending>) -> Self {
+        Self { ending: answer.reply, payload: answer.payload, stopped: answer.stopped }
     }
 }
 
 impl Done {
     /// What keeping it takes, in bytes.
     fn size(&self) -> usize {
-        let text = match &self.reply {
-            Reply::Evaluated(Ending::Failed(condition)) => condition.size(),
-            Reply::Evaluated(Ending::SyntaxError { message, .. }) | Reply::Refused(message) => message.len(),
+        let text = match &self.ending {
+            Ending::Failed(condition) => condition.size(),
+            Ending::SyntaxError { message, .. } => message.len(),
             _ => 0,
         };
         self.payload.len() + text
     }
 }
 
-impl Command {
+impl Operation {
     /// When it began to run; `None` while it waits.
     #[must_use]
     pub fn begun(&self) -> Option<Timestamp> {
@@ -121,75 +123,81 @@ impl Command {
     }
 }
 
-impl Commands {
+impl Deferred {
     /// None yet.
     #[must_use]
     pub fn new(allowance: Allowance) -> Self {
         Self { list: Mutex::default(), allowance }
     }
 
-    /// Takes a share of what may be kept, for which commands whose result has been fetched are forgotten.
+    /// Takes a share of what may be kept, for which operations whose result has been fetched are forgotten.
     fn make_room(&self, bytes: usize) -> Option<Share> {
         loop {
             if let Some(share) = self.allowance.take(bytes) {
                 return Some(share);
             }
-            let list = &mut lock(&self.list).commands;
-            let oldest = list.iter().position(|command| command.fetched.load(Ordering::Acquire))?;
+            let list = &mut lock(&self.list).operations;
+            let oldest = list.iter().position(|operation| operation.fetched.load(Ordering::Acquire))?;
             list.remove(oldest);
         }
     }
 
-    /// All commands.
+    /// All of them.
     #[must_use]
-    pub fn list(&self) -> Vec<Arc<Command>> {
-        lock(&self.list).commands.clone()
+    pub fn list(&self) -> Vec<Arc<Operation>> {
+        lock(&self.list).operations.clone()
     }
 
-    /// The command of that number.
+    /// The operation of that number.
     #[must_use]
-    pub fn get(&self, number: u64) -> Option<Arc<Command>> {
-        lock(&self.list).commands.iter().find(|command| command.number == number).cloned()
+    pub fn get(&self, number: u64) -> Option<Arc<Operation>> {
+        lock(&self.list).operations.iter().find(|operation| operation.number == number).cloned()
     }
 
-    /// Forgets a command; false when there is none of that number. One that waits will not run, one that runs
+    /// Forgets an operation; false when there is none of that number. One that waits will not run, one that runs
     /// goes on, and whoever waits for its end is told.
     pub fn remove(&self, number: u64) -> bool {
         let removed = {
-            let commands = &mut lock(&self.list).commands;
-            commands.iter().position(|command| command.number == number).map(|at| commands.remove(at))
+            let operations = &mut lock(&self.list).operations;
+            operations.iter().position(|operation| operation.number == number).map(|at| operations.remove(at))
         };
-        let Some(command) = removed else { return false };
-        command.ticket.give_up();
-        command.settled.cancel();
+        let Some(operation) = removed else { return false };
+        operation.ticket.give_up();
+        operation.settled.cancel();
         true
     }
 }
 
 impl List {
-    fn add(&mut self, command: &Arc<Command>) {
-        self.commands.push(Arc::clone(command));
-        if self.commands.len() > KEPT
-            && let Some(oldest) = self.commands.iter().position(|command| command.outcome().is_some())
+    fn add(&mut self, operation: &Arc<Operation>) {
+        self.operations.push(Arc::clone(operation));
+        if self.operations.len() > KEPT
+            && let Some(oldest) = self.operations.iter().position(|operation| operation.outcome().is_some())
         {
-            self.commands.remove(oldest);
+            self.operations.remove(oldest);
         }
     }
 }
 
 impl Session {
-    /// Puts an operation in the queue and returns at once; [`Commands`] tell what becomes of it.
+    /// Puts an operation in the queue and returns at once; [`Deferred`] tells what becomes of it.
     ///
     /// # Errors
     /// [`OperationError`]
-    pub fn command(self: &Arc<Self>, request: &Request, payload: Bytes, label: String, note: u8) -> Result<Arc<Command>, OperationError> {
-        let payload_share = self.commands.make_room(payload.len()).ok_or(OperationError::NothingKept(payload.len()))?;
+    pub fn defer<C: Command<Reply = Ending> + 'static>(
+        self: &Arc<Self>,
+        command: C,
+        payload: Bytes,
+        label: String,
+        note: u8,
+    ) -> Result<Arc<Operation>, OperationError> {
+        let payload_share = self.deferred.make_room(payload.len()).ok_or(OperationError::NothingKept(payload.len()))?;
         let label = shortened(label);
-        // Held meanwhile, so that commands run in the order of their numbers.
-        let mut list = lock(&self.commands.list);
-        let pending = self.submit(request, payload, Admission::Queued)?;
+        // Held meanwhile, so that operations run in the order of their numbers.
+        let mut list = lock(&self.deferred.list);
+        let pending = self.submit(command, payload, Admission::Queued)?;
         list.last += 1;
-        let command = Arc::new(Command {
+        let operation = Arc::new(Operation {
             number: list.last,
             label,
             note,
@@ -199,29 +207,33 @@ impl Session {
             outcome: OnceLock::new(),
             settled: CancellationToken::new(),
         });
-        list.add(&command);
+        list.add(&operation);
         drop(list);
-        let (waiting, session) = (Arc::clone(&command), Arc::clone(self));
+        let (waiting, session) = (Arc::clone(&operation), Arc::clone(self));
         tokio::spawn(async move {
-            // A command that was removed before it began is given up, and never answered.
+            // One that was removed before it began is given up, and never answered.
             let answered = tokio::select! {
                 answered = pending.answer() => answered,
                 () = waiting.settled.cancelled() => return,
             };
             drop(payload_share);
             let mut result = answered.map(Done::from);
-            let size = result.as_ref().map_or(0, Done::size);
-            match (session.commands.make_room(size), &mut result) {
-                (Some(share), Ok(done)) => {
-                    done.payload = share.of(std::mem::take(&mut done.payload));
-                }
-                (None, result) => *result = Err(OperationError::NothingKept(size)),
-                _ => {}
+            let size = match &result {
+                Ok(done) => done.size(),
+                Err(OperationError::Refused(message)) => message.len(),
+                Err(_) => 0,
+            };
+            let mut share = session.deferred.make_room(size);
+            if share.is_none() {
+                result = Err(OperationError::NothingKept(size));
+            } else if let Ok(done) = &mut result {
+                let payload = std::mem::take(&mut done.payload);
+                done.payload = share.take().map_or(payload.clone(), |share| share.of(payload));
             }
-            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result });
+            let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result, _share: share });
             waiting.settled.cancel();
         });
-        Ok(command)
+        Ok(operation)
     }
 }
 
