@@ -35,6 +35,8 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     asked: Mutex<HashMap<u64, Asked>>,
+    /// When it answered last: it answers one question after the other, and the last of many may wait for long.
+    heard: Mutex<Option<Instant>>,
     exits: Mutex<HashMap<i32, oneshot::Sender<Exit>>>,
 }
 
@@ -55,12 +57,14 @@ impl Waiting {
 
     /// A question has been answered, or cannot be asked.
     pub(super) fn answered(&self, number: u64) -> Option<Question> {
+        *lock(&self.heard) = Some(Instant::now());
         lock(&self.asked).remove(&number).map(|asked| asked.question)
     }
 
     /// When the zygote will have taken too long.
     pub(super) fn patience_ends(&self) -> Option<Instant> {
-        lock(&self.asked).values().map(|asked| asked.since + ANSWER).min()
+        let oldest = lock(&self.asked).values().map(|asked| asked.since).min()?;
+        Some(lock(&self.heard).map_or(oldest, |heard| heard.max(oldest)) + ANSWER)
     }
 
     /// Nothing that was asked will be answered.
