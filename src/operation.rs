@@ -15,13 +15,13 @@ use crate::{
     api::{self, RETRY_AFTER, basic, path_cookie},
     app::App,
     auth::{
-        AuthError, Gate, Permission, Refused,
+        AuthError, Gate, Permission, Principal, Refused,
         origin::{check_origin, client_address, is_https},
         permissions::allows,
     },
     config::Http,
-    server::{Site, layers},
-    telemetry::{measures, requests::Notes},
+    server::{Site, layers, requests::Notes},
+    telemetry::measures,
 };
 
 /// The content type of measurements (Prometheus, "Exposition formats").
@@ -93,24 +93,26 @@ async fn metrics(State(operation): State<Operation>, request: Request) -> Respon
             return refusal;
         }
     }
-    ([(header::CONTENT_TYPE, TEXT)], measures::text(&measures, &app)).into_response()
+    app.measure();
+    ([(header::CONTENT_TYPE, TEXT)], measures::text(&measures)).into_response()
 }
 
 /// Whether an administrator asks, by HTTP's basic authentication.
 async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, notes: &Notes) -> Result<(), Response> {
     let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
-    check_origin(&app.rules.now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
+    check_origin(&app.rules().now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
     let Some((name, password)) = basic::credentials(headers).flatten() else {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
         return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
     };
-    app.accounts.authenticate(&name, &password, address).await.map_err(|error| match error {
+    app.accounts().authenticate(&name, &password, address).await.map_err(|error| match error {
         AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         AuthError::TooMany => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], format!("{error}\n")).into_response(),
         error => forbidden(error.to_string()),
     })?;
     notes.user(&name);
-    if allows(&app.rules.now(), &name, Permission::Administer) {
+    let rules = app.rules().now();
+    if allows(&rules, &Principal::with_password(&rules, &name, address), Permission::Administer) {
         Ok(())
     } else {
         Err(forbidden("Only an administrator may see the measurements.".to_owned()))

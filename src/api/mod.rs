@@ -64,7 +64,7 @@ pub fn log_failure(error: &(dyn Error + 'static)) {
 /// Whether one of the dialects has a call of that path, written as in the table of its routes.
 #[must_use]
 pub fn has_call(path: &str) -> bool {
-    revodeployr::routes::ROUTES.iter().any(|route| route.path == path)
+    revodeployr::routes::ROUTES.iter().any(|route| route.call.path == path)
 }
 
 #[cfg(test)]

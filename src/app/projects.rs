@@ -4,15 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{App, Failure, execution::boundary};
+use super::{App, Failure, sessions::login};
+pub use crate::store::projects::Project;
 use crate::{
-    auth::Login,
+    auth::{Login, Principal},
     link::{
         command::{Image, LoadImage, SaveImage, Stored, Surroundings},
         messages::folder,
     },
-    session::{Admission, Opening, Session},
-    store::projects::{Naming, Project, ProjectFile, State},
+    session::{Admission, Session},
+    store::projects::{Naming, ProjectFile, State},
 };
 
 impl App {
@@ -21,22 +22,32 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]; the project is as it was then.
-    pub async fn save_project(&self, session: &Arc<Session>, name: Option<&str>, admission: Admission) -> Result<Project, Failure> {
+    pub async fn project_save(&self, session: &Arc<Session>, name: Option<&str>) -> Result<Project, Failure> {
+        self.project_save_when(session, name, Admission::Immediate).await
+    }
+
+    /// The same, at once or when it is its turn.
+    pub(super) async fn project_save_when(
+        &self,
+        session: &Arc<Session>,
+        name: Option<&str>,
+        admission: Admission,
+    ) -> Result<Project, Failure> {
         let turn = session.turn(admission)?;
         let file = Uuid::new_v4();
         let Image { surroundings, files: paths } = Self::ask(&turn, SaveImage { file }).await?;
         let keeping = self.store.blobs.keep().await?;
-        let workspace = self.collect(session, file, &keeping).await?;
+        let workspace = self.content_collect(session, file, &keeping).await?;
         let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
             // What has gone meanwhile, or is no file of the session's, is not part of it.
-            let Ok(content) = self.open_in(session, folder::WORK, &path).await else { continue };
+            let Ok(content) = self.file_open_in(session, folder::WORK, &path).await else { continue };
             let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
             let published = published.contains_key(&path);
             files.push(ProjectFile { path, blob, published });
         }
-        let earlier = match session.project() {
+        let earlier = match session.record.project() {
             Some(id) => self.store.project(id, &session.owner).await?.map(|(project, _)| project),
             None => None,
         };
@@ -49,8 +60,8 @@ impl App {
             name: name.unwrap_or_else(|| format!("Autosaved{}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))),
             workspace,
             state: State {
-                history: session.history().iter().map(ToString::to_string).collect(),
-                output: session.output().to_string(),
+                history: session.record.history().iter().map(ToString::to_string).collect(),
+                output: session.record.output().to_string(),
                 packages: surroundings.packages,
                 folder: surroundings.folder,
             },
@@ -58,7 +69,7 @@ impl App {
             changed: 0,
         };
         let name = self.store.project_save(&project, naming, &files, &keeping).await?;
-        session.bind(Some(project.id));
+        session.record.bind(Some(project.id));
         Ok(Project { name, ..project })
     }
 
@@ -66,29 +77,36 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Store`]
-    pub async fn projects(&self, login: &Login) -> Result<Vec<Project>, Failure> {
-        Ok(self.store.project_list(Some(&login.user)).await?)
+    pub async fn project_list(&self, principal: &Principal) -> Result<Vec<Project>, Failure> {
+        Ok(self.store.project_list(Some(principal.name())).await?)
     }
 
-    /// Loads a project of the caller into a new session; `id` is the identity that it is to have, if it has had
-    /// one. Returns warnings as well.
+    /// Loads a project of the principal's into a new session. Returns warnings as well.
     ///
     /// # Errors
     /// [`Failure`]; there is no session then.
-    pub async fn load_project(&self, project: Uuid, login: &Login, id: Option<Uuid>) -> Result<(Arc<Session>, Vec<String>), Failure> {
-        let found = self.store.project(project, &login.user).await?;
+    pub async fn project_load(&self, project: Uuid, principal: &Principal) -> Result<(Arc<Session>, Vec<String>), Failure> {
+        self.project_load_as(project, principal, None).await
+    }
+
+    /// The same, with the identity that the session has had before.
+    async fn project_load_as(
+        &self,
+        project: Uuid,
+        principal: &Principal,
+        id: Option<Uuid>,
+    ) -> Result<(Arc<Session>, Vec<String>), Failure> {
+        let found = self.store.project(project, principal.name()).await?;
         let (project, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
-        let boundary = boundary(&self.rules.now(), &login.user, None);
-        let opening = Opening { owner: &login.user, login: Some(login.id), id, boundary, ..Opening::default() };
-        let session = self.open(opening).await?;
-        let loaded = self.load_into(&session, project, files, login).await;
+        let session = self.session_open_as(principal, id).await?;
+        let loaded = self.project_load_into(&session, project, files, login(principal)?).await;
         if loaded.is_err() {
             self.sessions.close(&session);
         }
         Ok((session, loaded?))
     }
 
-    async fn load_into(
+    async fn project_load_into(
         &self,
         session: &Arc<Session>,
         project: Project,
@@ -97,12 +115,12 @@ impl App {
     ) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Queued)?;
         for file in &files {
-            self.place(session, &file.blob.hash, folder::WORK, &file.path).await?;
+            self.content_place(session, &file.blob.hash, folder::WORK, &file.path).await?;
         }
         let State { history, output, packages, folder } = project.state;
-        let workspace = Stored { file: self.bring(session, &project.workspace.hash).await?, name: String::new() };
+        let workspace = Stored { file: self.content_bring(session, &project.workspace.hash).await?, name: String::new() };
         let warnings = Self::ask(&turn, LoadImage { workspace, surroundings: Surroundings { folder, packages } }).await?;
-        session.resume(project.id, history, &output);
+        session.record.adopt(project.id, history, &output);
         for file in files.into_iter().filter(|file| file.published) {
             let (_, copy) = self.published.create(session.id, &file.path, login.id)?;
             self.store.blobs.copy_to(&file.blob.hash, copy).await?;
@@ -114,8 +132,9 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn project_artifacts(&self, project: Uuid, login: &Login) -> Result<Vec<(String, Uuid)>, Failure> {
-        let found = self.store.project(project, &login.user).await?;
+    pub async fn project_artifacts(&self, project: Uuid, principal: &Principal) -> Result<Vec<(String, Uuid)>, Failure> {
+        let login = login(principal)?;
+        let found = self.store.project(project, principal.name()).await?;
         let (_, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
         let known: HashMap<_, _> = self.published.of_session(project).into_iter().collect();
         let mut addresses = Vec::new();
@@ -135,26 +154,30 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn remove_project(&self, project: Uuid, login: &Login) -> Result<(), Failure> {
-        self.store.project_remove(project, Some(&login.user)).await?;
-        self.sessions.list().iter().filter(|session| session.project() == Some(project)).for_each(|session| session.bind(None));
+    pub async fn project_remove(&self, project: Uuid, principal: &Principal) -> Result<(), Failure> {
+        self.store.project_remove(project, Some(principal.name())).await?;
+        self.sessions
+            .list()
+            .iter()
+            .filter(|session| session.record.project() == Some(project))
+            .for_each(|session| session.record.bind(None));
         Ok(())
     }
 
-    /// Closes a session; with autosave, it is saved first.
+    /// Closes a session; where the login has autosave, it is saved first.
     ///
     /// # Errors
     /// [`Failure`]; the session is still open then.
-    pub async fn close_session(&self, session: &Arc<Session>, login: &Login) -> Result<(), Failure> {
-        if login.autosaves() {
-            self.save_project(session, None, Admission::Immediate).await?;
+    pub async fn session_finish(&self, session: &Arc<Session>, principal: &Principal) -> Result<(), Failure> {
+        if principal.login().is_some_and(|login| login.autosaves()) {
+            self.project_save(session, None).await?;
         }
-        self.sessions.close(session);
+        self.session_close(session, principal);
         Ok(())
     }
 
     /// Saves the sessions of a login that ends, if it has autosave, so that they come back with the next.
-    pub(super) async fn suspend(&self, login: &Login) {
+    pub(super) async fn login_suspend(&self, login: &Login) {
         if !login.autosaves() {
             return;
         }
@@ -163,7 +186,7 @@ impl App {
             // What runs would keep the logout waiting for as long as it likes.
             session.interrupt();
             let saved = async {
-                let project = self.save_project(&session, None, Admission::Queued).await?;
+                let project = self.project_save_when(&session, None, Admission::Queued).await?;
                 // From then on it may come back under the same identity.
                 self.sessions.close(&session);
                 self.store.suspend(session.id, &session.owner, project.id).await?;
@@ -177,19 +200,19 @@ impl App {
     }
 
     /// Brings the sessions back that were saved when the user's last login ended.
-    pub async fn resume(&self, login: &Login) {
-        let suspended = match self.store.suspended(&login.user).await {
+    pub async fn login_restore(&self, principal: &Principal) {
+        let suspended = match self.store.suspended(principal.name()).await {
             Ok(suspended) => suspended,
             Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "saved sessions could not be read"),
         };
         for (session, project) in suspended {
-            if !self.store.resume(session, &login.user).await.unwrap_or(false) {
+            if !self.store.resume(session, principal.name()).await.unwrap_or(false) {
                 continue;
             }
-            if let Err(error) = self.load_project(project, login, Some(session)).await {
+            if let Err(error) = self.project_load_as(project, principal, Some(session)).await {
                 tracing::error!(session.id = %session, error = &error as &dyn std::error::Error, "a session could not be brought back");
                 // It is tried again with the next login.
-                let _ = self.store.suspend(session, &login.user, project).await;
+                let _ = self.store.suspend(session, principal.name(), project).await;
             }
         }
     }

@@ -8,12 +8,15 @@ pub mod logins;
 pub mod origin;
 pub mod password;
 pub mod permissions;
+pub mod principal;
 pub mod remembered;
 pub mod rules;
 
+pub use crate::store::ChangeError;
 pub use accounts::{Accounts, AuthError, NewAccount};
 pub use foreign::Foreign;
 pub use gate::{Arrival, Gate, Refused};
 pub use logins::{Login, Logins};
-pub use permissions::{Caller, Permission};
+pub use permissions::Permission;
+pub use principal::{Principal, Proof};
 pub use rules::LiveRules;

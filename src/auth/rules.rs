@@ -37,7 +37,12 @@ impl LiveRules {
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let rules = Arc::new(self.store.rules().await?);
         let before = std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&rules));
-        audit::changed(&before, &rules);
+        if before.generation != rules.generation {
+            audit::restored();
+        }
+        for change in before.changes(&rules) {
+            audit::changed(change.event, change.kind, &change.name, &change.what);
+        }
         Ok(())
     }
 }

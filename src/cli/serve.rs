@@ -98,21 +98,21 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     };
     first_content(&app, demo).await?;
     api::rock::accounts::declare(&app, demo).await?;
-    let certificate = Certificate::open(&app.config.tls, &app.config.data).map_err(anyhow::Error::msg)?;
+    let certificate = Certificate::open(&app.settings().tls, &app.settings().data).map_err(anyhow::Error::msg)?;
 
-    let gate = Gate::new(&app.config, Some(app.rules.clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
-    let site = operation::site(&app, &gate, &measures, &app.config.http).map_err(anyhow::Error::msg)?;
+    let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
+    let site = operation::site(&app, &gate, &measures, &app.settings().http).map_err(anyhow::Error::msg)?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
         let certificate = certificate.clone().filter(|_| https);
-        serving.spawn(server::serve(listener, certificate, site.clone(), rules.clone(), app.stopping.clone(), PATIENCE));
+        serving.spawn(server::serve(listener, certificate, site.clone(), rules.clone(), app.stopping().clone(), PATIENCE));
         print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;
         let site = operation::open_site(&app, &gate, &measures);
-        serving.spawn(server::serve(listener, None, site, rules.apart(METRICS_CONNECTIONS), app.stopping.clone(), PATIENCE));
+        serving.spawn(server::serve(listener, None, site, rules.apart(METRICS_CONNECTIONS), app.stopping().clone(), PATIENCE));
         print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     serving.close();
@@ -127,7 +127,7 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
             _ = tick.tick() => {
                 orphans.reap();
                 measures.run_upkeep();
-                telemetry.set_level(app.rules.now().policies.text(Policy::LogLevel));
+                telemetry.set_level(app.rules().now().policies.text(Policy::LogLevel));
             }
         }
     }
@@ -151,19 +151,19 @@ fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
 /// What a new store is given: accounts, and for a demonstration something to look at.
 async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     if demo {
-        app.accounts.create_first(DEMO_PASSWORD, true).await?;
-        demo::fill(&app.store).await?;
+        app.accounts().create_first(DEMO_PASSWORD, true).await?;
+        demo::fill(app.store()).await?;
         tell(&format!(
             "\n  DEMONSTRATION: anybody on this machine can log in as admin, testmanager or testuser, password \"{DEMO_PASSWORD}\",\n  \
              or as administrator, manager or user, password \"password\", and run any R code. Nothing is kept:\n  {} goes when the server stops.\n",
-            app.config.data.display()
+            app.settings().data.display()
         ));
         return Ok(());
     }
     let given = std::env::var("OFFSHOOT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let generated = given.is_none();
     let admin_password = given.map_or_else(password::generate, Ok)?;
-    let made = app.accounts.create_first(&admin_password, false).await?;
+    let made = app.accounts().create_first(&admin_password, false).await?;
     if made && generated {
         tell(&format!(
             "\n  The password of the account admin is: {admin_password}\n  It is not shown again; change it with: offshoot user passwd admin\n"

@@ -26,7 +26,7 @@ pub trait Command: Sized {
     ///
     /// # Errors
     /// The reply, if it is no reply to this command.
-    fn read(reply: Reply) -> Result<Self::Reply, Reply>;
+    fn read(reply: Reply) -> Result<Self::Reply, Box<Reply>>;
 
     /// Whether a reply is one to this command: it was carried out, or it could not be.
     fn is_answered_by(reply: &Reply) -> bool;
@@ -286,8 +286,8 @@ macro_rules! commands {
                 Reply::$command(reply)
             }
 
-            fn read(reply: Reply) -> Result<Self::Reply, Reply> {
-                if let Reply::$command(reply) = reply { Ok(reply) } else { Err(reply) }
+            fn read(reply: Reply) -> Result<Self::Reply, Box<Reply>> {
+                if let Reply::$command(reply) = reply { Ok(reply) } else { Err(Box::new(reply)) }
             }
 
             fn is_answered_by(reply: &Reply) -> bool {

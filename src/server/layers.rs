@@ -14,7 +14,8 @@ use tower_http::{
     cors::{AllowHeaders, AllowMethods, AllowOrigin, Any, CorsLayer},
 };
 
-use crate::{config, telemetry::requests::REQUEST_ID};
+use super::requests::REQUEST_ID;
+use crate::config;
 
 /// How long a browser may remember what it has been allowed.
 const PREFLIGHT: std::time::Duration = std::time::Duration::from_secs(600);

@@ -1,12 +1,13 @@
 //! Listening: connections in, requests to the router, and an orderly end.
 //!
 //! [`serve`] accepts; `connection` is what becomes of each; [`tls`] has the certificate, and `origin` says
-//! whose request it is behind a proxy. A [`Site`] is what is served, and [`layers`] what every request passes, whatever
+//! whose request it is behind a proxy. [`requests`] follows each for the log. A [`Site`] is what is served, and [`layers`] what every request passes, whatever
 //! it asks for.
 
 mod connection;
 pub mod layers;
 mod origin;
+pub mod requests;
 mod self_signed;
 mod site;
 pub mod tls;

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use axum::{Router, extract::Request, response::Response};
 use tower::ServiceExt;
 
-use crate::{
-    auth::{Arrival, Gate},
-    telemetry::requests,
-};
+use super::requests;
+use crate::auth::{Arrival, Gate};
 
 /// A router, and what happens to each request around it.
 ///

@@ -184,7 +184,7 @@ impl Actor {
                             self.worker.console.finish(|_, text| session.console.push(text));
                             let console = session.console.end();
                             if matches!(reply, Reply::Execute(_) | Reply::Evaluate(_)) {
-                                session.set_output(&console);
+                                session.record.set_output(&console);
                             }
                             let payload = self.counted(payload).map_err(Failure::Unread)?;
                             Ok(Answer { reply, payload, console, stopped })

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,7 +23,8 @@ use super::{
     allowance::Allowance,
     deferred::Deferred,
     live::Live,
-    queue::{Job, Pending, Ticket, Turn, Work, lock},
+    queue::{Job, Pending, Ticket, Turn, Work},
+    record::Record,
     terms::{Admission, Answer, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
     worker::Worker,
@@ -82,15 +83,11 @@ pub struct Session {
     pub(super) closing: CancellationToken,
     /// It is to be ended without being asked.
     pub(super) condemned: AtomicBool,
-    /// The project that it is saved in.
-    project: Mutex<Option<Uuid>>,
     /// Milliseconds since `started`.
     last_used: AtomicU64,
     started: Instant,
-    /// Code blocks, in the order in which they were run.
-    history: Mutex<Vec<Arc<str>>>,
-    /// What the last execution printed.
-    output: Mutex<Arc<str>>,
+    /// What is remembered of it.
+    pub record: Record,
     /// Set before anybody is told that the session has ended by itself.
     pub(super) tombstone: OnceLock<Tombstone>,
     /// Why it was closed, unless its owner has done it.
@@ -129,11 +126,9 @@ impl Session {
             interrupted: Notify::new(),
             closing: CancellationToken::new(),
             condemned: AtomicBool::new(false),
-            project: Mutex::default(),
             last_used: AtomicU64::new(0),
             started: Instant::now(),
-            history: Mutex::default(),
-            output: Mutex::new("".into()),
+            record: Record::default(),
             tombstone: OnceLock::new(),
             reason: OnceLock::new(),
         });
@@ -288,61 +283,13 @@ impl Session {
         Duration::from_millis(self.last_used.load(Ordering::Relaxed))
     }
 
-    /// The code blocks that were run, in order.
-    #[must_use]
-    pub fn history(&self) -> Vec<Arc<str>> {
-        lock(&self.history).clone()
-    }
-
-    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
-    pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
-        let mut history = lock(&self.history);
-        history.push(code.into());
-        let within = |limit: usize, value: usize| limit == 0 || value <= limit;
-        let mut total = 0;
-        let kept = history.iter().rev().enumerate().take_while(|(at, block)| {
-            total += block.len();
-            within(depth, at + 1) && within(bytes, total)
-        });
-        let forgotten = history.len() - kept.count();
-        history.drain(..forgotten);
-    }
-
-    /// Gives the session the past of another.
-    pub fn resume(&self, project: Uuid, history: Vec<String>, output: &str) {
-        self.bind(Some(project));
-        *lock(&self.history) = history.into_iter().map(Arc::from).collect();
-        self.set_output(output);
-    }
-
-    /// The project that the session is saved in, if there is one.
-    #[must_use]
-    pub fn project(&self) -> Option<Uuid> {
-        *lock(&self.project)
-    }
-
-    /// Says in which project the session is saved from now on.
-    pub fn bind(&self, project: Option<Uuid>) {
-        *lock(&self.project) = project;
-    }
-
-    /// What the last execution printed.
-    #[must_use]
-    pub fn output(&self) -> Arc<str> {
-        Arc::clone(&lock(&self.output))
-    }
-
     /// The end of what was printed since the last execution, or else of what that printed.
     pub(super) fn last_output(&self) -> String {
         let since = self.console.last(LAST_OUTPUT);
         if !since.is_empty() {
             return since;
         }
-        let last = self.output();
+        let last = self.record.output();
         last[last.floor_char_boundary(last.len().saturating_sub(LAST_OUTPUT))..].to_owned()
-    }
-
-    pub(super) fn set_output(&self, text: &str) {
-        *lock(&self.output) = text.into();
     }
 }

@@ -1,10 +1,9 @@
 //! All sessions: opened, found, closed.
 
 use std::{
-    collections::{HashMap, VecDeque},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,12 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    allowance::{self, Allowance},
     handle::Session,
     pool::Pool,
+    registry::Registry,
     setup::{clear, janitor_program, limits, users, warn_of_another_r},
     terms::{Boundary, Found, LookupError, OpenError, Opening, Purpose},
-    tombstone::{Cause, Tombstone},
+    tombstone::Cause,
     watch,
     worker::Nursery,
     zygote::Zygote,
@@ -28,9 +27,6 @@ use crate::{
     config,
     system::{cgroup::Delegated, janitor::Janitor, users::Users},
 };
-
-/// How many tombstones are kept.
-const TOMBSTONES: usize = 10_000;
 
 /// All sessions; cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,26 +38,12 @@ struct Inner {
     zygote: Zygote,
     janitor: Janitor,
     pool: Arc<Pool>,
-    table: Mutex<Table>,
+    registry: Registry,
     tasks: TaskTracker,
     stopping: CancellationToken,
     /// Held while R is stopped or started.
     switch: tokio::sync::Mutex<()>,
     halted: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    live: HashMap<Uuid, Arc<Session>>,
-    /// Sessions that are being opened, by owner.
-    opening: HashMap<String, usize>,
-    /// Results of commands, until somebody fetches them.
-    results: allowance::Users,
-    /// Large answers that are on their way.
-    unread: allowance::Users,
-    dead: HashMap<Uuid, (String, Tombstone)>,
-    /// The dead in the order in which they died.
-    graves: VecDeque<Uuid>,
 }
 
 impl Sessions {
@@ -84,11 +66,11 @@ impl Sessions {
         let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
         let pool = Pool::new(nursery, limits(&config), config.pool);
         let inner = Inner {
+            registry: Registry::new(&config),
             config,
             zygote,
             janitor,
             pool,
-            table: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             switch: tokio::sync::Mutex::default(),
@@ -110,7 +92,13 @@ impl Sessions {
     /// [`OpenError`]
     pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
         let Opening { owner, id, purpose, boundary, idle_seconds, operation_seconds, .. } = opening;
-        let place = self.reserve(owner, purpose)?;
+        if self.0.stopping.is_cancelled() {
+            return Err(OpenError::Stopping);
+        }
+        if self.0.halted.load(Ordering::Acquire) {
+            return Err(OpenError::Stopped);
+        }
+        let place = self.0.registry.reserve(owner, purpose)?;
         let mut config = self.0.config.clone();
         if let Some(Boundary { cpu_seconds, memory_mib }) = boundary {
             config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
@@ -121,13 +109,13 @@ impl Sessions {
         let limits = limits(&config);
         let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
-        let kept = self.table().kept(owner, &config);
-        let (session, task) = Session::start(id, &opening, worker, limits, &config, kept);
+        let allowances = self.0.registry.allowances(owner, &config);
+        let (session, task) = Session::start(id, &opening, worker, limits, &config, allowances);
         place.fill(&session);
         let (sessions, ended) = (self.clone(), Arc::clone(&session));
         self.0.tasks.spawn(async move {
             task.await;
-            sessions.remove(&ended);
+            sessions.0.registry.ended(&ended);
         });
         if self.0.stopping.is_cancelled() || self.0.halted.load(Ordering::Acquire) {
             session.close();
@@ -155,46 +143,35 @@ impl Sessions {
     /// Finds a session, or what is left of it, whoever owns it.
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<Found> {
-        let table = self.table();
-        if let Some(session) = table.live.get(&id).filter(|session| session.purpose == Purpose::Work) {
-            return Some(match session.tombstone() {
-                None => Found::Live(Arc::clone(session)),
-                Some(tombstone) => Found::Dead { owner: session.owner.clone(), tombstone: tombstone.clone() },
-            });
-        }
-        let (owner, tombstone) = table.dead.get(&id)?.clone();
-        Some(Found::Dead { owner, tombstone })
+        self.0.registry.find(id)
     }
 
     /// Closes a session: it is gone for callers at once, while R ends in its own time.
     pub fn close(&self, session: &Session) {
-        self.table().take(session);
+        self.0.registry.forget(session);
         session.close();
     }
 
     /// Closes a session in somebody else's name: its owner is told when asking for it.
     pub fn close_as(&self, session: &Session, name: &str) {
-        self.end(session, Cause::Closed(name.to_owned()));
+        self.0.registry.end(session, Cause::Closed(name.to_owned()));
     }
 
     /// Closes all sessions of a login.
     pub fn close_login(&self, login: Uuid) {
-        let ended: Vec<_> = self.table().live.extract_if(|_, session| session.login == Some(login)).collect();
-        for (_, session) in ended {
-            session.close();
-        }
+        self.0.registry.forget_all(|session| session.login == Some(login)).iter().for_each(|session| session.close());
     }
 
     /// All live sessions that are there to be worked in.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Session>> {
-        self.table().live.values().filter(|session| session.purpose == Purpose::Work).cloned().collect()
+        self.0.registry.all(|session| session.purpose == Purpose::Work)
     }
 
     /// All live sessions, whatever they are for.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Session>> {
-        self.table().live.values().cloned().collect()
+        self.0.registry.all(|_| true)
     }
 
     /// How many workers are ready for the next sessions.
@@ -206,8 +183,7 @@ impl Sessions {
     /// How many more sessions there can be; `None` is no limit.
     #[must_use]
     pub fn free(&self) -> Option<usize> {
-        let taken = self.table().taken();
-        Some(self.0.config.max).filter(|&max| max > 0).map(|max| max.saturating_sub(taken))
+        self.0.registry.free()
     }
 
     /// The process id of the zygote; 0 while there is none that forks.
@@ -256,8 +232,8 @@ impl Sessions {
         self.0.pool.probe().await
     }
 
-    /// Closes all sessions and stops R, until it is [resumed](Self::resume). `patience` is what R gets to stop.
-    pub async fn halt(&self, patience: Duration) {
+    /// Closes all sessions and stops R, until it is [started again](Self::start_r). `patience` is what R gets to stop.
+    pub async fn stop_r(&self, patience: Duration) {
         let _switch = self.0.switch.lock().await;
         if self.0.halted.swap(true, Ordering::AcqRel) {
             return;
@@ -267,11 +243,11 @@ impl Sessions {
         self.0.zygote.halt().await;
     }
 
-    /// Starts R again after [`Self::halt`]; while it runs, does nothing.
+    /// Starts R again after [`Self::stop_r`]; while it runs, does nothing.
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn resume(&self) -> Result<(), String> {
+    pub async fn start_r(&self) -> Result<(), String> {
         let _switch = self.0.switch.lock().await;
         if !self.0.halted.load(Ordering::Acquire) {
             return Ok(());
@@ -297,7 +273,7 @@ impl Sessions {
     /// Closes all sessions and waits for their ends, and for that of the pool.
     async fn end_all(&self, pool: impl Future<Output = ()>, patience: Duration) {
         for session in self.all() {
-            self.end(&session, Cause::Stopped);
+            self.0.registry.end(&session, Cause::Stopped);
         }
         self.0.tasks.close();
         let orderly = async {
@@ -309,142 +285,20 @@ impl Sessions {
         }
     }
 
-    /// Takes a place among the sessions, for as long as the answer lives.
-    fn reserve<'s>(&'s self, owner: &'s str, purpose: Purpose) -> Result<Place<'s>, OpenError> {
-        if self.0.stopping.is_cancelled() {
-            return Err(OpenError::Stopping);
-        }
-        if self.0.halted.load(Ordering::Acquire) {
-            return Err(OpenError::Stopped);
-        }
-        if purpose == Purpose::Question {
-            return Ok(Place { sessions: self, owner: None });
-        }
-        let config = &self.0.config;
-        let mut table = self.table();
-        if config.max > 0 && table.taken() >= config.max {
-            return Err(OpenError::TooMany(config.max));
-        }
-        let opening = table.opening.get(owner).copied().unwrap_or(0);
-        let of_user = opening + table.live.values().filter(|session| session.counts() && session.owner == owner).count();
-        if config.max_per_user > 0 && of_user >= config.max_per_user {
-            let (user, limit) = (owner.to_owned(), config.max_per_user);
-            return Err(if user.is_empty() { OpenError::TooManyOfNobody(limit) } else { OpenError::TooManyOfUser { user, limit } });
-        }
-        *table.opening.entry(owner.to_owned()).or_default() += 1;
-        Ok(Place { sessions: self, owner: Some(owner) })
-    }
-
-    fn remove(&self, session: &Session) {
-        let mut table = self.table();
-        if !table.take(session) {
-            return;
-        }
-        let Some(tombstone) = session.tombstone().cloned() else { return };
-        tracing::warn!(session.id = %session.id, user.name = session.owner, cause = %tombstone.cause, "session ended");
-        table.bury(session, tombstone);
-    }
-
-    /// Closes a session; whoever asks for it is told why.
-    fn end(&self, session: &Session, cause: Cause) {
-        let mut table = self.table();
-        if table.take(session) {
-            let tombstone = session.close_because(cause);
-            table.bury(session, tombstone);
-        }
-    }
-
     /// Ends a session that has more than it may: at once, without asking it.
     pub(super) fn condemn(&self, session: &Session, cause: Cause) {
         session.condemn();
-        self.end(session, cause);
+        self.0.registry.end(session, cause);
     }
 
     /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
     #[must_use]
     pub fn idle(&self) -> Vec<Arc<Session>> {
-        self.table().live.values().filter(|session| session.is_expired()).cloned().collect()
+        self.0.registry.all(Session::is_expired)
     }
 
     /// Closes a session that was idle for too long; its owner is told when asking for it.
     pub fn expire(&self, session: &Session) {
-        self.end(session, Cause::Idle(session.idle_seconds));
-    }
-
-    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Table {
-    /// What a session may keep of results, and of answers that nobody has read yet: as much as it may have in memory and
-    /// keep as results.
-    fn kept(&mut self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
-        let mebibytes = |mib: u64| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-        let results = mebibytes(config.results_mib);
-        let unread = if results == 0 || config.memory_mib == 0 { 0 } else { results.saturating_add(mebibytes(config.memory_mib)) };
-        let unread_of_user = unread.saturating_mul(config.max_per_user);
-        [
-            Allowance::new(results, self.results.of(owner, mebibytes(config.results_per_user_mib))),
-            Allowance::new(unread, self.unread.of(owner, unread_of_user)),
-        ]
-    }
-
-    /// How many sessions there are that count, those that are being opened included.
-    fn taken(&self) -> usize {
-        self.live.values().filter(|session| session.counts()).count() + self.opening.values().sum::<usize>()
-    }
-
-    /// Takes a session out; false when it is not there. Another may have its identity by now.
-    fn take(&mut self, session: &Session) -> bool {
-        let is_there = self.live.get(&session.id).is_some_and(|live| std::ptr::eq(&**live, session));
-        is_there && self.live.remove(&session.id).is_some()
-    }
-
-    /// One session of `owner` is no longer being opened.
-    fn opened(&mut self, owner: &str) {
-        if let Some(count) = self.opening.get_mut(owner) {
-            *count -= 1;
-            if *count == 0 {
-                self.opening.remove(owner);
-            }
-        }
-    }
-
-    fn bury(&mut self, session: &Session, tombstone: Tombstone) {
-        if session.purpose != Purpose::Work {
-            return;
-        }
-        self.dead.insert(session.id, (session.owner.clone(), tombstone));
-        self.graves.push_back(session.id);
-        if self.graves.len() > TOMBSTONES
-            && let Some(oldest) = self.graves.pop_front()
-        {
-            self.dead.remove(&oldest);
-        }
-    }
-}
-
-/// A place taken by a session that is being opened.
-struct Place<'s> {
-    sessions: &'s Sessions,
-    /// `None` for a session that does not count.
-    owner: Option<&'s str>,
-}
-
-impl Place<'_> {
-    /// Gives the place to the session.
-    fn fill(self, session: &Arc<Session>) {
-        // An earlier one of the same identity, if it is still there, has been saved.
-        let replaced = self.sessions.table().live.insert(session.id, Arc::clone(session));
-        replaced.iter().for_each(|session| session.close());
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(owner) = self.owner {
-            self.sessions.table().opened(owner);
-        }
+        self.0.registry.end(session, Cause::Idle(session.idle_seconds));
     }
 }

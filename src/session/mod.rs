@@ -1,7 +1,8 @@
 //! R sessions as the supervisor sees them.
 //!
-//! [`manager`] opens, finds and closes them; [`handle`] is one of them as callers have it, driven by an [`actor`]
-//! task that owns its [`worker`]; `terms` has the words for all that. Callers wait for an operation, or leave it to the session: [`deferred`].
+//! [`manager`] opens and closes them, and `registry` is the table of those that there are; [`handle`] is one of them as
+//! callers have it, driven by an [`actor`] task that owns its [`worker`]; `terms` has the words for all that. Callers wait for
+//! an operation, or leave it to the session: [`deferred`].
 //! [`pool`] keeps workers ready, and [`zygote`] has them forked. No dialect is known here, and no R value.
 //!
 //! Start reading at [`manager`].
@@ -17,6 +18,8 @@ pub mod manager;
 pub mod pool;
 pub mod published;
 pub mod queue;
+pub mod record;
+mod registry;
 pub mod rhome;
 mod setup;
 mod terms;

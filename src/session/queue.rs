@@ -130,13 +130,13 @@ impl<C: Command> Pending<C> {
     /// [`OperationError`]
     pub async fn answer(mut self) -> Result<Answer<C::Reply>, OperationError> {
         let Answer { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
-        match C::read(reply) {
-            Ok(reply) => Ok(Answer { reply, payload, console, stopped }),
-            Err(Reply::Refused(message)) => Err(OperationError::Refused(message)),
-            Err(Reply::InvalidInput(sentence)) => Err(OperationError::InvalidInput(sentence)),
+        let reply = C::read(reply).map_err(|reply| match *reply {
+            Reply::Refused(message) => OperationError::Refused(message),
+            Reply::InvalidInput(sentence) => OperationError::InvalidInput(sentence),
             // The task lets no other through: the session has ended over it.
-            Err(_) => Err(OperationError::Closed(None)),
-        }
+            _ => OperationError::Closed(None),
+        })?;
+        Ok(Answer { reply, payload, console, stopped })
     }
 }
 

@@ -119,24 +119,25 @@ impl Folder {
         Ok(file)
     }
 
-    /// A new file, to be written and then [`put`](Self::put) where it belongs.
+    /// A new file beside the folder, to be written and then put where it belongs by [`Self::put_draft`].
     ///
     /// # Errors
     /// The system's.
     pub fn draft(&self) -> io::Result<(File, Draft)> {
-        let name = format!("draft-{}", Uuid::new_v4());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = openat(&self.private, &name, flags, Mode::RUSR | Mode::WUSR)?;
-        let draft = Draft { private: self.private.try_clone()?, name };
-        self.give(&file)?;
-        Ok((File::from(file), draft))
+        draft_in(self.private.try_clone()?)
     }
 
-    /// Moves a draft to `path`, whose folders are made. A leading slash is this folder.
+    /// Moves a draft, which may have been made in any folder of the same file system, to `path`, whose folders are made. A
+    /// leading slash is this folder. The file is the user's from then on.
     ///
     /// # Errors
     /// [`FileError`]
-    pub fn put(&self, draft: &Draft, path: &str, overwrite: bool) -> Result<(), FileError> {
+    pub fn put_draft(&self, file: &File, draft: &Draft, path: &str, overwrite: bool) -> Result<(), FileError> {
+        self.give(file)?;
+        self.put(draft, path, overwrite)
+    }
+
+    fn put(&self, draft: &Draft, path: &str, overwrite: bool) -> Result<(), FileError> {
         let whole = relative(path);
         let (Some(name), false) = (whole.file_name(), path.ends_with('/')) else { return Err(FileError::Folder) };
         let parent = self.make_folders(whole.parent().unwrap_or(Path::new("")))?;
@@ -248,6 +249,22 @@ impl Folder {
     }
 }
 
+/// A new file in a folder that only this process can reach, to be written and then put where it belongs.
+///
+/// # Errors
+/// The system's.
+pub fn draft(folder: &Path) -> io::Result<(File, Draft)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    draft_in(openat(CWD, folder, flags, Mode::empty())?)
+}
+
+fn draft_in(private: OwnedFd) -> io::Result<(File, Draft)> {
+    let name = format!("draft-{}", Uuid::new_v4());
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = openat(&private, &name, flags, Mode::RUSR | Mode::WUSR)?;
+    Ok((File::from(file), Draft { private, name }))
+}
+
 /// A file that is not at its place yet; removed with this value if it never is.
 #[derive(Debug)]
 pub struct Draft {
@@ -287,7 +304,7 @@ mod tests {
     fn put(work: &Folder, path: &str, text: &str, overwrite: bool) -> Result<(), FileError> {
         let (mut file, draft) = work.draft().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        work.put(&draft, path, overwrite)
+        work.put_draft(&file, &draft, path, overwrite)
     }
 
     fn read(work: &Folder, path: &str) -> Result<String, FileError> {

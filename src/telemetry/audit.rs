@@ -13,14 +13,12 @@ use std::{
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::store::rules::Rules;
-
 /// The target of the events.
 pub const TARGET: &str = "offshoot::audit";
 
 pub(super) fn filter() -> Targets {
     // The span that tells which request an entry belongs to, and the entries.
-    Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::requests::SPAN, LevelFilter::ERROR)
+    Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::REQUEST_SPAN, LevelFilter::ERROR)
 }
 
 /// Somebody logged in, or did not; `refused` says why not.
@@ -36,21 +34,14 @@ pub fn refused(user: &str, path: &str, status: u16) {
     tracing::warn!(target: TARGET, event = "refused", user.name = user, http.path = path, http.status = status, "a request was refused");
 }
 
-/// Tells what is different in the rules, whoever has changed them.
-pub fn changed(before: &Rules, now: &Rules) {
-    if before.generation != now.generation {
-        tracing::warn!(target: TARGET, event = "restored", "the store was replaced by a backup");
-    }
-    for change in before.changes(now) {
-        tracing::info!(
-            target: TARGET,
-            event = change.event,
-            kind = change.kind,
-            name = change.name,
-            changed = change.what,
-            "the rules were changed"
-        );
-    }
+/// The store was replaced by a backup.
+pub fn restored() {
+    tracing::warn!(target: TARGET, event = "restored", "the store was replaced by a backup");
+}
+
+/// One of the rules was changed, by whomever: what happened, to what kind of thing, its name, and what of it.
+pub fn changed(event: &str, kind: &str, name: &str, what: &str) {
+    tracing::info!(target: TARGET, event, kind, name, changed = what, "the rules were changed");
 }
 
 /// The file of the audit log.

@@ -1,10 +1,8 @@
 //! Measurements in the form of Prometheus. Events are counted where they happen; what is a state is looked up when
 //! somebody asks.
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-
-use crate::app::App;
 
 /// Upper bounds of durations, in seconds: from a ping to a long computation.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0];
@@ -43,23 +41,7 @@ pub fn start() -> anyhow::Result<PrometheusHandle> {
 
 /// All measurements, as text.
 #[must_use]
-pub fn text(handle: &PrometheusHandle, app: &App) -> String {
-    let mut sessions = app.sessions.all();
-    sessions.retain(|session| session.tombstone().is_none());
-    let busy = sessions.iter().filter(|session| session.is_busy()).count();
-    gauge!("offshoot_sessions", "state" => "busy").set(count(busy));
-    gauge!("offshoot_sessions", "state" => "idle").set(count(sessions.len() - busy));
-    gauge!("offshoot_sessions_max").set(count(app.config.sessions.max));
-    gauge!("offshoot_operations_waiting").set(count(sessions.iter().map(|session| session.waiting()).sum()));
-    gauge!("offshoot_pool_ready").set(count(app.sessions.ready()));
-    gauge!("offshoot_pool_size").set(count(app.config.sessions.pool));
-    gauge!("offshoot_zygote_up").set(if app.sessions.zygote_pid() > 0 { 1.0 } else { 0.0 });
-    gauge!("offshoot_logins").set(count(app.logins.len()));
+pub fn text(handle: &PrometheusHandle) -> String {
     handle.run_upkeep();
     handle.render()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are small")]
-fn count(number: usize) -> f64 {
-    number as f64
 }

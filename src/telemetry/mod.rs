@@ -1,12 +1,10 @@
 //! What the server says of itself: the log, the audit log, measurements.
 //!
-//! The log goes to standard error: for people on a terminal, JSON otherwise. [`requests`] writes a line for each
-//! request; [`audit`] is what is told of logins, refusals and changes of rights; [`measures`] are for Prometheus.
+//! The log goes to standard error: for people on a terminal, JSON otherwise. [`audit`] is what is told of logins, refusals and changes of rights; [`measures`] are for Prometheus.
 
 pub mod audit;
 pub mod measures;
 pub mod recent;
-pub mod requests;
 mod statements;
 
 use std::{io::IsTerminal, sync::Arc};
@@ -23,6 +21,11 @@ use tracing_subscriber::{
 
 use crate::config::{Format, Log};
 pub use recent::Recent;
+
+/// The target of the lines of which there is one for each request.
+pub const REQUESTS: &str = "offshoot::requests";
+/// The target of the span that all lines of a request have in common.
+pub const REQUEST_SPAN: &str = "offshoot::request";
 
 /// Logging, to be changed while it runs.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     let kept = recent.clone();
     // Who asks for them wants to know how R is, and not what others have asked for.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
-    let keep = keep.with_filter(filter_fn(|metadata| ![requests::TARGET, requests::SPAN].contains(&metadata.target())));
+    let keep = keep.with_filter(filter_fn(|metadata| ![REQUESTS, REQUEST_SPAN].contains(&metadata.target())));
     // Who may do what, and who was let in, is told at any level.
     let lines = lines.and_then(keep).with_filter(filter.or(audit::filter()));
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;

@@ -86,7 +86,7 @@ async fn what_is_printed_and_signalled_is_told_apart_from_the_value() {
     let (ending, answer) = live.evaluate(JSON, "cat('printed'); warning('careful'); message('by the way'); 1; 2").await;
     assert_eq!(ending, Ending::Completed);
     assert_eq!((answer.payload.as_ref(), answer.console.as_str()), (&b"2"[..], "printedWarning message:\ncareful \nby the way\n"));
-    assert_eq!(live.session.output().as_ref(), answer.console);
+    assert_eq!(live.session.record.output().as_ref(), answer.console);
 }
 
 #[tokio::test]

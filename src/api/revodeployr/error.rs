@@ -16,9 +16,11 @@ use crate::{
         form::Invalid,
         log_failure,
     },
-    app::Failure,
+    app::{
+        Failure,
+        sessions::{LookupError, OpenError, OperationError},
+    },
     auth::{AuthError, Refused},
-    session::{LookupError, OpenError, OperationError},
 };
 
 /// The `errorCode` of errors that R raised; protocol errors have their status as code.

@@ -15,8 +15,10 @@
 //!
 //! Start reading at [`routes`].
 
+pub mod call;
 pub mod calls;
 pub mod cookie;
+pub mod entries;
 pub mod envelope;
 pub mod error;
 pub mod identifiers;
@@ -49,10 +51,10 @@ pub fn refusals(app: &Arc<App>) -> Router {
 }
 
 fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) -> Router<Arc<App>> {
-    let context = app.config.revodeployr.context.as_str();
+    let context = app.settings().revodeployr.context.as_str();
     ROUTES.iter().fold(Router::new(), |router, route| {
-        let router = router.route(route.path, call(route));
-        if context.is_empty() { router } else { router.route(&format!("{context}{}", route.path), call(route)) }
+        let router = router.route(route.call.path, call(route));
+        if context.is_empty() { router } else { router.route(&format!("{context}{}", route.call.path), call(route)) }
     })
 }
 

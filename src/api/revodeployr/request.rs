@@ -9,11 +9,11 @@ use axum::{
 };
 
 use super::{
+    call::{Access, Call, Kind},
     cookie::session_cookies,
     envelope::Format,
     error::Error,
     identifiers,
-    routes::{Access, Call, Route},
     upload::{self, Upload},
 };
 use crate::{
@@ -22,16 +22,18 @@ use crate::{
         form::{Form, Invalid},
         path_cookie::PathCookie,
     },
-    app::{App, upload::Received},
+    app::{
+        App,
+        sessions::{LookupError, Session},
+        uploads::Received,
+    },
     auth::{
-        Caller, Login, Permission,
+        Login, Permission, Principal,
         origin::{check_origin, client_address, is_https},
         permissions::may_call,
     },
     config::SameSite,
-    session::{LookupError, Session},
-    store::policies::Policy,
-    telemetry::requests::Notes,
+    server::requests::Notes,
 };
 
 /// A request that has been read.
@@ -43,10 +45,9 @@ pub struct Incoming {
     query: Result<(), Invalid>,
     /// The form that the answer is to have; `None` when the request names one that does not exist.
     pub format: Option<Format>,
-    /// Who has logged in, if anybody.
-    login: Option<Arc<Login>>,
-    /// Where the request comes from.
-    pub address: IpAddr,
+    /// The path that was asked for, with the context.
+    pub path: String,
+    principal: Principal,
     headers: HeaderMap,
     upload: Option<Upload>,
     /// For the log.
@@ -57,25 +58,28 @@ pub struct Incoming {
 
 impl Incoming {
     /// What the head of a request tells, and its body.
-    pub fn new(app: &App, call: Call, request: Request) -> (Self, Body) {
+    pub fn new(app: &App, kind: Kind, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
-        let mut form = Form::new(app.config.http.form_fields);
+        let mut form = Form::new(app.settings().http.form_fields);
         let query = form.add(head.uri.query().unwrap_or_default().as_bytes());
+        let address = client_address(&head.extensions);
+        let principal = match login(app, &head.headers, head.extensions.get()) {
+            Some(login) => Principal::of_login(&app.rules().now(), login, address),
+            None => Principal::nobody(address),
+        };
         let incoming = Self {
-            format: format(&form, Some(call)),
+            format: format(&form, Some(kind)),
             form,
             query,
-            login: login(app, &head.headers, head.extensions.get()),
-            address: client_address(&head.extensions),
+            principal,
+            path: head.uri.path().to_owned(),
             below_context: below_context(app, head.uri.path()).is_some(),
             headers: head.headers,
             upload: None,
             notes,
         };
-        if let Some(login) = &incoming.login {
-            incoming.notes.user(&login.user);
-        }
+        incoming.notes.user(incoming.principal.name());
         (incoming, body)
     }
 
@@ -83,39 +87,45 @@ impl Incoming {
     ///
     /// # Errors
     /// 400, 401, 403, 408, 413, and 503 while a logout is under way.
-    pub async fn read(&mut self, app: &App, route: &Route, body: Body) -> Result<(), Error> {
-        if let Err(error) = self.check_access(app, route).and_then(|()| Ok(self.query.clone()?)) {
-            self.glance(route.call, body).await;
+    pub async fn read(&mut self, app: &App, call: &Call, body: Body) -> Result<(), Error> {
+        if let Err(error) = self.check_access(app, call).and_then(|()| Ok(self.query.clone()?)) {
+            self.glance(call.kind, body).await;
             return Err(error);
         }
-        let read = if route.call.takes_upload() {
-            upload::read(app, &self.headers, body, &mut self.form).await.map(|upload| self.upload = upload)
+        let read = if let Kind::Upload(destination) = call.kind {
+            upload::read(app, destination, &self.headers, body, &mut self.form).await.map(|upload| self.upload = upload)
         } else {
-            match body::collect(&app.config.http, self.limit(app), &self.headers, body).await {
+            match body::collect(&app.settings().http, self.limit(app), &self.headers, body).await {
                 Ok(body) => upload::parameters(&self.headers, body, &mut self.form).await,
                 Err(error) => Err(error.into()),
             }
         };
-        self.format = format(&self.form, Some(route.call));
+        self.format = format(&self.form, Some(call.kind));
         read?;
         self.check_format()
     }
 
     /// The most that a form may have: little, of those of whom nothing is known.
     fn limit(&self, app: &App) -> Limit {
-        let http = &app.config.http;
+        let http = &app.settings().http;
         if self.is_known() { Limit::Mib(http.form_mib) } else { Limit::AnonymousKib(http.anonymous_form_kib) }
     }
 
     /// Whether the cookie is that of an account's login.
     fn is_known(&self) -> bool {
-        self.login.as_ref().is_some_and(|login| !login.is_anonymous())
+        self.principal.account().is_some()
+    }
+
+    /// Where the request comes from.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.principal.address()
     }
 
     /// Looks at the beginning of the body of a request that is refused: it may name the format of the answer.
-    pub async fn glance(&mut self, call: Call, body: Body) {
+    pub async fn glance(&mut self, kind: Kind, body: Body) {
         upload::glance(&self.headers, body, &mut self.form).await;
-        self.format = format(&self.form, Some(call));
+        self.format = format(&self.form, Some(kind));
     }
 
     /// What was uploaded, under a name that a file can have.
@@ -151,14 +161,13 @@ impl Incoming {
     ///
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
-    fn check_access(&self, app: &App, route: &Route) -> Result<(), Error> {
-        // Who logs in is going to be a caller with a login.
-        let with_login = route.call == Call::UserLogin || self.is_known();
-        check_origin(&app.rules.now(), self.address, is_https(&self.headers), with_login)
+    fn check_access(&self, app: &App, call: &Call) -> Result<(), Error> {
+        let with_login = call.access == Access::Entrance || self.is_known();
+        check_origin(&app.rules().now(), self.address(), is_https(&self.headers), with_login)
             .map_err(|error| Error::forbidden(error.to_string()))?;
-        match route.access {
-            Access::Open => Ok(()),
-            Access::Login(needs) => self.check_permission(app, route.path, needs),
+        match call.access {
+            Access::Open | Access::Entrance => Ok(()),
+            Access::Login(needs) => self.check_permission(app, call.path, needs),
         }
     }
 
@@ -167,8 +176,7 @@ impl Incoming {
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
     pub fn check_permission(&self, app: &App, path: &str, needs: Permission) -> Result<(), Error> {
-        let login = self.login()?;
-        if may_call(&app.rules.now(), &login.user, path, needs) {
+        if may_call(&app.rules().now(), self.user()?, path, needs) {
             Ok(())
         } else {
             Err(Error::forbidden("Your account may not make this call."))
@@ -179,36 +187,33 @@ impl Incoming {
     ///
     /// # Errors
     /// 401, and 503 while a logout is under way.
-    pub fn login(&self) -> Result<&Arc<Login>, Error> {
-        self.holder()?.filter(|login| !login.is_anonymous()).ok_or_else(Error::not_logged_in)
+    pub fn user(&self) -> Result<&Principal, Error> {
+        self.caller().and_then(|caller| if self.is_known() { Ok(caller) } else { Err(Error::not_logged_in()) })
     }
 
-    /// The login that files and objects go with; one without an account, where a run has needed it.
+    /// The login of who has logged in.
     ///
     /// # Errors
-    /// 503 while a logout is under way.
-    pub fn holder(&self) -> Result<Option<&Arc<Login>>, Error> {
-        match &self.login {
-            Some(login) if login.is_closing() => Err(Error::logging_out()),
-            login => Ok(login.as_ref()),
-        }
+    /// As [`Self::user`].
+    pub fn login(&self) -> Result<&Arc<Login>, Error> {
+        self.user()?.login().ok_or_else(Error::not_logged_in)
     }
 
     /// Whoever calls, for what is open to all.
     ///
     /// # Errors
     /// 503 while a logout is under way.
-    pub fn caller(&self) -> Result<Caller<'_>, Error> {
-        Ok(match self.holder()?.filter(|login| !login.is_anonymous()) {
-            Some(login) => Caller::Account(&login.user),
-            None => Caller::Anonymous(self.address),
-        })
+    pub fn caller(&self) -> Result<&Principal, Error> {
+        match self.principal.login() {
+            Some(login) if login.is_closing() => Err(Error::logging_out()),
+            _ => Ok(&self.principal),
+        }
     }
 
     /// Who has logged in before, for those who log in again.
     #[must_use]
     pub fn earlier_login(&self) -> Option<&Arc<Login>> {
-        self.login.as_ref()
+        self.principal.login()
     }
 
     /// The caller's session that parameter `session` names.
@@ -216,11 +221,11 @@ impl Incoming {
     /// # Errors
     /// 400 for one that is unknown, somebody else's or dead.
     pub fn session(&self, app: &App) -> Result<Arc<Session>, Error> {
-        let login = self.login()?;
+        let user = self.user()?;
         let identifier = self.form.require("session")?;
         let unknown = || Error::invalid(format!("Invalid session identifier: {identifier}"));
         let id = identifiers::parse("LIVE", identifier).ok_or_else(unknown)?;
-        match app.sessions.get(id, &login.user) {
+        match app.session(id, user) {
             Ok(session) => {
                 self.notes.session(id);
                 Ok(session)
@@ -242,21 +247,20 @@ impl Incoming {
     /// The server's address, for URLs in the answer.
     #[must_use]
     pub fn base(&self, app: &App) -> String {
-        let policies = &app.rules.now().policies;
-        identifiers::base(&app.config.revodeployr, policies.text(Policy::WebContext), &self.headers)
+        identifiers::base(&app.settings().revodeployr, app.web_context().as_deref(), &self.headers)
     }
 
     /// The attributes of a cookie (RFC 6265, section 4.1). Requests for pages of other sites may bring it back where the
     /// configuration wants that, and by HTTPS only, without which browsers do not take a cookie like that.
     #[must_use]
     pub fn cookie_attributes(&self, app: &App) -> String {
-        let path = if self.below_context { app.config.revodeployr.context.as_str() } else { "/" };
+        let path = if self.below_context { app.settings().revodeployr.context.as_str() } else { "/" };
         let https = is_https(&self.headers);
-        let same_site = match app.config.revodeployr.cookie_same_site {
+        let same_site = match app.settings().revodeployr.cookie_same_site {
             SameSite::Strict => "Strict",
             SameSite::None if https => "None",
             // What `*` lets in brings no cookies.
-            SameSite::Auto if https && app.config.http.cors_origins.iter().any(|origin| origin != "*") => "None",
+            SameSite::Auto if https && app.settings().http.cors_origins.iter().any(|origin| origin != "*") => "None",
             SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
         };
         let secure = if https { "; Secure" } else { "" };
@@ -281,7 +285,7 @@ pub fn check_file_name(name: &str) -> Result<(), Error> {
 /// The format that a query names; JSON when it names none.
 #[must_use]
 pub fn format_of_query(app: &App, uri: &Uri) -> Format {
-    let mut form = Form::new(app.config.http.form_fields);
+    let mut form = Form::new(app.settings().http.form_fields);
     // Of too many, the first ones count.
     let _ = form.add(uri.query().unwrap_or_default().as_bytes());
     format(&form, None).unwrap_or_default()
@@ -290,18 +294,18 @@ pub fn format_of_query(app: &App, uri: &Uri) -> Format {
 /// What a path is below the context; `None` for one at the root.
 #[must_use]
 pub fn below_context<'p>(app: &App, path: &'p str) -> Option<&'p str> {
-    let context = Some(app.config.revodeployr.context.as_str()).filter(|context| !context.is_empty())?;
+    let context = Some(app.settings().revodeployr.context.as_str()).filter(|context| !context.is_empty())?;
     path.strip_prefix(context).filter(|rest| rest.starts_with('/'))
 }
 
 /// `text` is for uploads from a page, and for downloads, where it says nothing (contract, section 6).
-fn format(form: &Form, call: Option<Call>) -> Option<Format> {
+fn format(form: &Form, kind: Option<Kind>) -> Option<Format> {
     let name = form.get("format").ok().flatten();
     match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
         None | Some("json") => Some(Format::Json),
         Some("xml") => Some(Format::Xml),
-        Some("text") if call.is_some_and(Call::takes_upload) => Some(Format::Page),
-        Some("text") if call.is_some_and(Call::is_download) => Some(Format::Json),
+        Some("text") if matches!(kind, Some(Kind::Upload(_))) => Some(Format::Page),
+        Some("text") if kind == Some(Kind::Download) => Some(Format::Json),
         Some(_) => None,
     }
 }
@@ -312,8 +316,7 @@ const COOKIES: usize = 32;
 /// The login of the first cookie that is one.
 fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
-    let lifetime = app.login_lifetime();
     let mut cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).take(COOKIES);
-    let from_cookie = cookies.find_map(|cookie| app.logins.get(&cookie, lifetime));
-    from_cookie.or_else(|| app.logins.get(&path_cookie?.0, lifetime))
+    let from_cookie = cookies.find_map(|cookie| app.login_of(&cookie));
+    from_cookie.or_else(|| app.login_of(&path_cookie?.0))
 }

@@ -1,318 +1,226 @@
-//! The calls, as a table.
+//! The calls, as a table: a row is a path, what it asks of a request, and the function that carries it out.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use axum::{body::Body, extract::Request, http::Method, response::Response};
+use axum::{body::Body, extract::Request, response::Response};
+use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::{
+    call::{Abandoned, Access, Call, Kind, Methods},
     calls::{execute, file, object, project, repository, script, session, summary, user},
     envelope::{Answer, Format},
     error::Error,
     request::{self, Incoming},
 };
-use crate::{app::App, auth::Permission, telemetry::requests::Notes};
+use crate::{
+    app::{App, uploads::Destination},
+    auth::Permission,
+    server::requests::Notes,
+};
 
-/// Which methods a call takes: clients of 2010 send reads by POST as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Methods {
-    /// GET, HEAD and POST.
-    Read,
-    /// POST.
-    Change,
-    /// GET and HEAD: the address of a file or a page.
-    File,
+/// What a call gives.
+pub enum Outcome {
+    /// Something to be told in the dialect's form.
+    Answer(Box<Answer>),
+    /// A response as it is: a file, or a page.
+    Response(Response),
 }
 
-impl Methods {
-    fn allow(self) -> &'static str {
-        match self {
-            Self::Read => "GET, HEAD, POST",
-            Self::Change => "POST",
-            Self::File => "GET, HEAD",
-        }
-    }
-
-    fn allows(self, method: &Method) -> bool {
-        match *method {
-            Method::GET | Method::HEAD => self != Self::Change,
-            Method::POST => self != Self::File,
-            _ => false,
-        }
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
     }
 }
 
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Who has logged in, and has this permission.
-    Login(Permission),
-}
-
-/// What a call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the calls")]
-pub enum Call {
-    SessionCreate,
-    SessionClose,
-    SessionPing,
-    SessionExecuteCode,
-    SessionExecuteScript,
-    SessionOutput,
-    SessionHistory,
-    SessionWorkspaceSave,
-    SessionProjectSave,
-    SessionObjectList,
-    SessionObjectGet,
-    SessionObjectPush,
-    SessionObjectSave,
-    SessionObjectLoad,
-    SessionObjectUpload,
-    SessionObjectDelete,
-    SessionFileList,
-    SessionFileUpload,
-    SessionFileDownload,
-    SessionFileDelete,
-    SessionFileSave,
-    SessionFileLoad,
-    SessionArtifactList,
-    SessionArtifactDownload,
-    SessionArtifactDelete,
-    RepositoryObjectList,
-    RepositoryObjectUpload,
-    RepositoryFileList,
-    RepositoryFileUpload,
-    RepositoryDownload,
-    RepositoryObjectDelete,
-    RepositoryFileDelete,
-    ProjectList,
-    ProjectLoad,
-    ProjectDelete,
-    ProjectArtifacts,
-    UserLogin,
-    UserLogout,
-    UserWhoami,
-    UserAutosave,
-    UserLive,
-    ScriptList,
-    ScriptExecute,
-    ScriptSummary,
-    FileUpload,
-    FileGet,
-    UploadGet,
-}
-
-impl Call {
-    /// Whether a file comes with it.
-    #[must_use]
-    pub fn takes_upload(self) -> bool {
-        use Call::{FileUpload, RepositoryFileUpload, RepositoryObjectUpload, SessionFileUpload, SessionObjectUpload};
-        matches!(self, FileUpload | RepositoryFileUpload | RepositoryObjectUpload | SessionFileUpload | SessionObjectUpload)
-    }
-
-    /// Whether it answers with the bytes of a file.
-    #[must_use]
-    pub fn is_download(self) -> bool {
-        matches!(self, Self::SessionFileDownload | Self::SessionArtifactDownload | Self::RepositoryDownload)
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
     }
 }
 
-/// One call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Carries out a call.
+pub type Handler = for<'a> fn(&'a Arc<App>, &'a mut Incoming) -> BoxFuture<'a, Result<Outcome, Error>>;
+
+/// One row.
+#[derive(Clone, Copy)]
 pub struct Route {
-    /// Its path below the context, in axum's notation.
-    pub path: &'static str,
-    /// Its methods.
-    pub methods: Methods,
-    /// Who may call it.
-    pub access: Access,
-    /// What it does.
+    /// What it asks of a request.
     pub call: Call,
+    handler: Handler,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(formatter)
+    }
+}
+
+/// A function of [`super::calls`] as a [`Handler`].
+macro_rules! handler {
+    ($function:path) => {
+        |app, incoming| Box::pin(async move { $function(app, incoming).await.map(Outcome::from) })
+    };
+}
+
+impl Route {
+    const fn new(path: &'static str, methods: Methods, access: Access, handler: Handler) -> Self {
+        Self { call: Call { path, name: path, methods, access, kind: Kind::Form, abandoned: Abandoned::GoesOn }, handler }
+    }
+
+    const fn read(path: &'static str, access: Access, handler: Handler) -> Self {
+        Self::new(path, Methods::Read, access, handler)
+    }
+
+    const fn change(path: &'static str, access: Access, handler: Handler) -> Self {
+        Self::new(path, Methods::Change, access, handler)
+    }
+
+    const fn file(path: &'static str, handler: Handler) -> Self {
+        Self::new(path, Methods::File, Access::Open, handler)
+    }
+
+    const fn kind(mut self, kind: Kind) -> Self {
+        self.call.kind = kind;
+        self
+    }
+
+    const fn abandoned(mut self, abandoned: Abandoned) -> Self {
+        self.call.abandoned = abandoned;
+        self
+    }
+
+    /// Another path of a call: its answers name the one that the guide has.
+    const fn alias_of(mut self, name: &'static str) -> Self {
+        self.call.name = name;
+        self
+    }
+
+    /// Whether the call goes on without its client.
+    fn goes_on(&self, incoming: &Incoming) -> bool {
+        let has_session = || matches!(incoming.form.get("session"), Ok(Some(_)));
+        self.call.methods == Methods::Change
+            && match self.call.abandoned {
+                Abandoned::GoesOn => true,
+                Abandoned::Ends => false,
+                Abandoned::EndsWithoutSession => has_session(),
+            }
+    }
 }
 
 /// Who has logged in.
 const USER: Access = Access::Login(Permission::Use);
 /// Who may bring code of their own, as text or inside an R object.
 const CODER: Access = Access::Login(Permission::Code);
-
-impl Route {
-    /// Whether the call is carried out to its end when the client goes away in the middle: what it changes is not to
-    /// be half changed. What a run of a script has in a session of its own is nobody's then.
-    fn goes_on(&self, incoming: &Incoming) -> bool {
-        let has_session = || matches!(incoming.form.get("session"), Ok(Some(_)));
-        match self.call {
-            Call::ScriptExecute => false,
-            Call::SessionExecuteScript => has_session(),
-            _ => self.methods == Methods::Change,
-        }
-    }
-}
-
-const fn route(path: &'static str, methods: Methods, access: Access, call: Call) -> Route {
-    Route { path, methods, access, call }
-}
+/// Everybody.
+const OPEN: Access = Access::Open;
 
 /// All calls.
-pub const ROUTES: [Route; 51] = [
-    route("/r/session/create", Methods::Change, USER, Call::SessionCreate),
-    route("/r/session/close", Methods::Change, USER, Call::SessionClose),
-    route("/r/session/ping", Methods::Read, USER, Call::SessionPing),
-    route("/r/session/execute/code", Methods::Change, CODER, Call::SessionExecuteCode),
+pub static ROUTES: [Route; 51] = [
+    Route::change("/r/session/create", USER, handler!(session::create)),
+    Route::change("/r/session/close", USER, handler!(session::close)),
+    Route::read("/r/session/ping", USER, handler!(session::ping)),
+    Route::change("/r/session/execute/code", CODER, handler!(execute::code)),
     // Without a session, a stateless run, which is open to all; with one, the session has an owner.
-    route("/r/session/execute/script", Methods::Change, Access::Open, Call::SessionExecuteScript),
-    route("/r/session/output", Methods::Read, USER, Call::SessionOutput),
-    route("/r/session/history", Methods::Read, USER, Call::SessionHistory),
-    route("/r/session/workspace/save", Methods::Change, USER, Call::SessionWorkspaceSave),
-    route("/r/session/project/save", Methods::Change, USER, Call::SessionProjectSave),
-    route("/r/session/object/list", Methods::Read, USER, Call::SessionObjectList),
-    route("/r/session/object/get", Methods::Read, USER, Call::SessionObjectGet),
-    route("/r/session/object/push", Methods::Change, USER, Call::SessionObjectPush),
-    route("/r/session/object/save", Methods::Change, USER, Call::SessionObjectSave),
-    route("/r/session/object/load", Methods::Change, USER, Call::SessionObjectLoad),
-    route("/r/session/object/stored/load", Methods::Change, USER, Call::SessionObjectLoad),
-    route("/r/session/object/upload", Methods::Change, CODER, Call::SessionObjectUpload),
-    route("/r/session/object/delete", Methods::Change, USER, Call::SessionObjectDelete),
-    route("/r/session/file/list", Methods::Read, USER, Call::SessionFileList),
-    route("/r/session/file/upload", Methods::Change, USER, Call::SessionFileUpload),
-    route("/r/session/file/download", Methods::Read, USER, Call::SessionFileDownload),
-    route("/r/session/file/delete", Methods::Change, USER, Call::SessionFileDelete),
-    route("/r/session/file/save", Methods::Change, USER, Call::SessionFileSave),
-    route("/r/session/file/load", Methods::Change, USER, Call::SessionFileLoad),
-    route("/r/session/artifact/list", Methods::Read, USER, Call::SessionArtifactList),
-    route("/r/session/artifact/download", Methods::Read, USER, Call::SessionArtifactDownload),
-    route("/r/session/artifact/delete", Methods::Change, USER, Call::SessionArtifactDelete),
-    route("/r/repository/object/list", Methods::Read, USER, Call::RepositoryObjectList),
-    route("/r/repository/object/upload", Methods::Change, CODER, Call::RepositoryObjectUpload),
-    route("/r/repository/object/download", Methods::Read, USER, Call::RepositoryDownload),
-    route("/r/repository/object/delete", Methods::Change, USER, Call::RepositoryObjectDelete),
-    route("/r/repository/file/list", Methods::Read, USER, Call::RepositoryFileList),
-    route("/r/repository/file/upload", Methods::Change, USER, Call::RepositoryFileUpload),
-    route("/r/repository/file/download", Methods::Read, USER, Call::RepositoryDownload),
-    route("/r/repository/file/delete", Methods::Change, USER, Call::RepositoryFileDelete),
-    route("/r/project/list", Methods::Read, USER, Call::ProjectList),
-    route("/r/project/load", Methods::Change, USER, Call::ProjectLoad),
-    route("/r/project/delete", Methods::Change, USER, Call::ProjectDelete),
-    route("/r/project/artifacts", Methods::Read, USER, Call::ProjectArtifacts),
-    route("/r/user/login", Methods::Change, Access::Open, Call::UserLogin),
-    route("/r/user/logout", Methods::Change, USER, Call::UserLogout),
-    route("/r/user/whoami", Methods::Read, USER, Call::UserWhoami),
-    route("/r/user/autosave", Methods::Change, USER, Call::UserAutosave),
-    route("/r/user/live", Methods::Read, USER, Call::UserLive),
-    route("/r/script/list", Methods::Read, Access::Open, Call::ScriptList),
-    route("/r/script/execute", Methods::Change, Access::Open, Call::ScriptExecute),
-    route("/r/execute/script", Methods::Change, Access::Open, Call::ScriptExecute),
-    route("/script/summary/{id}", Methods::File, Access::Open, Call::ScriptSummary),
-    route("/r/file/upload", Methods::Change, USER, Call::FileUpload),
-    route("/r/file/get/{id}/{name}", Methods::File, Access::Open, Call::FileGet),
-    route("/r/repository/get/binary/{id}", Methods::File, Access::Open, Call::UploadGet),
+    Route::change("/r/session/execute/script", OPEN, handler!(execute::script)).abandoned(Abandoned::EndsWithoutSession),
+    Route::read("/r/session/output", USER, handler!(session::output)),
+    Route::read("/r/session/history", USER, handler!(session::history)),
+    Route::change("/r/session/workspace/save", USER, handler!(session::save_workspace)),
+    Route::change("/r/session/project/save", USER, handler!(session::save_project)),
+    Route::read("/r/session/object/list", USER, handler!(object::list)),
+    Route::read("/r/session/object/get", USER, handler!(object::get)),
+    Route::change("/r/session/object/push", USER, handler!(object::push)),
+    Route::change("/r/session/object/save", USER, handler!(object::save)),
+    Route::change("/r/session/object/load", USER, handler!(object::load)),
+    Route::change("/r/session/object/stored/load", USER, handler!(object::load)),
+    Route::change("/r/session/object/upload", CODER, handler!(object::upload)).kind(Kind::Upload(Destination::Session)),
+    Route::change("/r/session/object/delete", USER, handler!(object::delete)),
+    Route::read("/r/session/file/list", USER, handler!(file::list)),
+    Route::change("/r/session/file/upload", USER, handler!(file::upload_to_session)).kind(Kind::Upload(Destination::Session)),
+    Route::read("/r/session/file/download", USER, handler!(file::download_from_session)).kind(Kind::Download),
+    Route::change("/r/session/file/delete", USER, handler!(file::delete_from_session)),
+    Route::change("/r/session/file/save", USER, handler!(file::save)),
+    Route::change("/r/session/file/load", USER, handler!(file::load)),
+    Route::read("/r/session/artifact/list", USER, handler!(file::artifacts)),
+    Route::read("/r/session/artifact/download", USER, handler!(file::download_artifact)).kind(Kind::Download),
+    Route::change("/r/session/artifact/delete", USER, handler!(file::delete_artifact)),
+    Route::read("/r/repository/object/list", USER, handler!(repository::objects)),
+    Route::change("/r/repository/object/upload", CODER, handler!(repository::upload_object)).kind(Kind::Upload(Destination::Repository)),
+    Route::read("/r/repository/object/download", USER, handler!(repository::get)).kind(Kind::Download),
+    Route::change("/r/repository/object/delete", USER, handler!(repository::delete_object)),
+    Route::read("/r/repository/file/list", USER, handler!(repository::files)),
+    Route::change("/r/repository/file/upload", USER, handler!(repository::upload_file)).kind(Kind::Upload(Destination::Repository)),
+    Route::read("/r/repository/file/download", USER, handler!(repository::get)).kind(Kind::Download),
+    Route::change("/r/repository/file/delete", USER, handler!(repository::delete_file)),
+    Route::read("/r/project/list", USER, handler!(project::list)),
+    Route::change("/r/project/load", USER, handler!(project::load)),
+    Route::change("/r/project/delete", USER, handler!(project::delete)),
+    Route::read("/r/project/artifacts", USER, handler!(project::artifacts)),
+    Route::change("/r/user/login", Access::Entrance, handler!(user::login)),
+    Route::change("/r/user/logout", USER, handler!(user::logout)),
+    Route::read("/r/user/whoami", USER, handler!(user::whoami)),
+    Route::change("/r/user/autosave", USER, handler!(user::autosave)),
+    Route::read("/r/user/live", USER, handler!(user::live)),
+    Route::read("/r/script/list", OPEN, handler!(script::list)),
+    Route::change("/r/script/execute", OPEN, handler!(script::execute)).abandoned(Abandoned::Ends),
+    Route::change("/r/execute/script", OPEN, handler!(script::execute)).abandoned(Abandoned::Ends).alias_of("/r/script/execute"),
+    Route::file("/script/summary/{id}", handler!(summary::page)),
+    Route::change("/r/file/upload", USER, handler!(file::upload)).kind(Kind::Upload(Destination::Repository)),
+    Route::file("/r/file/get/{id}/{name}", handler!(file::get)).kind(Kind::Address),
+    Route::file("/r/repository/get/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
     // The guide's own example writes it like this.
-    route("/r/repositoryget/binary/{id}", Methods::File, Access::Open, Call::UploadGet),
+    Route::file("/r/repositoryget/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
 ];
 
 /// Answers a request for `route`.
 pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) -> Response {
+    let call = &route.call;
     let notes = Notes::of(&request);
-    notes.call("revodeployr", route.path);
-    if matches!(route.call, Call::FileGet | Call::UploadGet) {
+    notes.call("revodeployr", call.path);
+    if call.kind == Kind::Address {
         notes.conceal();
     }
-    let path = request.uri().path().to_owned();
-    let is_allowed = route.methods.allows(request.method());
-    let (mut incoming, body) = Incoming::new(&app, route.call, request);
+    let is_allowed = call.methods.allows(request.method());
+    let (mut incoming, body) = Incoming::new(&app, call.kind, request);
     let read = if is_allowed {
-        read(&app, route, &mut incoming, body).await
+        read(&app, call, &mut incoming, body).await
     } else {
-        incoming.glance(route.call, body).await;
-        Err(Error::wrong_method(route.methods.allow()))
+        incoming.glance(call.kind, body).await;
+        Err(Error::wrong_method(call.methods.allow()))
     };
     let goes_on = read.is_ok() && route.goes_on(&incoming);
-    let answer = answer(app, route, path, incoming, read);
+    let answer = answer(app, route, incoming, read);
     if !goes_on {
         return answer.await;
     }
     match tokio::spawn(answer.in_current_span()).await {
         Ok(response) => response,
-        Err(error) => Error::internal(&error).answer(route.path, Format::default()),
+        Err(error) => Error::internal(&error).answer(call.path, Format::default()),
     }
 }
 
 /// Reads a request, and looks whether its sender may make it. The addresses of files have nothing to read.
-async fn read(app: &Arc<App>, route: &Route, incoming: &mut Incoming, body: Body) -> Result<(), Error> {
-    if matches!(route.call, Call::FileGet | Call::UploadGet) {
-        return Ok(());
-    }
-    incoming.read(app, route, body).await
+async fn read(app: &Arc<App>, call: &Call, incoming: &mut Incoming, body: Body) -> Result<(), Error> {
+    if call.kind == Kind::Address { Ok(()) } else { incoming.read(app, call, body).await }
 }
 
 /// Answers a request that has been read, or could not be.
-async fn answer(app: Arc<App>, route: &'static Route, path: String, mut incoming: Incoming, read: Result<(), Error>) -> Response {
-    let answered = match read {
-        Ok(()) => call(&app, route, incoming.format.unwrap_or_default(), &path, &mut incoming).await,
+async fn answer(app: Arc<App>, route: &'static Route, mut incoming: Incoming, read: Result<(), Error>) -> Response {
+    let carried_out = match read {
+        Ok(()) => (route.handler)(&app, &mut incoming).await,
         Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|error| {
-        // A client that talks about a session is told that it is still there.
-        let error = match incoming.session(&app) {
-            Ok(session) => error.of_session(session.id),
-            Err(_) => error,
-        };
-        error.answer(request::below_context(&app, &path).unwrap_or(&path), incoming.format.unwrap_or_default())
-    })
-}
-
-async fn call(app: &Arc<App>, route: &Route, format: Format, path: &str, incoming: &mut Incoming) -> Result<Response, Error> {
-    let answer: Answer = match route.call {
-        Call::SessionCreate => session::create(app, incoming).await,
-        Call::SessionClose => session::close(app, incoming).await,
-        Call::SessionPing => session::ping(app, incoming),
-        Call::SessionExecuteCode => execute::code(app, incoming).await,
-        Call::SessionExecuteScript => execute::script(app, incoming).await,
-        Call::SessionOutput => session::output(app, incoming),
-        Call::SessionHistory => session::history(app, incoming),
-        Call::SessionWorkspaceSave => session::save_workspace(app, incoming).await,
-        Call::SessionProjectSave => session::save_project(app, incoming).await,
-        Call::SessionObjectList => object::list(app, incoming).await,
-        Call::SessionObjectGet => object::get(app, incoming).await,
-        Call::SessionObjectPush => object::push(app, incoming).await,
-        Call::SessionObjectSave => object::save(app, incoming).await,
-        Call::SessionObjectLoad => object::load(app, incoming).await,
-        Call::SessionObjectUpload => object::upload(app, incoming).await,
-        Call::SessionObjectDelete => object::delete(app, incoming).await,
-        Call::SessionFileList => file::list(app, incoming).await,
-        Call::SessionFileUpload => file::upload_to_session(app, incoming).await,
-        Call::SessionFileDownload => return file::download_from_session(app, incoming).await,
-        Call::SessionFileDelete => file::delete_from_session(app, incoming).await,
-        Call::SessionFileSave => file::save(app, incoming).await,
-        Call::SessionFileLoad => file::load(app, incoming).await,
-        Call::SessionArtifactList => file::artifacts(app, incoming),
-        Call::SessionArtifactDownload => return file::download_artifact(app, incoming).await,
-        Call::SessionArtifactDelete => file::delete_artifact(app, incoming).await,
-        Call::RepositoryObjectList => repository::objects(app, incoming).await,
-        Call::RepositoryObjectUpload => repository::upload_object(app, incoming).await,
-        Call::RepositoryFileList => repository::files(app, incoming).await,
-        Call::RepositoryFileUpload => repository::upload_file(app, incoming).await,
-        Call::RepositoryDownload => return repository::get(app, incoming).await,
-        Call::RepositoryObjectDelete => repository::delete(app, incoming, false).await,
-        Call::RepositoryFileDelete => repository::delete(app, incoming, true).await,
-        Call::ProjectList => project::list(app, incoming).await,
-        Call::ProjectLoad => project::load(app, incoming).await,
-        Call::ProjectDelete => project::delete(app, incoming).await,
-        Call::ProjectArtifacts => project::artifacts(app, incoming).await,
-        Call::UserLogin => user::login(app, incoming).await,
-        Call::UserLogout => user::logout(app, incoming).await,
-        Call::UserWhoami => user::whoami(incoming),
-        Call::UserAutosave => user::autosave(incoming),
-        Call::UserLive => user::live(app, incoming),
-        Call::ScriptList => script::list(app, incoming).await,
-        Call::ScriptExecute => script::execute(app, incoming).await,
-        Call::ScriptSummary => return summary::page(app, incoming, path).await,
-        Call::FileUpload => file::upload(app, incoming).await,
-        Call::FileGet => return file::get(app, path).await,
-        Call::UploadGet => return file::get_uploaded(app, path).await,
-    }?;
-    // An alias answers under the name that the guide has for it.
-    let name = if route.call == Call::ScriptExecute { "/r/script/execute" } else { route.path };
-    Ok(answer.render(name, format))
+    let format = incoming.format.unwrap_or_default();
+    match carried_out {
+        Ok(Outcome::Answer(answer)) => answer.render(route.call.name, format),
+        Ok(Outcome::Response(response)) => response,
+        Err(error) => {
+            // A client that talks about a session is told that it is still there.
+            let error = match incoming.session(&app) {
+                Ok(session) => error.of_session(session.id),
+                Err(_) => error,
+            };
+            error.answer(request::below_context(&app, &incoming.path).unwrap_or(&incoming.path), format)
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     },
     app::{
         App, Failure,
-        upload::{Received, Receiving},
+        uploads::{Destination, Received, Receiving},
     },
 };
 
@@ -41,20 +41,26 @@ pub struct Upload {
     pub content: Received,
 }
 
-/// Reads a form, with a file in it if there is one. The other parameters are added to `form`.
-pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body, form: &mut Form) -> Result<Option<Upload>, Error> {
-    let patience = Duration::from_secs(app.config.http.form_seconds.max(1));
+/// Reads a form, with a file in it if there is one, which goes to `destination`. The other parameters are added to `form`.
+pub(super) async fn read(
+    app: &App,
+    destination: Destination,
+    headers: &HeaderMap,
+    body: Body,
+    form: &mut Form,
+) -> Result<Option<Upload>, Error> {
+    let patience = Duration::from_secs(app.settings().http.form_seconds.max(1));
     let mut pieces = body::patient(body.into_data_stream(), patience);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     // The other parameters may take as much as a form without a file.
-    let most = app.upload_mib().saturating_add(app.config.http.form_mib);
+    let most = app.upload_mib().saturating_add(app.settings().http.form_mib);
     if announced.is_some_and(|announced| announced > most << 20) {
         drain(&mut pieces).await;
         return Err(Error::too_large(app.upload_mib()));
     }
     let read = match boundary(headers) {
-        Some(boundary) => multipart(app, &mut pieces, boundary, form).await,
-        None => url_encoded(app, &mut pieces, form).await,
+        Some(boundary) => multipart(app, destination, &mut pieces, boundary, form).await,
+        None => url_encoded(app, destination, &mut pieces, form).await,
     };
     if read.is_err() {
         leave(pieces);
@@ -102,11 +108,12 @@ pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
 
 async fn multipart(
     app: &App,
+    destination: Destination,
     pieces: impl Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
     boundary: String,
     form: &mut Form,
 ) -> Result<Option<Upload>, Error> {
-    let http = &app.config.http;
+    let http = &app.settings().http;
     let unreadable = |error| match error {
         PartsError::TooLarge => Error::too_large(http.form_mib),
         PartsError::TooMany(invalid) => invalid.into(),
@@ -119,7 +126,7 @@ async fn multipart(
     while let Some(mut part) = parts.next().await.map_err(unreadable)? {
         if part.name() == FILE && upload.is_none() {
             let file_name = part.file_name().map(str::to_owned);
-            let mut receiving = app.receive().await?;
+            let mut receiving = app.upload_receive(destination, app.upload_mib()).await?;
             while let Some(piece) = part.chunk().await.map_err(unreadable)? {
                 receiving.write(&piece).await?;
             }
@@ -134,22 +141,23 @@ async fn multipart(
 
 async fn url_encoded(
     app: &App,
+    destination: Destination,
     body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Unpin),
     form: &mut Form,
 ) -> Result<Option<Upload>, Error> {
-    let mut pieces = Pieces::new(FILE, usize::try_from(app.config.http.form_mib << 20).unwrap_or(usize::MAX));
+    let mut pieces = Pieces::new(FILE, usize::try_from(app.settings().http.form_mib << 20).unwrap_or(usize::MAX));
     let mut receiving: Option<Receiving> = None;
     loop {
         let piece = body.next().await.transpose()?;
         let last = piece.is_none();
         let of_file = pieces.push(&piece.unwrap_or_default(), last, form).map_err(|error| match error {
-            PiecesError::TooLarge => Error::too_large(app.config.http.form_mib),
+            PiecesError::TooLarge => Error::too_large(app.settings().http.form_mib),
             PiecesError::Invalid(invalid) => invalid.into(),
         })?;
         if let Some(of_file) = of_file {
             let receiving = match &mut receiving {
                 Some(receiving) => receiving,
-                none => none.insert(app.receive().await?),
+                none => none.insert(app.upload_receive(destination, app.upload_mib()).await?),
             };
             receiving.write(&of_file).await?;
         }

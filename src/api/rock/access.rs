@@ -13,7 +13,11 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 
 use super::error::Error;
-use crate::{api::basic, app::App, auth::permissions::role, session::Session, store::rules::Rules};
+use crate::{
+    api::basic,
+    app::App,
+    auth::{Principal, permissions::role},
+};
 
 /// What a call asks of its caller before it looks at anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +26,9 @@ pub enum Access {
     Public,
     /// Administrators and managers: R itself, and its packages.
     Server,
-    /// Administrators and users: opening a session, and working in one.
+    /// Administrators and users: opening a session.
+    Open,
+    /// The same: working in one.
     Work,
     /// Anybody with a role: looking at sessions, and closing one.
     Sessions,
@@ -30,79 +36,49 @@ pub enum Access {
     AllSessions,
 }
 
-/// The roles of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Roles {
-    /// Everything.
-    pub administrator: bool,
-    /// R and its packages, and everybody's sessions from the outside; no session to work in.
-    pub manager: bool,
-    /// Sessions of one's own.
-    pub user: bool,
-}
-
-impl Roles {
-    /// The roles of an account.
-    #[must_use]
-    pub fn of(rules: &Rules, account: &str) -> Self {
-        let has = |role: &str| rules.account(account).is_some_and(|account| account.roles.iter().any(|held| held == role));
-        Self { administrator: has(role::ADMINISTRATOR), manager: has(role::PACKAGE_MANAGER), user: has(role::POWER_USER) }
-    }
-
-    /// Whether a call may be made at all.
-    #[must_use]
-    pub fn allow(self, access: Access) -> bool {
-        match access {
-            Access::Public => true,
-            Access::Server | Access::AllSessions => self.administrator || self.manager,
-            Access::Work => self.administrator || self.user,
-            Access::Sessions => self.administrator || self.manager || self.user,
-        }
-    }
-
-    /// Whether sessions of others may be seen and closed.
-    #[must_use]
-    pub fn oversee(self) -> bool {
-        self.administrator || self.manager
+/// Whether a call may be made at all.
+#[must_use]
+pub fn roles_allow(principal: &Principal, access: Access) -> bool {
+    let [administrator, manager, user] =
+        [role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER].map(|role| principal.has_role(role));
+    match access {
+        Access::Public => true,
+        Access::Server | Access::AllSessions => administrator || manager,
+        Access::Open | Access::Work => administrator || user,
+        Access::Sessions => administrator || manager || user,
     }
 }
 
-/// Somebody who has been let in.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The account's name.
-    pub name: String,
-    /// What it may do.
-    pub roles: Roles,
+/// Whether somebody may see the sessions of others, and close them.
+#[must_use]
+pub fn oversees(principal: &Principal) -> bool {
+    principal.has_role(role::ADMINISTRATOR) || principal.has_role(role::PACKAGE_MANAGER)
 }
 
-impl Caller {
-    /// Who sends a request, from that address; `None` for nobody.
-    ///
-    /// # Errors
-    /// 401 for credentials that are wrong, wherever they are sent to.
-    pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Option<Self>, Error> {
-        if !app.config.rock.security {
-            let everything = Roles { administrator: true, manager: true, user: true };
-            return Ok(Some(Self { name: "?".to_owned(), roles: everything }));
-        }
-        let Some(credentials) = basic::credentials(headers) else { return Ok(None) };
-        let (name, password) = credentials.ok_or_else(|| Error::unauthorized("Bad credentials"))?;
-        app.accounts.authenticate(&name, &password, address).await?;
-        Ok(Some(Self { roles: Roles::of(&app.rules.now(), &name), name }))
-    }
+/// Whether this is the owner of a session, or somebody who may see and close it all the same.
+#[must_use]
+pub fn may_see(principal: &Principal, owner: &str) -> bool {
+    principal.name() == owner || oversees(principal)
+}
 
-    /// Whether this is the caller's own session, or one that may be seen and closed all the same.
-    #[must_use]
-    pub fn may_see(&self, owner: &str) -> bool {
-        self.name == owner || self.roles.oversee()
-    }
+/// Whether somebody may work in a session of that owner.
+#[must_use]
+pub fn may_use(principal: &Principal, owner: &str) -> bool {
+    principal.name() == owner || principal.has_role(role::ADMINISTRATOR)
+}
 
-    /// Whether the caller may work in a session.
-    #[must_use]
-    pub fn may_use(&self, session: &Session) -> bool {
-        self.name == session.owner || self.roles.administrator
+/// Who sends a request, from that address.
+///
+/// # Errors
+/// 401 for credentials that are wrong, wherever they are sent to.
+pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Error> {
+    if !app.settings().rock.security {
+        return Ok(Principal::anybody("?", &[role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER], address));
     }
+    let Some(credentials) = basic::credentials(headers) else { return Ok(Principal::nobody(address)) };
+    let (name, password) = credentials.ok_or_else(|| Error::unauthorized("Bad credentials"))?;
+    app.accounts().authenticate(&name, &password, address).await?;
+    Ok(Principal::with_password(&app.rules().now(), &name, address))
 }
 
 #[cfg(test)]
@@ -111,17 +87,18 @@ mod tests {
 
     #[test]
     fn the_matrix_of_roles() {
-        let administrator = Roles { administrator: true, ..Roles::default() };
-        let manager = Roles { manager: true, ..Roles::default() };
-        let user = Roles { user: true, ..Roles::default() };
+        let nowhere = IpAddr::from([127, 0, 0, 1]);
+        let with = |role| Principal::anybody("somebody", &[role], nowhere);
+        let all = [role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER, "ANOTHER"].map(with);
         for (access, expected) in [
             (Access::Public, [true, true, true, true]),
             (Access::Server, [true, true, false, false]),
+            (Access::Open, [true, false, true, false]),
             (Access::Work, [true, false, true, false]),
             (Access::Sessions, [true, true, true, false]),
             (Access::AllSessions, [true, true, false, false]),
         ] {
-            assert_eq!([administrator, manager, user, Roles::default()].map(|roles| roles.allow(access)), expected, "{access:?}");
+            assert_eq!(all.each_ref().map(|principal| roles_allow(principal, access)), expected, "{access:?}");
         }
     }
 }

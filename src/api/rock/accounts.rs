@@ -2,9 +2,8 @@
 
 use crate::{
     app::App,
-    auth::{Foreign, NewAccount, permissions::role},
+    auth::{ChangeError, Foreign, NewAccount, permissions::role},
     config::{Secret, rock::User},
-    store::ChangeError,
 };
 
 /// The password of the accounts that Rock comes with.
@@ -21,7 +20,7 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
         secret: Secret::from(PASSWORD),
         roles: vec![name.to_owned()],
     });
-    for user in packaged.iter().filter(|_| demonstration).chain(&app.config.rock.users) {
+    for user in packaged.iter().filter(|_| demonstration).chain(&app.settings().rock.users) {
         let secret = user.secret.expose();
         let hash = matches!(Foreign::read(secret), Ok(Some(_))).then(|| secret.to_owned());
         let account = NewAccount {
@@ -32,7 +31,7 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
             roles: roles(&user.roles),
             boundary: None,
         };
-        app.accounts.declare(account, hash).await?;
+        app.accounts().declare(account, hash).await?;
     }
     Ok(())
 }

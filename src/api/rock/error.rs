@@ -14,8 +14,8 @@ use crate::{
         form::Invalid,
         log_failure,
     },
+    app::sessions::{OpenError, OperationError, Tombstone},
     auth::{AuthError, Refused},
-    session::{OpenError, OperationError, Tombstone},
 };
 
 /// A request that is not answered with success.

@@ -26,6 +26,7 @@ pub mod calls;
 pub mod error;
 pub mod request;
 pub mod routes;
+pub mod value;
 pub mod views;
 
 use std::{collections::HashMap, sync::Arc};

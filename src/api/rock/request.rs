@@ -13,16 +13,22 @@ use axum::{
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{access::Caller, error::Error};
+use super::{
+    access::{may_see, may_use},
+    error::Error,
+};
 use crate::{
     api::{
         body::{self, Limit},
         form::Form,
     },
-    app::App,
+    app::{
+        App,
+        sessions::{Found, Session},
+    },
+    auth::Principal,
     config::layers::truth,
-    session::{Found, Session},
-    telemetry::requests::Notes,
+    server::requests::Notes,
 };
 
 /// What some editors put before a text in UTF-8.
@@ -43,7 +49,7 @@ pub struct Incoming {
     body: Mutex<Body>,
     /// The parts of the path that are no fixed words.
     path: HashMap<String, String>,
-    caller: Option<Caller>,
+    principal: Principal,
     notes: Notes,
 }
 
@@ -52,20 +58,18 @@ impl Incoming {
     ///
     /// # Errors
     /// 400 for a query of too many parameters.
-    pub fn new(app: Arc<App>, caller: Option<Caller>, path: HashMap<String, String>, request: Request) -> Result<Self, Error> {
+    pub fn new(app: Arc<App>, principal: Principal, path: HashMap<String, String>, request: Request) -> Result<Self, Error> {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
-        let mut query = Form::new(app.config.http.form_fields);
+        let mut query = Form::new(app.settings().http.form_fields);
         query.add(head.uri.query().unwrap_or_default().as_bytes())?;
-        Ok(Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, caller, notes })
+        Ok(Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, principal, notes })
     }
 
-    /// Who sends it.
-    ///
-    /// # Errors
-    /// 401 for nobody: on public paths only, as the others are not reached.
-    pub fn caller(&self) -> Result<&Caller, Error> {
-        self.caller.as_ref().ok_or_else(Error::unauthenticated)
+    /// Who sends it: somebody with an account, but on public paths.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// A part of the path.
@@ -87,9 +91,8 @@ impl Incoming {
     /// # Errors
     /// 404 and 403.
     pub fn seen_session(&self) -> Result<Arc<Session>, Error> {
-        let caller = self.caller()?;
-        let session = self.find_session(caller)?;
-        if caller.may_see(&session.owner) { Ok(session) } else { Err(not_owned()) }
+        let session = self.find_session()?;
+        if may_see(&self.principal, &session.owner) { Ok(session) } else { Err(not_owned()) }
     }
 
     /// The session that the path names, for who may work in it. It is marked as used.
@@ -97,25 +100,24 @@ impl Incoming {
     /// # Errors
     /// 404 and 403.
     pub fn session(&self) -> Result<Arc<Session>, Error> {
-        let caller = self.caller()?;
-        let session = self.find_session(caller)?;
-        if !caller.may_use(&session) {
+        let session = self.find_session()?;
+        if !may_use(&self.principal, &session.owner) {
             return Err(not_owned());
         }
         session.touch();
         Ok(session)
     }
 
-    fn find_session(&self, caller: &Caller) -> Result<Arc<Session>, Error> {
+    fn find_session(&self) -> Result<Arc<Session>, Error> {
         let id = self.part("id");
         // Only the usual form, so that one session has one address.
         let uuid = Uuid::try_parse(id).ok().filter(|_| id.len() == 36);
-        match uuid.and_then(|uuid| self.app.sessions.find(uuid)) {
+        match uuid.and_then(|uuid| self.app.session_find(uuid)) {
             Some(Found::Live(session)) => {
                 self.notes.session(session.id);
                 Ok(session)
             }
-            Some(Found::Dead { owner, tombstone }) if caller.may_see(&owner) => Err(Error::no_such_session(id, Some(&tombstone))),
+            Some(Found::Dead { owner, tombstone }) if may_see(&self.principal, &owner) => Err(Error::no_such_session(id, Some(&tombstone))),
             _ => Err(Error::no_such_session(id, None)),
         }
     }
@@ -138,7 +140,7 @@ impl Incoming {
     /// 400 for an empty one, 408, 413.
     pub async fn read_body(&mut self) -> Result<Bytes, Error> {
         let body = self.take_body();
-        let content = body::read(&self.app.config.http, Limit::Mib(self.app.config.rock.body_mib), &self.headers, body).await?;
+        let content = body::read(&self.app.settings().http, Limit::Mib(self.app.settings().rock.body_mib), &self.headers, body).await?;
         if content.is_empty() { Err(Error::missing("The body of the request is missing")) } else { Ok(content) }
     }
 

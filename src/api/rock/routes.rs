@@ -1,65 +1,34 @@
-//! The calls, as a table.
+//! The calls, as a table: a row is a path, a method, who may call, and the function that carries it out.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use axum::{
     extract::Request,
     http::Method,
     response::{IntoResponse, Response},
 };
+use futures_util::future::BoxFuture;
 
 use super::{
-    access::{Access, Caller},
+    access::{Access, identify, roles_allow},
     calls::{commands, evaluate, files, live, packages, server, service, sessions},
     error::Error,
     request::Incoming,
 };
 use crate::{
     app::App,
-    auth::origin::{check_origin, client_address, is_https},
-    telemetry::requests::Notes,
+    auth::{
+        Principal,
+        origin::{check_origin, client_address, is_https},
+    },
+    server::requests::Notes,
 };
 
-/// What a call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the calls")]
-pub enum Call {
-    Info,
-    Check,
-    Server,
-    ServerStart,
-    ServerStop,
-    ServerLog,
-    ServerVersion,
-    Packages,
-    PackagesUpdate,
-    PackageInstall,
-    PackagesRemove,
-    PackagesDatashield,
-    Package,
-    PackageRemove,
-    Sessions,
-    SessionOpen,
-    SessionsClose,
-    Session,
-    SessionClose,
-    Assign,
-    Evaluate,
-    Upload,
-    Download,
-    Commands,
-    Command,
-    CommandRemove,
-    CommandResult,
-    Interrupt,
-    Console,
-    Plots,
-    Plot,
-    EvaluateOnce,
-}
+/// Carries out a call.
+pub type Handler = fn(&mut Incoming) -> BoxFuture<'_, Result<Response, Error>>;
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Route {
     /// Its path, in axum's notation.
     pub path: &'static str,
@@ -67,62 +36,74 @@ pub struct Route {
     pub method: Method,
     /// Who may call it.
     pub access: Access,
-    /// What it does.
-    pub call: Call,
+    handler: Handler,
 }
 
-const fn get(path: &'static str, access: Access, call: Call) -> Route {
-    Route { path, method: Method::GET, access, call }
+impl fmt::Debug for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} for {:?}", self.method, self.path, self.access)
+    }
 }
 
-const fn post(path: &'static str, access: Access, call: Call) -> Route {
-    Route { path, method: Method::POST, access, call }
+/// A function of [`super::calls`] as a [`Handler`].
+macro_rules! handler {
+    ($function:path) => {
+        |incoming| Box::pin($function(incoming))
+    };
 }
 
-const fn put(path: &'static str, access: Access, call: Call) -> Route {
-    Route { path, method: Method::PUT, access, call }
+const fn get(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { path, method: Method::GET, access, handler }
 }
 
-const fn delete(path: &'static str, access: Access, call: Call) -> Route {
-    Route { path, method: Method::DELETE, access, call }
+const fn post(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { path, method: Method::POST, access, handler }
+}
+
+const fn put(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { path, method: Method::PUT, access, handler }
+}
+
+const fn delete(path: &'static str, access: Access, handler: Handler) -> Route {
+    Route { path, method: Method::DELETE, access, handler }
 }
 
 /// All calls; those of one path stand together.
 pub static ROUTES: [Route; 33] = [
-    get("/", Access::Public, Call::Info),
-    get("/_info", Access::Public, Call::Info),
-    get("/_check", Access::Public, Call::Check),
-    get("/rserver", Access::Server, Call::Server),
-    put("/rserver", Access::Server, Call::ServerStart),
-    delete("/rserver", Access::Server, Call::ServerStop),
-    get("/rserver/_log", Access::Server, Call::ServerLog),
-    get("/rserver/_version", Access::Server, Call::ServerVersion),
-    get("/rserver/packages", Access::Server, Call::Packages),
-    put("/rserver/packages", Access::Server, Call::PackagesUpdate),
-    post("/rserver/packages", Access::Server, Call::PackageInstall),
-    delete("/rserver/packages", Access::Server, Call::PackagesRemove),
-    get("/rserver/packages/_datashield", Access::Server, Call::PackagesDatashield),
-    get("/rserver/package/{name}", Access::Server, Call::Package),
-    delete("/rserver/package/{name}", Access::Server, Call::PackageRemove),
-    get("/r/sessions", Access::Sessions, Call::Sessions),
-    post("/r/sessions", Access::Work, Call::SessionOpen),
-    delete("/r/sessions", Access::AllSessions, Call::SessionsClose),
-    get("/r/session/{id}", Access::Sessions, Call::Session),
-    delete("/r/session/{id}", Access::Sessions, Call::SessionClose),
-    post("/r/session/{id}/_assign", Access::Work, Call::Assign),
-    post("/r/session/{id}/_eval", Access::Work, Call::Evaluate),
-    post("/r/session/{id}/_upload", Access::Work, Call::Upload),
-    get("/r/session/{id}/_download", Access::Work, Call::Download),
-    get("/r/session/{id}/commands", Access::Work, Call::Commands),
-    get("/r/session/{id}/command/{command}", Access::Work, Call::Command),
-    delete("/r/session/{id}/command/{command}", Access::Work, Call::CommandRemove),
-    get("/r/session/{id}/command/{command}/result", Access::Work, Call::CommandResult),
+    get("/", Access::Public, handler!(service::info)),
+    get("/_info", Access::Public, handler!(service::info)),
+    get("/_check", Access::Public, handler!(service::check)),
+    get("/rserver", Access::Server, handler!(server::status)),
+    put("/rserver", Access::Server, handler!(server::start)),
+    delete("/rserver", Access::Server, handler!(server::stop)),
+    get("/rserver/_log", Access::Server, handler!(server::log)),
+    get("/rserver/_version", Access::Server, handler!(server::version)),
+    get("/rserver/packages", Access::Server, handler!(packages::list)),
+    put("/rserver/packages", Access::Server, handler!(packages::update)),
+    post("/rserver/packages", Access::Server, handler!(packages::install)),
+    delete("/rserver/packages", Access::Server, handler!(packages::remove_several)),
+    get("/rserver/packages/_datashield", Access::Server, handler!(packages::datashield)),
+    get("/rserver/package/{name}", Access::Server, handler!(packages::show)),
+    delete("/rserver/package/{name}", Access::Server, handler!(packages::remove)),
+    get("/r/sessions", Access::Sessions, handler!(sessions::list)),
+    post("/r/sessions", Access::Open, handler!(sessions::open)),
+    delete("/r/sessions", Access::AllSessions, handler!(sessions::close_all)),
+    get("/r/session/{id}", Access::Sessions, handler!(sessions::show)),
+    delete("/r/session/{id}", Access::Sessions, handler!(sessions::close)),
+    post("/r/session/{id}/_assign", Access::Work, handler!(evaluate::assign)),
+    post("/r/session/{id}/_eval", Access::Work, handler!(evaluate::evaluate)),
+    post("/r/session/{id}/_upload", Access::Work, handler!(files::upload)),
+    get("/r/session/{id}/_download", Access::Work, handler!(files::download)),
+    get("/r/session/{id}/commands", Access::Work, handler!(commands::list)),
+    get("/r/session/{id}/command/{command}", Access::Work, handler!(commands::show)),
+    delete("/r/session/{id}/command/{command}", Access::Work, handler!(commands::remove)),
+    get("/r/session/{id}/command/{command}/result", Access::Work, handler!(commands::result)),
     // What the original does not have.
-    post("/r/session/{id}/_interrupt", Access::Work, Call::Interrupt),
-    get("/r/session/{id}/_console", Access::Work, Call::Console),
-    get("/r/session/{id}/_plots", Access::Work, Call::Plots),
-    get("/r/session/{id}/_plots/{number}", Access::Work, Call::Plot),
-    post("/r/_eval", Access::Work, Call::EvaluateOnce),
+    post("/r/session/{id}/_interrupt", Access::Work, handler!(live::interrupt)),
+    get("/r/session/{id}/_console", Access::Work, handler!(live::console)),
+    get("/r/session/{id}/_plots", Access::Work, handler!(live::plots)),
+    get("/r/session/{id}/_plots/{number}", Access::Work, handler!(live::plot)),
+    post("/r/_eval", Access::Work, handler!(evaluate::once)),
 ];
 
 /// Answers a request for `path`, whose calls are in the table.
@@ -138,29 +119,28 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
     let notes = Notes::of(&request);
     notes.call("rock", path);
     let address = client_address(request.extensions());
-    let caller = Caller::identify(&app, request.headers(), address).await?;
-    if let Some(caller) = &caller {
-        notes.user(&caller.name);
-    }
-    check_origin(&app.rules.now(), address, is_https(request.headers()), caller.is_some())
+    let principal = identify(&app, request.headers(), address).await?;
+    notes.user(principal.name());
+    check_origin(&app.rules().now(), address, is_https(request.headers()), principal.account().is_some())
         .map_err(|error| Error::forbidden(error.to_string().trim_end_matches('.')))?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) else {
-        return Err(no_such_method(path, request.method(), caller.as_ref()));
+        return Err(no_such_method(path, request.method(), &principal));
     };
-    match &caller {
-        _ if route.access == Access::Public => {}
-        None => return Err(Error::unauthenticated()),
-        Some(caller) if caller.roles.allow(route.access) => {}
-        Some(_) if route.call == Call::SessionOpen => return Err(Error::forbidden("R session creation not allowed")),
-        Some(_) => return Err(Error::forbidden("Access Denied")),
+    if route.access != Access::Public {
+        if principal.account().is_none() {
+            return Err(Error::unauthenticated());
+        }
+        if !roles_allow(&principal, route.access) {
+            return Err(Error::forbidden(if route.access == Access::Open { "R session creation not allowed" } else { "Access Denied" }));
+        }
     }
-    call(route.call, Incoming::new(app, caller, parts, request)?).await
+    (route.handler)(&mut Incoming::new(app, principal, parts, request)?).await
 }
 
-fn no_such_method(path: &str, method: &Method, caller: Option<&Caller>) -> Error {
+fn no_such_method(path: &str, method: &Method, principal: &Principal) -> Error {
     let of_path = ROUTES.iter().filter(|route| route.path == path);
-    if caller.is_none() && of_path.clone().all(|route| route.access != Access::Public) {
+    if principal.account().is_none() && of_path.clone().all(|route| route.access != Access::Public) {
         return Error::unauthenticated();
     }
     let methods =
@@ -173,42 +153,5 @@ fn name(route: &Route) -> &&'static str {
         Method::PUT => &"PUT",
         Method::DELETE => &"DELETE",
         _ => &"POST",
-    }
-}
-
-async fn call(call: Call, incoming: Incoming) -> Result<Response, Error> {
-    match call {
-        Call::Info => Ok(service::info(&incoming)),
-        Call::Check => service::check(&incoming).await,
-        Call::Server => Ok(server::status(&incoming)),
-        Call::ServerStart => server::start(&incoming).await,
-        Call::ServerStop => server::stop(&incoming).await,
-        Call::ServerLog => server::log(&incoming),
-        Call::ServerVersion => server::version(&incoming).await,
-        Call::Packages => packages::list(&incoming).await,
-        Call::PackagesUpdate => packages::update(&incoming).await,
-        Call::PackageInstall => packages::install(&incoming).await,
-        Call::PackagesRemove => packages::remove_several(&incoming).await,
-        Call::PackagesDatashield => packages::datashield(&incoming).await,
-        Call::Package => packages::show(&incoming).await,
-        Call::PackageRemove => packages::remove(&incoming).await,
-        Call::Sessions => sessions::list(&incoming).await,
-        Call::SessionOpen => sessions::open(&incoming).await,
-        Call::SessionsClose => sessions::close_all(&incoming),
-        Call::Session => sessions::show(&incoming),
-        Call::SessionClose => sessions::close(&incoming),
-        Call::Assign => evaluate::assign(incoming).await,
-        Call::Evaluate => evaluate::evaluate(incoming).await,
-        Call::Upload => files::upload(incoming).await,
-        Call::Download => files::download(&incoming).await,
-        Call::Commands => commands::list(&incoming),
-        Call::Command => commands::show(&incoming).await,
-        Call::CommandRemove => commands::remove(&incoming),
-        Call::CommandResult => commands::result(&incoming).await,
-        Call::Interrupt => live::interrupt(&incoming),
-        Call::Console => live::console(&incoming),
-        Call::Plots => live::plots(&incoming).await,
-        Call::Plot => live::plot(&incoming).await,
-        Call::EvaluateOnce => evaluate::once(incoming).await,
     }
 }

@@ -5,9 +5,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    app::App,
-    session::{Operation, Session},
-    system::usage::Usage,
+    app::{
+        App,
+        evaluation::Operation,
+        sessions::{Runtime, Session, Usage},
+    },
     wire::rds::{self, Value},
 };
 
@@ -26,7 +28,7 @@ impl<'a> Info<'a> {
     /// The server of these settings.
     #[must_use]
     pub fn of(app: &'a App) -> Self {
-        let rock = &app.config.rock;
+        let rock = &app.settings().rock;
         Self { id: rock.id(), r#type: "rock", cluster: &rock.cluster, tags: &rock.tags, server: &rock.server }
     }
 }
@@ -83,20 +85,19 @@ impl<'a> Server<'a> {
     /// As it is now.
     #[must_use]
     pub fn of(app: &'a App) -> Self {
-        let rock = &app.config.rock;
-        let sessions = app.sessions.list();
-        let running = app.sessions.is_running();
+        let rock = &app.settings().rock;
+        let Runtime { version, is_running: running, sessions: total, busy } = app.runtime();
         let known = |value: Option<u64>| value.filter(|_| running).map_or(-1, |value| i32::try_from(value).unwrap_or(i32::MAX));
         let cores = std::thread::available_parallelism().ok().map(|cores| cores.get() as u64);
         Self {
             id: rock.id(),
             cluster: &rock.cluster,
-            version: app.sessions.r_version(),
+            version,
             encoding: "utf8",
             tags: &rock.tags,
             running,
-            sessions: Counts { total: sessions.len(), busy: sessions.iter().filter(|session| session.is_busy()).count() },
-            system: System { cores: known(cores), free_memory: known(crate::system::usage::available_memory().map(|bytes| bytes >> 10)) },
+            sessions: Counts { total, busy },
+            system: System { cores: known(cores), free_memory: known(app.free_memory().map(|bytes| bytes >> 10)) },
         }
     }
 }
@@ -171,7 +172,7 @@ impl<'a> CommandView<'a> {
     #[must_use]
     pub fn of(command: &'a Operation, session: Uuid) -> Self {
         let outcome = command.outcome();
-        let value = outcome.map(|outcome| super::calls::evaluate::value(&outcome.result, session));
+        let value = outcome.map(|outcome| super::value::value(&outcome.result, session));
         let error = value.as_ref().and_then(|value| value.as_ref().err().map(|error| error.message().to_owned()));
         Self {
             id: command.number.to_string(),

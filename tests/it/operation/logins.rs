@@ -84,9 +84,9 @@ async fn passwords_of_clients_that_have_gone_are_not_checked() {
     let ask = |number| tokio::spawn(read(Rock::on(&server, &format!("nobody-{number}")).request(Method::GET, "/r/sessions")));
     let flood: Vec<_> = (0..60).map(ask).collect();
     // Some are checked, and the others wait.
-    let mut flood = flood.into_iter();
-    flood.next().unwrap().await.unwrap();
-    flood.for_each(|waiting| waiting.abort());
+    let (first, _, others) = futures_util::future::select_all(flood).await;
+    first.unwrap();
+    others.iter().for_each(tokio::task::JoinHandle::abort);
     eventually("they are given up", || server.log().contains("\"http.status\":499"));
     assert_eq!(Rock::on(&server, "user").get("/r/sessions").await.status, 200);
     let checked = server.log().matches("the user name or the password is wrong").count();

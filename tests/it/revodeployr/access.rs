@@ -1,6 +1,9 @@
 //! The table of routes, walked without a login, and with every method.
 
-use offshoot::api::revodeployr::routes::{Access, Methods, ROUTES};
+use offshoot::api::revodeployr::{
+    call::{Access, Methods},
+    routes::ROUTES,
+};
 use reqwest::Method;
 
 use crate::harness::{Client, Server, read};
@@ -29,18 +32,21 @@ const OPEN: &[(&str, u16)] = &[
 async fn every_route_has_been_tried_without_a_login() {
     let client = Client::new(Server::shared());
     for route in &ROUTES {
-        let method = if route.methods == Methods::File { Method::GET } else { Method::POST };
-        let expected = match route.access {
+        let method = if route.call.methods == Methods::File { Method::GET } else { Method::POST };
+        let expected = match route.call.access {
             Access::Login(_) => 401,
-            Access::Open => {
-                OPEN.iter().find(|(path, _)| *path == route.path).unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.path)).1
+            Access::Open | Access::Entrance => {
+                OPEN.iter()
+                    .find(|(path, _)| *path == route.call.path)
+                    .unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.call.path))
+                    .1
             }
         };
         for cookie in [None, Some("00000000000000000000000000000000"), Some("' OR 1=1")] {
             let client = cookie.map_or_else(|| client.clone(), |cookie| client.with_cookie(cookie));
             for format in ["json", "xml"] {
-                let reply = read(client.request(method.clone(), &format!("{}?format={format}", example(route.path)))).await;
-                assert_eq!(reply.status, expected, "{} {format}", route.path);
+                let reply = read(client.request(method.clone(), &format!("{}?format={format}", example(route.call.path)))).await;
+                assert_eq!(reply.status, expected, "{} {format}", route.call.path);
                 let expected_type = format!("application/{format}; charset=utf-8");
                 assert_eq!(reply.headers["content-type"], expected_type.as_str());
             }
@@ -52,20 +58,20 @@ async fn every_route_has_been_tried_without_a_login() {
 async fn every_route_takes_its_own_methods_only() {
     let client = Client::admin(Server::shared()).await;
     for route in &ROUTES {
-        let (allowed, header): (&[Method], &str) = match route.methods {
+        let (allowed, header): (&[Method], &str) = match route.call.methods {
             Methods::Read => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
             Methods::Change => (&[Method::POST], "POST"),
             Methods::File => (&[Method::GET, Method::HEAD], "GET, HEAD"),
         };
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
-            if route.path == "/r/user/logout" && method == Method::POST {
+            if route.call.path == "/r/user/logout" && method == Method::POST {
                 continue; // It works, and would end the login that this test uses.
             }
-            let reply = read(client.request(method.clone(), &example(route.path))).await;
+            let reply = read(client.request(method.clone(), &example(route.call.path))).await;
             if allowed.contains(&method) {
-                assert_ne!(reply.status, 405, "{method} {}", route.path);
+                assert_ne!(reply.status, 405, "{method} {}", route.call.path);
             } else {
-                assert_eq!(reply.status, 405, "{method} {}", route.path);
+                assert_eq!(reply.status, 405, "{method} {}", route.call.path);
                 assert_eq!(reply.headers["allow"], header);
             }
         }

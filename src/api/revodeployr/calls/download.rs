@@ -9,8 +9,7 @@ use crate::{
         file::{self, Purpose},
         revodeployr::error::Error,
     },
-    app::App,
-    store::objects::Object,
+    app::{App, objects::Object},
 };
 
 /// A file that has been opened.
@@ -20,6 +19,6 @@ pub(super) fn file(file: File, name: &str, purpose: Purpose) -> Result<Response,
 }
 
 /// A content of the repository.
-pub(super) async fn blob(app: &App, object: &Object, name: &str, purpose: Purpose) -> Result<Response, Error> {
-    Ok(file::answer(Body::from_stream(app.content(object).await?), object.blob.size, name, purpose))
+pub(super) async fn object(app: &App, object: &Object, name: &str, purpose: Purpose) -> Result<Response, Error> {
+    Ok(file::answer(Body::from_stream(app.object_content(object).await?), object.blob.size, name, purpose))
 }

@@ -1,24 +1,17 @@
-//! `/r/session/execute/...`, and what all runs of code have in common.
+//! `/r/session/execute/...`: code and scripts in a session.
 
 use std::sync::Arc;
 
-use super::session::about;
+use super::run::{answer, publish, run_of, script_answer, wanted_script, workspace_name};
 use crate::{
     api::revodeployr::{
-        envelope::{Answer, Entry, Group},
-        error::{self, Error},
-        identifiers,
+        entries::about,
+        envelope::{Answer, Group},
+        error::Error,
         request::Incoming,
     },
-    app::{
-        App,
-        execution::{Outcome, Run},
-    },
-    auth::{Caller, Login, Permission},
-    link::command::{Ending, PublishedFile},
-    session::{Session, Stop},
-    store::{objects::Object, scripts::Script},
-    wire::condition::{Condition, Severity},
+    app::{App, runs::Run},
+    auth::Permission,
 };
 
 /// `/r/session/execute/code`
@@ -29,13 +22,13 @@ pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Resul
         objects: incoming.form.list("robjects")?,
         encoding: incoming.format.unwrap_or_default().encoding(),
         files: incoming.form.list("files")?,
-        print: app.config.revodeployr.autoprint,
+        print: app.settings().revodeployr.autoprint,
         ..Run::default()
     };
     let session = incoming.session(app)?;
     let login = incoming.login()?;
     let mut outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
-    app.remember(&session, code);
+    app.history_add(&session, code);
     let files = publish(app, incoming, &session, &mut outcome, login).await;
     // The guide shows files under both names (contract, section 4).
     let objects = Group { json: "objects", xml: ("objects", "object"), entries: files.clone() };
@@ -54,139 +47,12 @@ pub(in super::super) async fn script(app: &Arc<App>, incoming: &Incoming) -> Res
     }
     incoming.check_permission(app, "/r/session/execute/script", Permission::Use)?;
     let session = incoming.session(app)?;
-    let login = incoming.login()?;
-    let script = wanted_script(app, incoming, Caller::Account(&login.user)).await?;
-    let run = Run { limits: app.limits_of(script.boundary.as_deref()), ..run_of(app, incoming, &script, Some(login)).await? };
+    let (user, login) = (incoming.user()?, incoming.login()?);
+    let script = wanted_script(app, incoming, user).await?;
+    let run = Run { limits: app.boundary_limits(script.boundary.as_deref()), ..run_of(app, incoming, &script, user).await? };
     let mut outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
-    app.remember(&session, &format!("# script: {}", script.name));
+    app.history_add(&session, &format!("# script: {}", script.name));
     let files = publish(app, incoming, &session, &mut outcome, login).await;
-    let saved = app.keep(&session, &outcome, &workspace_name(&script), login).await?;
+    let saved = app.workspace_keep(&session, &outcome, &workspace_name(&script), user).await?;
     Ok(script_answer(files, saved, answer(outcome, about(&session))))
-}
-
-/// The script that the request names, by name or identifier.
-pub(super) async fn wanted_script(app: &Arc<App>, incoming: &Incoming, caller: Caller<'_>) -> Result<Script, Error> {
-    let name = incoming.form.require("rscript")?.trim();
-    let id = identifiers::parse("SCRPT", name).map(|id| id.to_string());
-    Ok(app.script(id.as_deref().unwrap_or(name), caller).await?)
-}
-
-/// What the parameters of both script calls ask for.
-pub(super) async fn run_of<'a>(
-    app: &Arc<App>,
-    incoming: &'a Incoming,
-    script: &'a Script,
-    login: Option<&Arc<Login>>,
-) -> Result<Run<'a>, Error> {
-    let form = &incoming.form;
-    let mut objects = form.list("robjects")?;
-    if objects.is_empty() {
-        // A misprint of the guide.
-        objects = form.list("objects")?;
-    }
-    let preload = match form.get("preload")? {
-        Some(identifier) => vec![super::repository::wanted_object(app, incoming, identifier, login).await?],
-        None => Vec::new(),
-    };
-    Ok(Run {
-        code: &script.code,
-        inputs: form.get("inputs")?.unwrap_or_default(),
-        preload,
-        objects,
-        encoding: incoming.format.unwrap_or_default().encoding(),
-        files: form.list("files")?,
-        keep: form.boolean("saveworkspace")?.unwrap_or(false),
-        print: app.config.revodeployr.autoprint,
-        ..Run::default()
-    })
-}
-
-/// What a kept workspace is called.
-pub(super) fn workspace_name(script: &Script) -> String {
-    format!("{} {}", script.name, jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))
-}
-
-/// The answer of both script calls: `objects` only beside a workspace that was saved.
-pub(super) fn script_answer(files: Vec<Entry>, saved: Option<Object>, answer: Answer) -> Answer {
-    let entries: Vec<_> = saved.into_iter().map(|object| Entry::new(object.name, identifiers::object(object.id))).collect();
-    let mut later_groups = Vec::new();
-    if !entries.is_empty() {
-        later_groups.push(Group { json: "objects", entries: entries.clone(), ..Group::default() });
-    }
-    later_groups.push(Group { json: "repository", xml: ("repository", "object"), entries });
-    later_groups.push(Group::files(files));
-    Answer { later_groups, ..answer }
-}
-
-/// Gives the files of a run their addresses.
-pub(super) async fn publish(
-    app: &Arc<App>,
-    incoming: &Incoming,
-    session: &Arc<Session>,
-    outcome: &mut Outcome,
-    login: &Arc<Login>,
-) -> Vec<Entry> {
-    let published = app.publish(session, outcome, login).await;
-    let base = incoming.base(app);
-    published.iter().map(|PublishedFile { name, id, .. }| Entry::new(name, identifiers::file_url(&base, *id, name))).collect()
-}
-
-/// What a run has given, in an answer about something.
-pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
-    Answer {
-        error: error_of(&outcome),
-        console: console(outcome.console),
-        warnings: warnings(outcome.executed.conditions, outcome.executed.missing, outcome.executed.dropped_conditions),
-        robjects: Some(outcome.objects),
-        ..about
-    }
-}
-
-/// Console text as calls give it: without its last line end, and only if there is some.
-fn console(mut text: String) -> Option<String> {
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    (!text.is_empty()).then_some(text)
-}
-
-/// The error of an evaluation that did not complete.
-fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
-    let limits = &outcome.limits;
-    Some(match (&outcome.executed.ending, outcome.stopped) {
-        // Code may complete although it was stopped: what was cut short may have been a program that it ran.
-        (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => {
-            (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT)
-        }
-        (Ending::Completed, _) => return None,
-        (Ending::Interrupted, _) => ("The operation was interrupted.".to_owned(), error::R_ERROR),
-        (Ending::CpuLimit, _) => {
-            let seconds = limits.cpu_seconds.unwrap_or(0);
-            (format!("The operation was stopped at its limit of {seconds} seconds of processor time."), error::LIMIT)
-        }
-        (Ending::SyntaxError { message, .. }, _) => (message.clone(), error::R_ERROR),
-        (Ending::Failed(condition), _) => match limits.memory.filter(|_| is_out_of_memory(condition)) {
-            Some(memory) => {
-                let mib = memory >> 20;
-                (format!("{}. The memory of this run is limited to {mib} MiB.", condition.as_r_prints()), error::LIMIT)
-            }
-            None => (condition.as_r_prints(), error::R_ERROR),
-        },
-    })
-}
-
-/// R has no class for this error, but few words (memory.c).
-fn is_out_of_memory(condition: &Condition) -> bool {
-    ["cannot allocate", "memory exhausted", "could not allocate"].iter().any(|words| condition.message.contains(words))
-}
-
-/// The warnings that R raised, and those that are ours: objects that were asked for and are not there.
-fn warnings(conditions: Vec<Condition>, missing: Vec<crate::wire::MissingObject>, dropped: u64) -> Vec<String> {
-    let raised = conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
-    let missing = missing.into_iter().map(|missing| match missing.error {
-        None => format!("object '{}' not found", missing.name),
-        Some(error) => format!("object '{}' could not be read: {error}", missing.name),
-    });
-    let dropped = (dropped > 0).then(|| format!("{dropped} more warnings and messages were left out"));
-    raised.chain(missing).chain(dropped).collect()
 }

@@ -6,6 +6,7 @@ pub mod file;
 pub mod object;
 pub mod project;
 pub mod repository;
+mod run;
 pub mod script;
 pub mod session;
 pub mod summary;

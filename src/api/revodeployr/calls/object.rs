@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{
-    repository::{object_groups, object_of_id},
-    session::{about, operate},
-};
+use super::repository::object_of_id;
 use crate::{
-    api::revodeployr::{envelope::Answer, envelope::Format, error::Error, request::Incoming},
-    app::{App, Failure},
-    link::command::{Assign, Objects, Remove},
-    session::Session,
-    wire::{Detail, Encoding, MissingObject, typed::Slice},
+    api::revodeployr::{
+        entries::{self, about},
+        envelope::{Answer, Format},
+        error::{Error, R_ERROR},
+        request::Incoming,
+    },
+    app::{
+        App, Failure,
+        evaluation::{Detail, Encoding, MissingObject},
+        sessions::Session,
+    },
+    wire::typed::Slice,
 };
 
 impl Format {
@@ -30,7 +32,7 @@ impl Format {
 pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let only_encodable = incoming.form.boolean("filter")?.unwrap_or(false);
     let session = incoming.session(app)?;
-    let (answer, _) = objects(incoming, &session, None, Detail::Description { only_encodable }).await?;
+    let (answer, _) = objects(app, incoming, &session, None, Detail::Description { only_encodable }).await?;
     Ok(answer)
 }
 
@@ -40,7 +42,7 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
     let start = incoming.form.count("start")?.unwrap_or(0);
     let length = incoming.form.count("length")?.unwrap_or(usize::MAX);
     let session = incoming.session(app)?;
-    let (answer, missing) = objects(incoming, &session, Some(vec![name]), Detail::Value(Slice { start, length })).await?;
+    let (answer, missing) = objects(app, incoming, &session, Some(vec![name]), Detail::Value(Slice { start, length })).await?;
     match missing.into_iter().next() {
         None => Ok(answer),
         Some(MissingObject { name, error: None }) => Err(unknown(&name)),
@@ -49,21 +51,31 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
 }
 
 async fn objects(
+    app: &App,
     incoming: &Incoming,
     session: &Arc<Session>,
     names: Option<Vec<String>>,
     detail: Detail,
 ) -> Result<(Answer, Vec<MissingObject>), Error> {
-    let command = Objects { names, detail, encoding: incoming.format.unwrap_or_default().encoding() };
-    let answered = operate(session, command, Bytes::new()).await?;
-    Ok((Answer { robjects: Some(answered.payload), ..about(session) }, answered.reply))
+    let encoding = incoming.format.unwrap_or_default().encoding();
+    let (objects, missing) = app.value_get(session, names, detail, encoding).await.map_err(|failure| of(session, failure))?;
+    Ok((Answer { robjects: Some(objects), ..about(session) }, missing))
+}
+
+/// A session that died under a command is not found again: the error names it here.
+fn of(session: &Session, failure: Failure) -> Error {
+    Error::from(failure).of_session(session.id)
 }
 
 /// `/r/session/object/push`: objects from encoded inputs, all of them or none.
 pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let inputs = incoming.form.content("inputs")?;
     let session = incoming.session(app)?;
-    operate(&session, Assign, inputs).await?;
+    app.value_assign(&session, inputs).await.map_err(|failure| match failure {
+        // It names the inputs, as they were sent.
+        Failure::Invalid(sentence) => Error::invalid(sentence),
+        failure => of(&session, failure),
+    })?;
     Ok(about(&session))
 }
 
@@ -71,23 +83,23 @@ pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Resul
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let (name, description) = (incoming.form.require("name")?, incoming.form.require("descr")?);
     let session = incoming.session(app)?;
-    let object = app.save_object(&session, incoming.login()?, Some(name), description).await?;
-    Ok(Answer { groups: object_groups("object", &[object]), ..about(&session) })
+    let object = app.object_save(&session, incoming.user()?, name, description).await?;
+    Ok(Answer { groups: entries::objects("object", &[object]), ..about(&session) })
 }
 
 /// `/r/session/object/load`: from the repository.
 pub(in super::super) async fn load(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let session = incoming.session(app)?;
     let object = object_of_id(app, incoming).await?;
-    loaded(&session, app.load_object(&session, &object).await)
+    loaded(&session, app.object_load(&session, &object).await)
 }
 
 /// `/r/session/object/upload`: a file of R data. What `saveRDS()` wrote is called `name`.
 pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
     let session = incoming.session(app)?;
-    let (name, upload) = incoming.take_upload()?;
+    let (name, received) = incoming.take_upload()?;
     let name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    loaded(&session, app.load_upload(&session, name, &upload.blob).await)
+    loaded(&session, app.object_load_upload(&session, name, received).await)
 }
 
 /// What cannot be loaded is R's error, and not the caller's.
@@ -95,16 +107,16 @@ fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Resu
     match outcome {
         Ok(warnings) => Ok(Answer { warnings, ..about(session) }),
         Err(Failure::R(message)) => Ok(failed(session, message)),
-        Err(failure) => Err(Error::from(failure).of_session(session.id)),
+        Err(failure) => Err(of(session, failure)),
     }
 }
 
 /// `/r/session/object/delete`
 pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?.to_owned();
+    let name = incoming.form.require("name")?;
     let session = incoming.session(app)?;
-    let removed = operate(&session, Remove { name: name.clone() }, Bytes::new()).await?.reply;
-    if removed { Ok(about(&session)) } else { Err(unknown(&name)) }
+    let removed = app.value_remove(&session, name).await.map_err(|failure| of(&session, failure))?;
+    if removed { Ok(about(&session)) } else { Err(unknown(name)) }
 }
 
 fn unknown(name: &str) -> Error {
@@ -112,6 +124,6 @@ fn unknown(name: &str) -> Error {
 }
 
 /// R raised an error: not the caller's fault, nor the server's.
-pub(super) fn failed(session: &Session, message: String) -> Answer {
-    Answer { error: Some((message, super::super::error::R_ERROR)), ..about(session) }
+fn failed(session: &Session, message: String) -> Answer {
+    Answer { error: Some((message, R_ERROR)), ..about(session) }
 }

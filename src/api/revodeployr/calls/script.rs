@@ -1,8 +1,8 @@
-//! `/r/script/...`: list, execute; and the page that describes a script.
+//! `/r/script/...`: list, execute.
 
 use std::sync::Arc;
 
-use super::execute::{answer, publish, run_of, script_answer, wanted_script, workspace_name};
+use super::run::{answer, publish, run_of, script_answer, wanted_script, workspace_name};
 use crate::{
     api::revodeployr::{
         envelope::{Answer, Entry, Group},
@@ -15,7 +15,7 @@ use crate::{
 
 /// `/r/script/list`: the scripts that the caller may run.
 pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let scripts = app.scripts(incoming.caller()?).await?;
+    let scripts = app.script_list(incoming.caller()?).await?;
     let entries = scripts.into_iter().map(|script| Entry::new(script.name, identifiers::script(script.id))).collect();
     Ok(Answer { groups: vec![Group { json: "scripts", xml: ("scripts", "script"), entries }], ..Answer::default() })
 }
@@ -24,24 +24,22 @@ pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Resul
 pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let caller = incoming.caller()?;
     let script = wanted_script(app, incoming, caller).await?;
-    let holder = incoming.holder()?;
-    let run = run_of(app, incoming, &script, holder).await?;
-    let user = holder.filter(|holder| !holder.is_anonymous()).map_or("", |holder| holder.user.as_str());
-    let passing = app.open_for_run(user, holder.map(|holder| holder.id), script.boundary.as_deref()).await?;
-    let session = &passing.session;
+    let run = run_of(app, incoming, &script, caller).await?;
+    let ephemeral = app.session_open_ephemeral(caller, script.boundary.as_deref()).await?;
+    let session = &ephemeral.session;
     let mut outcome = app.execute(session, run).await?;
     if outcome.executed.published.is_empty() && !outcome.executed.saved {
         return Ok(script_answer(Vec::new(), None, answer(outcome, Answer::default())));
     }
     // What is kept needs a login to go with; who has none is given one.
-    let (holder, cookie) = match holder {
-        Some(holder) => (Arc::clone(holder), None),
+    let (login, cookie) = match caller.login() {
+        Some(login) => (Arc::clone(login), None),
         None => {
-            let (cookie, holder) = app.logins.create("", "", false).map_err(|error| Error::internal(&error))?;
-            (holder, Some((cookie, incoming.cookie_attributes(app))))
+            let (cookie, login) = app.login_begin_anonymous().map_err(|error| Error::internal(&error))?;
+            (login, Some((cookie, incoming.cookie_attributes(app))))
         }
     };
-    let files = publish(app, incoming, session, &mut outcome, &holder).await;
-    let saved = app.keep(session, &outcome, &workspace_name(&script), &holder).await?;
+    let files = publish(app, incoming, session, &mut outcome, &login).await;
+    let saved = app.workspace_keep(session, &outcome, &workspace_name(&script), &caller.given(login)).await?;
     Ok(Answer { set_cookie: cookie, ..script_answer(files, saved, answer(outcome, Answer::default())) })
 }

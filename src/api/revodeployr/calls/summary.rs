@@ -10,11 +10,9 @@ use axum::{
 
 use crate::{
     api::revodeployr::{error::Error, identifiers, request::Incoming},
-    app::{App, Failure},
-    store::{
-        Access,
-        policies::Policy,
-        scripts::{Parameter, Script},
+    app::{
+        App, Failure,
+        scripts::{Access, Parameter, Script},
     },
 };
 
@@ -40,17 +38,17 @@ struct Table<'a> {
 }
 
 /// `/script/summary/SCRPT-...`, for those who may run the script.
-pub(in super::super) async fn page(app: &Arc<App>, incoming: &Incoming, path: &str) -> Result<Response, Error> {
+pub(in super::super) async fn page(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
     let unknown = || Error::not_found("There is no such script, or you may not run it; some need a login.");
-    let id = identifiers::parse("SCRPT", path.rsplit('/').next().unwrap_or_default()).ok_or_else(unknown)?;
+    let id = identifiers::parse("SCRPT", incoming.path.rsplit('/').next().unwrap_or_default()).ok_or_else(unknown)?;
     let script = app.script(&id.to_string(), incoming.caller()?).await.map_err(|failure| match failure {
         Failure::Unknown(_) | Failure::Forbidden(_) => unknown(),
         other => other.into(),
     })?;
-    let rules = app.rules.now();
+    let server = app.server_name();
     let endpoint = format!("{}/r/script/execute", incoming.base(app));
     let page = Page {
-        server: rules.policies.text(Policy::ServerName).unwrap_or("Offshoot"),
+        server: &server,
         audience: audience(&script.access),
         example: example(&endpoint, &script),
         identifier: identifiers::script(script.id),

@@ -21,13 +21,10 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
             return Err(Error::forbidden("Somebody else is logged in with this cookie: log out first."));
         }
     }
-    let account = app.accounts.check(name, digests(password, app.config.revodeployr.plain_passwords), incoming.address).await?;
-    let (cookie, login) = app.logins.create(&account.name, &account.display_name, autosave).map_err(|error| Error::internal(&error))?;
-    incoming.notes.user(&login.user);
-    tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
-    if autosave {
-        app.resume(&login).await;
-    }
+    let account = app.accounts().check(name, digests(password, app.settings().revodeployr.plain_passwords), incoming.address()).await?;
+    incoming.notes.user(&account.name);
+    let begun = app.login_begin(&account.name, &account.display_name, autosave, incoming.address()).await;
+    let (cookie, _) = begun.map_err(|error| Error::internal(&error))?;
     let set_cookie = Some((cookie.clone(), incoming.cookie_attributes(app)));
     Ok(Answer { cookie: Some(cookie), set_cookie, ..Answer::default() })
 }
@@ -50,22 +47,20 @@ pub(in super::super) async fn logout(app: &Arc<App>, incoming: &Incoming) -> Res
 }
 
 /// `/r/user/whoami`
-pub(in super::super) fn whoami(incoming: &Incoming) -> Result<Answer, Error> {
+pub(in super::super) async fn whoami(_: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let login = incoming.login()?;
     Ok(Answer { identity: Some((login.user.clone(), login.display_name.clone())), ..Answer::default() })
 }
 
 /// `/r/user/autosave`: from now on, for this login.
-pub(in super::super) fn autosave(incoming: &Incoming) -> Result<Answer, Error> {
+pub(in super::super) async fn autosave(_: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     incoming.login()?.set_autosave(incoming.form.boolean("save")?.unwrap_or(true));
     Ok(Answer::default())
 }
 
 /// `/r/user/live`: the user's R sessions.
-pub(in super::super) fn live(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let user = &incoming.login()?.user;
-    let mut live: Vec<_> =
-        app.sessions.list().iter().filter(|session| session.owner == *user).map(|session| identifiers::session(session.id)).collect();
+pub(in super::super) async fn live(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
+    let mut live: Vec<_> = app.session_list_of(incoming.user()?).iter().map(|session| identifiers::session(session.id)).collect();
     live.sort();
     Ok(Answer { live: Some(live), ..Answer::default() })
 }

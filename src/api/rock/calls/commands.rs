@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use axum::{http::StatusCode, response::Response};
 
-use super::evaluate;
 use crate::{
-    api::rock::{accept::Form, answer, error::Error, request::Incoming, views::CommandView},
-    session::{Operation, Session},
+    api::rock::{accept::Form, answer, error::Error, request::Incoming, value::value, views::CommandView},
+    app::{evaluation::Operation, sessions::Session},
 };
 
 /// `GET .../commands`: in the order in which they were submitted.
-pub fn list(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let commands = session.deferred.list();
     let views: Vec<_> = commands.iter().map(|command| CommandView::of(command, session.id)).collect();
@@ -19,7 +18,7 @@ pub fn list(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `GET .../command/{command}`, at once or, with `wait`, when the command has ended.
-pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     let wait = incoming.boolean("wait", false)?;
     let session = incoming.session()?;
     let command = find(incoming, &session)?;
@@ -30,7 +29,7 @@ pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `DELETE .../command/{command}`: one that waits will not run; one that runs goes on.
-pub fn remove(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let command = find(incoming, &session)?;
     if session.deferred.remove(command.number) {
@@ -45,7 +44,7 @@ pub fn remove(incoming: &Incoming) -> Result<Response, Error> {
 ///
 /// A command that failed answers nothing either, and is kept, as its error could be read nowhere else; who
 /// waits gets the error.
-pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn result(incoming: &mut Incoming) -> Result<Response, Error> {
     let remove = incoming.boolean("rm", true)?;
     let wait = incoming.boolean("wait", false)?;
     let session = incoming.session()?;
@@ -55,7 +54,7 @@ pub async fn result(incoming: &Incoming) -> Result<Response, Error> {
         // Not ended, or removed while somebody waited for its end.
         return if wait { Err(Error::no_such_command(incoming.part("command"))) } else { Ok(answer::empty(StatusCode::NO_CONTENT)) };
     };
-    let response = match evaluate::value(&outcome.result, session.id) {
+    let response = match value(&outcome.result, session.id) {
         Ok(Some(bytes)) => answer::value(StatusCode::OK, form(&command), bytes),
         Ok(None) => answer::empty(StatusCode::NO_CONTENT),
         Err(error) if wait => return Err(error),

@@ -1,6 +1,6 @@
 //! `/r/session/{id}/_upload` and `/_download` (contract, section 10).
 
-use std::{fs::File, io::Write, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{http::StatusCode, response::Response};
 use multer::{Constraints, SizeLimit};
@@ -16,19 +16,19 @@ use crate::{
             request::{Incoming, boolean},
         },
     },
-    link::messages::folder,
-    session::Session,
-    system::folder::{Draft, FileError, Folder},
+    app::{
+        App, Failure,
+        files::{Area, FileError},
+        uploads::{Destination, Received},
+    },
 };
 
 /// Longest part of a form that is no file, in bytes.
 const PART: u64 = 64 << 10;
-/// Bytes collected before they are written.
-const PIECE: usize = 256 << 10;
 
 /// `POST .../_upload`: the part `file` of a form, written as it comes. The parameters are in the query, or are
 /// parts of the form, before or after the file.
-pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
+pub async fn upload(incoming: &mut Incoming) -> Result<Response, Error> {
     let mut target = Target {
         path: incoming.query.get("path")?.map(str::to_owned),
         overwrite: incoming.boolean("overwrite", false)?,
@@ -36,17 +36,18 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
     };
     let boundary = boundary(&incoming.headers).ok_or_else(|| Error::wrong_type("multipart/form-data"))?;
     let session = incoming.session()?;
-    let limit = incoming.app.config.rock.upload_mib;
+    let settings = incoming.app.settings();
+    let limit = settings.rock.upload_mib;
     let constraints = SizeLimit::new().whole_stream((limit << 20) + PART).per_field(PART).for_field("file", limit << 20);
-    let patience = Duration::from_secs(incoming.app.config.http.form_seconds.max(1));
+    let patience = Duration::from_secs(settings.http.form_seconds.max(1));
+    let most = settings.http.form_fields;
     let mut content = body::patient(incoming.take_body().into_data_stream(), patience);
-    let most = incoming.app.config.http.form_fields;
     let mut form = Parts::new(&mut content, boundary, most, Constraints::new().size_limit(constraints));
     let mut uploaded = None;
     let received: Result<(), UploadError> = async {
         while let Some(mut part) = form.next().await? {
             match part.name() {
-                "file" => uploaded = Some(receive(&session, &mut part).await?),
+                "file" => uploaded = Some(receive(&incoming.app, limit, &mut part).await?),
                 "path" => target.path = Some(text(&mut part).await?),
                 "overwrite" => target.overwrite = boolean(Some(&text(&mut part).await?), target.overwrite)?,
                 "temp" => target.temporary = boolean(Some(&text(&mut part).await?), target.temporary)?,
@@ -61,11 +62,11 @@ pub async fn upload(mut incoming: Incoming) -> Result<Response, Error> {
         body::drain(&mut content).await;
         return Err(error.into_error(limit));
     }
-    let Some((name, draft)) = uploaded else { return Err(Error::missing("Required part 'file' is not present.")) };
+    let Some((name, received)) = uploaded else { return Err(Error::missing("Required part 'file' is not present.")) };
     // A file's own name is encoded by nobody.
     let path = target.path.as_deref().filter(|path| !path.is_empty()).map_or(Ok(name), decoded)?;
     session.touch();
-    blocking(move || target.folder(&session)?.put(&draft, &path, target.overwrite)).await?.map_err(|error| match error {
+    incoming.app.file_put(&session, area(target.temporary), &path, received, target.overwrite).await.map_err(|error| match error {
         FileError::Folder => Error::invalid("Destination file cannot be a directory"),
         FileError::Exists => Error::invalid("File exists and cannot be overridden"),
         FileError::Outside | FileError::Missing => Error::invalid("Destination folder is not valid"),
@@ -84,17 +85,8 @@ struct Target {
     temporary: bool,
 }
 
-impl Target {
-    fn folder(&self, session: &Session) -> Result<Folder, FileError> {
-        open(session, self.temporary)
-    }
-}
-
-/// The working folder of a session, or R's `tempdir()`.
-fn open(session: &Session, temporary: bool) -> Result<Folder, FileError> {
-    let path =
-        if temporary { session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary) } else { folder::WORK.as_ref() };
-    Ok(Folder::open(&session.folder, path, session.user)?)
+fn area(temporary: bool) -> Area {
+    if temporary { Area::Temporary } else { Area::Work }
 }
 
 /// Why a form could not be received.
@@ -133,25 +125,15 @@ async fn text(part: &mut Part<'_>) -> Result<String, PartsError> {
     Ok(body::text(part.content(&mut left).await?.into()))
 }
 
-/// Writes a part into a draft; returns the name that the client gives the file.
-async fn receive(session: &Arc<Session>, part: &mut Part<'_>) -> Result<(String, Draft), UploadError> {
+/// Receives a part that is a file; returns the name that the client gives it as well.
+async fn receive(app: &App, limit: u64, part: &mut Part<'_>) -> Result<(String, Received), UploadError> {
     let name = part.file_name().unwrap_or_default().to_owned();
-    let session = Arc::clone(session);
-    let drafted = blocking(move || open(&session, false).and_then(|folder| Ok(folder.draft()?))).await?;
-    let (mut file, draft): (File, Draft) = drafted.map_err(|error| write_failed(&error))?;
-    let mut collected = Vec::with_capacity(PIECE);
-    loop {
-        let piece = part.chunk().await?;
-        collected.extend_from_slice(piece.as_deref().unwrap_or_default());
-        if collected.len() >= PIECE || piece.is_none() {
-            let written = blocking(move || file.write_all(&collected).map(|()| (file, collected))).await?;
-            (file, collected) = written.map_err(|error| write_failed(&error))?;
-            collected.clear();
-        }
-        if piece.is_none() {
-            return Ok((name, draft));
-        }
+    let failed = |failure: Failure| write_failed(&failure);
+    let mut receiving = app.upload_receive(Destination::Session, limit).await.map_err(failed)?;
+    while let Some(piece) = part.chunk().await? {
+        receiving.write(&piece).await.map_err(failed)?;
     }
+    Ok((name, receiving.finish().await.map_err(failed)?))
 }
 
 fn write_failed(error: &(dyn std::error::Error + 'static)) -> Error {
@@ -160,18 +142,14 @@ fn write_failed(error: &(dyn std::error::Error + 'static)) -> Error {
 }
 
 /// `GET .../_download`
-pub async fn download(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn download(incoming: &mut Incoming) -> Result<Response, Error> {
     let path = incoming.query.get("path")?.ok_or_else(|| Error::missing("Required parameter 'path' is not present."))?;
     let path = decoded(path)?;
     let temporary = incoming.boolean("temp", false)?;
     let session = incoming.session()?;
-    let wanted = path.clone();
-    let opened = blocking(move || {
-        let file = open(&session, temporary)?.read(&wanted)?;
-        let length = file.metadata()?.len();
-        Ok((file, length))
-    });
-    let (content, length) = opened.await?.map_err(|error| match error {
+    let opened = incoming.app.file_open(&session, area(temporary), &path).await;
+    let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, content) = opened.map_err(|error| match error {
         FileError::Missing | FileError::Parent | FileError::Exists | FileError::TooLong | FileError::TooLarge => {
             Error::invalid("File does not exist")
         }
@@ -207,10 +185,6 @@ fn again(path: &str) -> Option<String> {
         });
     }
     String::from_utf8(decoded).ok()
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(&error))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
@@ -19,8 +18,7 @@ use crate::{
         address,
         rock::{accept, answer, error::Error, request::Incoming},
     },
-    link::command::{Draw, Pages},
-    session::{Admission, OperationError},
+    app::{evaluation::Draw, sessions::OperationError},
 };
 
 const PNG: &str = "image/png";
@@ -28,7 +26,7 @@ const SVG: &str = "image/svg+xml";
 
 /// `POST /r/session/{id}/_interrupt`: stops the running operation; the session lives on. Where nothing runs,
 /// nothing happens.
-pub fn interrupt(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn interrupt(incoming: &mut Incoming) -> Result<Response, Error> {
     incoming.session()?.interrupt();
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
@@ -36,7 +34,7 @@ pub fn interrupt(incoming: &Incoming) -> Result<Response, Error> {
 /// `GET /r/session/{id}/_console`: what the running operation has printed until now, or the last one did. As
 /// `text/event-stream`, from its beginning and as it is printed, until it ends: events `console` with a piece of
 /// text as a JSON string, then one event `end`. (An event without data is none to browsers.)
-pub fn console(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn console(incoming: &mut Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let preferred = accept::prefer(&incoming.headers, ["text/plain", "text/event-stream"]);
     if preferred.ok_or_else(|| Error::not_acceptable("text/plain and as text/event-stream"))? == 0 {
@@ -58,15 +56,14 @@ pub fn console(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `GET /r/session/{id}/_plots`: the pages that the last operation has drawn, and where their pictures are.
-pub async fn plots(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn plots(incoming: &mut Incoming) -> Result<Response, Error> {
     #[derive(Serialize)]
     struct Plot {
         number: usize,
         location: String,
     }
     let session = incoming.session()?;
-    let answered = session.operate(Pages, Bytes::new(), Admission::Queued).await;
-    let count = answered.map_err(|error| Error::of_operation(error, session.id))?.reply;
+    let count = incoming.app.plot_count(&session).await.map_err(|error| Error::of_operation(error, session.id))?;
     let base = format!("{}/r/session/{}/_plots", address(&incoming.headers), session.id);
     let plots: Vec<_> = (1..=count).map(|number| Plot { number, location: format!("{base}/{number}") }).collect();
     Ok(answer::json(StatusCode::OK, &plots))
@@ -74,7 +71,7 @@ pub async fn plots(incoming: &Incoming) -> Result<Response, Error> {
 
 /// `GET /r/session/{id}/_plots/{number}`: a page, drawn anew as PNG or SVG, `width` by `height` pixels, at
 /// `resolution` pixels per inch.
-pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn plot(incoming: &mut Incoming) -> Result<Response, Error> {
     let part = incoming.part("number");
     let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
     let preferred = accept::prefer(&incoming.headers, [PNG, SVG]);
@@ -87,7 +84,7 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
         resolution: number(incoming, "resolution", 72, 10..=1_200)?,
     };
     let session = incoming.session()?;
-    let answered = session.operate(drawing.clone(), Bytes::new(), Admission::Queued).await.map_err(|error| match error {
+    let drawn = incoming.app.plot_draw(&session, drawing).await.map_err(|error| match error {
         OperationError::Refused(message) => {
             let Draw { width, height, resolution, .. } = drawing;
             Error::of_r(format!(
@@ -96,10 +93,7 @@ pub async fn plot(incoming: &Incoming) -> Result<Response, Error> {
         }
         error => Error::of_operation(error, session.id),
     })?;
-    if !answered.reply {
-        return Err(Error::no_such_plot(part));
-    }
-    let mut response = Body::from(answered.payload).into_response();
+    let mut response = Body::from(drawn.ok_or_else(|| Error::no_such_plot(part))?).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,5 @@
 //! `/rserver/packages` and `/rserver/package/{name}` (contract, section 6).
 
-use std::sync::Arc;
-
 use axum::{http::StatusCode, response::Response};
 use bytes::Bytes;
 
@@ -11,8 +9,10 @@ use crate::{
         address,
         rock::{accept::Form, answer, error::Error, request::Incoming},
     },
-    app::App,
-    packages::{PackageError, Source, is_name, is_ref},
+    app::{
+        App,
+        packages::{PackageError, Source, is_name, is_ref},
+    },
 };
 
 /// Whose repositories are meant when GitHub is named without an owner, and their branch.
@@ -27,14 +27,14 @@ macro_rules! question {
 }
 
 /// `GET /rserver/packages`: the matrix of `installed.packages()`.
-pub async fn list(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let code = if form == Form::Rds { question!("installed()") } else { question!("installed_as_rows()") };
     Ok(answer::value(StatusCode::OK, form, evaluate::ask(incoming, code, &[], form).await?))
 }
 
 /// `GET /rserver/packages/_datashield`: the methods that packages declare for DataSHIELD.
-pub async fn datashield(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn datashield(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let code = if form == Form::Rds { question!("declared()") } else { question!("declared_as_arrays()") };
     let mut declared = evaluate::ask(incoming, code, &[], form).await?;
@@ -46,7 +46,7 @@ pub async fn datashield(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `GET /rserver/package/{name}`: its description. Serialized, that of an absent package is NA, as in R.
-pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let name = valid(incoming.part("name"))?;
     let code = if form == Form::Rds { question!("described()") } else { question!("described_as_texts()") };
@@ -58,26 +58,26 @@ pub async fn show(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `POST /rserver/packages`: installs a package, and answers when that is done.
-pub async fn install(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn install(incoming: &mut Incoming) -> Result<Response, Error> {
     let name = incoming.query.get("name")?.ok_or_else(|| Error::missing("Required parameter 'name' is not present."))?;
     let reference = incoming.query.get("ref")?;
     let manager = incoming.query.get("manager")?.unwrap_or("cran");
     let (source, shown) = source(&manager.to_ascii_lowercase(), name, reference)?;
-    let app = Arc::clone(&incoming.app);
-    carry_out(incoming, async move { app.packages.install(&source).await }).await?;
+    require_r(&incoming.app)?;
+    incoming.app.package_install(source).await.map_err(failed)?;
     let location = format!("{}/rserver/package/{shown}", address(&incoming.headers));
     Ok(answer::located(answer::empty(StatusCode::CREATED), &location))
 }
 
 /// `PUT /rserver/packages`: installs newer versions of all packages.
-pub async fn update(incoming: &Incoming) -> Result<Response, Error> {
-    let app = Arc::clone(&incoming.app);
-    carry_out(incoming, async move { app.packages.update().await }).await?;
+pub async fn update(incoming: &mut Incoming) -> Result<Response, Error> {
+    require_r(&incoming.app)?;
+    incoming.app.package_update().await.map_err(failed)?;
     Ok(answer::empty(StatusCode::OK))
 }
 
 /// `DELETE /rserver/packages?name=a,b`: what cannot be removed stays, and is only logged.
-pub async fn remove_several(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn remove_several(incoming: &mut Incoming) -> Result<Response, Error> {
     let names = incoming.query.all("name")?.into_iter().flat_map(|names| names.split(','));
     let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
     if names.is_empty() {
@@ -93,28 +93,27 @@ pub async fn remove_several(incoming: &Incoming) -> Result<Response, Error> {
 }
 
 /// `DELETE /rserver/package/{name}`: the same.
-pub async fn remove(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
     remove_one(&incoming.app, valid(incoming.part("name"))?).await;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
 async fn remove_one(app: &App, name: &str) {
-    if let Err(error) = app.packages.remove(name).await {
+    if let Err(error) = app.package_remove(name).await {
         tracing::warn!(package.name = name, error = &error as &dyn std::error::Error, "a package was not removed");
     }
 }
 
-/// Lets work on packages go on when the client goes away.
-async fn carry_out(incoming: &Incoming, work: impl Future<Output = Result<(), PackageError>> + Send + 'static) -> Result<(), Error> {
-    if !incoming.app.sessions.is_running() {
-        return Err(Error::no_r("the R server is stopped"));
-    }
-    let done = tokio::spawn(work).await.map_err(|error| Error::internal(&error))?;
-    done.map_err(|error| match error {
+fn require_r(app: &App) -> Result<(), Error> {
+    if app.runtime().is_running { Ok(()) } else { Err(Error::no_r("the R server is stopped")) }
+}
+
+fn failed(error: PackageError) -> Error {
+    match error {
         PackageError::System(_) => Error::internal(&error),
         PackageError::NoUser(_) => Error::no_r(error.to_string()),
         PackageError::Failed(_) | PackageError::TimeLimit(..) | PackageError::NotOurs(_) => Error::of_r(error.to_string()),
-    })
+    }
 }
 
 /// Where a package comes from, and what it is called in its address.

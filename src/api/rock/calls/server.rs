@@ -23,38 +23,36 @@ const LINES: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `GET /rserver`
-pub fn status(incoming: &Incoming) -> Response {
-    answer::json(StatusCode::OK, &Server::of(&incoming.app))
+pub async fn status(incoming: &mut Incoming) -> Result<Response, Error> {
+    Ok(answer::json(StatusCode::OK, &Server::of(&incoming.app)))
 }
 
 /// `PUT /rserver`: while R runs, this changes nothing.
-pub async fn start(incoming: &Incoming) -> Result<Response, Error> {
-    incoming.app.sessions.resume().await.map_err(Error::no_r)?;
-    Ok(status(incoming))
+pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
+    incoming.app.runtime_start().await.map_err(Error::no_r)?;
+    status(incoming).await
 }
 
 /// `DELETE /rserver`: ends all sessions, and R. The stop goes on when the client goes away.
-pub async fn stop(incoming: &Incoming) -> Result<Response, Error> {
-    let sessions = incoming.app.sessions.clone();
-    let halted = tokio::spawn(async move { sessions.halt(PATIENCE).await });
-    halted.await.map_err(|error| Error::internal(&error))?;
-    Ok(status(incoming))
+pub async fn stop(incoming: &mut Incoming) -> Result<Response, Error> {
+    incoming.app.runtime_stop(PATIENCE).await;
+    status(incoming).await
 }
 
 /// `GET /rserver/_log`: the last lines of the server's log.
-pub fn log(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn log(incoming: &mut Incoming) -> Result<Response, Error> {
     let limit = incoming.query.count("limit")?.unwrap_or(LINES);
     if !accept::takes(&incoming.headers, "text/plain") {
         return Err(Error::not_acceptable("text/plain"));
     }
-    let text: String = incoming.app.log.last(limit).into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
+    let text: String = incoming.app.log_lines(limit).into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
     let mut response = Body::from(text).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     Ok(response)
 }
 
 /// `GET /rserver/_version`: R's `R.version`, serialized.
-pub async fn version(incoming: &Incoming) -> Result<Response, Error> {
+pub async fn version(incoming: &mut Incoming) -> Result<Response, Error> {
     if !accept::takes(&incoming.headers, Form::Rds.content_type()) {
         return Err(Error::not_acceptable("application/octet-stream"));
     }

@@ -5,13 +5,13 @@ use axum::{http::StatusCode, response::Response};
 use crate::api::rock::{answer, error::Error, request::Incoming, views::Info};
 
 /// What this server is.
-pub fn info(incoming: &Incoming) -> Response {
-    answer::json(StatusCode::OK, &Info::of(&incoming.app))
+pub async fn info(incoming: &mut Incoming) -> Result<Response, Error> {
+    Ok(answer::json(StatusCode::OK, &Info::of(&incoming.app)))
 }
 
 /// Whether R answers: a worker is there, or can be had.
-pub async fn check(incoming: &Incoming) -> Result<Response, Error> {
-    match incoming.app.sessions.check().await {
+pub async fn check(incoming: &mut Incoming) -> Result<Response, Error> {
+    match incoming.app.runtime_check().await {
         Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
         Err(reason) => Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "RRuntimeException", reason)),
     }

@@ -25,13 +25,11 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
-use super::audit;
-use crate::auth::origin::client_address;
+use crate::{
+    auth::origin::client_address,
+    telemetry::{REQUEST_SPAN, REQUESTS, audit},
+};
 
-/// The target of the lines.
-pub(super) const TARGET: &str = "offshoot::requests";
-/// The target of the span that all lines of a request have in common.
-pub(super) const SPAN: &str = "offshoot::request";
 /// Names the request in the answer, for whoever reports a problem.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -87,7 +85,7 @@ pub async fn follow<F: Future<Output = Response>>(mut request: Request, answer: 
     let id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     let name = HeaderValue::from_str(id);
     let span = tracing::error_span!(
-        target: SPAN, "request",
+        target: REQUEST_SPAN, "request",
         request.id = &*id,
         client.address = %client_address(request.extensions()),
     );
@@ -161,7 +159,7 @@ impl Drop for Following {
         let duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3;
         let aborted = Some(true).filter(|_| !whole && status != 499);
         tracing::info!(
-            target: TARGET,
+            target: REQUESTS,
             duration_ms,
             http.method = %method,
             http.path = path,

@@ -17,9 +17,9 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub(super) async fn bring(&self, session: &Arc<Session>, hash: &str) -> Result<Uuid, Failure> {
+    pub(super) async fn content_bring(&self, session: &Arc<Session>, hash: &str) -> Result<Uuid, Failure> {
         let file = Uuid::new_v4();
-        self.place(session, hash, folder::FILES, &file.to_string()).await?;
+        self.content_place(session, hash, folder::FILES, &file.to_string()).await?;
         Ok(file)
     }
 
@@ -27,7 +27,7 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub(super) async fn place(&self, session: &Arc<Session>, hash: &str, below: &'static str, path: &str) -> Result<(), Failure> {
+    pub(super) async fn content_place(&self, session: &Arc<Session>, hash: &str, below: &'static str, path: &str) -> Result<(), Failure> {
         let (of, path) = (Arc::clone(session), path.to_owned());
         let (target, draft, file) = blocking(move || {
             let target = Folder::open(&of.folder, Path::new(below), of.user)?;
@@ -35,17 +35,17 @@ impl App {
             Ok((target, draft, file))
         })
         .await?;
-        self.store.blobs.copy_to(hash, file).await?;
-        Ok(blocking(move || Ok(target.put(&draft, &path, true))).await??)
+        self.store.blobs.copy_to(hash, file.try_clone()?).await?;
+        Ok(blocking(move || Ok(target.put_draft(&file, &draft, &path, true))).await??)
     }
 
     /// Takes a file that a session's worker has written for the server into the store.
     ///
     /// # Errors
     /// [`Failure`]
-    pub(super) async fn collect(&self, session: &Arc<Session>, file: Uuid, keeping: &Keeping) -> Result<Blob, Failure> {
+    pub(super) async fn content_collect(&self, session: &Arc<Session>, file: Uuid, keeping: &Keeping) -> Result<Blob, Failure> {
         let path = file.to_string();
-        let content = self.open_in(session, folder::FILES, &path).await?;
+        let content = self.file_open_in(session, folder::FILES, &path).await?;
         let blob = self.store.blobs.put(keeping, tokio::fs::File::from_std(content)).await?;
         let written = session.folder.join(folder::FILES).join(path);
         // Whatever has been put in its place is the session's own, and not more than a name.
@@ -57,7 +57,7 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Unknown`] when there is none
-    pub async fn open_in(&self, session: &Arc<Session>, below: &'static str, path: &str) -> Result<File, Failure> {
+    pub(super) async fn file_open_in(&self, session: &Arc<Session>, below: &'static str, path: &str) -> Result<File, Failure> {
         let (of, path) = (Arc::clone(session), path.to_owned());
         Ok(blocking(move || Ok(Folder::open(&of.folder, Path::new(below), of.user)?.read(&path))).await??)
     }

@@ -1,0 +1,51 @@
+//! How the things that answers tell of look in them: sessions, projects, objects, files.
+
+use super::{
+    envelope::{Answer, Entry, Group},
+    identifiers,
+    request::Incoming,
+};
+use crate::app::{
+    App,
+    objects::{Object, has_address},
+    projects::Project,
+    sessions::Session,
+};
+
+/// An answer that names a session.
+pub fn about(session: &Session) -> Answer {
+    Answer { session: Some(identifiers::session(session.id)), ..Answer::default() }
+}
+
+/// Projects as clients find them.
+pub fn projects(projects: &[Project]) -> Vec<Group> {
+    let entries = projects.iter().map(|project| Entry::new(&project.name, identifiers::project(project.id))).collect();
+    vec![Group { json: "projects", xml: ("projects", "project"), entries }]
+}
+
+/// Objects as clients find them: under `repository`, and in JSON under `objects` as well (contract, section 4).
+pub fn objects(element: &'static str, objects: &[Object]) -> Vec<Group> {
+    let entries: Vec<_> = objects
+        .iter()
+        .map(|object| Entry { description: Some(object.name.clone()), ..Entry::new(&object.name, identifiers::object(object.id)) })
+        .collect();
+    vec![
+        Group { json: "repository", xml: ("repository", element), entries: entries.clone() },
+        Group { json: "objects", entries, ..Group::default() },
+    ]
+}
+
+/// A file of the repository as clients find it.
+pub fn file(incoming: &Incoming, app: &App, file: &Object) -> Entry {
+    Entry {
+        description: Some(file.name.clone()),
+        url: has_address(file).then(|| identifiers::upload_url(&incoming.base(app), file.id)),
+        ..Entry::new(&file.name, identifiers::file(file.id))
+    }
+}
+
+/// Files with the identities of their addresses.
+pub fn addresses(incoming: &Incoming, app: &App, files: Vec<(String, uuid::Uuid)>) -> Vec<Entry> {
+    let base = incoming.base(app);
+    files.into_iter().map(|(name, id)| Entry::new(&name, identifiers::file_url(&base, id, &name))).collect()
+}

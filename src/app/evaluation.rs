@@ -1,0 +1,143 @@
+//! Values in a session: what code gives, what objects are, what was drawn.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{App, Failure};
+use crate::{
+    link::command::{Assign, Command, Evaluate, Objects, Pages, Remove, Unserialize, Use},
+    session::{Admission, OperationError, Session, queue::Turn},
+    wire::rds,
+};
+pub use crate::{
+    link::command::{Draw, Ending},
+    session::{Deferred, Done, Operation},
+    wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition},
+};
+
+/// Something that a session is to find the value of, or bind to a name.
+#[derive(Debug)]
+pub enum Evaluation {
+    /// The value of a script's last statement, visible or not.
+    Value(String, ValueEncoding),
+    /// The same, bound to a name.
+    Bind {
+        /// The name.
+        name: String,
+        /// The script.
+        code: String,
+    },
+    /// A value in R's serialization, bound to a name.
+    BindSerialized {
+        /// The name.
+        name: String,
+        /// The value.
+        value: Bytes,
+    },
+}
+
+impl App {
+    /// Evaluates something, in its turn.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn evaluate(&self, session: &Arc<Session>, evaluation: Evaluation) -> Result<Done, OperationError> {
+        match evaluation {
+            Evaluation::Value(code, encoding) => queued(session, Evaluate(Use::Return(encoding)), code.into()).await,
+            Evaluation::Bind { name, code } => queued(session, Evaluate(Use::Assign(name)), code.into()).await,
+            Evaluation::BindSerialized { name, value } => queued(session, Unserialize { name }, value).await,
+        }
+    }
+
+    /// Leaves an evaluation to the session, which keeps what it gives. `label` and `note` are for whoever looks at it later.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub fn evaluate_later(
+        &self,
+        session: &Arc<Session>,
+        evaluation: Evaluation,
+        label: String,
+        note: u8,
+    ) -> Result<Arc<Operation>, OperationError> {
+        match evaluation {
+            Evaluation::Value(code, encoding) => session.defer(Evaluate(Use::Return(encoding)), code.into(), label, note),
+            Evaluation::Bind { name, code } => session.defer(Evaluate(Use::Assign(name)), code.into(), label, note),
+            Evaluation::BindSerialized { name, value } => session.defer(Unserialize { name }, value, label, note),
+        }
+    }
+
+    /// What R answers to a question of the server's, in a session for that alone. The code has `arguments` in the character
+    /// vector `.arguments`: nothing is pasted into code.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn question(self: &Arc<Self>, code: &'static str, arguments: &[&str], encoding: ValueEncoding) -> Result<Done, Failure> {
+        let ephemeral = self.session_open_for_question().await?;
+        let arguments = rds::serialize(rds::Value::Strings(arguments)).into();
+        let bind = Evaluation::BindSerialized { name: ".arguments".to_owned(), value: arguments };
+        self.evaluate(&ephemeral.session, bind).await?;
+        Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)
+    }
+
+    /// Objects of a session, written out, and those that are not among them. `names` is `None` for all that `ls()` shows.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn value_get(
+        &self,
+        session: &Arc<Session>,
+        names: Option<Vec<String>>,
+        detail: Detail,
+        encoding: Encoding,
+    ) -> Result<(Bytes, Vec<MissingObject>), Failure> {
+        let answer = session.operate(Objects { names, detail, encoding }, Bytes::new(), Admission::Immediate).await?;
+        Ok((answer.payload, answer.reply))
+    }
+
+    /// Binds encoded inputs: all of them, or none where this fails.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] for inputs that are not as they have to be, and others
+    pub async fn value_assign(&self, session: &Arc<Session>, inputs: Bytes) -> Result<(), Failure> {
+        session.operate(Assign, inputs, Admission::Immediate).await?;
+        Ok(())
+    }
+
+    /// Removes an object of a session; false when there is none.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn value_remove(&self, session: &Arc<Session>, name: &str) -> Result<bool, Failure> {
+        let remove = Remove { name: name.to_owned() };
+        Ok(session.operate(remove, Bytes::new(), Admission::Immediate).await?.reply)
+    }
+
+    /// How many pages the last evaluation has drawn without a device of its own.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn plot_count(&self, session: &Arc<Session>) -> Result<usize, OperationError> {
+        Ok(session.operate(Pages, Bytes::new(), Admission::Queued).await?.reply)
+    }
+
+    /// One of these pages as a picture; `None` when there is no such page.
+    ///
+    /// # Errors
+    /// [`OperationError::Refused`] when it cannot be drawn like that, and others
+    pub async fn plot_draw(&self, session: &Arc<Session>, draw: Draw) -> Result<Option<Bytes>, OperationError> {
+        let answer = session.operate(draw, Bytes::new(), Admission::Queued).await?;
+        Ok(answer.reply.then_some(answer.payload))
+    }
+
+    /// Carries out a command that makes no use of a payload.
+    pub(super) async fn ask<C: Command>(turn: &Turn, command: C) -> Result<C::Reply, Failure> {
+        Ok(turn.operate(command, Bytes::new()).await?.reply)
+    }
+}
+
+/// Runs an evaluation when it is its turn.
+async fn queued<C: Command<Reply = Ending>>(session: &Arc<Session>, command: C, payload: Bytes) -> Result<Done, OperationError> {
+    session.operate(command, payload, Admission::Queued).await.map(Done::from)
+}

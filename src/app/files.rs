@@ -1,0 +1,166 @@
+//! The files of sessions, and the addresses under which some of them can be had.
+//!
+//! A file has an address when a run has published it, or when it is in a working folder and somebody has asked for its
+//! address. Addresses are for one login, and end with it.
+
+use std::{fs::File, io, path::PathBuf, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{App, Failure, contents::blocking, runs::Outcome, sessions::login, uploads::Received};
+pub use crate::system::folder::FileError;
+use crate::{
+    auth::{Login, Principal},
+    link::{
+        command::{Files, PublishedFile, RemoveFile},
+        messages::folder,
+    },
+    session::{Admission, Session},
+    system::folder::Folder,
+    wire::condition::Condition,
+};
+
+/// A folder of a session that its files are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// Where its code runs.
+    Work,
+    /// R's `tempdir()`.
+    Temporary,
+}
+
+impl Area {
+    fn open(self, session: &Session) -> io::Result<Folder> {
+        let path = match self {
+            Self::Work => PathBuf::from(folder::WORK),
+            Self::Temporary => session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary).to_owned(),
+        };
+        Folder::open(&session.folder, &path, session.user)
+    }
+}
+
+impl App {
+    /// The files of a session's working folder, by their paths in it, sorted, each with the identity of its address.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn file_list(&self, session: &Arc<Session>, principal: &Principal) -> Result<Vec<(String, Uuid)>, Failure> {
+        let login = login(principal)?.id;
+        let files = Self::ask(&session.turn(Admission::Immediate)?, Files).await?;
+        let addresses = self.published.live_all(session, &files, login);
+        Ok(files.into_iter().zip(addresses).collect())
+    }
+
+    /// Opens a file of a session.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub async fn file_open(&self, session: &Arc<Session>, area: Area, path: &str) -> Result<File, FileError> {
+        let (of, path) = (Arc::clone(session), path.to_owned());
+        blocking(move || Ok(area.open(&of)?.read(&path))).await?
+    }
+
+    /// Puts an upload into a folder of a session, in place of a file of that name if it may.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    pub async fn file_put(
+        &self,
+        session: &Arc<Session>,
+        area: Area,
+        path: &str,
+        received: Received,
+        overwrite: bool,
+    ) -> Result<(), FileError> {
+        let (of, path) = (Arc::clone(session), path.to_owned());
+        let (file, draft) = match received {
+            Received::Draft { file, draft } => (file, draft),
+            Received::Content { blob, .. } => {
+                let target = Arc::clone(session);
+                let (file, draft) = blocking(move || area.open(&target)?.draft()).await?;
+                self.store.blobs.copy_to(&blob.hash, file.try_clone()?).await.map_err(io::Error::other)?;
+                (file, draft)
+            }
+        };
+        blocking(move || Ok(area.open(&of)?.put_draft(&file, &draft, &path, overwrite))).await?
+    }
+
+    /// Puts an upload into the working folder of a session that does nothing else meanwhile, in place of a file of that name;
+    /// returns the identity of its address.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn file_upload(
+        &self,
+        session: &Arc<Session>,
+        name: &str,
+        received: Received,
+        principal: &Principal,
+    ) -> Result<Uuid, Failure> {
+        let login = login(principal)?.id;
+        let _turn = session.turn(Admission::Immediate)?;
+        self.file_put(session, Area::Work, name, received, true).await?;
+        Ok(self.published.live(session, name, login))
+    }
+
+    /// Removes a file of a session's working folder.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] when there is none
+    pub async fn file_remove(&self, session: &Arc<Session>, path: &str) -> Result<(), Failure> {
+        let removed = Self::ask(&session.turn(Admission::Immediate)?, RemoveFile { path: path.to_owned() }).await?;
+        if removed { Ok(()) } else { Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))) }
+    }
+
+    /// Gives the files that a run has published their addresses, for as long as the login lasts. Those for which there is
+    /// no room are told by a warning.
+    pub async fn file_publish(&self, session: &Arc<Session>, outcome: &mut Outcome, login: &Arc<Login>) -> Vec<PublishedFile> {
+        let files = std::mem::take(&mut outcome.executed.published);
+        if files.is_empty() {
+            return files;
+        }
+        let (published, of, id, all) = (Arc::clone(&self.published), Arc::clone(session), login.id, files.len());
+        let taken = tokio::task::spawn_blocking(move || published.take(&of, files, id)).await.unwrap_or_default();
+        if login.is_closing() {
+            // A logout has looked for files before these were there.
+            let published = Arc::clone(&self.published);
+            let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
+            return Vec::new();
+        }
+        if taken.len() < all {
+            let missing = all - taken.len();
+            let warning = format!("{missing} of {all} files could not be published: the files of a login may take so much, and no more");
+            outcome.executed.conditions.push(Condition::warning(warning));
+        }
+        taken
+    }
+
+    /// Opens the file at an address, whoever asks: its identity is a secret. Tells its name as well.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] when there is none, also when it went with its session
+    pub async fn file_at(&self, id: Uuid) -> Result<(File, String), Failure> {
+        let published = Arc::clone(&self.published);
+        let unknown = || Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned());
+        blocking(move || Ok(published.open(id))).await?.map_err(|error| match error {
+            FileError::System(gone) if gone.kind() == io::ErrorKind::NotFound => unknown(),
+            FileError::System(error) => error.into(),
+            _ => unknown(),
+        })
+    }
+
+    /// The files that runs of a session have published, by name, each with the identity of its address.
+    #[must_use]
+    pub fn artifact_list(&self, session: &Session) -> Vec<(String, Uuid)> {
+        self.published.of_session(session.id)
+    }
+
+    /// Removes a file that a run of a session has published; false when there is none.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn artifact_remove(&self, session: &Session, name: &str) -> Result<bool, Failure> {
+        let (published, id, name) = (Arc::clone(&self.published), session.id, name.to_owned());
+        Ok(blocking(move || Ok(published.remove(id, &name))).await?)
+    }
+}

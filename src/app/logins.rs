@@ -1,0 +1,65 @@
+//! Logins: begun with a cookie, and ended with all that belongs to them.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::App;
+use crate::{
+    auth::{Login, Principal},
+    store::policies::Policy,
+};
+
+impl App {
+    /// Begins a login of an account; returns its cookie as well. With autosave, sessions that were saved when the user's
+    /// last login ended come back.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub async fn login_begin(
+        &self,
+        name: &str,
+        display_name: &str,
+        autosave: bool,
+        address: IpAddr,
+    ) -> Result<(String, Arc<Login>), getrandom::Error> {
+        let (cookie, login) = self.logins.create(name, display_name, autosave)?;
+        tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
+        if autosave {
+            self.login_restore(&Principal::of_login(&self.rules.now(), Arc::clone(&login), address)).await;
+        }
+        Ok((cookie, login))
+    }
+
+    /// Begins a login that is nobody's: something for files and objects to go with.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn login_begin_anonymous(&self) -> Result<(String, Arc<Login>), getrandom::Error> {
+        self.logins.create("", "", false)
+    }
+
+    /// The login of a cookie, marked as used.
+    #[must_use]
+    pub fn login_of(&self, cookie: &str) -> Option<Arc<Login>> {
+        self.logins.get(cookie, self.login_lifetime())
+    }
+
+    /// How long a login may be unused; zero is for ever.
+    pub(super) fn login_lifetime(&self) -> Duration {
+        let policies = &self.rules.now().policies;
+        Duration::from_secs(policies.number(Policy::LoginSeconds, self.config.revodeployr.login_seconds))
+    }
+
+    /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first.
+    pub async fn login_end(&self, login: &Login) {
+        // However it ends: what is still under way for it must not leave anything behind.
+        let _ = login.begin_closing();
+        self.login_suspend(login).await;
+        self.sessions.close_login(login.id);
+        if let Err(error) = self.store.object_forget(Some(login.id)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the objects of a login could not be removed");
+        }
+        let (published, id) = (Arc::clone(&self.published), login.id);
+        let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
+        self.logins.remove(login.id);
+    }
+}

@@ -1,0 +1,236 @@
+//! The repository: objects and files of the principal's login, and those of the server that are for the principal.
+
+use std::{fs::File, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
+use uuid::Uuid;
+
+use super::{App, Failure, contents::blocking, sessions::login, uploads::Received};
+pub use crate::store::{
+    Access,
+    objects::{Kind, Object},
+};
+use crate::{
+    auth::{Permission, Principal, permissions},
+    link::{
+        command::{Load, Save, SaveImage, Stored},
+        messages::folder,
+    },
+    session::{Admission, Session},
+    store::{Blob, StoreError, blobs::Keeping},
+    system::folder::Folder,
+    wire::rdata::is_r_data,
+};
+
+/// A content, piece by piece.
+pub type Content = BoxStream<'static, Result<Bytes, object_store::Error>>;
+
+impl App {
+    /// The objects that somebody may use, newest first.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub async fn object_list(&self, principal: &Principal) -> Result<Vec<Object>, Failure> {
+        let rules = self.rules.now();
+        let login = principal.login().map(|login| login.id);
+        let mut list = self.store.object_list(login).await?;
+        list.retain(|object| object.login.is_some() && object.login == login || permissions::may_use(&rules, &object.access, principal));
+        Ok(list)
+    }
+
+    /// An object that somebody may use: one of the login's own, or one of the server's that is for the principal.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] for all others
+    pub async fn object(&self, id: Uuid, principal: &Principal) -> Result<Object, Failure> {
+        let object = self.store.object(id).await?;
+        let rules = self.rules.now();
+        let usable = |object: &Object| match object.login {
+            None => permissions::may_use(&rules, &object.access, principal),
+            own => own == principal.login().map(|login| login.id),
+        };
+        object.filter(usable).ok_or_else(|| Failure::Unknown(format!("There is no object {id} in the repository.")))
+    }
+
+    /// A file with an address.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] for all others
+    pub async fn object_at(&self, id: Uuid) -> Result<Object, Failure> {
+        let object = self.store.object(id).await?.filter(has_address);
+        object.ok_or_else(|| Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned()))
+    }
+
+    /// Adds an upload to the repository.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] when it is to be an object and is no R data, and others
+    pub async fn object_upload(&self, principal: &Principal, name: &str, kind: Kind, received: Received) -> Result<Object, Failure> {
+        let (blob, keeping) = match received {
+            Received::Content { blob, keeping } => (blob, keeping),
+            Received::Draft { mut file, .. } => {
+                std::io::Seek::rewind(&mut file)?;
+                let keeping = self.store.blobs.keep().await?;
+                (self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?, keeping)
+            }
+        };
+        if kind == Kind::Object {
+            self.require_r_data(name, &blob).await?;
+        }
+        self.object_add(principal, name, kind, blob, &keeping).await
+    }
+
+    /// That a content may be R data, as far as its beginning tells.
+    async fn require_r_data(&self, name: &str, blob: &Blob) -> Result<(), Failure> {
+        let first = self.store.blobs.get(&blob.hash).await?.next().await;
+        let start = first.transpose().map_err(StoreError::from)?.unwrap_or_default();
+        if is_r_data(&*start).map_err(StoreError::from)? == Some(false) {
+            return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
+        }
+        Ok(())
+    }
+
+    /// Adds a content that was written under `keeping`; it goes with the principal's login.
+    pub(super) async fn object_add(
+        &self,
+        principal: &Principal,
+        name: &str,
+        kind: Kind,
+        blob: Blob,
+        keeping: &Keeping,
+    ) -> Result<Object, Failure> {
+        let login = login(principal)?;
+        let object = Object::of_login(principal.account(), login.id, name, kind, blob);
+        self.store.object_add(&object, keeping).await?;
+        if login.is_closing() {
+            // A logout has looked for objects before this one was there.
+            self.store.object_forget(Some(login.id)).await?;
+        }
+        Ok(object)
+    }
+
+    /// The content of an object.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub async fn object_content(&self, object: &Object) -> Result<Content, Failure> {
+        Ok(self.store.blobs.get(&object.blob.hash).await?)
+    }
+
+    /// Removes an object of the login, or as a script manager one of the server's.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`], [`Failure::Forbidden`]
+    pub async fn object_remove(&self, id: Uuid, principal: &Principal) -> Result<(), Failure> {
+        let object = self.object(id, principal).await?;
+        if object.login.is_none() && !permissions::allows(&self.rules.now(), principal, Permission::Scripts) {
+            return Err(Failure::Forbidden("This object is the server's: only an administrator can remove it.".to_owned()));
+        }
+        Ok(self.store.object_remove(id).await?)
+    }
+
+    /// Saves one object of a session.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn object_save(&self, session: &Arc<Session>, principal: &Principal, which: &str, name: &str) -> Result<Object, Failure> {
+        let turn = session.turn(Admission::Immediate)?;
+        let file = Uuid::new_v4();
+        if !Self::ask(&turn, Save { name: which.to_owned(), file }).await? {
+            return Err(Failure::Unknown(format!("There is no object {which:?} in the R session.")));
+        }
+        self.object_collect(session, principal, file, name, Kind::Object).await
+    }
+
+    /// Saves all objects of a session.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn workspace_save(&self, session: &Arc<Session>, principal: &Principal, name: &str) -> Result<Object, Failure> {
+        let turn = session.turn(Admission::Immediate)?;
+        let file = Uuid::new_v4();
+        Self::ask(&turn, SaveImage { file }).await?;
+        self.object_collect(session, principal, file, name, Kind::Workspace).await
+    }
+
+    /// Takes a file that a session's worker has written for the server into the repository.
+    pub(super) async fn object_collect(
+        &self,
+        session: &Arc<Session>,
+        principal: &Principal,
+        file: Uuid,
+        name: &str,
+        kind: Kind,
+    ) -> Result<Object, Failure> {
+        let keeping = self.store.blobs.keep().await?;
+        let blob = self.content_collect(session, file, &keeping).await?;
+        self.object_add(principal, name, kind, blob, &keeping).await
+    }
+
+    /// Loads an object of the repository into a session; returns R's warnings.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn object_load(&self, session: &Arc<Session>, object: &Object) -> Result<Vec<String>, Failure> {
+        require_data(object)?;
+        let turn = session.turn(Admission::Immediate)?;
+        let file = self.content_bring(session, &object.blob.hash).await?;
+        Self::ask(&turn, Load(Stored { file, name: object.name.clone() })).await
+    }
+
+    /// Loads an upload of R data into a session; returns R's warnings.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
+        let turn = session.turn(Admission::Immediate)?;
+        let stored = Uuid::new_v4();
+        match received {
+            Received::Draft { file, draft } => {
+                let of = Arc::clone(session);
+                let path = stored.to_string();
+                let put = move || Ok(Folder::open(&of.folder, folder::FILES.as_ref(), of.user)?.put_draft(&file, &draft, &path, false));
+                blocking(put).await??;
+            }
+            Received::Content { blob, .. } => self.content_place(session, &blob.hash, folder::FILES, &stored.to_string()).await?,
+        }
+        Self::ask(&turn, Load(Stored { file: stored, name: name.to_owned() })).await
+    }
+
+    /// Copies a file of the working folder into the repository.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, name: &str) -> Result<Object, Failure> {
+        let _turn = session.turn(Admission::Immediate)?;
+        let file: File = self.file_open_in(session, folder::WORK, path).await?;
+        let keeping = self.store.blobs.keep().await?;
+        let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?;
+        self.object_add(principal, name, Kind::File, blob, &keeping).await
+    }
+
+    /// Copies a file of the repository into the working folder, under its name.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn file_load(&self, session: &Arc<Session>, object: &Object) -> Result<(), Failure> {
+        let _turn = session.turn(Admission::Immediate)?;
+        self.content_place(session, &object.blob.hash, folder::WORK, &object.name).await
+    }
+}
+
+/// Whether an object is a file that can be had at an address: one of any login's, or one of the server's that is for
+/// everybody. The address is the secret of those that users have uploaded; those of the server have no secret.
+#[must_use]
+pub fn has_address(object: &Object) -> bool {
+    object.kind == Kind::File && (object.login.is_some() || object.access == Access::Anonymous)
+}
+
+/// That something is R data. Whoever may bring no code of their own may bring files, and not load them.
+pub(super) fn require_data(object: &Object) -> Result<(), Failure> {
+    match object.kind {
+        Kind::File => Err(Failure::Invalid(format!("The file {:?} is not an R object.", object.name))),
+        Kind::Object | Kind::Workspace => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! Runs of code, with what is loaded before and kept after.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use uuid::Uuid;
+
+use super::{App, Failure, objects::require_data, sessions::as_limits};
+pub use crate::link::{
+    command::{Executed, PublishedFile},
+    messages::Limits,
+};
+use crate::{
+    auth::Principal,
+    link::command::{Execute, Stored},
+    session::{Admission, Session, Stop, queue::Turn},
+    store::objects::{Kind, Object},
+    wire::Encoding,
+};
+
+/// What is to be run, and what is wanted back.
+#[derive(Debug, Default)]
+pub struct Run<'a> {
+    /// R code.
+    pub code: &'a str,
+    /// Inputs in the type model; empty for none.
+    pub inputs: &'a str,
+    /// Objects to load first.
+    pub preload: Vec<Object>,
+    /// Names of objects to write out.
+    pub objects: Vec<String>,
+    /// In which form.
+    pub encoding: Encoding,
+    /// Files to publish, beside plots without a name.
+    pub files: Vec<String>,
+    /// Whether all objects are to be kept.
+    pub keep: bool,
+    /// Whether visible values are printed.
+    pub print: bool,
+    /// Limits within those of the session.
+    pub limits: Limits,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// As the worker tells it.
+    pub executed: Executed,
+    /// The objects that were asked for.
+    pub objects: Bytes,
+    /// What was printed.
+    pub console: String,
+    /// Why it was stopped, if it was.
+    pub stopped: Option<Stop>,
+    /// The limits that it ran under.
+    pub limits: Limits,
+    /// The file with all objects, if they were to be kept and the code ran to its end.
+    kept: Option<Uuid>,
+    /// The session is busy until its files have been published, and all else is done: who comes next finds them.
+    _turn: Turn,
+}
+
+impl App {
+    /// The limits of a boundary, for [`Run::limits`].
+    #[must_use]
+    pub fn boundary_limits(&self, boundary: Option<&str>) -> Limits {
+        let rules = self.rules.now();
+        let boundary = boundary.and_then(|name| rules.boundary(name)).map(as_limits).unwrap_or_default();
+        let above_zero = |value: Option<u64>| value.filter(|&value| value > 0);
+        Limits {
+            cpu_seconds: above_zero(boundary.cpu_seconds),
+            memory: above_zero(boundary.memory_mib).map(|mib| mib << 20),
+            ..Limits::default()
+        }
+    }
+
+    /// Runs code. A session that runs something already refuses.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<Outcome, Failure> {
+        run.preload.iter().try_for_each(require_data)?;
+        let turn = session.turn(Admission::Immediate)?;
+        let mut preload = Vec::with_capacity(run.preload.len());
+        for object in run.preload {
+            preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object.name });
+        }
+        let save = run.keep.then(Uuid::new_v4);
+        let limits = Limits {
+            cpu_seconds: run.limits.cpu_seconds.or(session.limits.cpu_seconds),
+            memory: run.limits.memory.or(session.limits.memory),
+            ..session.limits.clone()
+        };
+        let execute = Execute {
+            print: run.print,
+            objects: run.objects,
+            encoding: run.encoding,
+            publish: run.files,
+            preload,
+            inputs: run.inputs.len(),
+            limits: run.limits,
+            save,
+        };
+        let mut payload = BytesMut::with_capacity(run.inputs.len() + run.code.len());
+        payload.extend_from_slice(run.inputs.as_bytes());
+        payload.extend_from_slice(run.code.as_bytes());
+        let answered = turn.operate(execute, payload.freeze()).await?;
+        let executed = answered.reply;
+        Ok(Outcome {
+            kept: save.filter(|_| executed.saved),
+            executed,
+            objects: answered.payload,
+            console: answered.console,
+            stopped: answered.stopped,
+            limits,
+            _turn: turn,
+        })
+    }
+
+    /// Puts what [`Run::keep`] has kept into the repository.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn workspace_keep(
+        &self,
+        session: &Arc<Session>,
+        outcome: &Outcome,
+        name: &str,
+        principal: &Principal,
+    ) -> Result<Option<Object>, Failure> {
+        let Some(file) = outcome.kept else { return Ok(None) };
+        self.object_collect(session, principal, file, name, Kind::Workspace).await.map(Some)
+    }
+}

@@ -1,0 +1,229 @@
+//! R sessions: opened for somebody, found again by whoever may, listed, closed.
+
+use std::{sync::Arc, time::Duration};
+
+use uuid::Uuid;
+
+use super::App;
+use crate::{
+    auth::{Login, Principal},
+    session::{Boundary, Opening, Purpose},
+    store::{boundaries, policies::Policy, rules::Rules},
+    system::usage,
+};
+pub use crate::{
+    session::{Found, LookupError, OpenError, OperationError, Session, Stop, Tombstone},
+    system::usage::Usage,
+};
+
+/// Seconds that a script may run for a caller without a login, unless the policy says otherwise.
+const ANONYMOUS_SECONDS: u64 = 900;
+
+/// R as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Runtime<'a> {
+    /// Its version: "4.2.2".
+    pub version: &'a str,
+    /// Whether it is there to be forked.
+    pub is_running: bool,
+    /// Sessions that can be worked in.
+    pub sessions: usize,
+    /// Those of them that run something.
+    pub busy: usize,
+}
+
+impl App {
+    /// Opens a session that ends with its owner's login.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn session_open(&self, principal: &Principal) -> Result<Arc<Session>, OpenError> {
+        self.session_open_as(principal, None).await
+    }
+
+    /// The same, with the identity that it has had before.
+    pub(super) async fn session_open_as(&self, principal: &Principal, id: Option<Uuid>) -> Result<Arc<Session>, OpenError> {
+        let boundary = boundary(&self.rules.now(), principal.name(), None);
+        let login = principal.login().map(|login| login.id);
+        self.open(Opening { owner: principal.name(), login, id, boundary, ..Opening::default() }).await
+    }
+
+    /// Opens a session that ends when nobody has used it for so many seconds; 0 is never.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn session_open_idle(&self, principal: &Principal, idle_seconds: u64) -> Result<Arc<Session>, OpenError> {
+        let owner = principal.name();
+        let boundary = boundary(&self.rules.now(), owner, None);
+        self.open(Opening { owner, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
+    }
+
+    /// Opens a session for one run, which ends with the answer. `limits` names a boundary other than the account's.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn session_open_ephemeral(self: &Arc<Self>, principal: &Principal, limits: Option<&str>) -> Result<Ephemeral, OpenError> {
+        let rules = self.rules.now();
+        let boundary = boundary(&rules, principal.name(), limits);
+        let is_nobody = principal.account().is_none();
+        let operation_seconds = is_nobody.then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
+        let login = principal.login().map(|login| login.id);
+        let opening = Opening { owner: principal.name(), login, purpose: Purpose::Run, boundary, operation_seconds, ..Opening::default() };
+        Ok(Ephemeral { app: Arc::clone(self), session: self.open(opening).await? })
+    }
+
+    /// Opens a session for a question that the server has for R.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub(super) async fn session_open_for_question(self: &Arc<Self>) -> Result<Ephemeral, OpenError> {
+        let session = self.open(Opening { purpose: Purpose::Question, ..Opening::default() }).await?;
+        Ok(Ephemeral { app: Arc::clone(self), session })
+    }
+
+    /// Opens a session, unless the login that it is to end with ends meanwhile.
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
+        let session = self.sessions.open(opening).await?;
+        let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
+        if opening.login.is_some_and(is_over) {
+            // Whoever ends a login has looked for its sessions before this one was there.
+            self.sessions.close(&session);
+            return Err(OpenError::LoginOver);
+        }
+        Ok(session)
+    }
+
+    /// A session of the principal's own, marked as used.
+    ///
+    /// # Errors
+    /// [`LookupError`]
+    pub fn session(&self, id: Uuid, principal: &Principal) -> Result<Arc<Session>, LookupError> {
+        self.sessions.get(id, principal.name())
+    }
+
+    /// A session, or what is left of it, whoever owns it: it is for the caller to look who may see it.
+    #[must_use]
+    pub fn session_find(&self, id: Uuid) -> Option<Found> {
+        self.sessions.find(id)
+    }
+
+    /// All sessions that can be worked in, whoever owns them.
+    #[must_use]
+    pub fn session_list(&self) -> Vec<Arc<Session>> {
+        self.sessions.list()
+    }
+
+    /// The sessions of a principal.
+    #[must_use]
+    pub fn session_list_of(&self, principal: &Principal) -> Vec<Arc<Session>> {
+        let mut sessions = self.sessions.list();
+        sessions.retain(|session| session.owner == principal.name());
+        sessions
+    }
+
+    /// Closes a session: what runs is interrupted, and killed if it does not stop. An owner who has not done it is told who
+    /// has.
+    pub fn session_close(&self, session: &Session, principal: &Principal) {
+        if session.owner == principal.name() {
+            self.sessions.close(session);
+        } else {
+            self.sessions.close_as(session, principal.name());
+        }
+    }
+
+    /// What each of these sessions uses; `None` for one that has ended.
+    pub async fn session_usage(&self, sessions: &[Arc<Session>]) -> Vec<Option<Usage>> {
+        let zygote = self.sessions.zygote_pid();
+        let processes: Vec<_> = sessions.iter().map(|session| session.pid).collect();
+        let look = move || {
+            let forked_with = usage::forked_with(zygote);
+            processes.into_iter().map(|pid| Usage::of(pid, forked_with)).collect::<Vec<_>>()
+        };
+        // Of one process this takes no time; of thousands it would hold others up.
+        if sessions.len() == 1 {
+            return look();
+        }
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| vec![None; sessions.len()])
+    }
+
+    /// R as it is now.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime<'_> {
+        let sessions = self.sessions.list();
+        Runtime {
+            version: self.sessions.r_version(),
+            is_running: self.sessions.is_running(),
+            busy: sessions.iter().filter(|session| session.is_busy()).count(),
+            sessions: sessions.len(),
+        }
+    }
+
+    /// Memory of the machine that is free, in bytes.
+    #[must_use]
+    pub fn free_memory(&self) -> Option<u64> {
+        usage::available_memory()
+    }
+
+    /// Starts R, if it was stopped.
+    ///
+    /// # Errors
+    /// Why it did not start.
+    pub async fn runtime_start(&self) -> Result<(), String> {
+        self.sessions.start_r().await
+    }
+
+    /// Ends all sessions, and R, which gets `patience` to stop. This goes on when the caller goes away.
+    pub async fn runtime_stop(&self, patience: Duration) {
+        let sessions = self.sessions.clone();
+        let _ = tokio::spawn(async move { sessions.stop_r(patience).await }).await;
+    }
+
+    /// Whether a session could be opened.
+    ///
+    /// # Errors
+    /// Why none could.
+    pub async fn runtime_check(&self) -> Result<(), String> {
+        self.sessions.check().await
+    }
+
+    /// Adds code to a session's history.
+    pub fn history_add(&self, session: &Session, code: &str) {
+        let rules = self.rules.now();
+        let depth = rules.policies.number(Policy::HistoryDepth, 0);
+        let bytes = rules.policies.number(Policy::HistoryMib, HISTORY_MIB) << 20;
+        session.record.remember(code, usize::try_from(depth).unwrap_or(0), usize::try_from(bytes).unwrap_or(0));
+    }
+}
+
+/// Size of the history that a session keeps, in MiB, unless the policy says otherwise.
+const HISTORY_MIB: u64 = 16;
+
+/// A session for one run, or one question: closed when this goes, also when the caller goes away in the middle.
+#[derive(Debug)]
+pub struct Ephemeral {
+    app: Arc<App>,
+    /// The session.
+    pub session: Arc<Session>,
+}
+
+impl Drop for Ephemeral {
+    fn drop(&mut self) {
+        self.app.sessions.close(&self.session);
+    }
+}
+
+/// A script's boundary, or else that of the account.
+fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<Boundary> {
+    named.and_then(|name| rules.boundary(name)).or_else(|| rules.boundary_of(user)).map(as_limits)
+}
+
+/// What a boundary of the store means for a session.
+pub(super) fn as_limits(boundary: &boundaries::Boundary) -> Boundary {
+    let some = |value: i64| u64::try_from(value).ok();
+    Boundary { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
+}
+
+/// The login of a principal, for what goes with one.
+pub(super) fn login(principal: &Principal) -> Result<&Arc<Login>, super::Failure> {
+    principal.login().ok_or_else(|| super::Failure::Forbidden("This needs a login.".to_owned()))
+}

@@ -1,0 +1,110 @@
+//! What is looked after beside requests: rules that have changed, sessions and logins that nobody uses any more, contents that
+//! nothing refers to. Each has a task of its own, as none may wait for another: saving an idle session can take long, and an
+//! account that was disabled has to be out at once.
+
+use std::{sync::Arc, time::Duration};
+
+use super::App;
+use crate::{
+    auth::Login,
+    session::Session,
+    store::{StoreError, Watch, rules::Rules},
+};
+
+/// Between two looks for what has changed, and for what is not used any more.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Between two collections of contents that nothing refers to.
+const COLLECTION: Duration = Duration::from_secs(600);
+
+impl App {
+    /// Starts the tasks, which end when the server stops.
+    pub(super) fn sweep(self: &Arc<Self>, watch: Watch, generation: String) {
+        self.tasks.spawn(Arc::clone(self).watch_rules(watch, generation));
+        self.tasks.spawn(Arc::clone(self).end_unused());
+        self.tasks.spawn(Arc::clone(self).collect_contents());
+        self.tasks.close();
+    }
+
+    /// Waits; false when the server stops.
+    async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
+    async fn watch_rules(self: Arc<Self>, mut watch: Watch, mut generation: String) {
+        while self.pause(SWEEP).await {
+            if let Err(error) = self.follow_store(&mut watch, &mut generation).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
+            }
+        }
+    }
+
+    /// Takes over what has changed in the store. `generation` is the one that was seen here last: a login may have read the
+    /// rules of another since.
+    async fn follow_store(self: &Arc<Self>, watch: &mut Watch, generation: &mut String) -> Result<(), StoreError> {
+        if !watch.changed().await? {
+            return Ok(());
+        }
+        if let Err(error) = self.rules.refresh().await {
+            watch.forget();
+            return Err(error);
+        }
+        let now = self.rules.now();
+        // A login of an account that is another by now, or none, is nobody's.
+        let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;
+        let is_over = |login: &Login| replaced || !(login.is_anonymous() || may_stay(&now, &login.user));
+        for login in self.logins.take(is_over) {
+            tracing::info!(user.name = login.user, "login ended: its account may not be logged in any more");
+            if replaced || now.account(&login.user).is_none() {
+                // What its sessions are is not part of what is there now.
+                login.set_autosave(false);
+            }
+            // Saving its sessions may take long, and others are to be locked out as well.
+            let app = Arc::clone(self);
+            let _ = login.begin_closing();
+            tokio::spawn(self.tasks.track_future(async move { app.login_end(&login).await }));
+        }
+        if replaced {
+            tracing::info!("the store was replaced by a backup: all sessions are closed");
+            self.sessions.all().iter().for_each(|session| self.sessions.close(session));
+        }
+        Ok(())
+    }
+
+    async fn end_unused(self: Arc<Self>) {
+        while self.pause(SWEEP).await {
+            for session in self.sessions.idle() {
+                self.end_idle(&session).await;
+            }
+            let busy = |login: &Login| self.sessions.all().iter().any(|session| session.login == Some(login.id) && session.is_busy());
+            for login in self.logins.take_expired(self.login_lifetime(), busy) {
+                tracing::info!(user.name = login.user, "login ended unused");
+                self.login_end(&login).await;
+            }
+        }
+    }
+
+    async fn end_idle(&self, session: &Arc<Session>) {
+        let login = session.login.and_then(|id| self.logins.find(id));
+        if login.is_some_and(|login| login.autosaves())
+            && let Err(error) = self.project_save(session, None).await
+        {
+            tracing::error!(session.id = %session.id, error = &error as &dyn std::error::Error, "an idle session could not be saved");
+        }
+        self.sessions.expire(session);
+    }
+
+    async fn collect_contents(self: Arc<Self>) {
+        while self.pause(COLLECTION).await {
+            if let Err(error) = self.store.collect_blobs().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "contents that nothing refers to could not be removed");
+            }
+        }
+    }
+}
+
+fn may_stay(rules: &Rules, account: &str) -> bool {
+    rules.account(account).is_some_and(|account| account.enabled && !account.locked)
+}

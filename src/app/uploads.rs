@@ -1,0 +1,133 @@
+//! What somebody sends, on its way to a session or into the repository.
+
+use std::{fs::File, io::Write, path::Path};
+
+use super::{App, Failure, contents::blocking};
+use crate::{
+    store::{
+        Blob,
+        blobs::{Keeping, Writer},
+        policies::Policy,
+    },
+    system::folder::{Draft, draft},
+};
+
+/// Largest upload in MiB, unless the policy says otherwise.
+const UPLOAD_MIB: u64 = 256;
+/// Bytes collected before they are written.
+const PIECE: usize = 256 << 10;
+
+/// Where an upload goes when it has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// Into a session, with which it ends: it is moved there, and nothing waits for the disk.
+    Session,
+    /// Into the repository, to be kept.
+    Repository,
+}
+
+/// An upload under way.
+#[derive(Debug)]
+pub struct Receiving {
+    sink: Sink,
+    size: u64,
+    limit_mib: u64,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Draft { file: File, draft: Draft, collected: Vec<u8> },
+    Content { writer: Box<Writer>, keeping: Keeping },
+}
+
+/// An upload that has arrived; gone when this is, unless it was put somewhere.
+#[derive(Debug)]
+pub enum Received {
+    /// A file for a session.
+    Draft {
+        /// Its content.
+        file: File,
+        /// Its place for now.
+        draft: Draft,
+    },
+    /// A content in the store that nothing refers to yet.
+    Content {
+        /// The content.
+        blob: Blob,
+        /// Keeps it.
+        keeping: Keeping,
+    },
+}
+
+impl App {
+    /// Largest upload that is taken, in MiB.
+    #[must_use]
+    pub fn upload_mib(&self) -> u64 {
+        self.rules.now().policies.number(Policy::UploadMib, UPLOAD_MIB)
+    }
+
+    /// Begins to receive an upload of at most so many MiB.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub async fn upload_receive(&self, destination: Destination, limit_mib: u64) -> Result<Receiving, Failure> {
+        let sink = match destination {
+            Destination::Session => {
+                let folder = self.uploads.clone();
+                let (file, draft) = blocking(move || draft(Path::new(&folder))).await?;
+                Sink::Draft { file, draft, collected: Vec::new() }
+            }
+            Destination::Repository => {
+                let keeping = self.store.blobs.keep().await?;
+                Sink::Content { writer: Box::new(self.store.blobs.writer(&keeping)), keeping }
+            }
+        };
+        Ok(Receiving { sink, size: 0, limit_mib })
+    }
+}
+
+impl Receiving {
+    /// Takes a piece.
+    ///
+    /// # Errors
+    /// [`Failure::TooLarge`], [`Failure::Store`]
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        self.size += piece.len() as u64;
+        if self.size > self.limit_mib.saturating_mul(1 << 20) {
+            return Err(Failure::TooLarge(self.limit_mib));
+        }
+        match &mut self.sink {
+            Sink::Content { writer, .. } => Ok(writer.write(piece).await?),
+            Sink::Draft { collected, .. } => {
+                collected.extend_from_slice(piece);
+                if collected.len() >= PIECE { self.flush().await } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Writes what has been collected for a draft.
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let Sink::Draft { file, collected, .. } = &mut self.sink else { return Ok(()) };
+        let (mut to, mut bytes) = (file.try_clone()?, std::mem::take(collected));
+        let written = blocking(move || {
+            to.write_all(&bytes).map(|()| {
+                bytes.clear();
+                bytes
+            })
+        });
+        *collected = written.await?;
+        Ok(())
+    }
+
+    /// All has arrived.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub async fn finish(mut self) -> Result<Received, Failure> {
+        self.flush().await?;
+        match self.sink {
+            Sink::Draft { file, draft, .. } => Ok(Received::Draft { file, draft }),
+            Sink::Content { writer, keeping } => Ok(Received::Content { blob: writer.finish().await?, keeping }),
+        }
+    }
+}

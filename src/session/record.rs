@@ -1,0 +1,75 @@
+//! What is remembered of a session beside what is in R: the code that it has run, what that printed, the project that it is
+//! saved in.
+
+use std::sync::{Arc, Mutex};
+
+use uuid::Uuid;
+
+use super::queue::lock;
+
+/// The record of a session.
+#[derive(Debug)]
+pub struct Record {
+    /// The project that the session is saved in.
+    project: Mutex<Option<Uuid>>,
+    /// Code blocks, in the order in which they were run.
+    history: Mutex<Vec<Arc<str>>>,
+    /// What the last execution printed.
+    output: Mutex<Arc<str>>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { project: Mutex::default(), history: Mutex::default(), output: Mutex::new("".into()) }
+    }
+}
+
+impl Record {
+    /// The code blocks that were run, in order.
+    #[must_use]
+    pub fn history(&self) -> Vec<Arc<str>> {
+        lock(&self.history).clone()
+    }
+
+    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
+    pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
+        let mut history = lock(&self.history);
+        history.push(code.into());
+        let within = |limit: usize, value: usize| limit == 0 || value <= limit;
+        let mut total = 0;
+        let kept = history.iter().rev().enumerate().take_while(|(at, block)| {
+            total += block.len();
+            within(depth, at + 1) && within(bytes, total)
+        });
+        let forgotten = history.len() - kept.count();
+        history.drain(..forgotten);
+    }
+
+    /// Gives the session the past of another.
+    pub fn adopt(&self, project: Uuid, history: Vec<String>, output: &str) {
+        self.bind(Some(project));
+        *lock(&self.history) = history.into_iter().map(Arc::from).collect();
+        self.set_output(output);
+    }
+
+    /// The project that the session is saved in, if there is one.
+    #[must_use]
+    pub fn project(&self) -> Option<Uuid> {
+        *lock(&self.project)
+    }
+
+    /// Says in which project the session is saved from now on.
+    pub fn bind(&self, project: Option<Uuid>) {
+        *lock(&self.project) = project;
+    }
+
+    /// What the last execution printed.
+    #[must_use]
+    pub fn output(&self) -> Arc<str> {
+        Arc::clone(&lock(&self.output))
+    }
+
+    pub(super) fn set_output(&self, text: &str) {
+        *lock(&self.output) = text.into();
+    }
+}
