@@ -32,4 +32,5 @@ mod revodeployr;
 mod rock;
 mod round_trip;
 mod serialized;
+mod start;
 mod values;

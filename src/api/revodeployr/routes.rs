@@ -25,7 +25,9 @@ pub enum Methods {
 }
 
 impl Methods {
-    fn allow(self) -> &'static str {
+    /// As the header `Allow` has them.
+    #[must_use]
+    pub fn allow(self) -> &'static str {
         match self {
             Self::Read => "GET, HEAD, POST",
             Self::Change => "POST",
@@ -33,7 +35,9 @@ impl Methods {
         }
     }
 
-    fn allows(self, method: &Method) -> bool {
+    /// Whether a method is one of them.
+    #[must_use]
+    pub fn allows(self, method: &Method) -> bool {
         match *method {
             Method::GET | Method::HEAD => self != Self::Change,
             Method::POST => self != Self::File,
