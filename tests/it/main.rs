@@ -14,6 +14,7 @@ mod concurrency;
 mod configuration;
 mod console;
 mod core;
+mod documents;
 mod evaluate;
 mod evaluation;
 mod ffi;
