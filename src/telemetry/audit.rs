@@ -1,8 +1,7 @@
 //! The audit log: logins, refusals, changes of accounts, roles, policies and filters.
 //!
-//! Its entries are events of the target [`TARGET`]. They are part of the log, and are written to a file of their own
-//! too, as lines of JSON, where the configuration names one. Entries that belong to a request carry its span: client
-//! address and request id.
+//! Its entries are events of the target [`TARGET`], and part of the log. If the configuration names a file, they are also
+//! written there, as lines of JSON. Entries that belong to a request carry its span: client address and request id.
 
 use std::{
     io::{self, Write},
@@ -19,7 +18,7 @@ use crate::store::rules::Rules;
 pub const TARGET: &str = "offshoot::audit";
 
 pub(super) fn filter() -> Targets {
-    // The span that tells which request an entry belongs to, and the entries.
+    // The entries, and the span that says which request they belong to.
     Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::requests::SPAN, LevelFilter::ERROR)
 }
 
@@ -36,7 +35,7 @@ pub fn refused(user: &str, path: &str, status: u16) {
     tracing::warn!(target: TARGET, event = "refused", user.name = user, http.path = path, http.status = status, "a request was refused");
 }
 
-/// Tells what is different in the rules, whoever has changed them.
+/// Records what has changed in the rules, whoever has changed it.
 pub fn changed(before: &Rules, now: &Rules) {
     if before.generation != now.generation {
         tracing::warn!(target: TARGET, event = "restored", "the store was replaced by a backup");
