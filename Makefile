@@ -43,8 +43,8 @@ bench: setup-bench
 bench-quick: setup-bench
 	cargo bench --locked --bench compare -- --quick
 
-# Offshoot alone: start, interrupts, projects; and encoders, decoders, frames and forks, each beside what it cannot
-# go below.
+# Offshoot alone: start, interrupts, projects; and encoders, decoders, frames and forks, each beside the fastest library or
+# system call for the same work.
 bench-core: setup-bench
 	cargo bench --locked --bench core --bench micro
 

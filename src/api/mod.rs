@@ -2,13 +2,15 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
 //! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`basic`], [`body`], [`mod@file`], [`form`], [`parts`],
-//! [`path_cookie`], [`pieces`].
+//! What is no dialect's own is here: [`accept`], [`basic`], [`body`], [`mod@file`], [`form`],
+//! [`introduction`], [`parts`], [`path_cookie`], [`pieces`].
 
+pub mod accept;
 pub mod basic;
 pub mod body;
 pub mod file;
 pub mod form;
+pub mod introduction;
 pub mod parts;
 pub mod path_cookie;
 pub mod pieces;
@@ -23,6 +25,7 @@ use axum::{
 };
 
 use crate::{app::App, auth::origin::scheme};
+use introduction::Introduction;
 
 /// Seconds after which a client may ask again that has asked too much at once: what waits for it is done by then.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -36,6 +39,12 @@ pub fn router(app: &Arc<App>) -> Router {
 /// extension of the request, [`crate::auth::Refused`].
 pub fn refusals(app: &Arc<App>) -> Router {
     revodeployr::refusals(app).merge(rock::refusals())
+}
+
+/// What each dialect says of itself to somebody who is new here.
+#[must_use]
+pub fn introductions(app: &App, headers: &HeaderMap, is_demonstration: bool) -> [Introduction; 2] {
+    [rock::introduction::introduce(app, headers, is_demonstration), revodeployr::introduction::introduce(app, headers, is_demonstration)]
 }
 
 /// The server's address as the client knows it, without a slash at its end.

@@ -31,14 +31,14 @@ pub(super) fn sockets(passed: &mut ListenFd, config: &Config) -> anyhow::Result<
 /// All listeners.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    /// Those of the API, and whether their connections are encrypted.
+    /// Those of the APIs, and whether their connections are encrypted.
     pub(super) public: Vec<(TcpListener, bool)>,
     /// Those of the measurements.
     pub(super) metrics: Vec<TcpListener>,
 }
 
 impl Listeners {
-    /// Opens what the configuration names. Sockets that were passed on take the place of `listen`.
+    /// Opens the addresses of the configuration. If systemd has passed sockets on, they are used instead of `listen`.
     pub(super) async fn open(config: &Config, passed: Vec<Passed>) -> anyhow::Result<Self> {
         let mut public = Vec::new();
         for Passed { listener, https } in passed {
@@ -57,7 +57,7 @@ impl Listeners {
     }
 }
 
-/// Tells systemd, where it listens.
+/// Tells systemd how the server is, if systemd has started it.
 pub(super) fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd could not be told");

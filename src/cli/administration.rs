@@ -1,5 +1,5 @@
-//! What the administrator's commands have in common: they work on the store of a data folder, whether a server
-//! runs on it or not.
+//! What the administrator's commands have in common. They work on the store in a data folder, whether a server is
+//! running on it or not.
 
 use std::{fs::File, io::ErrorKind, path::Path};
 
@@ -26,7 +26,7 @@ impl<C: Subcommand> Subject<C> {
     }
 }
 
-/// Opens the store that is there, for some work.
+/// Opens an existing store and does some work on it.
 pub(super) fn on_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let data = settings.config()?.data;
     if Store::owner(&data).with_context(|| data.display().to_string())?.is_none() {
@@ -38,7 +38,7 @@ pub(super) fn on_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> an
     on_any_store(settings, work)
 }
 
-/// The same, with a store that is made if it is not there.
+/// The same, and makes the store if there is none.
 pub(super) fn on_any_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let data = settings.config()?.data;
     let own = rustix::process::geteuid().as_raw();
@@ -57,13 +57,13 @@ pub(super) fn on_any_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -
     })
 }
 
-/// The identity that `text` is or, as the APIs write it, ends with.
+/// Reads an identity, with or without the prefix that an API puts before it.
 pub(super) fn identity(text: &str) -> Option<Uuid> {
     let bare = text.get(text.len().checked_sub(36)?..)?;
     Uuid::try_parse(bare).ok()
 }
 
-/// Makes a file that is there whole or not at all, never in place of another, and for its owner's eyes only.
+/// Makes a file that only its owner can read. It appears under its name once it is complete, and never replaces another.
 pub(super) async fn whole_file(path: &Path, write: impl AsyncFnOnce(File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let taken = || anyhow::anyhow!("{} is there already, and is left as it is: name another file", path.display());
     if path.symlink_metadata().is_ok() {

@@ -18,7 +18,7 @@ use super::{
 pub(super) struct Backup {
     #[command(flatten)]
     settings: Settings,
-    /// The ZIP file to make; it must not be there yet
+    /// The ZIP file to make; it must not exist yet
     file: PathBuf,
 }
 
@@ -26,9 +26,9 @@ pub(super) struct Backup {
 pub(super) struct Restore {
     #[command(flatten)]
     settings: Settings,
-    /// A file that `offshoot backup` of the same release has made
+    /// A file that `offshoot backup` has made, of the same release
     file: PathBuf,
-    /// Do not ask
+    /// Do not ask whether everything may be replaced
     #[arg(long)]
     yes: bool,
 }

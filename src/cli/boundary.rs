@@ -21,7 +21,7 @@ pub(super) enum Command {
         #[command(flatten)]
         format: Format,
     },
-    /// Make a boundary, or change one; what is not given stays as it is, or is no limit
+    /// Make a boundary, or change one; a limit that is not given stays as it is, and a new boundary does not have it
     Put {
         /// The boundary: letters, digits, dots, dashes and underscores
         name: String,
@@ -39,7 +39,7 @@ pub(super) enum Command {
     },
 }
 
-/// A boundary as it is shown, with all that has it.
+/// A boundary as it is shown, with the accounts and scripts that have it.
 #[derive(Debug, Serialize)]
 struct View {
     #[serde(flatten)]

@@ -1,5 +1,5 @@
-//! What a demonstration has in its store beside accounts: the scripts of the API's guide (sections 8.1 and 8.5),
-//! one for everybody, and a file to try them with.
+//! What the store of a demonstration contains beside accounts: the scripts of the API's guide (sections 8.1 and 8.5),
+//! a script that everybody may run, and a file to try them with.
 
 use crate::{
     api::revodeployr::identifiers,
@@ -60,7 +60,7 @@ const SCRIPTS: [Script; 3] = [
     },
 ];
 
-/// A file of that name, for everybody: R, which reads it by its address, has no login.
+/// A file, by name and content. It has to be for everybody: R reads it by its address, and has no login.
 const FILE: (&str, &str) = ("satscores.csv", include_str!("../../demo/satscores.csv"));
 
 /// Puts all of it into the store.

@@ -40,9 +40,9 @@ enum Command {
     /// Look for what is wrong with this machine and its settings, and say how to mend it
     ///
     /// Looks at R and its libraries, fonts and graphics, the kernel, limits, the data folder, the clock, ports and
-    /// certificates; runs one evaluation and one plot. Fails if the server would not work.
+    /// certificates; runs one evaluation and one plot. Fails if a server with these settings would not work.
     Doctor(Doctor),
-    /// Ask the server of these settings whether it can open sessions; fail if not
+    /// Ask the running server whether it works; fail if not
     Ping(Settings),
     /// Write the manual pages
     #[command(hide = true)]
@@ -54,44 +54,45 @@ enum Command {
     ///
     /// Roles say what an account may do. The system's are ADMINISTRATOR (manages the server), SCRIPT_MANAGER
     /// (manages scripts and objects), POWER_USER (makes every call and runs any code), BASIC_USER (makes every
-    /// call but those that run any code) and PACKAGE_MANAGER (installs packages). An account without any is a
-    /// basic user.
+    /// call except those that bring R code to the server) and PACKAGE_MANAGER (installs packages). An account
+    /// without a role is a basic user.
     User(Subject<user::Command>),
     /// Roles: what accounts may do, and whom scripts and objects are for
     ///
-    /// A role of your own may grant calls, and scripts and objects can be for those who have it. An account whose
-    /// roles grant calls, and which is neither POWER_USER nor BASIC_USER, may make those calls only.
+    /// Scripts and objects can be for those who have a role of your own. Such a role can also grant calls: an account
+    /// that has it, and is neither POWER_USER nor BASIC_USER, may make those calls only.
     Role(Subject<role::Command>),
     /// R scripts: what callers can run by name
     ///
-    /// Every save makes a new version; the newest runs. A script that is for nobody yet is private: administrators
-    /// and script managers run it.
+    /// Every save makes a new version, and callers get the newest. Unless you say who may run a script, it is private:
+    /// only administrators and script managers may.
     Script(Subject<script::Command>),
     /// Objects of the server: R data and files that scripts and users can load
     ///
-    /// What users save through an API goes with their login; it is listed too.
+    /// Objects that users save through an API are listed too; they are deleted when the login ends.
     Object(Subject<object::Command>),
     /// R boundaries: what sessions of an account, or runs of a script, may use
     Boundary(Subject<boundary::Command>),
     /// IP filters: addresses that requests may come from
     ///
     /// A filter does nothing until a policy names it: authenticated-ip-filter, trusted-ip-filter or
-    /// anonymous-ip-filter.
+    /// anonymous-ip-filter. With the first, nobody can log in from an address that the filter does not cover, not
+    /// even from this machine (127.0.0.1); `offshoot policy unset` works all the same.
     Ipfilter(Subject<ipfilter::Command>),
-    /// Server policies: settings that are changed while the server runs
+    /// Server policies: settings that can be changed while the server runs
     Policy(Subject<policy::Command>),
     /// Projects: sessions that users have saved
     Project(Subject<project::Command>),
     /// Write everything in the store to one ZIP file
     ///
     /// Accounts, roles, scripts with their versions, objects, boundaries, filters, policies and projects, as they
-    /// are at one moment; the server may be running. What goes with logins is left out. The file holds hashes of
-    /// passwords and all that users have saved: only its owner can read it.
+    /// are at one moment; the server may be running. Objects that are deleted when a login ends are left out. The file
+    /// holds hashes of passwords and all that users have saved: only its owner can read it.
     Backup(backup::Backup),
     /// Replace everything in the store by a backup
     ///
-    /// A server that is running ends its logins and sessions. A backup that is damaged, or of another version of the
-    /// store, leaves everything as it is. Without a store, one is made.
+    /// A server that is running ends its logins and sessions. If the backup is damaged, or of another version of the
+    /// store, nothing is changed. If there is no store, one is made.
     Restore(backup::Restore),
 }
 
@@ -107,7 +108,7 @@ struct Settings {
 }
 
 impl Settings {
-    /// Defaults, file, environment and flags, in this order.
+    /// The settings: defaults, overridden by the file, then by the environment, then by flags.
     fn layers(&self) -> Result<Layers, String> {
         let mut layers = Layers::default();
         if let Some(file) = &self.config {

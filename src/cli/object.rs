@@ -38,7 +38,7 @@ pub(super) enum Command {
     },
     /// Put an object of the server's own, and print its identity
     ///
-    /// A name that is there already takes the new content, and keeps its identity and whom it is for.
+    /// If there is an object of that name, its content is replaced. Its identity stays, and so does who may load it.
     Put {
         /// The object; for a file, the name that R reads it by
         name: String,
@@ -52,21 +52,21 @@ pub(super) enum Command {
         #[arg(long, value_name = "WHO")]
         access: Option<Access>,
     },
-    /// Say anew who may load an object of the server's own
+    /// Change who may load an object of the server's own
     Access {
         /// The object: its identity or name
         object: String,
         /// private, role:NAME[,role:NAME...], authenticated, trusted or anonymous
         access: Access,
     },
-    /// Write the content of an object to a file, which must not be there yet
+    /// Write the content of an object to a new file
     Get {
         /// The object: its identity, or the name of one of the server's own
         object: String,
-        /// The file to make
+        /// The file to make; it must not exist yet
         file: PathBuf,
     },
-    /// Remove an object, whosever it is
+    /// Remove an object, whoever owns it
     Remove {
         /// The object: its identity, or the name of one of the server's own
         object: String,
@@ -101,9 +101,9 @@ struct View {
     name: String,
     kind: &'static str,
     access: String,
-    /// The account whose it is; none for the server's own, and for what a caller without a login has saved.
+    /// The account that owns it; none for the server's own, and for what a caller without a login has saved.
     owner: Option<String>,
-    /// Whether it goes with a login.
+    /// Whether it is deleted when a login ends.
     temporary: bool,
     bytes: u64,
     sha256: String,
@@ -180,8 +180,8 @@ async fn find(store: &Store, text: &str) -> anyhow::Result<Object> {
     found.with_context(|| format!("there is no object {text:?}; offshoot object list has the identities"))
 }
 
-/// What a file is, from what it begins with; what it is said to be must be possible. The file is at its
-/// beginning afterwards.
+/// What a file is, judged by its first bytes. It is an error if these contradict what the administrator says it is.
+/// The file is at its beginning afterwards.
 fn kind_of(file: &mut File, said: Option<Kind>, path: &Path) -> anyhow::Result<Kind> {
     let named = || path.display().to_string();
     let r_data = is_r_data(&mut *file).with_context(named)?;

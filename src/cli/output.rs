@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 
-/// What a column of a table, or a line about one thing, is called, and how its text is found.
+/// The heading of a column or of a line, and a function that gets the text below or beside it.
 pub(super) type Column<T> = (&'static str, fn(&T) -> String);
 
-/// How to print.
+/// The form of what a command prints.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Format {
     /// Print one JSON document instead: the same fields in every release, times as in RFC 3339
@@ -17,7 +17,7 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Prints several things: as a table, or as an array.
+    /// Prints several things: as a table, or as a JSON array.
     pub(super) fn list<T: Serialize>(self, items: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
         if self.json {
             return json(items);
@@ -27,7 +27,7 @@ impl Format {
         table(&std::iter::once(head).chain(rows).collect::<Vec<Vec<String>>>())
     }
 
-    /// Prints one thing: a line for each of its sides, or an object.
+    /// Prints one thing: a line for each of its properties, or a JSON object.
     pub(super) fn one<T: Serialize>(self, item: &T, lines: &[Column<T>]) -> anyhow::Result<()> {
         if self.json {
             return json(item);
@@ -58,7 +58,7 @@ pub(super) fn words(words: &[String]) -> String {
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
-/// Prints text as it is. Who reads it may stop in the middle.
+/// Prints text as it is. It is no error if the reader stops in the middle, as `head` does.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -85,7 +85,7 @@ fn table(rows: &[Vec<String>]) -> anyhow::Result<()> {
     print(&text)
 }
 
-/// What users have written cannot steer the terminal.
+/// Control characters in what users have written must not reach the terminal, which would obey them.
 fn visible(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }

@@ -1,4 +1,4 @@
-//! `offshoot ping`: whether the server of these settings does its work. For health checks.
+//! `offshoot ping`: whether the server with these settings works. For health checks.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{
 use super::Settings;
 use crate::config::Listen;
 
-/// What the server may take to answer.
+/// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -35,14 +35,14 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether all that a server lacks is a place for one session more. It works then: who started it anew, as
-/// orchestrators do with what is not healthy, would end the sessions that there are.
+/// Whether a server that is not ready lacks nothing but a free place for a session. Such a server is healthy:
+/// orchestrators restart what is not, and that would end all of its sessions.
 fn is_full(readiness: &str) -> bool {
     let readiness: serde_json::Value = serde_json::from_str(readiness).unwrap_or_default();
     ["r", "store", "serving"].iter().all(|part| readiness[part] == true)
 }
 
-/// An address at which a server that listens everywhere is found.
+/// Where this machine reaches a listener: one that listens everywhere is reached at the loopback address.
 fn here(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -52,7 +52,7 @@ fn here(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, address.port())
 }
 
-/// What is answered to a GET, head and body.
+/// The answer to a GET, head and body.
 pub(super) fn ask(listen: Listen, path: &str) -> std::io::Result<String> {
     let stream = TcpStream::connect_timeout(&listen.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -68,7 +68,7 @@ fn get(mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     match stream.read_to_string(&mut answer) {
-        // A connection that is closed without a word of TLS: the answer says how long it is.
+        // The connection was closed without TLS's own farewell. No harm: the answer says how long it is.
         Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
         _ => Ok(answer),
     }
@@ -81,8 +81,8 @@ fn client() -> std::io::Result<Arc<ClientConfig>> {
     Ok(Arc::new(client.with_no_client_auth()))
 }
 
-/// Takes any certificate: nothing is told to the server, and it is asked only whether it is there. Its certificate is
-/// for its name, and not for the address at which this machine finds it.
+/// Accepts any certificate. The certificate is for the server's name, and not for the address at which this machine
+/// finds it; and no secret is sent, only the question whether the server is there.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -10,7 +10,7 @@ use crate::store::{Store, policies::Policy};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List all policies, whether they are set or not, with what they are for
+    /// List all policies, set or not, and what each is for
     List {
         #[command(flatten)]
         format: Format,

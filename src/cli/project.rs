@@ -15,9 +15,9 @@ use crate::store::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the projects, those that were saved last first
+    /// List the projects, the one that was saved last first
     List {
-        /// Of this account only
+        /// Only those of this account
         #[arg(long, value_name = "ACCOUNT")]
         owner: Option<String>,
         #[command(flatten)]
@@ -127,7 +127,7 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
     }
 }
 
-/// The project that is meant, whosever it is.
+/// The project with this identity, whoever owns it.
 async fn project(store: &Store, text: &str) -> anyhow::Result<Project> {
     let projects = store.project_list(None).await?;
     let found = identity(text).and_then(|id| projects.into_iter().find(|project| project.id == id));

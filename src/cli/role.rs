@@ -31,22 +31,22 @@ pub(super) enum Command {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
-        /// A call that the role grants, by its path below the context, such as /r/session/execute/code; may be
-        /// given several times, and replaces those that it granted
+        /// A call that the role grants: its path below the context, such as /r/session/execute/code; may be given
+        /// several times. The calls that an existing role has granted are replaced
         #[arg(long = "call", value_name = "PATH", conflicts_with = "no_calls")]
         calls: Vec<String>,
-        /// Have the role grant no call, and only tell whom scripts and objects are for
+        /// Let the role grant no calls: it only says whom scripts and objects are for
         #[arg(long)]
         no_calls: bool,
     },
-    /// Give a role another name, wherever it is held
+    /// Give a role another name; accounts, scripts and objects that had it keep it
     Rename {
         /// The role
         name: String,
         /// Its name from now on
         to: String,
     },
-    /// Remove a role, from its holders as well; an account that is left without any is a basic user
+    /// Remove a role, also from accounts that have it; an account without any role is a basic user
     Remove {
         /// The role
         name: String,

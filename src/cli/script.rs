@@ -41,7 +41,8 @@ pub(super) enum Command {
     },
     /// Save a script: a new one, or a new version of one that is there
     ///
-    /// What is not given stays as it was. The code is not looked at: R does that when the script runs.
+    /// Options that are not given leave an existing script as it is. The code is not checked: errors in it show when the
+    /// script runs.
     Put {
         /// The script: letters, digits, blanks, dots, dashes and underscores
         name: String,
@@ -55,15 +56,15 @@ pub(super) enum Command {
         /// What it does
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
-        /// An R object that it reads, as NAME:TYPE:TEXT; may be given several times, and replaces those that it had
+        /// An R object that it reads, as NAME:TYPE:TEXT; may be given several times, and replaces all earlier ones
         ///
         /// TYPE is one of the API's: primitive, vector, date, matrix, factor, list, dataframe.
         #[arg(long = "input", value_name = "NAME[:TYPE[:TEXT]]", value_parser = parameter)]
         inputs: Vec<Parameter>,
-        /// A value of an input, as NAME=JSON, for the request on the script's page; may be given several times
+        /// The value of an input in the request on the script's page, as NAME=JSON; may be given several times
         ///
-        /// JSON is what callers send for the input, {server} in it the address of the API: 'x=3',
-        /// 'file="{server}/r/repository/get/binary/CFILE-..."'.
+        /// Without it, the page makes up a value from the input's type. JSON is what callers send, such as 'x=3'. {server}
+        /// in it stands for the address of the API: 'file="{server}/r/repository/get/binary/CFILE-..."'.
         #[arg(long = "example", value_name = "NAME=JSON", value_parser = example)]
         examples: Vec<(String, Value)>,
         /// An R object that it makes, in the same way
@@ -86,7 +87,7 @@ pub(super) enum Command {
         /// The version
         #[arg(value_name = "N")]
         to: i64,
-        /// Who does it
+        /// Who saves the new version
         #[arg(long, value_name = "TEXT", default_value = "admin")]
         author: String,
     },
@@ -175,7 +176,7 @@ const VERSIONS: [Column<VersionView>; 4] = [
     ("description", |version| version.description.clone()),
 ];
 
-/// One a line, as they are given.
+/// Parameters as they are given on the command line, one a line.
 fn parameters(parameters: &[Parameter]) -> String {
     let lines = parameters.iter().map(|parameter| format!("{}:{}:{}", parameter.name, parameter.kind, parameter.description));
     lines.map(|line| line.trim_end_matches(':').to_owned()).collect::<Vec<_>>().join("\n")
@@ -216,7 +217,7 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
     }
 }
 
-/// The inputs that are saved: those that are given, or else with their new examples those that are there.
+/// The inputs to save: those that are given, or else the existing ones, with new examples where these are given.
 async fn with_examples(
     store: &Store,
     script: &str,
@@ -269,7 +270,7 @@ fn code_of(file: &PathBuf) -> anyhow::Result<String> {
         (named, bytes)
     };
     let text = String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{named} is not UTF-8 text: R code is kept as UTF-8, see iconv"))?;
-    // Editors of some systems put a mark before the text; R takes it for a name.
+    // Some editors put a byte order mark before the text, which R would take for part of a name.
     let code = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if code.trim().is_empty() {
         bail!("{named} is empty: a script needs R code");

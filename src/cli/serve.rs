@@ -18,18 +18,18 @@ use crate::{
     app::App,
     auth::{Gate, password},
     config::Config,
-    operation,
     server::{self, tls::Certificate},
+    site,
     store::policies::Policy,
     system::{folder, orphans::Orphans, removal},
     telemetry::{self, Recent, Telemetry, measures},
 };
 
-/// What running R gets to stop when the server does; the whole end takes less than five seconds.
+/// How long R may take to stop what it runs when the server stops. The whole stop takes less than five seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two looks at the policies that the listeners and the log follow.
+/// How often the server sets the log's level to what the policy says, reaps orphaned workers and tidies measurements.
 const TICK: Duration = Duration::from_secs(1);
-/// Connections at the same time to a listener for measurements.
+/// How many connections a listener for measurements has at the same time.
 const METRICS_CONNECTIONS: usize = 64;
 /// The password of all accounts of a demonstration.
 const DEMO_PASSWORD: &str = "secret";
@@ -42,7 +42,7 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     }
     let (telemetry, recent) = telemetry::start(&config.log)?;
     raise_descriptor_limit();
-    // Before there are threads: it changes the environment.
+    // This changes the environment, which is safe only before there are threads.
     let mut passed = ListenFd::from_env();
     let sockets = activation::sockets(&mut passed, &config)?;
     // Workers whose zygote has died become this process's children, and are reaped.
@@ -71,7 +71,8 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
         bail!("--data: a demonstration has a data folder of its own, which is thrown away at the end");
     }
     if config.http.hosts.is_empty() {
-        // Its passwords are known to pages as well: of those, only its own may call it, whatever they send.
+        // A malicious page knows these passwords as well. It could make its own name lead to this address, so only the
+        // server's own names are taken.
         let addresses = config.listen.iter().map(|listen| listen.address.ip());
         let hosts = addresses.map(|address| if address.is_ipv6() { format!("[{address}]") } else { address.to_string() });
         config.http.hosts = hosts.chain(["localhost".to_owned()]).collect();
@@ -101,18 +102,18 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     let certificate = Certificate::open(&app.settings().tls, &app.settings().data).map_err(anyhow::Error::msg)?;
 
     let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
-    let site = operation::site(&app, &gate, &measures, &app.settings().http).map_err(anyhow::Error::msg)?;
+    let public = site::public(&app, &gate, &measures, &app.settings().http, demo).map_err(anyhow::Error::msg)?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
         let certificate = certificate.clone().filter(|_| https);
-        serving.spawn(server::serve(listener, certificate, site.clone(), rules.clone(), app.stopping().clone(), PATIENCE));
+        serving.spawn(server::serve(listener, certificate, public.clone(), rules.clone(), app.stopping().clone(), PATIENCE));
         print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;
-        let site = operation::open_site(&app, &gate, &measures);
-        serving.spawn(server::serve(listener, None, site, rules.apart(METRICS_CONNECTIONS), app.stopping().clone(), PATIENCE));
+        let monitors = site::monitors(&app, &gate, &measures);
+        serving.spawn(server::serve(listener, None, monitors, rules.apart(METRICS_CONNECTIONS), app.stopping().clone(), PATIENCE));
         print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     serving.close();
@@ -138,7 +139,7 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     Ok(())
 }
 
-/// Reads again what others renew: the certificate, and the name of the audit log.
+/// On SIGHUP, reads the certificate again, and opens the file of the audit log again.
 fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
     for outcome in [certificate.map_or(Ok(()), Certificate::reload), telemetry.reopen()] {
         if let Err(error) = outcome {
@@ -148,7 +149,7 @@ fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
     tracing::info!("reloaded");
 }
 
-/// What a new store is given: accounts, and for a demonstration something to look at.
+/// Fills a new store: with accounts, and for a demonstration with scripts and a file.
 async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     if demo {
         app.accounts().create_first(DEMO_PASSWORD, true).await?;
@@ -172,7 +173,7 @@ async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each session takes some.
+/// Each session takes some descriptors, more in sum than most systems grant at first.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -42,7 +42,7 @@ pub(super) enum Command {
         #[command(flatten)]
         password: Password,
     },
-    /// Change an account; what is not given stays as it is
+    /// Change an account; options that are not given change nothing
     Change {
         /// The account
         name: String,
@@ -55,13 +55,14 @@ pub(super) enum Command {
         /// The R boundary that limits its sessions
         #[arg(long, value_name = "NAME", conflicts_with = "no_boundary")]
         boundary: Option<String>,
-        /// Take its boundary away: the policy default-boundary counts again
+        /// Take its boundary away: it has that of the policy default-boundary again
         #[arg(long)]
         no_boundary: bool,
     },
     /// Set the password of an account
     ///
-    /// An expired password is one no more, and failed logins are forgotten. Logins that are there go on.
+    /// The account can log in with it at once, even if its old password had expired or failed logins had locked it.
+    /// Logins that are open stay open.
     Passwd {
         /// The account
         name: String,
@@ -78,7 +79,7 @@ pub(super) enum Command {
         /// The account
         name: String,
     },
-    /// Lock an account, and end its logins: no password is looked at until it is unlocked
+    /// Lock an account, and end its logins: every login is refused until it is unlocked
     Lock {
         /// The account
         name: String,
@@ -136,9 +137,9 @@ struct View {
     name: String,
     display_name: String,
     enabled: bool,
-    /// By an administrator.
+    /// Locked by an administrator.
     locked: bool,
-    /// By logins that failed, for a while.
+    /// Locked for a while because logins have failed.
     locked_out: bool,
     failed_logins: i64,
     password_expired: bool,

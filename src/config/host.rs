@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A host, and maybe a port, as they stand in a URL. Letters are small.
+/// A host, perhaps with a port, as in a URL; in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     host: String,
@@ -18,14 +18,14 @@ impl Name {
         Some(Self { host: host.to_ascii_lowercase(), port }).filter(|name| !name.host.is_empty())
     }
 
-    /// Whether a client that writes this host means it. Without a port, any is meant.
+    /// Whether a client that names this host and port means it. If it has no port, any port matches.
     #[must_use]
     pub fn is(&self, host: &str, port: u16) -> bool {
         self.host.eq_ignore_ascii_case(host) && self.port.is_none_or(|named| named == port)
     }
 }
 
-/// The host and the port of a `Host`; the dot at the end of a name says nothing. `None` for what is no host.
+/// The host and the port in a `Host` header, without the dot that may end a name. `None` if the header is malformed.
 #[must_use]
 pub fn split(text: &str) -> Option<(&str, Option<&str>)> {
     let after = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
@@ -42,13 +42,13 @@ pub fn split(text: &str) -> Option<(&str, Option<&str>)> {
     (is_host && port.is_none_or(is_digits)).then_some((host.strip_suffix('.').unwrap_or(host), port))
 }
 
-/// The address that a host is, if it is one.
+/// The IP address that a host is, unless it is a name.
 #[must_use]
 pub fn address(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
-/// Whether a host can be nothing but this machine: no DNS is asked for it (RFC 6761, section 6.3).
+/// Whether a host always means this machine: no DNS server is asked for it (RFC 6761, section 6.3).
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     const LOCALHOST: &str = "localhost";
@@ -57,7 +57,7 @@ pub fn is_loopback(host: &str) -> bool {
     is_name || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// The host and the port of an address such as `https://r.example.org:8443/deployr`.
+/// The part of a URL such as `https://r.example.org:8443/deployr` that names host and port.
 #[must_use]
 pub fn of_address(address: &str) -> Option<&str> {
     address.split_once("://")?.1.split('/').next()

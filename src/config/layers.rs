@@ -1,5 +1,5 @@
-//! Settings from several sources: each is checked against the defaults as it is laid over the ones before, so
-//! that a wrong key or value is reported with its name and where it came from.
+//! Settings from several sources, each laid over the ones before. Each is checked against the defaults at once, so that a
+//! wrong key or value is reported with the source that it comes from.
 
 use std::{ffi::OsString, path::Path};
 
@@ -7,10 +7,10 @@ use toml::{Table, Value};
 
 use super::{Config, rock};
 
-/// Environment variables that begin like settings, and are none.
+/// Environment variables that begin like settings but are none.
 const NOT_SETTINGS: [&str; 4] = ["OFFSHOOT_ADMIN_PASSWORD", "OFFSHOOT_CONFIG", "OFFSHOOT_SESSION_FOLDER", "OFFSHOOT_LOG"];
 
-/// How those begin that an orchestrator sets for a service of this name: where it is to be found.
+/// Beginnings of variables that an orchestrator sets when a service is called `offshoot`; they say where to find it.
 const SERVICE: [&str; 2] = ["OFFSHOOT_PORT", "OFFSHOOT_SERVICE_"];
 
 /// Settings being put together.
@@ -18,7 +18,7 @@ const SERVICE: [&str; 2] = ["OFFSHOOT_PORT", "OFFSHOOT_SERVICE_"];
 pub struct Layers {
     defaults: Table,
     settings: Table,
-    /// Accounts from the environment: a secret is never written into a table.
+    /// Accounts from the environment. They are kept apart, as a secret is never written into a table.
     users: Vec<rock::User>,
 }
 
@@ -59,7 +59,7 @@ impl Layers {
         Ok(())
     }
 
-    /// The variables of Rock's container. Those that mean nothing here are passed over.
+    /// Takes the variables of Rock's container. Those that mean nothing here are ignored.
     fn environment_of_rock(&mut self, variables: &[(OsString, OsString)]) -> Result<(), String> {
         let text =
             |wanted: &str| variables.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.to_str()).map(str::to_owned);
@@ -124,7 +124,7 @@ fn lookup<'t>(table: &'t Table, path: &[String]) -> Option<&'t Value> {
     if rest.is_empty() { Some(value) } else { lookup(value.as_table()?, rest) }
 }
 
-/// The value that `text` is, where the default is of that type. Lists are separated by commas.
+/// Reads `text` as a value of the default's type. Items of lists are separated by commas.
 fn parse(default: &Value, text: &str) -> Result<Value, String> {
     match default {
         Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| format!("{text:?} is not a whole number")),
@@ -222,7 +222,7 @@ mod tests {
         }
         assert_eq!(with_variable("OFFSHOOT_SESSIONS_POL", "1").unwrap_err(), "OFFSHOOT_SESSIONS_POL: there is no such setting");
         assert_eq!(with_variable("OFFSHOOT_SESSIONS_POOL", "x").unwrap_err(), "OFFSHOOT_SESSIONS_POOL: \"x\" is not a whole number");
-        // What an orchestrator says of a service of this name.
+        // Variables that an orchestrator sets for a service called `offshoot`.
         for name in ["OFFSHOOT_PORT", "OFFSHOOT_PORT_8050_TCP_ADDR", "OFFSHOOT_SERVICE_HOST"] {
             assert_eq!(with_variable(name, "tcp://10.0.0.1:8050").unwrap(), Config::default(), "{name}");
         }

@@ -1,4 +1,4 @@
-//! Where to listen, as whom, and to whom to listen.
+//! Where to listen, with which certificate, and which proxies, hosts and origins to accept.
 
 use std::{
     fmt,
@@ -71,27 +71,27 @@ impl From<Listen> for String {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// A PEM file with the certificate and those that it is signed by, in this order.
+    /// A PEM file with the certificate, followed by the certificates that it is signed by.
     pub certificate: PathBuf,
     /// A PEM file with the certificate's private key.
     pub key: PathBuf,
-    /// A PFX (PKCS #12) file with both, in place of the two.
+    /// A PFX (PKCS #12) file with both, instead of the two PEM files.
     pub pfx: PathBuf,
     /// The password of the PFX file.
     pub pfx_password: Secret,
     /// A file whose first line is the password of the PFX file.
     pub pfx_password_file: PathBuf,
-    /// Make a certificate that is signed by nobody else, and keep it in the data folder.
+    /// Make a certificate that nobody else has signed, and keep it in the data folder.
     pub self_signed: bool,
-    /// The names and addresses that it is made for, beside this machine's name and `localhost`.
+    /// The names and addresses that a self-signed certificate is for, beside this machine's name and `localhost`.
     pub names: Vec<String>,
 }
 
 impl Tls {
-    /// The source that is set; `None` for none.
+    /// The source that the settings name; `None` if they name none.
     ///
     /// # Errors
-    /// A sentence, when there is not exactly what one source needs.
+    /// A sentence, when the settings do not name exactly one source with all that it needs.
     pub fn source(&self) -> Result<Option<Source<'_>>, String> {
         let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
         let pem = (is_set(&self.certificate), is_set(&self.key));
@@ -132,7 +132,7 @@ pub enum Source<'a> {
     },
     /// A PFX file.
     Pfx(&'a PathBuf),
-    /// Made here.
+    /// The server makes it.
     SelfSigned,
 }
 
@@ -162,7 +162,7 @@ impl Http {
         self.hosts.iter().map(name).collect()
     }
 
-    /// [`Http::cors_origins`] as they come in a header.
+    /// [`Http::cors_origins`] as header values.
     ///
     /// # Errors
     /// A sentence that names the one that is none.

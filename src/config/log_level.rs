@@ -3,8 +3,8 @@
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-/// Whether this says what is to be logged. The library takes a word that is no level for the name of a module, of
-/// which everything is logged, and nothing of the others.
+/// Checks a log level. The library would take a misspelt level for the name of a module, and log everything of that
+/// module and nothing of the others.
 ///
 /// # Errors
 /// A sentence.

@@ -67,31 +67,31 @@ impl Default for Config {
 pub struct Http {
     /// Largest body of a form, in MiB; more is answered with 413.
     pub form_mib: u64,
-    /// Largest body of a form of callers who have not logged in, in KiB: of a login itself, and of scripts that are open
+    /// Largest body of a form from a caller who has not logged in, in KiB: of a login itself, and of scripts that are open
     /// to all.
     pub anonymous_form_kib: u64,
-    /// Parameters that a query and a form may have together; more are answered with 400.
+    /// How many parameters a query and a form may have together; more are answered with 400.
     pub form_fields: usize,
-    /// Seconds that a client may take to send the head of a request, idle connections included.
+    /// Seconds that a client may take to send the head of a request. An idle connection is closed after the same time.
     pub head_seconds: u64,
     /// Seconds that a client may take to send a form.
     pub form_seconds: u64,
     /// Seconds for which a client may stop reading an answer before the connection is closed.
     pub stall_seconds: u64,
-    /// Connections at the same time; further ones wait. Each takes a file descriptor.
+    /// How many connections there may be at the same time; further ones wait. Each takes a file descriptor.
     pub connections: usize,
-    /// Size in KiB from which answers are compressed, if they can be and the client asks for it; 0 is never.
+    /// Answers of this size and more are compressed, in KiB, if they are text and the client asks for it; 0 is never.
     pub compress_kib: u64,
     /// Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
     pub trusted_proxies: Vec<String>,
-    /// Origins, such as `https://app.example.org`, whose pages may use the API from a browser, cookies included. Changes
-    /// (POST, PUT, DELETE, PATCH) that pages of other sites ask for are refused. `*` is any origin, and lets no change
-    /// through that comes with a cookie or a password: name the origins that are to make such.
+    /// Origins, such as `https://app.example.org`, whose pages may use the API from a browser, with cookies. If a page of
+    /// any other site asks for a change (POST, PUT, DELETE, PATCH), it is refused. `*` means any origin, but then changes
+    /// that come with a cookie or a password are refused: name the origins that may make them.
     pub cors_origins: Vec<String>,
-    /// The names that clients call this server by, such as `r.example.org` or `r.example.org:8443`; without a port, at any.
-    /// Requests for another `Host` are refused. If none is named, that is looked at only on addresses of loopback, which
-    /// then have to be called `localhost` or by such an address. Monitors may ask `/_check`, `/_ready` and `/metrics` by any IP
-    /// address. For a trusted proxy, the host that it forwards counts.
+    /// The names that clients call this server by, such as `r.example.org` (at any port) or `r.example.org:8443`. Requests
+    /// with another `Host` are refused. If the list is empty, only loopback addresses are protected in this way: there,
+    /// `Host` has to be `localhost` or a loopback address. Monitors may ask `/_check`, `/_ready` and `/metrics` by any IP
+    /// address. If a trusted proxy forwards a host, that one counts.
     pub hosts: Vec<String>,
 }
 
@@ -117,11 +117,11 @@ impl Default for Http {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct R {
-    /// R's home directory; the one found when Offshoot was built, unless set.
+    /// R's home directory; unless set, the one that was found when Offshoot was built.
     pub home: PathBuf,
-    /// The program `offshoot-worker`; empty for the one beside `offshoot`.
+    /// The program `offshoot-worker`; if empty, the one beside `offshoot`.
     pub worker: PathBuf,
-    /// Packages that every session finds loaded already.
+    /// Packages that are loaded before sessions are forked, so that every session has them at once.
     pub preload: Vec<String>,
     /// Folders to look for packages in, before R's own.
     pub libraries: Vec<PathBuf>,
@@ -129,9 +129,9 @@ pub struct R {
     pub repositories: Vec<String>,
     /// Seconds that the installation of packages may take; 0 is no limit.
     pub install_seconds: u64,
-    /// The locale of the sessions; a UTF-8 one.
+    /// The locale of the sessions; it has to be a UTF-8 locale.
     pub locale: String,
-    /// Further environment variables of the sessions. Those of the server itself are not passed on.
+    /// Environment variables for the sessions, which do not inherit those of the server.
     pub environment: std::collections::BTreeMap<String, String>,
 }
 
@@ -154,11 +154,11 @@ impl Default for R {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
-    /// Workers kept ready, so that opening a session waits for no fork.
+    /// How many workers are kept ready, so that opening a session does not wait for a fork.
     pub pool: usize,
-    /// Sessions in all.
+    /// How many sessions there may be in all.
     pub max: usize,
-    /// Sessions of one user.
+    /// How many sessions one user may have.
     pub max_per_user: usize,
     /// Seconds after which a session that nobody uses is closed. A busy one never is.
     pub idle_seconds: u64,
@@ -166,32 +166,33 @@ pub struct Sessions {
     pub operation_seconds: u64,
     /// Seconds of processor time that one operation may use.
     pub cpu_seconds: u64,
-    /// Seconds that R is given to stop when it is interrupted, before it is killed.
+    /// Seconds that R has to stop after an interrupt, before it is killed.
     pub grace_seconds: u64,
-    /// Memory that each process of a session may allocate, and that all of them may take together, shared memory included,
-    /// in MiB. The kernel keeps the sum where the server has a control group of its own; else a session that has more is
-    /// ended within a second or two.
+    /// Memory in MiB that each process of a session may allocate, and that all processes of a session may have together,
+    /// shared memory included. The kernel enforces the sum if the server has a control group of its own; otherwise a
+    /// session that has more is ended within a second or two.
     pub memory_mib: u64,
     /// Largest file that a session may write, in MiB.
     pub file_size_mib: u64,
-    /// What all files of a session may take together, in MiB; each counts for 4 KiB at least. A session that has more is
-    /// ended within a second or two. The files that sessions of a login have published may take as much again.
+    /// Size of all files of a session together, in MiB; each file counts as 4 KiB at least. A session that has more is
+    /// ended within a second or two. Files that the sessions of one login have published may take the same size in addition.
     pub disk_mib: u64,
-    /// Processes of a session. Exact where each session has a user of its own, see `users`; else what all
+    /// How many processes a session may have, if each session has a user id of its own (see `users`); otherwise how many all
     /// sessions may have together.
     pub processes: u64,
-    /// Console text kept of one operation, in KiB; of more, the beginning and the end.
+    /// How much console text of one operation is kept, in KiB. Of a longer text, the beginning and the end are kept.
     pub console_kib: u64,
-    /// Operations that may wait for a session's running one.
+    /// How many operations may wait for the one that a session is running.
     pub queue: usize,
-    /// What asynchronous commands of a session bring and give, kept until it is fetched, in MiB. Answers that nobody has
-    /// read yet may take as much again, and the session's memory.
+    /// Memory for asynchronous commands of a session, in MiB: their scripts, and their results until these are fetched.
+    /// Answers that nobody has read yet may take this size and `memory_mib` in addition.
     pub results_mib: u64,
-    /// The same, of all sessions of a user together.
+    /// The same for all sessions of a user together.
     pub results_per_user_mib: u64,
-    /// User ids for sessions, one each, as "FIRST-LAST": they cannot see each other's files and processes.
-    /// Needs a server that runs as root, a data folder that others can pass through, and a range that no account of the
-    /// machine uses. "auto": 50000-59999 where the first two are so; "": sessions run as the server does.
+    /// User ids for sessions, as "FIRST-LAST": each session has its own, so that sessions cannot see each other's files and
+    /// processes. The server has to run as root, other users have to be able to pass through the data folder, and no
+    /// account of the machine may have an id in the range. "auto" is 50000-59999 if the first two conditions hold; with
+    /// "", sessions run as the server's user.
     pub users: String,
 }
 
@@ -219,7 +220,7 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// The range of user ids that is set; `None` for none.
+    /// The range of user ids for sessions; `None` if they have none.
     ///
     /// # Errors
     /// A sentence that names the setting.
@@ -239,20 +240,20 @@ impl Sessions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RevoDeployR {
-    /// Where the API is, before `/r/...`. It is at the root as well.
+    /// The path that the API is below: `/deployr/r/...`. It is at the root (`/r/...`) as well.
     pub context: String,
-    /// The server's address in the URLs of files, such as `https://r.example.org`; empty for the address that
-    /// the client used.
+    /// The server's address in the URLs of files, such as `https://r.example.org`; if empty, the address that the client
+    /// used.
     pub web_context: String,
     /// Seconds after which a login that nobody uses ends.
     pub login_seconds: u64,
-    /// Accept passwords as they are, and not only their SHA-1 digests, which is what clients of 2010 send.
+    /// Accept passwords in plain text, and not only their SHA-1 digests, which is what clients of 2010 send.
     pub plain_passwords: bool,
     /// Print visible values of executed code, as R's prompt does.
     pub autoprint: bool,
-    /// Which pages of other sites a browser sends the cookie of a login back from: "lax" for none but by following a link,
-    /// "strict" for none, "none" for all, which browsers do by HTTPS only. "auto" is "none" by HTTPS if `http.cors_origins`
-    /// names origins, and else "lax".
+    /// The attribute `SameSite` of the login cookie, which says when a browser sends it with requests from other sites:
+    /// "strict" is never, "lax" only when somebody follows a link, "none" always, which needs HTTPS. "auto" is "none" by
+    /// HTTPS if `http.cors_origins` names origins, and otherwise "lax".
     pub cookie_same_site: SameSite,
 }
 
@@ -286,12 +287,12 @@ impl Default for RevoDeployR {
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// What is logged, in the notation of `tracing_subscriber::EnvFilter`: "info", "offshoot=debug",
-    /// "info,offshoot::requests=warn". The policy `log-level` changes it while the server runs. The audit log is part of
-    /// it at any level.
+    /// "info,offshoot::requests=warn". The policy `log-level` changes it while the server runs. Entries of the audit log are
+    /// logged at any level.
     pub level: String,
     /// "text" for people, "json" for programs, "auto" for text on a terminal and JSON otherwise.
     pub format: Format,
-    /// A file for the audit log, beside the log itself; empty for none. Opened again on SIGHUP.
+    /// A file that entries of the audit log are written to in addition; empty for none. Opened again on SIGHUP.
     pub audit: PathBuf,
 }
 
@@ -316,7 +317,7 @@ impl Default for Log {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Where `/metrics`, `/_check` and `/_ready` are served to everybody, by HTTP. At the addresses of `listen`,
+    /// Addresses at which `/metrics`, `/_check` and `/_ready` are served by HTTP to everybody. At the addresses of `listen`,
     /// `/metrics` asks for the name and password of an administrator.
     pub listen: Vec<SocketAddr>,
 }
@@ -358,7 +359,7 @@ impl Config {
         self.sessions.user_range().map(drop)
     }
 
-    /// Whether there is a certificate if and only if there is use for one.
+    /// Whether there is a certificate if HTTPS needs one, and none otherwise.
     ///
     /// # Errors
     /// A sentence that names the setting at fault.
@@ -376,7 +377,7 @@ impl Config {
     #[must_use]
     pub fn printed(&self) -> String {
         let mut shown = self.clone();
-        // What R is told may be secret as well.
+        // Variables for R may hold secrets as well.
         shown.r.environment.values_mut().for_each(|value| "********".clone_into(value));
         toml::to_string_pretty(&shown).unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use crate::auth::Foreign;
 const PASSWORD: &str = "password";
 /// The accounts that its container makes, which are also the names of the roles.
 const ROLES: [&str; 3] = ["administrator", "manager", "user"];
-/// Variables of its container, and the settings that they are here.
+/// Variables of its container, and the settings that they stand for here.
 const VARIABLES: [(&str, &[&str]); 6] = [
     ("ROCK_ID", &["rock", "id"]),
     ("ROCK_CLUSTER", &["rock", "cluster"]),
@@ -23,17 +23,17 @@ const VARIABLES: [(&str, &[&str]); 6] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rock {
-    /// Who this server is among others; empty for the name of the machine.
+    /// The id by which clients tell this server from others; if empty, the name of the machine.
     pub id: String,
-    /// The group of servers that it belongs to.
+    /// The name of the group of servers that it belongs to.
     pub cluster: String,
-    /// What else it is to be found by.
+    /// Words that clients may select servers by.
     pub tags: Vec<String>,
-    /// Its address as others know it; told in its description, if set.
+    /// Its address as others know it; if set, it is part of the server's description at `/_info`.
     pub server: String,
     /// Ask for a name and a password. Without, everybody may do everything.
     pub security: bool,
-    /// Accounts that are made at the start, or set to what is said here.
+    /// Accounts that the server makes when it starts. Existing ones are changed to what is said here.
     pub users: Vec<User>,
     /// Largest script or serialized object, in MiB; more is answered with 413.
     pub body_mib: u64,
@@ -65,16 +65,16 @@ impl Default for Rock {
 pub struct User {
     /// The name to log in with.
     pub id: String,
-    /// The password: as it is, or after `{noop}`; or its hash after `{bcrypt}`, `{pbkdf2}`, `{scrypt}` or `{argon2}`, as Spring
-    /// Security writes them.
+    /// The password: in plain text, perhaps after `{noop}`; or its hash after `{bcrypt}`, `{pbkdf2}`, `{scrypt}` or `{argon2}`,
+    /// as Spring Security writes them.
     pub secret: Secret,
-    /// Any of administrator, manager and user, in a list or with commas between; user unless set.
+    /// Any of administrator, manager and user, as a list or separated by commas; user unless set.
     #[serde(default, deserialize_with = "words")]
     pub roles: Vec<String>,
 }
 
-/// The accounts that can be made: not those without a name or a password. Several with one name are one, with the roles
-/// of all and the password of the last.
+/// The accounts to make. Entries without a name or a password are left out. Entries with the same name are one account,
+/// with the roles of all of them and the password of the last.
 pub(super) fn usable(users: Vec<User>) -> Vec<User> {
     let mut usable: Vec<User> = Vec::new();
     for mut user in users.into_iter().filter(|user| !user.id.trim().is_empty() && !user.secret.expose().trim().is_empty()) {
@@ -92,7 +92,7 @@ pub(super) fn usable(users: Vec<User>) -> Vec<User> {
     usable
 }
 
-/// A list of words, or a text with commas between them; in lower case.
+/// Reads a list of words, or words separated by commas, in lower case.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,5 +1,5 @@
-# Installs packages into a folder where nothing is yet. Run by R in a process of its own, which is given:
-# what to do, the folder, the package's name, the ref, and then the repositories.
+# Installs packages into an empty folder. R runs this in a process of its own. Its arguments are: what to do, the folder,
+# the package's name, the ref, and then the repositories.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 action <- arguments[[1L]]

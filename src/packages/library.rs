@@ -1,4 +1,4 @@
-//! The server's library: packages moved in and out as wholes.
+//! The server's library. Packages are moved in and out as wholes.
 
 use std::{
     fs, io,
@@ -14,14 +14,13 @@ use uuid::Uuid;
 
 use crate::system::removal;
 
-/// Moves the packages in `from`, which `user` has made, into `library`, and makes them the server's; returns
-/// their names, sorted. What takes the place of an older version does so at once. No process of the user may be
-/// left.
+/// Moves the packages in `from`, which belong to `user`, into `library`, and makes them the server's. Returns their names,
+/// sorted. An older version is replaced in one step. No process of the user may be left: it could still change files.
 pub(super) fn take(from: &Path, library: &Path, run: &Path, user: Option<u32>) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(from)?.flatten() {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap_or_default());
-        // Of the entry itself: a link is no package.
+        // The type of the entry itself: a symbolic link is not followed, and is no package.
         let is_package = entry.file_type()?.is_dir() && super::is_name(&name) && path.join("Meta/package.rds").is_file();
         if !is_package || name.starts_with("00LOCK") {
             continue;
@@ -45,20 +44,20 @@ pub(super) fn remove(library: &Path, run: &Path, name: &str) -> io::Result<()> {
     throw_away(&library.join(name), run)
 }
 
-/// Out of sight at once, and then removed.
+/// Hides a package in one step, and then removes it.
 fn throw_away(path: &Path, run: &Path) -> io::Result<()> {
     let away = run.join(format!("removed-{}", Uuid::new_v4()));
     fs::rename(path, &away)?;
     removal::remove(&away)
 }
 
-/// Gives a tree of `user`'s to the server, for all to read. One that is deeper than a path can be long is refused.
+/// Makes a tree of `user`'s files the server's, readable by all. A tree whose paths would be too long is refused.
 fn adopt(path: &Path, user: u32) -> io::Result<()> {
     let mut left = vec![path.to_owned()];
     while let Some(path) = left.pop() {
         let metadata = fs::symlink_metadata(&path)?;
         if metadata.uid() != user {
-            // A hard link to what is not the package's: its rights are not to be changed.
+            // A hard link to a file outside of the package, whose permissions must not be changed.
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is of another user", path.display())));
         }
         lchown(&path, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;

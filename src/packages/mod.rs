@@ -1,8 +1,8 @@
 //! R packages in a library of the server's own, which every session has on its search path.
 //!
-//! R installs them in a process of its own, as a user of its own where sessions have such, into a folder that is
-//! thrown away. What is there in the end is checked, becomes the server's, and is moved into the library: a
-//! session sees a package whole or not at all, and no package's code has a hand on the library.
+//! R installs them in a process of its own, into a temporary folder; if sessions have user ids of their own, so has that
+//! process. The result is checked, made the server's property, and moved into the library. So a session sees a package
+//! whole or not at all, and no code of a package can write to the library.
 
 mod library;
 mod process;
@@ -35,13 +35,13 @@ pub enum Source {
 /// Packages could not be installed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// R could not do it; its last lines say why.
+    /// R has failed; its last lines say why.
     #[error("R could not install the package. Its last lines:\n{0}")]
     Failed(String),
     /// It took longer than it may, in seconds.
     #[error("the installation was stopped at its time limit of {0} seconds; R's last lines:\n{1}")]
     TimeLimit(u64, String),
-    /// The package is none of the server's library.
+    /// The package is not in the server's library.
     #[error("package {0} is not in the server's library")]
     NotOurs(String),
     /// The system failed.
@@ -56,16 +56,16 @@ pub enum PackageError {
 #[derive(Debug)]
 pub struct Packages {
     library: PathBuf,
-    /// Where folders to be thrown away are made.
+    /// Where temporary folders are made.
     run: PathBuf,
     r: config::R,
     users: Users,
     janitor: Janitor,
-    /// One at a time.
+    /// Lets one installation or removal run at a time.
     turn: Mutex<()>,
 }
 
-/// Whether this can be the name of a package, or of a part of a repository's name: it goes to R, and into paths.
+/// Whether this can be the name of a package, or a part of a repository's name. It is passed to R and used in paths.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=100).contains(&name.len())
@@ -89,7 +89,7 @@ impl Packages {
         Self { library, run, r, users, janitor, turn: Mutex::default() }
     }
 
-    /// Installs a package, with those it needs; one that is there is replaced.
+    /// Installs a package and those it depends on. If it is installed already, it is replaced.
     ///
     /// # Errors
     /// [`PackageError`]; nothing has changed then.
@@ -102,8 +102,7 @@ impl Packages {
         self.run(action, name, reference).await
     }
 
-    /// Installs newer versions of whatever is on the search path. Those that could be installed stay so when
-    /// others could not.
+    /// Installs newer versions of all packages on the search path. If some of them fail, the others stay installed.
     ///
     /// # Errors
     /// [`PackageError`]
@@ -150,7 +149,7 @@ impl Packages {
                 tracing::info!(package.name = package, "package installed");
             }
         }
-        // Before anybody else has the user.
+        // While the user id is still reserved for this installation.
         stage.remove().await;
         drop(user);
         if let Err(error) = &outcome {
@@ -170,7 +169,7 @@ impl Packages {
     }
 }
 
-/// A folder to install into; removed in the end, also when nobody waits for that.
+/// A folder to install into. It is removed at the end, even if the installation is cancelled.
 struct Stage {
     folder: PathBuf,
     user: Option<u32>,

@@ -11,7 +11,7 @@ use tokio::{
 use super::PackageError;
 use crate::{config, session::rhome, system::janitor::Janitor};
 
-/// Where packages are installed, below the stage.
+/// The folder that packages are installed into, below the stage.
 pub(super) const LIBRARY: &str = "library";
 /// R's temporary folder and home.
 pub(super) const TEMPORARY: &str = "tmp";
@@ -25,13 +25,13 @@ const LINE: usize = 500;
 /// One run of the script.
 pub(super) struct Job<'a> {
     pub r: &'a config::R,
-    /// The folder to install in; nobody else's.
+    /// The folder to install in, which nobody else uses.
     pub stage: &'a Path,
-    /// What is installed already, on R's search path behind the stage.
+    /// Libraries with what is installed already; R looks there after the stage.
     pub library: &'a Path,
-    /// As whom.
+    /// The user that R runs as.
     pub user: Option<u32>,
-    /// For how long; zero is no limit.
+    /// How long it may take; zero is no limit.
     pub limit: Duration,
     /// Ends what R has left running.
     pub janitor: &'a Janitor,
@@ -63,7 +63,7 @@ impl Job<'_> {
         };
         let limit = if self.limit.is_zero() { Duration::MAX } else { self.limit };
         let ended = tokio::time::timeout(limit, done).await;
-        // What R has started goes with it.
+        // Processes that R has started end with it.
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -108,7 +108,7 @@ impl Job<'_> {
             .process_group(0)
             .kill_on_drop(true);
         if let Some(user) = self.user {
-            // With the user go all further groups.
+            // This also gives up all supplementary groups of the server.
             command.uid(user).gid(user);
             std::os::unix::fs::chown(&script, Some(user), Some(user))?;
         }
@@ -116,10 +116,10 @@ impl Job<'_> {
     }
 }
 
-/// The lines of a pipe, each as it is shown.
+/// Reads a pipe line by line, in the form in which errors show the lines.
 struct Lines<T> {
     pipe: BufReader<T>,
-    /// The beginning of the next; what is longer is not kept.
+    /// The beginning of the next line; what exceeds the limit is not kept.
     line: Vec<u8>,
 }
 
@@ -128,7 +128,7 @@ impl<T: AsyncRead + Unpin> Lines<T> {
         Self { pipe: BufReader::new(pipe), line: Vec::new() }
     }
 
-    /// The next line, however it is encoded; `None` at the end. Nothing is lost when the future is dropped.
+    /// The next line, whatever its encoding; `None` at the end. Nothing is lost if the future is dropped.
     async fn next(&mut self) -> Option<String> {
         loop {
             let read = self.pipe.fill_buf().await.unwrap_or_default();
@@ -149,7 +149,7 @@ impl<T: AsyncRead + Unpin> Lines<T> {
     }
 }
 
-/// The next line; `None` at the end, once and for all.
+/// The next line; `None` at the end, and from then on always.
 async fn next<T: AsyncRead + Unpin>(lines: &mut Option<Lines<T>>) -> Option<String> {
     let line = lines.as_mut()?.next().await;
     if line.is_none() {

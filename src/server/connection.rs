@@ -1,4 +1,4 @@
-//! One connection: encrypted or not, HTTP/1.1 or HTTP/2, and not for longer than it is of use.
+//! One connection: encrypted or not, HTTP/1.1 or HTTP/2. It is closed when it is of no use any more.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +32,7 @@ use crate::auth::Arrival;
 
 use super::{Rules, Site, origin, tls::Certificate, wakes::PolledAgain};
 
-/// Between two looks whether the other end of an HTTP/2 connection is still there.
+/// How often the server asks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
 /// Requests of one HTTP/2 connection at the same time.
 const STREAMS: u32 = 100;
@@ -64,7 +64,7 @@ impl Connections {
         Self { site, rules, certificate, loopback, stopping, http }
     }
 
-    /// Serves a connection to its end. A client that goes away in the middle is its own affair.
+    /// Serves a connection to its end. It is no error if the client goes away in the middle.
     pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         metrics::gauge!("offshoot_connections").increment(1.0);
         let deadline = Instant::now() + self.rules.head;
@@ -117,11 +117,11 @@ impl Connections {
                 () = sleep_until(wake), if !stopping => {
                     wake = match activity.idle_since() {
                         Idle::Never => Instant::now() + self.rules.head,
-                        // It has brought nothing in all that time, be it TLS, a preface or half a head.
+                        // No request has arrived in all that time: at most a TLS handshake, a preface or half a head.
                         Idle::Always => return,
                         Idle::For(idle) if idle < self.rules.head => Instant::now() + (self.rules.head - idle),
                         Idle::For(_) => {
-                            // Answers that are still being read end as they should.
+                            // The client may still be reading an answer: let it be sent to its end.
                             stopping = true;
                             connection.inner().as_mut().graceful_shutdown();
                             continue;
@@ -137,7 +137,7 @@ fn closed() {
     metrics::gauge!("offshoot_connections").decrement(1.0);
 }
 
-/// What a connection is used for.
+/// Whether a connection is in use, and since when it is not.
 #[derive(Debug)]
 struct Activity {
     calls: AtomicUsize,
@@ -148,9 +148,9 @@ struct Activity {
 }
 
 enum Idle {
-    /// Something is being answered.
+    /// It is not idle: something is being answered.
     Never,
-    /// There has been no request.
+    /// It has been idle from the start: there has been no request.
     Always,
     For(Duration),
 }

@@ -1,4 +1,4 @@
-//! What all requests pass, whatever they ask for: CORS and compression.
+//! What every request passes, whatever it asks for: CORS and compression.
 
 use axum::{
     Router,
@@ -27,14 +27,14 @@ const PREFLIGHT: std::time::Duration = std::time::Duration::from_secs(600);
 pub fn around(mut router: Router, config: &config::Http) -> Result<Router, String> {
     if config.compress_kib > 0 {
         let when: And<SizeAbove, Compressible> = SizeAbove::new(config.compress_kib << 10).and(Compressible);
-        // The fastest: a network that is worth compressing for is slower than this, and others should not wait.
+        // The fastest level: it keeps up with any network that is slow enough for compression to pay.
         router = router.layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest).compress_when(when));
     }
     let origins = config.origins()?;
     if !origins.is_empty() {
         let cors = CorsLayer::new().allow_methods(AllowMethods::mirror_request()).allow_headers(AllowHeaders::mirror_request());
         let cors = cors.max_age(PREFLIGHT).expose_headers([REQUEST_ID]);
-        // Browsers take no cookies with a wildcard (Fetch, section 3.3.5).
+        // Browsers ignore credentials with a wildcard (Fetch, section 3.3.5).
         router = router.layer(if origins.iter().any(|origin| origin == "*") {
             cors.allow_origin(Any)
         } else {
@@ -44,7 +44,8 @@ pub fn around(mut router: Router, config: &config::Http) -> Result<Router, Strin
     Ok(router)
 }
 
-/// Text, whose size is known: everything else is compressed already, or not worth it.
+/// Compresses text whose size is known. Pictures and archives are compressed already, and a stream of events has to
+/// arrive piece by piece.
 #[derive(Debug, Clone, Copy)]
 struct Compressible;
 

@@ -1,8 +1,8 @@
 //! Listening: connections in, requests to the router, and an orderly end.
 //!
-//! [`serve`] accepts; `connection` is what becomes of each; [`tls`] has the certificate, and `origin` says
-//! whose request it is behind a proxy. [`requests`] follows each for the log. A [`Site`] is what is served, and [`layers`] what every request passes, whatever
-//! it asks for.
+//! [`serve`] accepts connections, and `connection` serves each of them. [`tls`] has the certificate, and `origin` finds out
+//! who has sent a request that came by a proxy. [`requests`] follows each for the log. A [`Site`] is what a listener serves; [`layers`] has what every request
+//! passes, whatever it asks for.
 
 mod connection;
 pub mod layers;
@@ -27,9 +27,9 @@ use connection::Connections;
 pub use site::Site;
 use tls::Certificate;
 
-/// After an accept that failed, for want of descriptors most often.
+/// The pause after an accept that failed, most often for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Descriptors that are not for connections: the store, the log, published files, listeners.
+/// Descriptors that are kept for other things than connections: the store, the log, published files, listeners.
 const OTHER_DESCRIPTORS: usize = 512;
 /// Descriptors that each session takes.
 const OF_A_SESSION: usize = 5;
@@ -37,9 +37,9 @@ const OF_A_SESSION: usize = 5;
 /// What holds for the connections of all listeners; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// What a client may take to send the head of a request, and how long a connection may be idle.
+    /// How long a client may take to send the head of a request, and how long a connection may be idle.
     head: Duration,
-    /// What a client may take before it reads on.
+    /// For how long a client may stop reading.
     stall: Option<Duration>,
     proxies: Arc<[IpNet]>,
     places: Arc<Semaphore>,
@@ -67,7 +67,7 @@ impl Rules {
         })
     }
 
-    /// The same, with places of its own: for a listener that must answer when the others are full.
+    /// The same rules with places of their own, for a listener that has to answer when the others are full.
     #[must_use]
     pub fn apart(&self, places: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), ..self.clone() }
@@ -102,7 +102,7 @@ pub async fn serve(
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     let connections = Arc::new(Connections::new(site, rules.clone(), certificate, loopback, stopping.clone()));
     loop {
-        // Who finds no place waits in the kernel's queue.
+        // A client that finds no place waits in the kernel's queue.
         let place = tokio::select! {
             place = Arc::clone(&rules.places).acquire_owned() => place,
             () = stopping.cancelled() => break,
@@ -133,7 +133,7 @@ pub async fn serve(
 }
 
 fn prepare(stream: &TcpStream) {
-    // Answers are written whole: waiting for more to send only delays them.
+    // Answers are written as a whole, so that waiting for more to send (Nagle's algorithm) only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }

@@ -1,4 +1,4 @@
-//! Whose request it is. What comes from a trusted proxy is told in headers; from anybody else, these mean nothing.
+//! Who has sent a request. A trusted proxy says so in headers; from anybody else, these headers mean nothing.
 //!
 //! After [`settle`], a request looks the same however it came: its client's address is in the extension
 //! `ConnectInfo`, `Host` is what the client wrote, and `X-Forwarded-Proto` is there, as `https`, if and only if the
@@ -17,10 +17,11 @@ use crate::auth::origin::FORWARDED_PROTO;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Writes down where a request comes from. Returns whether a trusted proxy has told it.
+/// Notes in a request where it comes from. Returns whether it came by a trusted proxy.
 pub(super) fn settle<B>(request: &mut Request<B>, peer: SocketAddr, https: bool, proxies: &[IpNet]) -> bool {
     if let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
-        // HTTP/2 has it in the request's address, and where that has one, no other counts (RFC 9112, section 3.2.2).
+        // In HTTP/2 the host is part of the request's address. If the address has a host, `Host` does not count (RFC 9112,
+        // section 3.2.2).
         request.headers_mut().insert(header::HOST, host);
     }
     let (mut client, mut https) = (SocketAddr::new(peer.ip().to_canonical(), peer.port()), https);
@@ -47,13 +48,13 @@ pub(super) fn settle<B>(request: &mut Request<B>, peer: SocketAddr, https: bool,
     forwarded
 }
 
-/// The host that the nearest proxy tells. Some write it behind what the client has sent.
+/// The host that the nearest proxy tells: the last one, as some proxies append theirs to what the client has sent.
 fn forwarded_host(headers: &HeaderMap) -> Option<HeaderValue> {
     let list = headers.get_all(FORWARDED_HOST).iter().next_back()?.as_bytes();
     HeaderValue::from_bytes(list.rsplit(|&byte| byte == b',').next()?.trim_ascii()).ok()
 }
 
-/// The last address in the list that is not a proxy of ours: what stands before it, anybody could have written.
+/// The last address in the list that is not one of our proxies. Anybody could have written those before it.
 fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|list| list.to_str().ok()).collect();
     let mut client = None;

@@ -1,6 +1,6 @@
 //! One line in the log for each request, and its measurements.
 //!
-//! The line has no query, and nothing that was sent or answered. Dialects add what they alone know, by [`Notes`].
+//! The line has no query, and nothing of what was sent or answered. Dialects add by [`Notes`] what only they know.
 
 use std::{
     cell::RefCell,
@@ -30,7 +30,7 @@ use crate::{
     telemetry::{REQUEST_SPAN, REQUESTS, audit},
 };
 
-/// Names the request in the answer, for whoever reports a problem.
+/// The header that names the request in the answer, so that a problem can be reported with it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a dialect knows of a request; cheap to clone. It is an extension of the request.
@@ -48,28 +48,28 @@ struct Noted {
 }
 
 impl Notes {
-    /// Those of a request.
+    /// The notes of a request.
     #[must_use]
     pub fn of(request: &Request) -> Self {
         request.extensions().get().cloned().unwrap_or_default()
     }
 
-    /// Which call of which dialect it is.
+    /// Notes which call of which dialect it is.
     pub fn call(&self, dialect: &'static str, path: &'static str) {
         self.lock().call = Some((dialect, path));
     }
 
-    /// That whoever knows the path can make the call: only the call is logged.
+    /// Notes that the path is a secret, as whoever knows it can make the call: only the call is logged.
     pub fn conceal(&self) {
         self.lock().is_secret = true;
     }
 
-    /// Who calls.
+    /// Notes who calls.
     pub fn user(&self, name: &str) {
         name.clone_into(&mut self.lock().user);
     }
 
-    /// Which R session it is about.
+    /// Notes which R session it is about.
     pub fn session(&self, id: Uuid) {
         self.lock().session = Some(id);
     }
@@ -115,7 +115,7 @@ pub async fn follow<F: Future<Output = Response>>(mut request: Request, answer: 
     response.map(|body| Body::new(Followed { body, following }))
 }
 
-/// What may be logged of a path: cookies may stand after a semicolon.
+/// The part of a path that may be logged: after a semicolon there may be a cookie.
 fn path(path: &str) -> String {
     path.split(';').next().unwrap_or_default().to_owned()
 }
@@ -145,13 +145,14 @@ struct Following {
 impl Drop for Following {
     fn drop(&mut self) {
         let Record { notes, method, path, status, received, sent, expected, whole, started, span } = &self.record;
-        // An answer to HEAD is never read, and of one that ends where it said, the end is not.
+        // Nobody reads the body of an answer to HEAD; and when all announced bytes have been sent, nobody asks for more, so
+        // that the end is never seen.
         let whole = *whole || *method == Method::HEAD || *expected == Some(*sent);
         let _entered = span.enter();
         let noted = notes.lock();
         let (dialect, call) = noted.call.unwrap_or(("none", "none"));
         let path = if noted.is_secret { call } else { path };
-        // As nginx has it for a client that did not wait for the answer.
+        // nginx's status for a client that did not wait for the answer.
         let status = status.map_or(499, |status| status.as_u16());
         let elapsed = started.elapsed();
         let user = Some(noted.user.as_str()).filter(|user| !user.is_empty());
@@ -181,7 +182,7 @@ impl Drop for Following {
     }
 }
 
-/// What is measured of the requests of one call with one outcome.
+/// The measurements of requests with the same call and the same outcome.
 struct Measures {
     seconds: Histogram,
     received: Counter,
@@ -192,7 +193,7 @@ struct Measures {
 type Outcome = (&'static str, &'static str, u16);
 
 thread_local! {
-    /// To look measurements up by their labels takes longer than to make them.
+    /// Kept because looking measurements up by their labels takes longer than measuring.
     static MEASURES: RefCell<HashMap<Outcome, Measures>> = RefCell::default();
 }
 

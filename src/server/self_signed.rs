@@ -1,4 +1,4 @@
-//! A certificate of the server's own making, for where there is no other.
+//! A certificate that the server makes itself, for where there is no other.
 
 use std::{
     fs::File,
@@ -9,13 +9,13 @@ use std::{
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
-/// How long it is good: what browsers accept at most (CA/Browser Forum, Baseline Requirements before 2026).
+/// How long it is valid: as long as browsers accept (CA/Browser Forum, Baseline Requirements before 2026).
 const DAYS: i64 = 397;
-/// Another is made when it is good for less.
+/// When less than this is left, the next start makes another.
 const RENEWAL_DAYS: i64 = 30;
 
-/// The files of the certificate and of its key, below the folder `data`. They are made unless they are there, and
-/// made anew when the certificate ends soon, or is not for all of `names`.
+/// The files of the certificate and of its key, below the folder `data`. They are made if there are none, if the
+/// certificate ends soon, or if it is not for all of `names`.
 ///
 /// # Errors
 /// A sentence.
@@ -29,7 +29,7 @@ pub(super) fn files(data: &Path, names: &[String]) -> Result<(PathBuf, PathBuf),
     Ok((certificate, key))
 }
 
-/// Whether a certificate in PEM form is good for some time more, and for these names.
+/// Whether a certificate in PEM form is valid for some time more, and for these names.
 fn is_good(pem: &[u8], names: &[String]) -> Option<bool> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem).ok()?;
     let certificate = pem.parse_x509().ok()?;
@@ -48,7 +48,7 @@ fn make(folder: &Path, certificate: &Path, key: &Path, names: &[String]) -> anyh
     parameters.distinguished_name.push(DnType::CommonName, common);
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(DAYS * 24);
-    // From yesterday on: clocks differ.
+    // Valid from yesterday on: a client's clock may be behind.
     let since = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
     let day = |moment: jiff::Timestamp| {
         let date = moment.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -58,7 +58,7 @@ fn make(folder: &Path, certificate: &Path, key: &Path, names: &[String]) -> anyh
     parameters.not_after = day(until);
     let pair = KeyPair::generate()?;
     let made = parameters.self_signed(&pair)?;
-    // The key first: a certificate without its key would be taken for a whole.
+    // The key first: if the server is killed in between, the next start finds no certificate and makes both anew.
     write(key, &pair.serialize_pem(), 0o600)?;
     write(certificate, &made.pem(), 0o644)?;
     tracing::info!(file = %certificate.display(), "a self-signed certificate was made");

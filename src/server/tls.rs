@@ -1,4 +1,4 @@
-//! The certificate: read from PEM or PFX files or made here, and replaced while connections are open.
+//! The certificate: read from PEM or PFX files or made by the server, and replaced while connections are open.
 
 use std::{
     net::IpAddr,
@@ -37,8 +37,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the certificate of the configuration; `None` when there is none. One that is made here is kept below
-    /// the folder `data`.
+    /// Reads the certificate that the configuration names; `None` when it names none. A certificate that the server makes
+    /// itself is kept below the folder `data`.
     ///
     /// # Errors
     /// A sentence that names the setting, the file and what is wrong.
@@ -48,7 +48,7 @@ impl Certificate {
         Ok(Some(Self { config: config.clone(), data: data.to_owned(), server }))
     }
 
-    /// Reads it again: connections from now on have the new one. When that fails, the old one stays.
+    /// Reads it again. New connections get the new certificate; if it cannot be read, the old one stays.
     ///
     /// # Errors
     /// As [`Self::open`]
@@ -63,7 +63,7 @@ impl Certificate {
     }
 }
 
-/// A certificate, those that it is signed by, and its key.
+/// A certificate, the certificates that it is signed by, and its key.
 #[derive(Debug)]
 pub struct Identity {
     /// The certificate of this server first.
@@ -93,7 +93,7 @@ impl Identity {
     /// The settings of a server with this certificate.
     ///
     /// # Errors
-    /// When the key is not that of the certificate, or of a kind that is not known.
+    /// When the key does not belong to the certificate, or is of an unknown kind.
     fn server(self) -> Result<ServerConfig, String> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let failed = |error| match error {
@@ -137,7 +137,7 @@ fn pfx(file: &Path, password: &str) -> Result<Identity, String> {
     const SETTING: &str = "tls.pfx";
     let failed = |what: &dyn std::fmt::Display| format!("{SETTING}: {}: {what}", file.display());
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
-    // Files name the issuers or do not, and in any order.
+    // A PFX file may hold the issuers or not, and in any order.
     let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed)
         .map_err(|error| failed(&format!("it cannot be read, or the password is wrong: {error}")))?;
     let keys = store.entries().filter_map(|(_, entry)| match entry {

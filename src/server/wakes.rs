@@ -1,8 +1,8 @@
-//! A future that is polled again at once when it was woken while it was polled.
+//! A future that is polled again at once if it was woken while it was being polled.
 //!
-//! Reading the body of a request wakes the task that the connection is, which is the one that is reading. The
-//! runtime takes that for somebody who yields: it puts the task at the end of its queue, and wakes another thread
-//! to have it stolen. Two processors change hands for every request that has a body, for nothing.
+//! A task that reads the body of a request wakes itself: the connection and the reader are one task. The runtime takes
+//! this for a task that yields. It puts the task at the end of its queue, and wakes another thread to steal it. So every
+//! request with a body would move to another processor, for nothing.
 
 use std::{
     future::Future,
@@ -16,10 +16,10 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// How often, before it is the runtime's turn.
+/// How often a future is polled again before the runtime gets its turn.
 const TURNS: usize = 8;
 
-/// See the module.
+/// A future that is polled again at once; see the module.
 #[derive(Debug)]
 pub(super) struct PolledAgain<F> {
     future: F,
@@ -41,8 +41,8 @@ impl Wake for State {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::SeqCst);
-        // Whoever polls looks whether it was woken after it has said that it polls no more: one of the two sees
-        // the other.
+        // The poller first clears `polling` and then looks at `woken`; here it is the other way round. So one of the two
+        // always sees the other, and no wake is lost.
         if !self.polling.load(Ordering::SeqCst) {
             self.outer.wake();
         }
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it is woken.
+    /// A waker that counts how often it is woken.
     #[derive(Default)]
     struct Counter(std::sync::atomic::AtomicUsize);
 
@@ -113,7 +113,7 @@ mod tests {
         })));
         assert!(Pin::new(&mut future).poll(&mut context).is_pending());
         assert_eq!(counter.0.load(Ordering::SeqCst), 0);
-        // From elsewhere, it wakes whoever waits.
+        // Woken from elsewhere, it passes the wake on to the task that waits.
         future.waker.wake_by_ref();
         assert_eq!(counter.0.load(Ordering::SeqCst), 1);
         assert_eq!(Pin::new(&mut future).poll(&mut context), Poll::Ready(5));

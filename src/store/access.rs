@@ -6,7 +6,7 @@ use sqlx::{SqliteConnection, query};
 
 use super::{ChangeError, words};
 
-/// Whom something is for; each level includes the ones before.
+/// Whom something is for. Each level includes the ones before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Administrators and script managers.
@@ -22,7 +22,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// The word in the store.
+    /// The word for it in the store.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Private => "private",
@@ -35,7 +35,7 @@ impl Access {
 
     pub(super) fn read(word: &str, roles: &str) -> Self {
         match word {
-            // All its roles may have been removed since.
+            // The list may be empty: its roles may have been removed since.
             "restricted" if !roles.is_empty() => Self::Roles(words(roles)),
             "authenticated" => Self::Authenticated,
             "trusted" => Self::Trusted,

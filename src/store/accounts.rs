@@ -23,9 +23,9 @@ pub struct Account {
     pub boundary: Option<String>,
     /// Its roles, sorted.
     pub roles: Vec<String>,
-    /// Logins that failed since the last one that did not.
+    /// How many logins have failed since the last successful one.
     pub failures: i64,
-    /// When the last of them did, in microseconds since 1970.
+    /// When the last of them failed, in microseconds since 1970.
     pub failed_at: i64,
     /// When it was made, in microseconds since 1970.
     pub created: i64,
@@ -54,7 +54,7 @@ impl FromRow<'_, SqliteRow> for Account {
     }
 }
 
-/// What is to be different; `None` stays as it is.
+/// Changes of an account; what is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of an account")]
 pub struct AccountChange {
@@ -65,7 +65,7 @@ pub struct AccountChange {
     pub password_expired: Option<bool>,
     /// `Some(None)` takes the boundary away.
     pub boundary: Option<Option<String>>,
-    /// All roles from now on.
+    /// The roles that replace all earlier ones.
     pub roles: Option<Vec<String>>,
 }
 
@@ -96,7 +96,7 @@ impl Store {
         Ok(all.fetch_all(&self.pool).await?)
     }
 
-    /// Adds an account, as of now.
+    /// Adds an account.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -148,7 +148,7 @@ impl Store {
         if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, name)) } else { Ok(()) }
     }
 
-    /// Counts a login that failed.
+    /// Counts a failed login.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -158,7 +158,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the logins that failed.
+    /// Forgets failed logins.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -1,4 +1,5 @@
-//! The whole store as one ZIP file, and back. Blocks on the file: for the command line, not for the server.
+//! Writes the whole store to one ZIP file, and reads it back. Reading and writing the file blocks the thread: this is for
+//! the command line, not for the server.
 
 use std::{
     collections::HashSet,
@@ -14,7 +15,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipError, write::Sim
 
 use super::{Blobs, Store, StoreError, blobs::PIECE, options};
 
-/// The tables, those that others refer to first.
+/// The tables. Those that others refer to come first.
 const TABLES: [&str; 14] = [
     "boundary",
     "ip_filter",
@@ -39,7 +40,7 @@ const CONTENTS: &str = "contents/";
 /// A backup could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// It is none, or a damaged one; the text says what is wrong.
+    /// The file is no backup, or a damaged one; the text says what is wrong.
     #[error("{0}")]
     Unusable(String),
     /// The file could not be read or written.
@@ -60,8 +61,8 @@ impl From<sqlx::Error> for BackupError {
 }
 
 impl Store {
-    /// Writes everything to `file`, as it is at one moment; the server may be running. What goes with logins
-    /// is left out.
+    /// Writes everything to `file`, as it is at one moment; the server may be running. Objects that are deleted when a
+    /// login ends are left out.
     ///
     /// # Errors
     /// [`BackupError`]
@@ -73,11 +74,10 @@ impl Store {
         write(&copy, &self.blobs, file).await
     }
 
-    /// Replaces everything by what is in `file`. Others see all of it or nothing; a running server ends its
-    /// logins and sessions.
+    /// Replaces everything by what is in `file`, in one transaction. A running server ends its logins and sessions.
     ///
     /// # Errors
-    /// [`BackupError`]; the store is as it was then.
+    /// [`BackupError`]; nothing has been changed then.
     pub async fn restore(&self, file: impl Read + Seek) -> Result<(), BackupError> {
         let keeping = self.blobs.keep().await?;
         let folder = self.scratch()?;
@@ -112,13 +112,13 @@ impl Store {
         replace(&self.file, &copy).await
     }
 
-    /// A folder beside the store and as private, which goes when it is dropped.
+    /// A temporary folder beside the store, which only its owner can enter.
     fn scratch(&self) -> io::Result<TempDir> {
         tempfile::Builder::new().prefix("backup-").tempdir_in(self.file.parent().unwrap_or(Path::new(".")))
     }
 }
 
-/// Writes an entry into `file`. Reading is what fails when the entry is damaged.
+/// Writes an entry of the ZIP file into `file`. If the entry is damaged, reading it fails.
 fn extract(mut entry: impl Read, mut file: File) -> Result<File, BackupError> {
     let mut piece = vec![0; PIECE];
     loop {
@@ -134,7 +134,7 @@ async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Resul
     let mut connection = SqliteConnection::connect_with(&options(database)).await?;
     query("DELETE FROM object WHERE login IS NOT NULL").execute(&mut connection).await?;
     let contents = contents(&mut connection).await?;
-    // Out of the log and into the file.
+    // Moves everything from SQLite's write-ahead log into the file.
     query("PRAGMA journal_mode = DELETE").execute(&mut connection).await?;
     connection.close().await?;
     let mut archive = ZipWriter::new(BufWriter::new(file));

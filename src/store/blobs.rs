@@ -1,5 +1,5 @@
-//! Contents, called by their SHA-256. They are written before they are referred to, and are collected when
-//! nothing refers to them any more.
+//! Contents of objects and projects, as files that are named by their SHA-256. A content is written before anything refers
+//! to it, and is removed some time after nothing refers to it any more ("collected").
 
 use std::{
     collections::HashSet,
@@ -22,14 +22,15 @@ use super::{Store, StoreError};
 
 /// Bytes read and written at a time.
 pub(super) const PIECE: usize = 256 << 10;
-/// Bytes that are collected before they are written to the disk.
+/// Bytes that are gathered before they are written to the disk.
 const BATCH: usize = 1 << 20;
-/// As many batches are being written while the next one is collected; the library would take eight of 10 MiB.
+/// How many batches may be in writing while the next one is gathered. The library's own choice is eight batches of
+/// 10 MiB, which is a lot of memory for each upload.
 const BATCHES: usize = 2;
-/// The library copies as much at a time: the allocator uses a block of this size again at once, and keeps a larger
-/// one, freed by another thread, for a second.
+/// How much the library copies at a time. The allocator reuses blocks of this size at once; larger ones, which another
+/// thread frees, it would keep for a second.
 const SLICE: usize = 64 << 10;
-/// Contents on their way in.
+/// The folder of contents that are being written.
 const INCOMING: &str = "incoming";
 
 /// A content.
@@ -48,8 +49,8 @@ pub struct Blobs {
     folder: PathBuf,
 }
 
-/// While one of these lives, in whatever process, nothing is collected: what has been written and is not
-/// referred to yet stays.
+/// While one of these lives, in any process, nothing is collected. So a content that has just been written stays until
+/// something refers to it.
 #[derive(Debug)]
 pub struct Keeping(#[expect(dead_code, reason = "the lock is let go of with the file")] File);
 
@@ -63,7 +64,7 @@ impl Blobs {
         Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)), folder: folder.to_owned() })
     }
 
-    /// Holds collection off, for whoever writes contents and then refers to them.
+    /// Prevents collection. To be held while contents are written, and until something refers to them.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -127,7 +128,7 @@ impl Blobs {
 
     /// Removes all contents but those in `referred`.
     async fn remove_all_but(&self, referred: &HashSet<String>) -> Result<usize, StoreError> {
-        // Nobody is writing. The library does not list what a writer that was killed has left behind.
+        // Nobody is writing now, so these files are leftovers of writers that were killed. The library does not list them.
         match tokio::fs::remove_dir_all(self.folder.join(INCOMING)).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -144,8 +145,8 @@ impl Blobs {
     }
 }
 
-/// A content being written. It is whole when it is finished, and not there before; what is not finished is
-/// collected.
+/// A content that is being written. It appears under its name when it is finished; if that never happens, what has been
+/// written is collected.
 #[derive(Debug)]
 pub struct Writer {
     store: Arc<dyn ObjectStore>,
@@ -181,13 +182,13 @@ impl Writer {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        // Also when the content is there already: the one that is there may be about to be collected.
+        // Even if the content exists already, as the existing file may be about to be collected.
         store.rename(&incoming, &key(&hash)).await?;
         Ok(Blob { hash, size })
     }
 }
 
-/// The folder of contents that are whole.
+/// The folder of finished contents.
 const CONTENTS: &str = "sha256";
 
 fn key(hash: &str) -> Key {
@@ -237,10 +238,10 @@ mod tests {
         let keeping = store.blobs.keep().await.unwrap();
         let blob = store.blobs.put(&keeping, content.as_slice()).await.unwrap();
         assert_eq!((blob.size, blob.hash.len()), (content.len() as u64, 64));
-        // As a writer leaves it that is killed.
+        // What a writer leaves behind that is killed.
         let partial = folder.path().join("blobs/incoming/a#1");
         std::fs::write(&partial, "half").unwrap();
-        // What is being written is not collected.
+        // A content that is being written is not collected.
         assert_eq!(store.collect_blobs().await.unwrap(), 0);
         assert_eq!(store.blobs.put(&keeping, content.as_slice()).await.unwrap(), blob);
         let back: Vec<_> = store.blobs.get(&blob.hash).await.unwrap().try_collect().await.unwrap();

@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// That there is such a boundary.
+/// Checks that there is such a boundary.
 pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Result<(), ChangeError> {
     let found = query_scalar("SELECT EXISTS (SELECT 1 FROM boundary WHERE name = $1)");
     if found.bind(name).fetch_one(connection).await? { Ok(()) } else { Err(ChangeError::unknown(KIND, name)) }

@@ -1,4 +1,4 @@
-//! What is different between two states of the rules.
+//! The differences between two states of the rules, for the audit log.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,14 +11,14 @@ pub struct Change {
     pub event: &'static str,
     /// "account", "role"...
     pub kind: &'static str,
-    /// Of what.
+    /// The name of the account, role and so on.
     pub name: String,
-    /// What of it, with the new values where these are no secrets.
+    /// What has changed about it, with the new values unless they are secret.
     pub what: String,
 }
 
 impl Rules {
-    /// What somebody has done to come from these rules to the `later` ones, secrets left out.
+    /// What has changed from these rules to the `later` ones, without secrets.
     #[must_use]
     pub fn changes(&self, later: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -32,8 +32,8 @@ impl Rules {
     }
 }
 
-/// Adds what is different in one table. `what` describes a change, or the addition where there was nothing before;
-/// `None` is no change that anybody has made.
+/// Adds the differences in one table. `what` describes an addition, for which there is nothing before, or a change; it
+/// returns `None` for a change that nobody has made, such as a count of failed logins.
 fn compare<T: PartialEq>(
     changes: &mut Vec<Change>,
     kind: &'static str,
@@ -55,7 +55,7 @@ fn compare<T: PartialEq>(
     }
 }
 
-/// What of an account is different. Logins that fail are told elsewhere.
+/// Describes what has changed about an account. Failed logins have entries of their own.
 fn account(before: Option<&Account>, now: &Account) -> Option<String> {
     let mut changed = Vec::new();
     let mut tell = |differs: bool, what: String| {

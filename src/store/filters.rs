@@ -23,9 +23,9 @@ pub struct IpFilter {
 /// Addresses, as they are written in a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
-    /// RFC 4632.
+    /// A network (RFC 4632).
     Network(IpNet),
-    /// The four numbers of an IPv4 address; `None` is any.
+    /// The four numbers of an IPv4 address; `None` stands for any number.
     Parts([Option<u8>; 4]),
 }
 
@@ -46,7 +46,7 @@ impl Pattern {
         })
     }
 
-    /// Whether an address is one of these. An IPv4 address in IPv6 form counts as what it is.
+    /// Whether an address matches. An IPv4 address in IPv6 form is taken as IPv4.
     #[must_use]
     pub fn matches(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -60,7 +60,7 @@ impl Pattern {
     }
 }
 
-/// `10.**`, `255.*.*.*`: `*` is any number, `**` at the end any that are left.
+/// Reads `10.**` or `255.*.*.*`: `*` is any number, and `**` at the end stands for all numbers that are left.
 fn parts(text: &str) -> Option<[Option<u8>; 4]> {
     let mut parts = [None; 4];
     let mut given = 0;
@@ -88,7 +88,7 @@ impl Store {
     /// Makes a filter, or changes it.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] for a name that cannot be one and for what is no address, [`ChangeError::Store`]
+    /// [`ChangeError::Invalid`] for a name or an address that is malformed, [`ChangeError::Store`]
     pub async fn filter_put(&self, filter: &IpFilter) -> Result<(), ChangeError> {
         Named::IpFilter.check(&filter.name)?;
         Pattern::parse(&filter.address).map_err(ChangeError::Invalid)?;
@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-/// That there is such a filter.
+/// Checks that there is such a filter.
 pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Result<(), ChangeError> {
     let found = query_scalar("SELECT EXISTS (SELECT 1 FROM ip_filter WHERE name = $1)");
     if found.bind(name).fetch_one(connection).await? { Ok(()) } else { Err(ChangeError::unknown(KIND, name)) }

@@ -1,6 +1,6 @@
-//! What outlives the server: accounts and their rights, scripts, objects, projects, policies.
+//! What the server remembers when it is stopped: accounts and their rights, scripts, objects, projects, policies.
 //!
-//! The interface is in terms of the domain; SQLite stands behind it, and a [blob store](blobs) for contents.
+//! The methods speak of accounts, scripts and so on. Behind them are SQLite and, for contents, a [blob store](blobs).
 //! Migrations are numbered files in `migrations/`, applied at the start. Several processes may work on one
 //! store: the server and the command line.
 
@@ -48,7 +48,7 @@ pub struct Store {
 /// The store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database did.
+    /// The database has failed.
     #[error("the store failed")]
     Database(#[from] sqlx::Error),
     /// Its tables could not be brought up to date.
@@ -57,7 +57,7 @@ pub enum StoreError {
     /// Its folder is not usable.
     #[error("the data folder is not usable")]
     Folder(#[from] std::io::Error),
-    /// The blob store did.
+    /// The blob store has failed.
     #[error("the contents in the store could not be read or written")]
     Contents(#[from] object_store::Error),
 }
@@ -65,7 +65,7 @@ pub enum StoreError {
 /// Something in the store could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// There is none of that name.
+    /// There is nothing of that name.
     #[error("there is no {kind} {name:?}")]
     Unknown {
         /// "account", "role"...
@@ -73,7 +73,7 @@ pub enum ChangeError {
         /// The name that was asked for.
         name: String,
     },
-    /// There is one of that name already.
+    /// The name is taken.
     #[error("the {kind} {name:?} is there already")]
     Exists {
         /// "account", "role"...
@@ -114,7 +114,7 @@ impl Store {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
         std::fs::DirBuilder::new().recursive(true).mode(0o711).create(data)?;
         let file = data.join(FILE);
-        // The files beside it are made with its rights.
+        // SQLite gives the files beside it the same permissions.
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file)?;
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options(&file)).await?;
         sqlx::migrate!().run(&pool).await?;
@@ -140,7 +140,7 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Notices changes that are made to the store by whomever.
+    /// Watches for changes of the store, whichever process makes them.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -153,13 +153,13 @@ impl Store {
 /// See [`Store::watch`].
 #[derive(Debug)]
 pub struct Watch {
-    /// Writes nothing itself: what SQLite counts is what others have written.
+    /// A connection that never writes: what SQLite then tells it of writes are those of others.
     connection: SqliteConnection,
     seen: Option<i64>,
 }
 
 impl Watch {
-    /// Whether something was written since the last time; the first time it is so.
+    /// Whether something was written since the last call. The first call says so in any case.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -168,7 +168,7 @@ impl Watch {
         Ok(self.seen.replace(now) != Some(now))
     }
 
-    /// Has the next look say that something was written: what was could not be read.
+    /// Makes the next call of `changed` say that something was written, because the last change could not be read.
     pub fn forget(&mut self) {
         self.seen = None;
     }
@@ -183,27 +183,27 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(std::time::Duration::from_secs(10))
 }
 
-/// Now, in the store's measure: microseconds since 1970.
+/// The time now, as the store has it: in microseconds since 1970.
 fn now() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 
-/// The words of a list kept in one column, which hold no blank.
+/// Splits a list that is kept in one column. Its words are separated by blanks.
 fn words(text: &str) -> Vec<String> {
     text.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// An identity in a column.
+/// Reads an identity from a column.
 fn uuid(row: &SqliteRow, column: &str) -> sqlx::Result<Uuid> {
     row.try_get::<&str, _>(column)?.parse().map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
 }
 
-/// A content in a column, with its size beside it.
+/// Reads a content from two columns: its hash and its size.
 fn blob(row: &SqliteRow, column: &str) -> sqlx::Result<Blob> {
     Ok(Blob { hash: row.try_get(column)?, size: u64::try_from(row.try_get::<i64, _>("size")?).unwrap_or(0) })
 }
 
-/// A size as the store has it.
+/// A size as SQLite keeps it.
 fn size(blob: &Blob) -> i64 {
     i64::try_from(blob.size).unwrap_or(i64::MAX)
 }

@@ -1,11 +1,11 @@
-//! What things may be called. Lists of names are kept separated by blanks, written with commas on the command
-//! line, and end up in addresses: so most names hold neither.
+//! Which names are allowed. Names are stored in lists separated by blanks, written on the command line separated by
+//! commas, and used in addresses: so most names may hold neither blanks nor commas.
 
 use uuid::Uuid;
 
 use super::ChangeError;
 
-/// What has a name of its own.
+/// The kinds of things that have names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Account,
@@ -38,21 +38,21 @@ impl Named {
 
 const WORD: &str = "1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit";
 
-/// A script's name is one that people read: it may hold blanks and letters of any alphabet.
+/// People read the names of scripts, so these may hold blanks and letters of any alphabet.
 fn script(name: &str) -> Result<(), ChangeError> {
     const RULE: &str = "1 to 100 letters, digits, blanks, dots, dashes or underscores, with no blank at either end";
     let inner = |letter: char| letter.is_alphanumeric() || " ._-".contains(letter);
     if !(1..=100).contains(&name.chars().count()) || name.trim() != name || !name.chars().all(inner) {
         return Err(refusal(name, "a script's", RULE));
     }
-    // Callers name a script by its name or by its identity.
+    // Callers may use a script's name or its identity, so that a name must not look like an identity.
     if name.get(name.len().saturating_sub(36)..).is_some_and(|end| Uuid::try_parse(end).is_ok()) {
         return Err(refusal(name, "a script's", "it looks like an identity"));
     }
     Ok(())
 }
 
-/// An object's name may be that of a file.
+/// Objects may be named like files.
 fn object(name: &str) -> Result<(), ChangeError> {
     const RULE: &str = "1 to 255 characters, none of which is a slash or a control character";
     let right = (1..=255).contains(&name.chars().count()) && !name.contains(|letter: char| letter == '/' || letter.is_control());

@@ -1,4 +1,4 @@
-//! The repository: R objects, workspaces and files, kept for a login or for good.
+//! The repository: R objects, workspaces and files. They are kept until a login ends, or for good.
 
 use sqlx::{FromRow, Row, SqliteConnection, query, query_as, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -15,14 +15,14 @@ use super::{
 pub enum Kind {
     /// R objects, in R's own format: what `load()` or `readRDS()` reads.
     Object,
-    /// The same, of a whole global environment.
+    /// A whole global environment, in the same format.
     Workspace,
     /// Any file.
     File,
 }
 
 impl Kind {
-    /// The word in the store.
+    /// The word for it in the store.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -42,11 +42,11 @@ pub struct Object {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Who but its owner may use it.
+    /// Who may use it beside its owner.
     pub access: Access,
-    /// The account whose it is; `None` for the server's own.
+    /// The account that owns it; `None` for the server's own.
     pub owner: Option<String>,
-    /// The login that it goes with; `None` to stay.
+    /// The login whose end deletes it; `None` if it is kept for good.
     pub login: Option<Uuid>,
     /// Its content.
     pub blob: Blob,
@@ -55,7 +55,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// A new object of a login, which may be nobody's.
+    /// A new object of a login; a login without an account has no owner.
     #[must_use]
     pub fn of_login(owner: Option<&str>, login: Uuid, name: &str, kind: Kind, blob: Blob) -> Self {
         let owner = owner.map(str::to_owned);
@@ -136,9 +136,9 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Puts an object of the server's own, whose content has been written under `_keeping`: a new one, or
-    /// another content for the one of that name, which keeps its identity and, unless `access` says otherwise,
-    /// whom it is for. A new one is private unless `access` says otherwise.
+    /// Puts an object of the server's own, whose content has been written under `_keeping`. If there is an object of that
+    /// name, it gets the new content and keeps its identity. Without `access`, an existing object also keeps whom it is
+    /// for, and a new one is private.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -168,7 +168,7 @@ impl Store {
         Ok(object.id)
     }
 
-    /// Says anew who may use an object of the server's own.
+    /// Changes who may use an object of the server's own.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -193,7 +193,7 @@ impl Store {
         if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, &id)) } else { Ok(()) }
     }
 
-    /// Removes the objects of a login, or with `None` of all logins.
+    /// Removes the objects of a login or, with `None`, those of all logins.
     ///
     /// # Errors
     /// [`StoreError`]

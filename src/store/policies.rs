@@ -1,5 +1,5 @@
-//! Server policies: settings that administrators change while the server runs. What is not set has the value
-//! of the configuration, or its default.
+//! Server policies: settings that administrators change while the server runs. A policy that is not set has the value of
+//! the configuration, or a default.
 
 use std::collections::BTreeMap;
 
@@ -207,7 +207,7 @@ impl Store {
     }
 }
 
-/// That no policy names this boundary or IP filter: without it, the policy would say something else.
+/// Checks that no policy names this boundary or IP filter: without it, the policy would mean something else.
 pub(super) async fn require_unnamed(connection: &mut SqliteConnection, shape: Shape, name: &str) -> Result<(), ChangeError> {
     for policy in Policy::ALL.into_iter().filter(|policy| policy.shape() == shape) {
         let value = query_scalar("SELECT value FROM policy WHERE name = $1");

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{Store, StoreError};
 
 impl Store {
-    /// Tries to write, and leaves nothing behind: takes the database for writing, and makes a file beside it.
+    /// Tries to write: locks the database for writing, and makes a file beside it. Leaves nothing behind.
     ///
     /// # Errors
     /// [`StoreError`]

@@ -1,4 +1,4 @@
-//! Projects: sessions that were saved. A save is one transaction: the project is the old one or the new one.
+//! Projects: sessions that were saved. A save is one transaction: if it is interrupted, the project is as it was before.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow, types::Json};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Blob, ChangeError, Store, StoreError, blobs::Keeping, now};
 
-/// What a project keeps beside the workspace and the files.
+/// What a project keeps in addition to the workspace and the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -25,7 +25,7 @@ pub struct State {
 pub struct Project {
     /// Its identity.
     pub id: Uuid,
-    /// Whose it is.
+    /// The account that owns it.
     pub owner: String,
     /// What its owner calls it.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct ProjectFile {
     pub path: String,
     /// Its content.
     pub blob: Blob,
-    /// Whether it had an address.
+    /// Whether the session had published it at an address.
     pub published: bool,
 }
 
@@ -70,12 +70,12 @@ impl FromRow<'_, SqliteRow> for ProjectFile {
     }
 }
 
-/// What a project is called when another has its name.
+/// What to do if another project of the owner has the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// The same.
+    /// Both may have it.
     AsItIs,
-    /// The same with a number, the first that no other has.
+    /// The new one gets the name with a number, the first that is free.
     Numbered,
 }
 
@@ -99,7 +99,7 @@ impl Store {
         Ok(Some((project, files)))
     }
 
-    /// The projects of an account, or with `None` all, newest first.
+    /// The projects of an account or, with `None`, of all accounts, newest first.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -108,8 +108,8 @@ impl Store {
         Ok(list.bind(owner).fetch_all(&self.pool).await?)
     }
 
-    /// Saves a project, new or known, whose contents have been written under `_keeping`: the name that it has got.
-    /// One of somebody else's is left as it is.
+    /// Saves a new or an existing project, whose contents have been written under `_keeping`. Returns the name that it has
+    /// got. A project of somebody else is left as it is.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
@@ -167,7 +167,7 @@ impl Store {
         Ok(name)
     }
 
-    /// Removes a project of `owner`, or with `None` of whomever.
+    /// Removes a project of `owner` or, with `None`, of anybody.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
@@ -178,7 +178,7 @@ impl Store {
         if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, &id)) } else { Ok(()) }
     }
 
-    /// Remembers that a session was saved in a project, and is to come back.
+    /// Remembers that a session was saved in a project, and that the next login brings it back.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -192,7 +192,7 @@ impl Store {
         Ok(())
     }
 
-    /// The sessions of an account that are to come back, with their projects.
+    /// The sessions of an account that the next login brings back, with their projects.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -202,7 +202,7 @@ impl Store {
         Ok(rows.into_iter().filter_map(|(session, project)| Some((session.parse().ok()?, project.parse().ok()?))).collect())
     }
 
-    /// Takes a session that is to come back; false when another login has.
+    /// Takes a session to bring it back; false if another login has taken it.
     ///
     /// # Errors
     /// [`StoreError`]

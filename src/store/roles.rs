@@ -4,7 +4,7 @@ use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite
 
 use super::{ChangeError, Named, Store, StoreError, now, words};
 
-/// What accounts are given rights by.
+/// A role: it gives rights to the accounts that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// Its name; unique.
@@ -39,10 +39,10 @@ impl Store {
         Ok(query_as("SELECT * FROM role ORDER BY name").fetch_all(&self.pool).await?)
     }
 
-    /// Makes a role, or changes what it is.
+    /// Makes a role, or changes one.
     ///
     /// # Errors
-    /// [`ChangeError::Invalid`] for a system role or a name that cannot be one, [`ChangeError::Store`]
+    /// [`ChangeError::Invalid`] for a system role or a malformed name, [`ChangeError::Store`]
     pub async fn role_put(&self, name: &str, description: Option<&str>, calls: Option<&[String]>) -> Result<(), ChangeError> {
         Named::Role.check(name)?;
         let put = query(
@@ -59,7 +59,7 @@ impl Store {
         if put.rows_affected() == 0 { Err(is_system(name)) } else { Ok(()) }
     }
 
-    /// Gives a role another name, wherever it is held.
+    /// Gives a role another name; whoever had it keeps it.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -75,7 +75,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Removes a role, from its holders as well.
+    /// Removes a role, also from accounts, scripts and objects that have it.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// That there is such a role.
+/// Checks that there is such a role.
 pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Result<(), ChangeError> {
     if exists(connection, name).await? { Ok(()) } else { Err(ChangeError::unknown(KIND, name)) }
 }

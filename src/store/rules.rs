@@ -1,4 +1,4 @@
-//! Everything that decides who may do what, read at once and kept in memory.
+//! Everything that decides who may do what. It is read in one go and kept in memory.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -54,7 +54,7 @@ impl Rules {
     /// Whether the filter that a policy names lets an address in; `None` when it names none.
     #[must_use]
     pub fn lets_in(&self, policy: Policy, address: IpAddr) -> Option<bool> {
-        // A filter that is named and not there lets nobody in.
+        // If the filter does not exist, nobody is let in.
         self.policies.text(policy).map(|filter| self.filters.get(filter).is_some_and(|pattern| pattern.matches(address)))
     }
 }

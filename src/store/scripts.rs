@@ -21,7 +21,7 @@ pub struct Parameter {
     /// What it is for.
     #[serde(default)]
     pub description: String,
-    /// A value of it that works, encoded as callers send it; `{server}` in it stands for the API's address.
+    /// An example value, encoded as callers send it; `{server}` in it stands for the API's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<serde_json::Value>,
 }
@@ -43,9 +43,9 @@ pub struct Script {
     pub code: String,
     /// What it does.
     pub description: String,
-    /// What it reads.
+    /// The R objects that it reads.
     pub inputs: Vec<Parameter>,
-    /// What it makes.
+    /// The R objects that it makes.
     pub outputs: Vec<Parameter>,
     /// Who saved this version.
     pub author: String,
@@ -80,10 +80,10 @@ pub struct Version {
     pub code: String,
     /// What it did.
     pub description: String,
-    /// What it read.
+    /// The R objects that it read.
     #[sqlx(json)]
     pub inputs: Vec<Parameter>,
-    /// What it made.
+    /// The R objects that it made.
     #[sqlx(json)]
     pub outputs: Vec<Parameter>,
     /// Who saved it.
@@ -92,7 +92,7 @@ pub struct Version {
     pub created: i64,
 }
 
-/// What is saved; `None` stays as it is. A new script needs code.
+/// What to save of a script; what is `None` stays as it is. A new script needs code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of a script")]
 pub struct ScriptChange {
@@ -108,7 +108,7 @@ pub struct ScriptChange {
 
 const KIND: &str = "script";
 
-/// What is selected of a script and its newest version, with `WHERE` still to come.
+/// The SELECT of a script and its newest version, to which the callers append a WHERE.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -147,7 +147,7 @@ impl Store {
         Ok(versions.bind(id.to_string()).fetch_all(&self.pool).await?)
     }
 
-    /// Saves a script: makes it, or a new version of it.
+    /// Saves a new script, or a new version of an existing one.
     ///
     /// # Errors
     /// [`ChangeError`]

@@ -1,8 +1,7 @@
 //! The audit log: logins, refusals, changes of accounts, roles, policies and filters.
 //!
-//! Its entries are events of the target [`TARGET`]. They are part of the log, and are written to a file of their own
-//! too, as lines of JSON, where the configuration names one. Entries that belong to a request carry its span: client
-//! address and request id.
+//! Its entries are events of the target [`TARGET`], and part of the log. If the configuration names a file, they are also
+//! written there, as lines of JSON. Entries that belong to a request carry its span: client address and request id.
 
 use std::{
     io::{self, Write},
@@ -17,7 +16,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 pub const TARGET: &str = "offshoot::audit";
 
 pub(super) fn filter() -> Targets {
-    // The span that tells which request an entry belongs to, and the entries.
+    // The entries, and the span that says which request they belong to.
     Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::REQUEST_SPAN, LevelFilter::ERROR)
 }
 

@@ -1,5 +1,5 @@
-//! Measurements in the form of Prometheus. Events are counted where they happen; what is a state is looked up when
-//! somebody asks.
+//! Measurements in the form of Prometheus. Events are counted where they happen; states, such as the number of sessions,
+//! are looked up when somebody asks.
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -22,7 +22,7 @@ pub fn start() -> anyhow::Result<PrometheusHandle> {
     describe_histogram!("offshoot_store_statement_seconds", "Statements of the store, by kind");
     describe_counter!("offshoot_sessions_opened_total", "R sessions that were opened");
     describe_counter!("offshoot_worker_deaths_total", "R sessions that ended by themselves, by cause");
-    // A count that begins with its first event is none of which a rise could be seen.
+    // Counters are there from the start: if one appeared with its first event, Prometheus could not see it rise.
     for cause in ["quit", "exit", "signal 9", "unstoppable", "unknown"] {
         counter!("offshoot_worker_deaths_total", "cause" => cause).increment(0);
     }

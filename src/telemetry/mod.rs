@@ -1,6 +1,7 @@
 //! What the server says of itself: the log, the audit log, measurements.
 //!
-//! The log goes to standard error: for people on a terminal, JSON otherwise. [`audit`] is what is told of logins, refusals and changes of rights; [`measures`] are for Prometheus.
+//! The log goes to standard error: as text on a terminal, as JSON otherwise. [`audit`] records logins, refusals and changes of
+//! rights, and [`measures`] are for Prometheus.
 
 pub mod audit;
 pub mod measures;
@@ -22,12 +23,12 @@ use tracing_subscriber::{
 use crate::config::{Format, Log};
 pub use recent::Recent;
 
-/// The target of the lines of which there is one for each request.
+/// The target of the log lines of which there is one for each request.
 pub const REQUESTS: &str = "offshoot::requests";
 /// The target of the span that all lines of a request have in common.
 pub const REQUEST_SPAN: &str = "offshoot::request";
 
-/// Logging, to be changed while it runs.
+/// Logging, as far as it can be changed while the server runs.
 #[derive(Debug)]
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
@@ -61,10 +62,10 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     let audit_lines = audit.clone().map(|file| fmt::layer().json().with_span_list(false).with_writer(file).with_filter(audit::filter()));
     let recent = Recent::default();
     let kept = recent.clone();
-    // Who asks for them wants to know how R is, and not what others have asked for.
+    // The last lines are read by those who want to know how R is: the requests of others do not belong there.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
     let keep = keep.with_filter(filter_fn(|metadata| ![REQUESTS, REQUEST_SPAN].contains(&metadata.target())));
-    // Who may do what, and who was let in, is told at any level.
+    // The audit log is written at any level.
     let lines = lines.and_then(keep).with_filter(filter.or(audit::filter()));
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;
     let telemetry = Telemetry { filter: handle, audit, configured: config.level.clone(), in_force: config.level.clone() };

@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
     ("server", &["auth", "config", "telemetry"]),
     ("api", &["app", "auth", "config", "server", "wire"]),
-    ("operation", &["api", "app", "auth", "config", "server", "telemetry"]),
+    ("site", &["api", "app", "auth", "config", "server", "telemetry"]),
 ];
 /// The command line puts everything together.
 const TOP: [&str; 1] = ["cli"];

@@ -13,12 +13,13 @@ const INTRODUCTION: &str = "# Settings
 This page is made from the source: `UPDATE_DOCS=1 cargo test --test it configuration::` writes it, and `make test`
 fails while it is out of date.
 
-Settings come from defaults, then the file that `--config` (or `OFFSHOOT_CONFIG`) names, in TOML, then environment
-variables, then flags. The variable of a setting is its name in capitals, `OFFSHOOT_` before it and `_` between section
-and key; lists are separated by commas. A wrong name or value stops the start and is named.
-`offshoot serve --print-config` shows what is in force, secrets masked, and `offshoot doctor` whether it can work.
+Settings come from four sources; a later one overrides an earlier one: defaults, the TOML file that `--config` (or
+`OFFSHOOT_CONFIG`) names, environment variables, and flags. The environment variable of a setting is `OFFSHOOT_`, the
+section, `_` and the key, in capitals; items of lists are separated by commas. If a name or a value is wrong, the server
+does not start, and says which one.
 
-What administrators change while the server runs are policies, which are kept in the store: `offshoot policy`.
+`offshoot serve --print-config` shows the settings in force, with secrets masked. `offshoot doctor` says whether a server
+with these settings would work. Settings that can be changed while the server runs are policies: see `offshoot policy`.
 ";
 
 /// The fields of the structs in the sources, with their types and comments.

@@ -1,15 +1,10 @@
 //! Pages, in a real browser.
 
-use std::{
-    io::{BufRead, BufReader},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use offshoot::store::scripts::{Parameter, ScriptChange};
 
-use crate::harness::Server;
+use crate::harness::{Demonstration, Server};
 
 /// What a browser makes of a page: the document after everything in it has been done.
 fn browse(url: &str) -> String {
@@ -72,15 +67,24 @@ async fn the_example_of_a_summary_page_works_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_requests_of_the_start_page_work_as_they_are() {
+    let demonstration = Demonstration::start();
+    let url = format!("{}/", demonstration.address);
+    let document = tokio::task::spawn_blocking(move || browse(&url)).await.unwrap();
+    let examples: Vec<String> =
+        document.split("</pre>").filter(|part| part.contains("<pre>")).map(|part| example(&format!("{part}</pre>"))).collect();
+    let [rock, revodeployr] = examples.as_slice() else { panic!("{examples:?}") };
+    let output = Command::new("sh").args(["-c", rock]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "3");
+    let answer = run(revodeployr, demonstration.folder.path());
+    assert!(answer["console"]["value"].as_str().unwrap().contains("15.4"), "{answer}");
+    demonstration.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_examples_of_the_demonstrations_scripts_work_as_they_are() {
-    let temporary = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(temporary.path(), PermissionsExt::from_mode(0o711)).unwrap();
-    let mut command = Server::command();
-    command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]).env("TMPDIR", temporary.path());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let base = format!("{}/deployr", line.trim().strip_prefix("listening on ").unwrap());
+    let demonstration = Demonstration::start();
+    let base = format!("{}/deployr", demonstration.address);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let call = async |path: &str, form: &[(&str, &str)]| -> serde_json::Value {
         http.post(format!("{base}{path}")).form(form).send().await.unwrap().json::<serde_json::Value>().await.unwrap()["deployr"]["response"]
@@ -95,9 +99,8 @@ async fn the_examples_of_the_demonstrations_scripts_work_as_they_are() {
         let url = format!("{base}/script/summary/{};jsessionid={cookie}", script["value"].as_str().unwrap());
         let document = tokio::task::spawn_blocking(move || browse(&url)).await.unwrap();
         let commands = example(&document).replace("username=NAME", "username=testuser").replace("password=PASSWORD", "password=secret");
-        let answer = run(&commands, temporary.path());
+        let answer = run(&commands, demonstration.folder.path());
         assert_eq!(answer["success"], true, "{name}: {answer}");
     }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    demonstration.stop();
 }

@@ -22,6 +22,7 @@ pub mod entries;
 pub mod envelope;
 pub mod error;
 pub mod identifiers;
+pub mod introduction;
 pub mod request;
 pub mod routes;
 pub mod upload;
@@ -61,6 +62,9 @@ fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) ->
 /// What is none of the calls.
 async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
+    if introduction::is_context(&app, path) {
+        return introduction::calls(&app, &request);
+    }
     let call = request::below_context(&app, path).unwrap_or(path);
     Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(&app, request.uri()))
 }

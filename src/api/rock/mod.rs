@@ -24,6 +24,7 @@ pub mod accounts;
 pub mod answer;
 pub mod calls;
 pub mod error;
+pub mod introduction;
 pub mod request;
 pub mod routes;
 pub mod value;

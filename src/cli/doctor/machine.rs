@@ -29,7 +29,7 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     clock(config, findings);
 }
 
-/// What sessions are held and confined by.
+/// The system calls that sessions are started, watched and confined with.
 fn kernel(findings: &mut Findings) {
     const SUBJECT: &str = "kernel";
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
@@ -59,8 +59,8 @@ fn kernel(findings: &mut Findings) {
     }
 }
 
-/// What the kernel has to confine processes by. Sessions use no_new_privs, limits and users of their own; the rest is
-/// for the unit or the container that the server runs in.
+/// Which means of confining processes the kernel has. Sessions use no_new_privs, limits and users of their own; the
+/// others are for the unit or the container that the server runs in.
 fn isolation(findings: &mut Findings) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let status = read("/proc/self/status");
@@ -92,7 +92,7 @@ fn isolation(findings: &mut Findings) {
 fn users(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "isolation";
     let folder = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
-    // What is not there yet is made as it has to be.
+    // If the folder does not exist yet, the server makes it with the right permissions: what matters is where.
     let there = folder.ancestors().find(|folder| folder.exists());
     let obstacle = match config.sessions.user_range() {
         Err(error) => return findings.error(SUBJECT, error, "correct the setting"),
@@ -156,7 +156,7 @@ fn data(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "data folder";
     let folder = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
     let shown = folder.display();
-    // What is not there yet is made at the first start, in the nearest folder that is there.
+    // If the folder does not exist yet, the first start makes it: look at the nearest folder above that exists.
     let Some(place) = folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned) else { return };
     let probe = place.join(format!(".offshoot-doctor-{}", getpid().as_raw_nonzero()));
     let written = File::create(&probe).and_then(|file| file.sync_all());

@@ -17,19 +17,19 @@ use crate::config::Config;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Good,
-    /// It works, and could be better.
+    /// The server works, but something could be better.
     Warning,
     /// The server does not start, or R does not work.
     Error,
 }
 
-/// What was found out about one thing.
+/// The result of looking at one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
     subject: &'static str,
     state: State,
     what: String,
-    /// What to do about it; empty for what is good.
+    /// What to do about it; empty if nothing has to be done.
     mend: String,
 }
 

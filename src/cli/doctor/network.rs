@@ -9,7 +9,7 @@ use crate::{
     server::{self, tls::Identity},
 };
 
-/// A certificate that ends sooner should be renewed.
+/// A certificate that expires sooner should be renewed.
 const RENEWAL_DAYS: i64 = 14;
 
 pub(super) async fn examine(config: &Config, findings: &mut Findings) {
@@ -38,7 +38,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
     }
 }
 
-/// Whether one of these servers is there.
+/// Whether an Offshoot server answers at this address.
 async fn answers(listen: Listen) -> bool {
     let asked = tokio::task::spawn_blocking(move || ping::ask(listen, "/_check")).await;
     matches!(asked, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 204"))

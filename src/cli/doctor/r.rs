@@ -19,7 +19,7 @@ const FONTS: [&str; 3] = ["/usr/share/fonts", "/usr/local/share/fonts", "/usr/sh
 /// A picture with axes and text has more bytes than one without.
 const EMPTY_PLOT: u64 = 2_000;
 
-/// What R says of itself, a line each.
+/// R code that prints facts about R, one a line.
 const CODE: &str = r#"
 cat("sum", sum(1:100), "\n")
 cat("locale", Sys.getlocale("LC_CTYPE"), "\n")
@@ -34,7 +34,7 @@ cat("missing", setdiff(strsplit(PRELOAD, " ")[[1]], loadedNamespaces()), "\n")
 
 pub(super) async fn examine(config: &Config, findings: &mut Findings) {
     let name = format!("offshoot-doctor-{}", uuid::Uuid::new_v4());
-    // Where the server's sessions are is the data folder, which need not be there yet.
+    // Sessions of the server have their folders in the data folder, but that may not exist yet.
     let places = [std::env::temp_dir(), config.data.clone()].map(|place| place.join(&name));
     let (mut folder, mut made) = (places[0].clone(), make(&places[0]));
     if made.is_err() && make(&places[1]).is_ok() {
@@ -87,7 +87,7 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
     sessions.stop(std::time::Duration::from_secs(5)).await;
 }
 
-/// Runs code; what it printed, or what went wrong.
+/// Runs code. Returns what it printed, or what went wrong.
 async fn run(session: &Arc<Session>, code: String) -> Result<(String, Vec<String>), String> {
     let execute = Execute { encoding: Encoding::TypedJson, ..Execute::default() };
     let answer = session.operate(execute, code.into(), Admission::Immediate).await.map_err(|error| error.to_string())?;

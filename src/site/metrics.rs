@@ -1,0 +1,78 @@
+//! `/metrics`: measurements for Prometheus.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::{
+    api::{RETRY_AFTER, basic},
+    app::App,
+    auth::{
+        AuthError, Permission, Principal,
+        origin::{check_origin, client_address, is_https},
+        permissions::allows,
+    },
+    server::requests::Notes,
+    telemetry::measures,
+};
+
+/// The content type of measurements (Prometheus, "Exposition formats").
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the call needs; cheap to clone.
+#[derive(Debug, Clone)]
+struct Measured {
+    app: Arc<App>,
+    measures: PrometheusHandle,
+    /// Whether everybody may see the measurements.
+    is_open: bool,
+}
+
+/// `/metrics`, open to everybody or to administrators only.
+pub(super) fn router(app: &Arc<App>, measures: &PrometheusHandle, is_open: bool) -> Router {
+    let state = Measured { app: Arc::clone(app), measures: measures.clone(), is_open };
+    Router::new().route("/metrics", get(metrics)).with_state(state)
+}
+
+async fn metrics(State(measured): State<Measured>, request: Request) -> Response {
+    let Measured { app, measures, is_open } = measured;
+    if !is_open {
+        let notes = Notes::of(&request);
+        notes.call("operation", "/metrics");
+        let address = client_address(request.extensions());
+        if let Err(refusal) = check_administrator(&app, request.headers(), address, &notes).await {
+            return refusal;
+        }
+    }
+    app.measure();
+    ([(header::CONTENT_TYPE, TEXT)], measures::text(&measures)).into_response()
+}
+
+/// Whether an administrator asks, by HTTP's basic authentication.
+async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, notes: &Notes) -> Result<(), Response> {
+    let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
+    check_origin(&app.rules().now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
+    let Some((name, password)) = basic::credentials(headers).flatten() else {
+        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
+        return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
+    };
+    app.accounts().authenticate(&name, &password, address).await.map_err(|error| match error {
+        AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        AuthError::TooMany => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], format!("{error}\n")).into_response(),
+        error => forbidden(error.to_string()),
+    })?;
+    notes.user(&name);
+    let rules = app.rules().now();
+    if allows(&rules, &Principal::with_password(&rules, &name, address), Permission::Administer) {
+        Ok(())
+    } else {
+        Err(forbidden("Only an administrator may see the measurements.".to_owned()))
+    }
+}
