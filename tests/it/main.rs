@@ -14,6 +14,7 @@ mod concurrency;
 mod configuration;
 mod console;
 mod core;
+mod coverage;
 mod evaluate;
 mod evaluation;
 mod ffi;
