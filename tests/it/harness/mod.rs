@@ -1,9 +1,11 @@
 //! Servers to test, and clients to test them with.
 
 mod client;
+mod events;
 mod rock;
 mod server;
 
 pub use client::{Client, Reply, Session, read};
+pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
 pub use rock::{Rock, RockSession};
-pub use server::{PASSWORD, Server, descendants, eventually};
+pub use server::{PASSWORD, Server, descendants};

@@ -63,7 +63,7 @@ async fn a_session_with_a_group_of_its_own_leaves_no_process_wherever_it_hides()
     };
     eventually("it runs", || sleeps() == 1);
     if group.limits_processes() {
-        let many = "p <- list(); r <- try(for (i in 1:20) p[[i]] <- parallel::mcparallel(Sys.sleep(5)), silent = TRUE); cat(class(r))";
+        let many = "p <- list(); r <- try(for (i in 1:20) p[[i]] <- parallel::mcparallel(Sys.sleep(1e6)), silent = TRUE); cat(class(r))";
         assert_eq!(one.prints(many).await, "try-error");
         // Those of one session are not another's.
         assert_eq!(other.prints("cat(unlist(parallel::mclapply(1:3, identity, mc.cores = 3)))").await, "1 2 3");

@@ -183,14 +183,7 @@ async fn statuses(client: &Client, addresses: &[String; 3]) -> [u16; 3] {
 
 /// Asks until it is so: the end of a session and of a login takes a moment.
 async fn until(client: &Client, addresses: &[String; 3], expected: [u16; 3]) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        let statuses = statuses(client, addresses).await;
-        if statuses == expected {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "{statuses:?}");
-    }
+    crate::harness::until(&format!("the answers are {expected:?}"), async || statuses(client, addresses).await == expected).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use offshoot::api::rock::{
 };
 use reqwest::{Method, StatusCode, header};
 
-use crate::harness::{Reply, Rock, Server, read};
+use crate::harness::{Reply, Rock, Server, read, until};
 
 /// A path of the table with its placeholders filled in, by what is not there.
 fn example(path: &str) -> String {
@@ -159,12 +159,12 @@ async fn a_remembered_password_is_forgotten_when_the_account_changes() {
     let store = Store::open(&server.data()).await.unwrap();
     let change = AccountChange { password_hash: Some(password::hash("another")), ..AccountChange::default() };
     store.account_change("user", &change).await.unwrap();
-    while user.get("/r/sessions").await.status != 401 {}
+    until("the server has heard of it", async || user.get("/r/sessions").await.status == 401).await;
     let user = user.with_password("another");
     assert_eq!(user.get("/r/sessions").await.status, 200);
     let change = AccountChange { enabled: Some(false), ..AccountChange::default() };
     store.account_change("user", &change).await.unwrap();
-    while user.get("/r/sessions").await.status != 401 {}
+    until("the server has heard of it", async || user.get("/r/sessions").await.status == 401).await;
     assert_eq!(user.get("/").await.document()["message"], "User is disabled");
     store.close().await;
 }
@@ -231,8 +231,8 @@ async fn ip_filters_and_https_are_asked_for_here_as_well() {
         (Policy::AnonymousHttps, "true", (200, 403)),
     ] {
         store.policy_put(policy, value).await.unwrap();
-        while (status(&client).await, status(&anybody).await) != expected {}
+        until("the policy holds", async || (status(&client).await, status(&anybody).await) == expected).await;
         store.policy_remove(policy).await.unwrap();
-        while (status(&client).await, status(&anybody).await) != (200, 200) {}
+        until("it is gone", async || (status(&client).await, status(&anybody).await) == (200, 200)).await;
     }
 }
