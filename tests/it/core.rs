@@ -10,7 +10,7 @@ use offshoot::{
     wire::Encoding,
 };
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, is_root_for};
 
 /// Sessions without a server.
 pub struct Core {
@@ -45,7 +45,7 @@ fn a_session_is_not_killed_with_another_that_was_abandoned() {
     use offshoot::system::{locks::reserve, processes::has_processes};
     use rustix::process::{Pid, Signal, kill_process};
     use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
+    if !is_root_for("what becomes of the user of an abandoned session") {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Client, Point, Server, Session, UNTIL_GO, descendants, eventually, until};
+use crate::harness::{Client, Point, Server, Session, UNTIL_GO, descendants, eventually, is_root_for, until};
 
 async fn pid(session: &Session) -> i32 {
     session.value("Sys.getpid()").await["value"].as_i64().unwrap().try_into().unwrap()
@@ -89,7 +89,7 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
     std::fs::set_permissions(&marker, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let worker = pid(&session).await;
     // Processes that leave the group and the terminal are found as well, where sessions have their own users.
-    let daemon = if rustix::process::geteuid().is_root() { "setsid sleep 1000 &" } else { "sleep 1000 &" };
+    let daemon = if is_root_for("what leaves the group of a session") { "setsid sleep 1000 &" } else { "sleep 1000 &" };
     session.run(&format!("system('{daemon}'); .Last <- function() cat('closed', file = '{}')", marker.display())).await;
     assert!(descendants(server.zygote()).len() >= 2);
     session.close().await;
@@ -139,8 +139,9 @@ async fn a_session_whose_client_has_gone_is_busy_until_r_has_ended() {
 
 #[tokio::test]
 async fn a_session_that_exits_behind_our_back_leaves_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Without a user of its own, nothing tells what has left a session's group.
+    // Without a user of its own, nothing tells what has left a session's group.
+    if !is_root_for("what has left the group of a session that exits") {
+        return;
     }
     let server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
@@ -234,7 +235,7 @@ async fn a_busy_session_whose_zygote_is_dead_ends_with_the_server() {
 
 #[tokio::test]
 async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_killed() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root_for("what becomes of the users of a server that was killed") {
         return;
     }
     let mut server = Server::start("[sessions]\npool = 0");

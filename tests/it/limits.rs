@@ -1,6 +1,6 @@
 //! What a session may use, and what happens when it wants more.
 
-use crate::harness::{Client, Server, UNTIL_GO, eventually};
+use crate::harness::{Client, Server, UNTIL_GO, eventually, is_root_for};
 
 #[tokio::test]
 async fn limits_are_errors_of_r_and_the_session_lives_on() {
@@ -23,7 +23,7 @@ async fn limits_are_errors_of_r_and_the_session_lives_on() {
     let size = session.value("file.size('big')").await["value"].as_f64().unwrap();
     assert!(size <= 1_048_576.0, "{size} {error}");
 
-    if rustix::process::geteuid().is_root() {
+    if is_root_for("the limit on processes") {
         let many = "p <- list(); r <- try(for (i in 1:40) p[[i]] <- parallel::mcparallel(Sys.sleep(1e6)), silent = TRUE); cat(class(r))";
         assert_eq!(session.prints(many).await, "try-error");
         session.run("tools::pskill(unlist(lapply(p, `[[`, 'pid'))); invisible(suppressWarnings(parallel::mccollect(p)))").await;

@@ -4,8 +4,10 @@ mod client;
 mod events;
 mod rock;
 mod server;
+mod skips;
 
 pub use client::{Client, Reply, Session, read};
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
+pub use skips::{is_root_for, skipped};
