@@ -32,5 +32,6 @@ mod plots;
 mod revodeployr;
 mod rock;
 mod round_trip;
+mod schemas;
 mod serialized;
 mod values;
