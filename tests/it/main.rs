@@ -18,6 +18,7 @@ mod coverage;
 mod evaluate;
 mod evaluation;
 mod ffi;
+mod frames;
 mod harness;
 mod hostile;
 mod inputs;
