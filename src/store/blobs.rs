@@ -147,6 +147,7 @@ impl Blobs {
 /// A content being written. It is whole when it is finished, and not there before; what is not finished is
 /// collected.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "one writes by means of another")]
 pub struct Writer {
     store: Arc<dyn ObjectStore>,
     incoming: Key,

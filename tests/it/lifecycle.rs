@@ -240,7 +240,7 @@ async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_kille
     }
     let mut server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
-    let user = session.value("file.info('.')$uid").await["value"].as_f64().unwrap() as u32;
+    let user = session.value("file.info('.')$uid").await["value"].as_f64().unwrap().to_string().parse().unwrap();
     let zygote = server.zygote();
     kill(zygote, Signal::STOP);
     server.signal(Signal::KILL);

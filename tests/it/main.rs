@@ -4,6 +4,7 @@
 //! call for what is tested. The other modules are named after what they look at.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::float_cmp, reason = "a number that has to be this one")]
 #![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
 
 mod architecture;

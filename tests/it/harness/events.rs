@@ -9,7 +9,7 @@ use std::{
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 
 /// Longer than anything takes, also on a machine that has much else to do: what takes longer never happens.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that has no other way to be told.
 const PAUSE: Duration = Duration::from_millis(5);

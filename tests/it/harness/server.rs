@@ -133,10 +133,11 @@ impl Server {
         while addresses.len() < listen.len() + others {
             let line = lines.next().unwrap_or_default();
             let address = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("metrics on "));
-            addresses.push(address.map(str::to_owned).unwrap_or_else(|| {
+            let Some(address) = address else {
                 let _ = child.wait();
                 panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
-            }));
+            };
+            addresses.push(address.to_owned());
         }
         Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }

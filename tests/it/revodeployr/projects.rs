@@ -198,9 +198,9 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
             .await;
         let was = u32::try_from(was["value"].as_u64().unwrap()).unwrap();
         if round > 1 && was == round - 1 {
-            new += 1
+            new += 1;
         } else {
-            old += 1
+            old += 1;
         }
         session.run(&fill(round)).await;
         let saving = tokio::spawn(async move {
