@@ -28,10 +28,11 @@ setup-tests:
 setup-bench:
 	@./scripts/setup bench
 
-# What the tests do not see: form, lints, documentation.
+# What the tests do not see: form, lints, what nobody uses, documentation.
 check: setup
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	./scripts/unused
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 
 # Offshoot beside Rserve, plumber, Rscript and R over pipes, a quarter of an hour at the most, on a machine that

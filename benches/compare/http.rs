@@ -21,7 +21,7 @@ impl Client {
     pub fn connect(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(2)))?;
         Ok(Self { stream: BufReader::with_capacity(256 << 10, stream), headers: String::new() })
     }
 

@@ -131,7 +131,7 @@ pub fn free_port() -> Result<u16> {
 
 /// Waits until `ready` is, or the process has ended.
 pub fn wait_until(process: &mut Process, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !ready() {
         if let Some(status) = process.child.try_wait()? {
             bail!("{what} has ended: {status}");

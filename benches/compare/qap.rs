@@ -114,7 +114,7 @@ impl Connection {
     pub fn open(address: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(120)))?;
+        stream.set_read_timeout(Some(std::time::Duration::from_mins(2)))?;
         let mut greeting = [0; 32];
         stream.read_exact(&mut greeting)?;
         ensure!(&greeting[..4] == b"Rsrv" && &greeting[8..12] == b"QAP1", "not a server of Rserve's protocol");

@@ -42,7 +42,7 @@ impl Scale {
             growth_rounds: 2,
             budget: Duration::from_millis(300),
             patience: Duration::from_secs(6),
-            window: Duration::from_millis(1000),
+            window: Duration::from_secs(1),
             connections: &[1, 8, 64],
             elements: 1_000_000,
             rows: 100_000,

@@ -1,5 +1,6 @@
-//! Any bytes are a request, and all that is read of it before a call sees it is read, or refused with a sentence: the
-//! gate, cookies, credentials, what the client takes, the query, and the body as each dialect reads it. Without R.
+//! Any bytes are a request, and all that is read of it before a call works on it is read, or refused with a sentence: the
+//! gate, cookies, credentials, what the client takes, the path, the query, and the body as each dialect reads it: forms,
+//! inputs in them (the only JSON that clients send), forms of several parts, R code. Without R.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -14,17 +15,18 @@ use libfuzzer_sys::fuzz_target;
 use multer::{Constraints, SizeLimit};
 use offshoot::{
     api::{
-        basic,
+        basic, body,
         file::disposition,
         form::Form,
         parts::{Parts, boundary},
         path_cookie,
         pieces::Pieces,
-        revodeployr::{cookie::session_cookies, identifiers},
+        revodeployr::{cookie::session_cookies, identifiers, request::check_file_name},
         rock,
     },
     auth::{Arrival, Gate},
     config::{Config, host},
+    wire::typed::input,
 };
 
 /// Parameters that a form may have here.
@@ -50,15 +52,13 @@ fuzz_target!(|input: (u8, bool, bool, &[u8])| {
         }
     }
     let request = path_cookie::take(request);
-    let path = request.uri().path();
-    let _ = identifiers::parse_any(&["FILE", "CFILE", "LIVE"], path.rsplit('/').next().unwrap_or_default());
-    let name = disposition(path);
-    assert!(name.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    look_at_path(request.uri().path());
     look_at_head(request.headers());
     let mut query = Form::new(FIELDS);
     let _ = query.add(request.uri().query().unwrap_or_default().as_bytes());
     look_at_form(&query);
     look_at_body(request.headers(), body, usize::from(cut) + 1);
+    look_at_code(request.headers(), body, usize::from(cut) + 1);
 });
 
 /// The first line, the others up to an empty one, and what stands behind it.
@@ -75,11 +75,28 @@ fn request(bytes: &[u8]) -> Option<(Request, &[u8])> {
     Some((request.body(Body::empty()).ok()?, body))
 }
 
+fn look_at_path(path: &str) {
+    for part in path.split('/') {
+        for prefix in ["FILE", "CFILE", "LIVE", "CBNRY", "PROJ", "SCRPT"] {
+            // An identifier has one form, or else what it names would have several addresses.
+            if let Some(id) = identifiers::parse(prefix, part) {
+                assert!(part.eq_ignore_ascii_case(&format!("{prefix}-{id}")));
+            }
+        }
+        if check_file_name(part).is_ok() {
+            assert!(!part.is_empty() && part != "..");
+        }
+    }
+    let name = disposition(path);
+    assert!(name.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+}
+
 fn look_at_head(headers: &HeaderMap) {
     let _ = basic::credentials(headers);
     let _ = boundary(headers);
     let _ = offshoot::api::address(headers);
-    let _ = rock::accept::Form::negotiate(headers);
+    let _ = (rock::accept::Form::negotiate(headers), rock::accept::takes(headers, "text/event-stream"));
+    assert!(rock::accept::prefer(headers, ["image/png", "image/svg+xml"]).is_none_or(|at| at < 2));
     for value in headers.get_all(header::COOKIE) {
         let _ = session_cookies(value.as_bytes()).count();
     }
@@ -91,7 +108,30 @@ fn look_at_head(headers: &HeaderMap) {
 
 fn look_at_form(form: &Form) {
     for name in ["", "a", "format", "session", "name"] {
-        let _ = (form.get(name), form.all(name), form.list(name), form.boolean(name), form.count(name));
+        let _ = (form.get(name), form.all(name), form.list(name), form.boolean(name), form.count(name), form.content(name));
+    }
+    if let Ok(Some(inputs)) = form.get("inputs")
+        && let Err(invalid) = input::read(inputs.as_bytes())
+    {
+        assert!(invalid.to_string().ends_with('.'));
+    }
+}
+
+/// R code as a body of its own.
+fn look_at_code(headers: &HeaderMap, code: &[u8], cut: usize) {
+    let pieces: Vec<_> = code.chunks(cut).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let most = body::Limit::AnonymousKib(KEPT as u64 >> 10);
+    let (http, stream) = (Config::default().http, Body::from_stream(futures_util::stream::iter(pieces)));
+    let reading = body::read(&http, most, headers, stream);
+    match runtime.block_on(reading) {
+        Ok(read) => {
+            assert!(read == code && code.len() <= KEPT);
+            let (text, latin1) = (body::text(read.to_vec()), body::from_latin1(&read));
+            assert_eq!(latin1.chars().count(), code.len());
+            assert!(std::str::from_utf8(code).is_err() || text.as_bytes() == code);
+        }
+        Err(error) => assert!(error.status().is_client_error()),
     }
 }
 

@@ -47,6 +47,12 @@ pub fn introductions(app: &App, headers: &HeaderMap, is_demonstration: bool) -> 
     [rock::introduction::introduce(app, headers, is_demonstration), revodeployr::introduction::introduce(app, headers, is_demonstration)]
 }
 
+/// The path below which a dialect has its calls, beside those at the root; empty for none.
+#[must_use]
+pub fn context(app: &App) -> &str {
+    &app.settings().revodeployr.context
+}
+
 /// The server's address as the client knows it, without a slash at its end.
 #[must_use]
 pub fn address(headers: &HeaderMap) -> String {

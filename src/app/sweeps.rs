@@ -14,7 +14,7 @@ use crate::{
 /// Between two looks for what has changed, and for what is not used any more.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Between two collections of contents that nothing refers to.
-const COLLECTION: Duration = Duration::from_secs(600);
+const COLLECTION: Duration = Duration::from_mins(10);
 
 impl App {
     /// Starts the tasks, which end when the server stops.

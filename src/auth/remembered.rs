@@ -15,7 +15,7 @@ use blake2::{
 };
 
 /// How long a password counts as right before it is checked again.
-const LIFE: Duration = Duration::from_secs(300);
+const LIFE: Duration = Duration::from_mins(5);
 /// Credentials remembered at the same time.
 const MOST: usize = 10_000;
 

@@ -217,7 +217,7 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
         Command::Change { name, display_name, role: roles, boundary, no_boundary } => {
             let roles = Some(roles).filter(|roles| !roles.is_empty());
             let boundary = if no_boundary { Some(None) } else { boundary.map(Some) };
-            let change = AccountChange { display_name, roles, boundary, ..unchanged.clone() };
+            let change = AccountChange { display_name, boundary, roles, ..unchanged.clone() };
             if change == unchanged {
                 bail!("nothing to change: see offshoot user change --help");
             }

@@ -18,7 +18,7 @@ use super::requests::REQUEST_ID;
 use crate::config;
 
 /// How long a browser may remember what it has been allowed.
-const PREFLIGHT: std::time::Duration = std::time::Duration::from_secs(600);
+const PREFLIGHT: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Puts the layers that are configured around a router.
 ///

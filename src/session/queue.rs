@@ -1,8 +1,10 @@
 //! An operation's place in the queue of its session: waiting, then running, or given up before that.
 
+#[cfg(not(test))]
+use std::sync::{Mutex, OnceLock};
 use std::{
     marker::PhantomData,
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use bytes::Bytes;
@@ -13,6 +15,9 @@ use super::{
     handle::Session,
     terms::{Answer, OperationError},
 };
+#[cfg(test)]
+use tests::{Mutex, OnceLock};
+
 use crate::link::command::{Command, Reply};
 
 /// Somebody's turn with a session: no other has one, or those that have wait. It ends when whoever took it has let
@@ -62,37 +67,38 @@ pub(super) struct Work {
     pub payload: Bytes,
 }
 
-/// Tells whether an operation has begun. An operation begins once, or is given up once: never both.
+/// Tells whether an operation has begun. An operation begins once, or is given up once: never both. Its turn is anything
+/// that ends when it is dropped, so that the tests need no session.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct Ticket<T = Turn> {
     /// `None` inside: given up before it began.
     fate: OnceLock<Option<Timestamp>>,
     /// Taken when the operation begins, and gone when it is given up: nobody has to keep what nobody wants.
     work: Mutex<Option<Work>>,
     /// Let go of when the operation has ended.
-    turn: Mutex<Option<Turn>>,
+    turn: Mutex<Option<T>>,
 }
 
-impl Ticket {
-    pub(super) fn new(turn: Turn, work: Work) -> Arc<Self> {
+impl<T> Ticket<T> {
+    pub(super) fn new(turn: T, work: Work) -> Arc<Self> {
         Arc::new(Self { fate: OnceLock::new(), work: Mutex::new(Some(work)), turn: Mutex::new(Some(turn)) })
     }
 
     /// Begins the operation; `None` when it was given up.
     pub(super) fn begin(&self) -> Option<Work> {
         self.fate.set(Some(Timestamp::now())).ok()?;
-        lock(&self.work).take()
+        take(&self.work)
     }
 
     /// The operation has ended, and makes room for another.
     pub(super) fn end(&self) {
-        drop(lock(&self.turn).take());
+        drop(take(&self.turn));
     }
 
     /// Gives the operation up, if it has not begun. Its place is free at once.
     pub fn give_up(&self) {
         if self.fate.set(None).is_ok() {
-            drop(lock(&self.work).take());
+            drop(take(&self.work));
             self.end();
         }
     }
@@ -146,7 +152,98 @@ impl<C> Drop for Pending<C> {
     }
 }
 
+/// Takes what is in a slot.
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// Locks a mutex, whatever a thread that held it came to.
 pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use loom::thread;
+
+    use super::*;
+
+    pub(super) type Mutex<T> = loom::sync::Mutex<T>;
+
+    /// The standard library's, made of what loom has.
+    #[derive(Debug)]
+    pub(super) struct OnceLock<T: 'static>(Mutex<Option<&'static T>>);
+
+    impl<T: 'static> OnceLock<T> {
+        pub(super) fn new() -> Self {
+            Self(Mutex::new(None))
+        }
+
+        pub(super) fn set(&self, value: T) -> Result<(), T> {
+            let mut held = self.0.lock().unwrap();
+            if held.is_some() {
+                return Err(value);
+            }
+            *held = Some(Box::leak(Box::new(value)));
+            Ok(())
+        }
+
+        pub(super) fn get(&self) -> Option<&T> {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    /// The threads that have a ticket, in every way in which their steps can follow each other: the session's task, and
+    /// so many who give the operation up.
+    fn in_every_order(giving_up: usize) {
+        loom::model(move || {
+            let turn = Arc::new(());
+            let ticket = Ticket::new(Arc::clone(&turn), Work { header: Vec::new(), payload: Bytes::new() });
+            let is_over = |ticket: &Ticket<Arc<()>>, turn: &Arc<()>| ticket.work.lock().unwrap().is_none() && Arc::strong_count(turn) == 1;
+            let others: Vec<_> = (0..giving_up)
+                .map(|_| {
+                    let (ticket, turn) = (Arc::clone(&ticket), Arc::clone(&turn));
+                    thread::spawn(move || {
+                        drop(turn);
+                        ticket.give_up();
+                        ticket.begun()
+                    })
+                })
+                .collect();
+            let begun = ticket.begin().is_some();
+            // What has begun has its turn until it ends, and what has been given up has not begun.
+            assert_eq!(ticket.begun().is_some(), begun);
+            if begun {
+                assert!(ticket.turn.lock().unwrap().is_some());
+                ticket.end();
+            }
+            for other in others {
+                assert_eq!(other.join().unwrap(), ticket.begun());
+            }
+            assert!(is_over(&ticket, &turn));
+        });
+    }
+
+    #[test]
+    fn an_operation_begins_or_is_given_up_and_its_turn_ends_with_it() {
+        in_every_order(0);
+        in_every_order(1);
+        in_every_order(2);
+    }
+
+    #[test]
+    fn what_is_given_up_has_made_room_at_once() {
+        loom::model(|| {
+            let turn = Arc::new(());
+            let ticket = Ticket::new(Arc::clone(&turn), Work { header: Vec::new(), payload: Bytes::new() });
+            let task = thread::spawn({
+                let ticket = Arc::clone(&ticket);
+                move || ticket.begin().is_some()
+            });
+            ticket.give_up();
+            let is_held = Arc::strong_count(&turn) == 2;
+            assert_eq!(ticket.begun().is_some(), is_held);
+            assert_eq!(task.join().unwrap(), is_held);
+        });
+    }
 }

@@ -159,7 +159,7 @@ impl Table {
 
     /// Takes a session out; false when it is not there. Another may have its identity by now.
     fn take(&mut self, session: &Session) -> bool {
-        let is_there = self.live.get(&session.id).is_some_and(|live| std::ptr::eq(&**live, session));
+        let is_there = self.live.get(&session.id).is_some_and(|live| std::ptr::eq(Arc::as_ptr(live), session));
         is_there && self.live.remove(&session.id).is_some()
     }
 

@@ -41,7 +41,7 @@ use crate::{
 /// What a zygote gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What it gets to start R and to load packages.
-const START: Duration = Duration::from_secs(300);
+const START: Duration = Duration::from_mins(5);
 /// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
 const PAUSE: Duration = Duration::from_millis(200);
 

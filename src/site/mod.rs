@@ -33,7 +33,7 @@ pub fn public(app: &Arc<App>, gate: &Arc<Gate>, measures: &PrometheusHandle, htt
     let refusals =
         ["/_ready", "/metrics", start::PATH].into_iter().fold(api::refusals(app), |router, path| router.route(path, any(refuse)));
     let refusals = layers::around(refusals, http)?;
-    let context = app.settings().revodeployr.context.clone();
+    let context = api::context(app).to_owned();
     // A cookie in the path would hide the path that is looked for.
     Ok(Site::new(Arc::clone(gate), router, refusals, move |request| start::lead(path_cookie::take(request), &context)))
 }

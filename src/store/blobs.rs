@@ -148,6 +148,7 @@ impl Blobs {
 /// A content that is being written. It appears under its name when it is finished; if that never happens, what has been
 /// written is collected.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "one writes by means of another")]
 pub struct Writer {
     store: Arc<dyn ObjectStore>,
     incoming: Key,

@@ -26,6 +26,7 @@ pub fn is_written_by_nobody(file: &fs::File) -> bool {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "constants of the interface, which has them as int")]
 fn lock(locks: &fs::File, user: u32, kind: libc::c_int) -> bool {
     // SAFETY: a plain structure of numbers, for which zeros are valid.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };

@@ -92,7 +92,7 @@ mod tests {
     fn a_tree_that_is_too_deep_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let mut path = folder.path().to_owned();
-        (0..DEPTH + 1).for_each(|_| path.push("d"));
+        (0..=DEPTH).for_each(|_| path.push("d"));
         fs::create_dir_all(&path).unwrap();
         assert_eq!(size(folder.path(), 1 << 30), Size::Deep);
         fs::remove_dir(&path).unwrap();

@@ -55,9 +55,10 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     } else {
         lines.json().with_span_list(false).boxed()
     };
-    let audit = match config.audit.as_os_str().is_empty() {
-        true => None,
-        false => Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?)),
+    let audit = if config.audit.as_os_str().is_empty() {
+        None
+    } else {
+        Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?))
     };
     let audit_lines = audit.clone().map(|file| fmt::layer().json().with_span_list(false).with_writer(file).with_filter(audit::filter()));
     let recent = Recent::default();

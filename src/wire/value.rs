@@ -98,6 +98,7 @@ pub trait Value<'a>: Copy {
         }
     }
     /// One element of a list.
+    #[must_use]
     fn item(self, at: usize) -> Self;
     /// Whether the elements have names.
     fn is_named(self) -> bool;

@@ -41,6 +41,21 @@ const UNSAFE: [&str; 8] = [
     "r/",
 ];
 
+/// Dialects, each with the words that are its own.
+const DIALECTS: [(&str, &[&str]); 2] = [("revodeployr", &["deployr"]), ("rock", &["rock"])];
+
+/// Where a dialect is named beside its own folder and its section of the configuration, and why.
+const NAMING_DIALECTS: [(&str, &str); 8] = [
+    ("api/mod.rs", "puts the dialects together"),
+    ("config/mod.rs", "puts the sections together"),
+    ("config/layers.rs", "reads accounts from the variables of Rock's container"),
+    ("app/logins.rs", "asks how long a login lasts, which is a setting of RevoDeployR's"),
+    ("auth/gate.rs", "lets pages of the web context in, which is a setting of RevoDeployR's"),
+    ("cli/serve.rs", "declares the accounts that are in Rock's section"),
+    ("cli/demo.rs", "has an address of RevoDeployR's in an example"),
+    ("wire/typed/input/xml.rs", "reads the outermost element of inputs, which is called like the product"),
+];
+
 /// Rooms of which one process has one thread.
 const WITHOUT_RUNTIME: [&str; 4] = ["link", "r", "wire", "worker"];
 
@@ -191,6 +206,32 @@ fn what_runs_in_a_worker_has_no_runtime_and_no_http() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn dialects_are_named_by_themselves_and_where_they_are_put_together() {
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    // Files of tests are their own affair.
+    for source in sources().iter().filter(|source| !source.name.ends_with("tests.rs")) {
+        for (dialect, words) in DIALECTS {
+            if source.name.starts_with(&format!("api/{dialect}/")) || source.name == format!("config/{dialect}.rs") {
+                continue;
+            }
+            for (at, line) in source.lines.iter().enumerate() {
+                let line = line.to_lowercase();
+                if !words.iter().any(|word| line.contains(word)) {
+                    continue;
+                }
+                match NAMING_DIALECTS.iter().find(|(file, _)| *file == source.name) {
+                    Some((file, _)) => drop(used.insert(*file)),
+                    None => wrong.push(format!("{}: names the dialect {dialect}, and may not", source.at(at))),
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let unused: Vec<_> = NAMING_DIALECTS.iter().filter(|(file, _)| !used.contains(file)).collect();
+    assert!(unused.is_empty(), "these name no dialect any more: {unused:?}");
 }
 
 #[test]

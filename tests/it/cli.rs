@@ -9,7 +9,6 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -79,14 +78,8 @@ impl Administrator {
 
 /// Makes a call until it has this status: the server notices within a second what has changed in the store.
 async fn until(status: u16, client: &Client, path: &str, form: &[(&str, &str)]) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let reply = client.post(path, form).await;
-        if reply.status == status {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{path} is never answered with {status}: {}", reply.text());
-    }
+    let what = format!("{path} is answered with {status}");
+    crate::harness::until(&what, async || client.post(path, form).await.status == status).await;
 }
 
 /// Whether a name and a password are let in.

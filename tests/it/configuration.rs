@@ -31,7 +31,7 @@ fn fields() -> HashMap<(String, String), (String, String)> {
             if let Some(text) = line.strip_prefix("///") {
                 write!(comment, "{text}").unwrap();
             } else if let Some(rest) = line.strip_prefix("pub struct ") {
-                of = rest.split([' ', '(', '<']).next().unwrap().to_owned();
+                rest.split([' ', '(', '<']).next().unwrap().clone_into(&mut of);
                 comment.clear();
             } else if let Some((name, kind)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) {
                 let known = (of.clone(), name.to_owned());

@@ -1,9 +1,6 @@
 //! Sessions driven without HTTP: interrupts, for which RevoDeployR has no call.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    time::{Duration, Instant},
-};
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use bytes::Bytes;
 use offshoot::{
@@ -13,7 +10,7 @@ use offshoot::{
     wire::Encoding,
 };
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, is_root_for};
 
 /// Sessions without a server.
 pub struct Core {
@@ -48,7 +45,7 @@ fn a_session_is_not_killed_with_another_that_was_abandoned() {
     use offshoot::system::{locks::reserve, processes::has_processes};
     use rustix::process::{Pid, Signal, kill_process};
     use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
+    if !is_root_for("what becomes of the user of an abandoned session") {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -69,9 +66,13 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
     let core = Core::start(|_| ()).await;
     let session = core.sessions.open(someone()).await.unwrap();
     session.operate(execute(&[]), "kept <- 42".into(), Admission::Immediate).await.unwrap();
-    for endless in
-        ["Sys.sleep(60)", "repeat {}", "for (i in 1:1e12) sqrt(i)", "system('sleep 60'); Sys.sleep(60)", "x <- sort(runif(1e8)); repeat {}"]
-    {
+    for endless in [
+        "Sys.sleep(1e6)",
+        "repeat {}",
+        "for (i in 1:1e12) sqrt(i)",
+        "system('sleep 1000000'); Sys.sleep(1e6)",
+        "x <- sort(runif(1e8)); repeat {}",
+    ] {
         let running = tokio::spawn({
             let session = session.clone();
             let code = format!("cat('running'); {endless}");
@@ -81,11 +82,9 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
         while !session.is_busy() {
             tokio::task::yield_now().await;
         }
-        let asked = Instant::now();
         session.interrupt();
         let answer = running.await.unwrap().unwrap();
         assert_eq!((&answer.reply.ending, answer.stopped), (&Ending::Interrupted, Some(Stop::Interrupt)), "{endless}");
-        assert!(asked.elapsed() < Duration::from_secs(30), "{endless}");
     }
     let answer = session.operate(execute(&["kept"]), "kept".into(), Admission::Immediate).await.unwrap();
     assert_eq!(answer.console, "[1] 42\n");

@@ -1,6 +1,6 @@
 //! A new session has nothing of its parent, of the server, or of another session.
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, is_root_for};
 
 #[tokio::test]
 async fn a_new_session_is_empty_and_its_own() {
@@ -60,8 +60,8 @@ async fn no_descriptor_is_inherited() {
 #[tokio::test]
 async fn sessions_cannot_reach_each_other_or_the_store() {
     let server = Server::shared();
-    if !rustix::process::geteuid().is_root() {
-        return; // Only root can give sessions users of their own.
+    if !is_root_for("what one session sees of another") {
+        return;
     }
     let client = Client::admin(server).await;
     let (one, other) = (client.session().await, client.session().await);

@@ -1,10 +1,8 @@
 //! How sessions and servers end, and what is left of them: nothing.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Client, Server, Session, descendants, eventually};
+use crate::harness::{Client, Point, Server, Session, UNTIL_GO, descendants, eventually, is_root_for, until};
 
 async fn pid(session: &Session) -> i32 {
     session.value("Sys.getpid()").await["value"].as_i64().unwrap().try_into().unwrap()
@@ -61,7 +59,9 @@ async fn a_session_that_dies_says_how_and_nobody_else_notices() {
         let session = client.session().await;
         let victim = pid(&session).await;
         let text = if busy {
-            let waiting = session.occupy("cat('at work'); Sys.sleep(60)").await;
+            let at_work = Point::new();
+            let waiting = session.begin(&format!("cat('at work'); {}; {UNTIL_GO}", at_work.code()));
+            at_work.reached().await;
             kill(victim, Signal::KILL);
             let reply = waiting.await.unwrap().unwrap();
             assert_eq!(reply.status, 502);
@@ -69,17 +69,12 @@ async fn a_session_that_dies_says_how_and_nobody_else_notices() {
         } else {
             session.run("cat('at rest')").await;
             kill(victim, Signal::KILL);
-            let reply = loop {
-                let reply = session.get("ping", &[]).await;
-                if reply.status != 200 {
-                    break reply;
-                }
-            };
+            until("the death is noticed", async || session.get("ping", &[]).await.status != 200).await;
+            let reply = session.get("ping", &[]).await;
             reply.json()["error"].as_str().unwrap().to_owned()
         };
         assert!(text.contains("R was ended by signal 9"), "{text}");
-        // Killed while it runs, it may not have come to print anything.
-        assert!(busy || text.contains("its last output: at rest"), "{text}");
+        assert!(text.contains(if busy { "its last output: at work" } else { "its last output: at rest" }), "{text}");
     }
     assert_eq!(witness.value("1 + 1").await["value"], 2);
 }
@@ -94,7 +89,7 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
     std::fs::set_permissions(&marker, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let worker = pid(&session).await;
     // Processes that leave the group and the terminal are found as well, where sessions have their own users.
-    let daemon = if rustix::process::geteuid().is_root() { "setsid sleep 1000 &" } else { "sleep 1000 &" };
+    let daemon = if is_root_for("what leaves the group of a session") { "setsid sleep 1000 &" } else { "sleep 1000 &" };
     session.run(&format!("system('{daemon}'); .Last <- function() cat('closed', file = '{}')", marker.display())).await;
     assert!(descendants(server.zygote()).len() >= 2);
     session.close().await;
@@ -127,25 +122,26 @@ async fn a_session_whose_client_has_gone_is_busy_until_r_has_ended() {
     let server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
     let work = session.value("getwd()").await["value"].as_str().unwrap().to_owned();
-    let code = "while (!file.exists('go')) Sys.sleep(0.01); plot(1); done <- TRUE";
-    session.occupy(code).await.abort();
+    let code = format!("{UNTIL_GO}; plot(1); done <- TRUE");
+    session.occupy(&code).await.abort();
     eventually("the server has noticed", || server.log().contains("499"));
     for _ in 0..10 {
         assert_eq!(session.get("ping", &[]).await.status, 409);
     }
     std::fs::write(format!("{work}/go"), "").unwrap();
-    while session.get("ping", &[]).await.status == 409 {}
+    until("R has ended", async || session.get("ping", &[]).await.status != 409).await;
     assert_eq!(session.value("done").await["value"], true);
     let history = session.get("history", &[]).await.success()["history"].clone();
-    assert!(history.as_array().unwrap().iter().any(|block| block == code), "{history}");
+    assert!(history.as_array().unwrap().iter().any(|block| block.as_str().unwrap().ends_with(&code)), "{history}");
     let artifacts = session.get("artifact/list", &[]).await.success();
     assert!(artifacts["files"].get("unnamedplot001.png").is_some(), "{artifacts}");
 }
 
 #[tokio::test]
 async fn a_session_that_exits_behind_our_back_leaves_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Without a user of its own, nothing tells what has left a session's group.
+    // Without a user of its own, nothing tells what has left a session's group.
+    if !is_root_for("what has left the group of a session that exits") {
+        return;
     }
     let server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
@@ -167,14 +163,16 @@ async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
     kill(first, Signal::KILL);
     eventually("another zygote is started", || ![0, first].contains(&server.zygote()));
     assert_eq!(session.value("kept").await["value"], 42);
-    let another = loop {
+    // Until it is ready, sessions are refused, and that is all.
+    let mut another = None;
+    until("it forks", async || {
         let reply = client.post("/r/session/create", &[]).await;
-        if reply.status == 200 {
-            break reply.success()["session"].as_str().unwrap().to_owned();
-        }
-        assert_eq!(reply.status, 503, "{}", reply.text());
-    };
-    let another = Session { client: client.clone(), id: another };
+        assert!(reply.status == 200 || reply.status == 503, "{}", reply.text());
+        another = (reply.status == 200).then(|| reply.success()["session"].as_str().unwrap().to_owned());
+        another.is_some()
+    })
+    .await;
+    let another = Session { client: client.clone(), id: another.unwrap() };
     assert_eq!(another.value("1 + 1").await["value"], 2);
     // The orphan's end is seen as well.
     assert!(last_words(&session, "q(status = 5)").await.0.contains("R quit with status 5"));
@@ -185,17 +183,16 @@ async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
 
 #[tokio::test]
 async fn sigterm_ends_everything_in_order() {
-    let mut server = Server::start("[sessions]\npool = 2");
+    // Whoever waited for the grace period to end would wait for hours.
+    let mut server = Server::start("[sessions]\npool = 2\ngrace_seconds = 10000");
     let client = Client::admin(&server).await;
     let (busy, _idle) = (client.session().await, client.session().await);
     let running = busy.occupy("repeat {}").await;
     let processes = descendants(server.pid());
     assert!(processes.len() >= 3);
-    let asked = Instant::now();
     server.signal(Signal::TERM);
     let status = server.wait();
     assert!(status.success(), "{status} {}", server.log());
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert!(processes.iter().all(|&pid| !exists(pid)), "{}", server.log());
     assert_eq!(session_folders(&server), 0);
     // Whoever was waiting got an answer, and not a broken connection.
@@ -212,10 +209,8 @@ async fn nothing_outlives_a_server_that_is_killed_and_the_next_one_clears_up() {
     let _running = busy.occupy("repeat {}").await;
     let processes = descendants(server.pid());
     server.signal(Signal::KILL);
-    let killed = Instant::now();
     server.wait();
     eventually("all processes end", || processes.iter().all(|&pid| !exists(pid)));
-    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
     assert!(session_folders(&server) > 0);
     let next = Server::start_in(server.into_folder(), "[sessions]\npool = 0");
     assert_eq!(session_folders(&next), 0);
@@ -240,12 +235,12 @@ async fn a_busy_session_whose_zygote_is_dead_ends_with_the_server() {
 
 #[tokio::test]
 async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_killed() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root_for("what becomes of the users of a server that was killed") {
         return;
     }
     let mut server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
-    let user = session.value("file.info('.')$uid").await["value"].as_f64().unwrap() as u32;
+    let user = session.value("file.info('.')$uid").await["value"].as_f64().unwrap().to_string().parse().unwrap();
     let zygote = server.zygote();
     kill(zygote, Signal::STOP);
     server.signal(Signal::KILL);

@@ -4,6 +4,7 @@
 //! call for what is tested. The other modules are named after what they look at.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::float_cmp, reason = "a number that has to be this one")]
 #![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
 
 mod architecture;
@@ -14,10 +15,12 @@ mod concurrency;
 mod configuration;
 mod console;
 mod core;
+mod coverage;
 mod documents;
 mod evaluate;
 mod evaluation;
 mod ffi;
+mod frames;
 mod harness;
 mod hostile;
 mod inputs;
@@ -32,6 +35,7 @@ mod plots;
 mod revodeployr;
 mod rock;
 mod round_trip;
+mod schemas;
 mod serialized;
 mod start;
 mod values;

@@ -197,7 +197,7 @@ fn clock(config: &Config, findings: &mut Findings) {
     let _ = std::fs::remove_file(&probe);
     match written {
         Ok(written) if written.duration_since(now).unwrap_or_else(|earlier| earlier.duration()) > SKEW => {
-            findings.warning(SUBJECT, "it differs from that of the data folder's file system", "keep both right with NTP")
+            findings.warning(SUBJECT, "it differs from that of the data folder's file system", "keep both right with NTP");
         }
         _ => findings.good(SUBJECT, jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z").to_string()),
     }

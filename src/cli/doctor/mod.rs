@@ -79,7 +79,7 @@ pub(super) fn run(doctor: &Doctor) -> anyhow::Result<()> {
     let mut findings = Findings::default();
     match doctor.settings.config() {
         Err(error) => {
-            findings.error("settings", format!("{error:#}"), "correct the setting that is named; docs/configuration.md has them all")
+            findings.error("settings", format!("{error:#}"), "correct the setting that is named; docs/configuration.md has them all");
         }
         Ok(mut config) => {
             if !doctor.listen.is_empty() {

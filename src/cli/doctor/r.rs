@@ -81,7 +81,11 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
             sessions.close(&session);
         }
         Err(error) => {
-            findings.error("session", error.to_string(), "look at sessions.users, at the limits of this user, and at the log of the server")
+            findings.error(
+                "session",
+                error.to_string(),
+                "look at sessions.users, at the limits of this user, and at the log of the server",
+            );
         }
     }
     sessions.stop(std::time::Duration::from_secs(5)).await;

@@ -24,7 +24,7 @@ use process::{Done, Task, Work};
 /// Between the end of a janitor and the start of the next.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long one that has something to do may show nothing. What it does between two signs of life takes moments.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// How often a task is given to a janitor: one that has ended as many may be the reason.
 const TRIES: usize = 3;
 

@@ -97,6 +97,7 @@ fn scaled(number: f64) -> (u64, i32) {
     let (scale, zeros) = SCALES[(14 - first).unsigned_abs() as usize];
     // Both factors have their first bit in the highest place, so that the digits, of 50 bits, are in the upper half.
     let product = u128::from((bits << 11) | (1 << 63)) * u128::from(scale);
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of it")]
     let (upper, lower) = ((product >> 64) as u64, product as u64);
     let shift = (zeros - 1 - binary).unsigned_abs();
     let (digits, half) = (upper >> shift, (upper >> (shift - 1)) & 1);
@@ -283,7 +284,7 @@ impl Decimal {
         } else if let Ok(exponent) = usize::try_from(exponent) {
             line.push_with_point(digits, exponent + 1);
         } else {
-            line.push(&b"0.000"[..1 + exponent.unsigned_abs() as usize]);
+            line.push(&b"0.000"[..=exponent.unsigned_abs() as usize]);
             line.push(digits);
         }
         out.push(line.written());

@@ -140,6 +140,7 @@ pub trait Object<'a>: Value<'a> {
     /// One of them.
     fn class_at(self, at: usize) -> Text<'a>;
     /// The same value without the first classes.
+    #[must_use]
     fn without_classes(self, count: usize) -> Self;
     /// The first of those classes that its first class extends, in R's order; among those are S3 classes that
     /// were registered. `None` when there is none, or R does not know the class.
@@ -147,8 +148,10 @@ pub trait Object<'a>: Value<'a> {
     /// The dimensions; empty when it has none.
     fn dimensions(self) -> &'a [i32];
     /// One element of a list, as it is.
+    #[must_use]
     fn element(self, at: usize) -> Self;
     /// The row names of a data frame: strings or integers.
+    #[must_use]
     fn row_names(self) -> Self;
     /// All elements of a vector of doubles, where they are in its memory.
     fn held_doubles(self) -> Option<&'a [f64]>;

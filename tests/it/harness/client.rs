@@ -3,7 +3,10 @@
 use reqwest::{Method, StatusCode, header};
 use serde_json::Value;
 
-use super::server::{PASSWORD, Server};
+use super::{
+    events::Point,
+    server::{PASSWORD, Server},
+};
 
 /// Somebody who may have logged in.
 #[derive(Clone)]
@@ -131,16 +134,21 @@ impl Session {
         self.client.post("/r/session/execute/code", &form).await
     }
 
-    /// Runs code that takes its time, and returns when the session is busy with it. The task has the answer,
-    /// unless the connection broke.
-    pub async fn occupy(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
+    /// Sends code to be run. The task has the answer, unless the connection broke.
+    pub fn begin(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
         let request = self.client.request(Method::POST, "/r/session/execute/code").form(&[("session", self.id.as_str()), ("code", code)]);
-        let running = tokio::spawn(async move {
+        tokio::spawn(async move {
             let response = request.send().await.ok()?;
             let (status, headers) = (response.status(), response.headers().clone());
             Some(Reply { status, headers, body: response.bytes().await.ok()?.to_vec() })
-        });
-        while self.get("ping", &[]).await.status != 409 {}
+        })
+    }
+
+    /// The same, of code that takes its time; returns when R has come to it.
+    pub async fn occupy(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
+        let point = Point::new();
+        let running = self.begin(&format!("{}\n{code}", point.code()));
+        point.reached().await;
         running
     }
 

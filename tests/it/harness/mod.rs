@@ -2,10 +2,14 @@
 
 mod client;
 mod demonstration;
+mod events;
 mod rock;
 mod server;
+mod skips;
 
 pub use client::{Client, Reply, Session, read};
 pub use demonstration::Demonstration;
+pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
 pub use rock::{Rock, RockSession};
-pub use server::{PASSWORD, Server, descendants, eventually};
+pub use server::{PASSWORD, Server, descendants};
+pub use skips::{is_root_for, skipped};

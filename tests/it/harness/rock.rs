@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     client::{Reply, read},
+    events::Point,
     server::Server,
 };
 
@@ -156,11 +157,12 @@ impl RockSession {
         reply.document()
     }
 
-    /// Submits a script that takes its time, and returns when it runs.
+    /// Submits a script that takes its time, and returns when R has come to it.
     pub async fn occupy(&self, code: &str) -> String {
-        let id = self.submit(code).await["id"].as_str().unwrap().to_owned();
-        while self.get(&format!("/command/{id}")).await.document()["status"] == "PENDING" {}
-        id
+        let point = Point::new();
+        let command = self.submit(&format!("{}\n{code}", point.code())).await;
+        point.reached().await;
+        command["id"].as_str().unwrap().to_owned()
     }
 
     /// Uploads a file by a form with these further parts.

@@ -6,13 +6,14 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
-    time::{Duration, Instant},
 };
 
 use offshoot::{
     auth::password,
     store::{Account, Store, scripts::ScriptChange},
 };
+
+use super::events::eventually;
 
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
@@ -132,10 +133,11 @@ impl Server {
         while addresses.len() < listen.len() + others {
             let line = lines.next().unwrap_or_default();
             let address = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("metrics on "));
-            addresses.push(address.map(str::to_owned).unwrap_or_else(|| {
+            let Some(address) = address else {
                 let _ = child.wait();
                 panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
-            }));
+            };
+            addresses.push(address.to_owned());
         }
         Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }
@@ -234,14 +236,8 @@ impl Server {
 
     /// Waits for the end of the server.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the server does not end");
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
+        eventually("the server ends", || matches!(self.child.try_wait(), Ok(Some(_))));
+        self.child.wait().unwrap()
     }
 
     /// Takes the folder from a server that has ended, for the next one.
@@ -300,14 +296,4 @@ pub fn descendants(pid: i32) -> Vec<i32> {
 /// What a process calls itself.
 fn command_name(pid: i32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
-}
-
-/// Waits until `condition` holds: for events that have no other way to be told.
-#[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "it never happened that {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
 }

@@ -3,15 +3,15 @@
 use std::{collections::HashSet, os::unix::fs::MetadataExt, path::Path};
 
 use super::assert_works;
-use crate::harness::{Client, Server, eventually};
+use crate::harness::{Client, Server, eventually, is_root_for};
 
 /// User ids that no other test uses, and no server by default: what one of these has left marked would be cleared.
 const USERS: &str = "61200-61203";
 
 #[tokio::test]
 async fn what_a_session_leaves_under_its_user_id_is_not_there_for_the_next() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Only root can give sessions users of their own.
+    if !is_root_for("what a session leaves under its user id") {
+        return;
     }
     let server = Server::start(&format!("[sessions]\npool = 0\nusers = '{USERS}'"));
     let client = Client::admin(&server).await;
@@ -44,8 +44,8 @@ async fn what_a_session_leaves_under_its_user_id_is_not_there_for_the_next() {
 
 #[tokio::test]
 async fn a_user_id_that_somebody_else_has_is_not_given_out() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Only root can start a process as another user.
+    if !is_root_for("a user id that somebody else has") {
+        return;
     }
     use std::os::unix::process::CommandExt;
     let mut other = std::process::Command::new("sleep").arg("1000").uid(61_300).gid(61_300).spawn().unwrap();
@@ -68,8 +68,8 @@ async fn a_user_id_that_somebody_else_has_is_not_given_out() {
 
 #[tokio::test]
 async fn what_sessions_of_a_server_that_was_killed_have_left_is_removed_by_the_next() {
-    if !rustix::process::geteuid().is_root() {
-        return; // Only root can give sessions users of their own.
+    if !is_root_for("what sessions of a server that was killed have left") {
+        return;
     }
     let settings = "[sessions]\npool = 0\nusers = '61400-61410'";
     let mut server = Server::start(settings);

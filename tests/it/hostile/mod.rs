@@ -8,7 +8,7 @@ mod requests;
 mod trees;
 mod zygote;
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, is_root_for};
 
 pub use requests::add_user;
 
@@ -24,7 +24,7 @@ pub enum Way {
 impl Way {
     /// Those that can be tried by whoever runs the tests.
     pub fn all() -> Vec<Self> {
-        if rustix::process::geteuid().is_root() { vec![Self::Users, Self::OneUser] } else { vec![Self::OneUser] }
+        if is_root_for("a server whose sessions have users of their own") { vec![Self::Users, Self::OneUser] } else { vec![Self::OneUser] }
     }
 
     pub fn start(self, settings: &str) -> Server {

@@ -7,7 +7,7 @@ use offshoot::link::{
 };
 
 use super::{Way, assert_works};
-use crate::harness::{Client, Server, Session, eventually};
+use crate::harness::{Client, Server, Session, UNTIL_GO, eventually, until};
 
 const CODE: &str = include_str!("native.c");
 /// Where a worker writes replies, and where commands come from.
@@ -73,7 +73,9 @@ async fn a_reply_to_no_question_ends_its_session() {
     let session = session(&server).await;
     let reply = raw_bytes(&frame(&messages::encode(&Reply::Remove(true)), b""));
     // A child of the session's, when the answer has been given.
-    session.run(&format!("parallel::mcparallel({{ Sys.sleep(0.5); .C('write_bytes', {REPLIES}L, {reply}, length({reply})) }})")).await;
+    let go = format!("{}/go", session.value("getwd()").await["value"].as_str().unwrap());
+    session.run(&format!("parallel::mcparallel({{ {UNTIL_GO}; .C('write_bytes', {REPLIES}L, {reply}, length({reply})) }})")).await;
+    std::fs::write(go, "").unwrap();
     eventually("the session ends", || server.log().contains("what is no reply"));
     assert_refused(&server, before, &session, "a reply").await;
 }
@@ -190,7 +192,8 @@ async fn a_worker_that_takes_no_command_is_ended_with_its_session() {
     let answer = raw_bytes(&frame(&messages::encode(&Reply::Execute(nothing())), b"{}"));
     session.run(&format!("b <- {answer}; .C('write_bytes', {REPLIES}L, b, length(b)); repeat {{}}")).await;
     let long = format!("x <- '{}'", "x".repeat(INLINE - 20));
-    let waiting = session.occupy(&long).await;
+    let waiting = session.begin(&long);
+    until("it has been taken", async || session.get("ping", &[]).await.status == 409).await;
     session.post("close", &[]).await;
     eventually("nothing of it runs", || server.processes_of_r() == [server.zygote()]);
     assert_ne!(waiting.await.unwrap().unwrap().status, 200);

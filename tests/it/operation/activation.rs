@@ -4,19 +4,18 @@ use std::{
     net::TcpListener,
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     process::Stdio,
-    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Server;
+use crate::harness::{PATIENCE, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_of_systemd_is_used_and_systemd_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("notify");
     let notify = UnixDatagram::bind(&told).unwrap();
-    notify.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    notify.set_read_timeout(Some(PATIENCE)).unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     // Who connects before the server is there waits for it.

@@ -99,7 +99,7 @@ async fn a_client_that_goes_away_in_the_middle_of_a_large_answer_leaves_nothing(
     let ask = || {
         let mut stream = connect(&server);
         stream.write_all(request.as_bytes()).unwrap();
-        let mut start = [0; 100_000];
+        let mut start = vec![0; 100_000];
         stream.read_exact(&mut start).unwrap();
         assert!(start.starts_with(b"HTTP/1.1 200"));
         stream

@@ -3,7 +3,7 @@
 use offshoot::store::{Store, policies::Policy};
 use reqwest::Method;
 
-use crate::harness::{Client, PASSWORD, Reply, Server, read};
+use crate::harness::{Client, PASSWORD, Reply, Server, read, until};
 
 async fn set(server: &Server, policies: &[(Policy, &str)]) {
     let store = Store::open(&server.data()).await.unwrap();
@@ -48,13 +48,13 @@ async fn https_can_be_required_of_logins_and_of_others() {
     let server = Server::start("[sessions]\npool = 0\n[http]\ntrusted_proxies = ['127.0.0.1']");
     let client = Client::new(&server);
     set(&server, &[(Policy::AuthenticatedHttps, "true")]).await;
-    while login(&server, &[]).await.status != 403 {}
+    until("logins are refused", async || login(&server, &[]).await.status == 403).await;
     assert_eq!(login(&server, &[]).await.json()["error"], "This server takes such requests by HTTPS only.");
     login(&server, &[("x-forwarded-proto", "https")]).await.success();
     client.get("/r/script/list", &[]).await.success();
     set(&server, &[(Policy::AuthenticatedHttps, "false"), (Policy::AnonymousHttps, "true")]).await;
-    while client.get("/r/script/list", &[]).await.status != 403 {}
-    while login(&server, &[]).await.status != 200 {}
+    until("others are refused", async || client.get("/r/script/list", &[]).await.status == 403).await;
+    until("logins are not", async || login(&server, &[]).await.status == 200).await;
 }
 
 #[tokio::test]

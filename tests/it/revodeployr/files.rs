@@ -3,7 +3,7 @@
 use reqwest::{Method, multipart};
 use serde_json::json;
 
-use crate::harness::{Client, Server, Session, read};
+use crate::harness::{Client, Server, Session, is_root_for, read};
 
 async fn session() -> Session {
     Client::admin(Server::shared()).await.session().await
@@ -131,8 +131,8 @@ async fn a_large_file_is_streamed_both_ways() {
 #[tokio::test]
 async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     let server = Server::start("[sessions]\npool = 0");
-    if !rustix::process::geteuid().is_root() {
-        return; // Sessions have users of their own only then.
+    if !is_root_for("a link of a session with a user of its own") {
+        return;
     }
     let session = Client::admin(&server).await.session().await;
     let secret = server.data().join("secret.txt");
@@ -183,14 +183,7 @@ async fn statuses(client: &Client, addresses: &[String; 3]) -> [u16; 3] {
 
 /// Asks until it is so: the end of a session and of a login takes a moment.
 async fn until(client: &Client, addresses: &[String; 3], expected: [u16; 3]) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        let statuses = statuses(client, addresses).await;
-        if statuses == expected {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "{statuses:?}");
-    }
+    crate::harness::until(&format!("the answers are {expected:?}"), async || statuses(client, addresses).await == expected).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod access;
 mod clients;
 mod files;
 mod golden;
+mod golden_rest;
 mod guide;
 mod login;
 mod projects;

@@ -4,7 +4,7 @@ use offshoot::store::projects::Project;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, PASSWORD, Server, Session, eventually};
+use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventually};
 
 const SETTINGS: &str = "[sessions]\npool = 1";
 
@@ -114,7 +114,9 @@ async fn sessions_come_back_with_the_next_login_under_their_own_ids() {
     one.run("x <- 'one'").await;
     two.run("x <- 'two'").await;
     // What runs is interrupted, and the session saved as it is.
-    let running = two.occupy("y <- 'begun'; Sys.sleep(600)").await;
+    let begun = Point::new();
+    let running = two.begin(&format!("y <- 'begun'; {}; Sys.sleep(1e6)", begun.code()));
+    begun.reached().await;
     client.post("/r/user/logout", &[]).await.success();
     running.await.unwrap();
     // Without autosave they stay where they are.
@@ -136,7 +138,7 @@ async fn sessions_come_back_with_the_next_login_under_their_own_ids() {
 
 #[tokio::test]
 async fn sessions_come_back_after_a_timeout_and_after_a_restart() {
-    let server = Server::start("[sessions]\npool = 1\n[revodeployr]\nlogin_seconds = 1");
+    let server = Server::start("[sessions]\npool = 1\n[revodeployr]\nlogin_seconds = 3");
     let client = login(&server, true).await;
     let session = client.session().await;
     session.run("x <- 'kept'").await;
@@ -163,18 +165,19 @@ async fn a_logout_under_way_is_503_and_then_401() {
     let server = Server::start(SETTINGS);
     let client = login(&server, true).await;
     let session = client.session().await;
-    session.run("x <- runif(2e7)").await;
+    let go = format!("{}/go", session.value("getwd()").await["value"].as_str().unwrap());
+    // A value that R works out when it is saved, and then takes its time.
+    let saving = Point::new();
+    session.run(&format!("delayedAssign('x', {{ {}; {UNTIL_GO} }})", saving.code())).await;
     let leaving = tokio::spawn({
         let client = client.clone();
         async move { client.post("/r/user/logout", &[]).await.status }
     });
-    let mut seen = vec![client.get("/r/user/whoami", &[]).await.status.as_u16()];
-    while seen.last() != Some(&401) {
-        seen.push(client.get("/r/user/whoami", &[]).await.status.as_u16());
-    }
+    saving.reached().await;
+    assert_eq!(client.get("/r/user/whoami", &[]).await.status, 503);
+    std::fs::write(go, "").unwrap();
     assert_eq!(leaving.await.unwrap(), 200);
-    seen.dedup();
-    assert!(seen.ends_with(&[503, 401]), "{seen:?}");
+    assert_eq!(client.get("/r/user/whoami", &[]).await.status, 401);
 }
 
 /// Kills the server at many points of a save: the project is the old one or the new one, and whole.
@@ -195,9 +198,9 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
             .await;
         let was = u32::try_from(was["value"].as_u64().unwrap()).unwrap();
         if round > 1 && was == round - 1 {
-            new += 1
+            new += 1;
         } else {
-            old += 1
+            old += 1;
         }
         session.run(&fill(round)).await;
         let saving = tokio::spawn(async move {

@@ -9,7 +9,7 @@ use offshoot::{
 };
 use reqwest::Method;
 
-use crate::harness::{Client, PASSWORD, Server, read};
+use crate::harness::{Client, PASSWORD, Server, read, until};
 
 /// The calls that bring code of the caller's own into R: by the contract (section 7) and by what R data can hold.
 const CODE: [&str; 3] = ["/r/session/execute/code", "/r/session/object/upload", "/r/repository/object/upload"];
@@ -63,11 +63,11 @@ async fn a_role_that_is_taken_away_is_missed_within_a_moment() {
         ..Default::default()
     };
     store.account_change("fallen", &change(Some("BASIC_USER"), None)).await.unwrap();
-    while session.execute("1", &[]).await.status != 403 {}
+    until("the role is missed", async || session.execute("1", &[]).await.status == 403).await;
     session.get("ping", &[]).await.success();
     // And so is the account.
     store.account_change("fallen", &change(None, Some(false))).await.unwrap();
-    while session.get("ping", &[]).await.status != 401 {}
+    until("the account is", async || session.get("ping", &[]).await.status == 401).await;
 }
 
 /// R data can hold functions that take the place of those a script calls.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Client, PASSWORD, Server, eventually, read};
+use crate::harness::{Client, PASSWORD, Server, eventually, read, until};
 
 fn execute<'a>(script: &'a str, further: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("rscript", script)], further].concat()
@@ -149,7 +149,7 @@ async fn access_levels() {
     check(&Client::login(&server, "manager", PASSWORD).await, "aturp").await;
     // From an address that the server trusts, once it trusts one.
     store.policy_put(offshoot::store::policies::Policy::TrustedIpFilter, "home").await.unwrap();
-    while anonymous.post("/r/script/execute", &execute("t", &[])).await.status != 200 {}
+    until("it does", async || anonymous.post("/r/script/execute", &execute("t", &[])).await.status == 200).await;
     check(&anonymous, "at").await;
 }
 

@@ -8,7 +8,7 @@ use std::{
 use offshoot::store::policies::Policy;
 use reqwest::{Method, header, multipart};
 
-use crate::harness::{Client, Reply, Server, read};
+use crate::harness::{Client, Reply, Server, read, until};
 
 #[tokio::test]
 async fn headers_may_end_with_a_bare_line_feed() {
@@ -63,13 +63,13 @@ async fn the_context_is_in_an_address_once() {
     let store = server.store().await;
     for (host, end) in [("https://one.example.org", "/deployr/"), ("https://two.example.org", "")] {
         store.policy_put(Policy::WebContext, &format!("{host}{end}")).await.unwrap();
-        let url = loop {
+        let mut url = String::new();
+        until("addresses begin with it", async || {
             let sent = client.post("/r/file/upload", &[("name", "a"), ("file", "x")]).await.success();
-            let url = sent["files"]["a"]["value"].as_str().unwrap().to_owned();
-            if url.starts_with(host) {
-                break url;
-            }
-        };
+            url = sent["files"]["a"]["value"].as_str().unwrap().to_owned();
+            url.starts_with(host)
+        })
+        .await;
         assert!(url.starts_with(&format!("{host}/deployr/r/repository/get/binary/CFILE-")), "{url}");
     }
 }

@@ -1,11 +1,9 @@
 //! Commands: order, waiting, results, and what becomes of them.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Rock, RockSession, Server, read};
+use crate::harness::{PATIENCE, Reply, Rock, RockSession, Server, UNTIL_GO, read, until};
 
 async fn command(session: &RockSession, id: &str) -> Value {
     session.get(&format!("/command/{id}")).await.document()
@@ -15,6 +13,11 @@ async fn finished(session: &RockSession, id: &str) -> Value {
     session.get(&format!("/command/{id}?wait=TRUE")).await.document()
 }
 
+/// Lets [`UNTIL_GO`] go on.
+async fn go(session: &RockSession) {
+    assert_eq!(session.upload("?path=go", "go", b"", &[]).await.status, 200);
+}
+
 async fn result(session: &RockSession, id: &str, query: &str) -> Reply {
     session.get(&format!("/command/{id}/result{query}")).await
 }
@@ -22,7 +25,7 @@ async fn result(session: &RockSession, id: &str, query: &str) -> Reply {
 #[tokio::test]
 async fn a_command_is_pending_then_running_then_done() {
     let session = Rock::by("user").open().await;
-    let first = session.occupy("Sys.sleep(0.3); 1").await;
+    let first = session.occupy(UNTIL_GO).await;
     let second = session.submit("x <- 2; x * 21").await;
     assert_eq!((&second["id"], &second["status"], &second["finished"]), (&json!("2"), &json!("PENDING"), &json!(false)));
     assert!(second.get("startDate").is_none() && second.get("endDate").is_none() && second.get("error").is_none());
@@ -30,6 +33,7 @@ async fn a_command_is_pending_then_running_then_done() {
     let early = result(&session, "2", "").await;
     assert_eq!((early.status.as_u16(), early.body.len()), (204, 0));
     assert!(!early.headers.contains_key("content-type"));
+    go(&session).await;
     assert_eq!(finished(&session, &first).await["status"], "COMPLETED");
     let done = finished(&session, "2").await;
     assert_eq!((&done["status"], &done["withResult"], &done["withError"]), (&json!("COMPLETED"), &json!(true), &json!(false)));
@@ -83,7 +87,7 @@ async fn errors_of_failed_commands_are_kept() {
 #[tokio::test]
 async fn a_removed_command_does_not_run_and_a_running_one_goes_on() {
     let session = Rock::by("user").open().await;
-    let running = session.occupy("Sys.sleep(0.5); first <- 1").await;
+    let running = session.occupy(&format!("{UNTIL_GO}; first <- 1")).await;
     session.submit("second <- 2").await;
     session.submit("third <- 3").await;
     let waiting = {
@@ -94,6 +98,7 @@ async fn a_removed_command_does_not_run_and_a_running_one_goes_on() {
     // Whoever waits for it is woken.
     assert_eq!(waiting.await.unwrap().status, 404);
     assert_eq!(session.delete(&format!("/command/{running}")).await.status, 204);
+    go(&session).await;
     assert_eq!(finished(&session, "3").await["status"], "COMPLETED");
     assert_eq!(session.value("ls()").await, json!(["first", "third"]));
 }
@@ -102,7 +107,7 @@ async fn a_removed_command_does_not_run_and_a_running_one_goes_on() {
 async fn the_queue_has_an_end_and_removal_makes_room() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0\nqueue = 2"));
     let session = Rock::on(&server, "user").open().await;
-    session.occupy("Sys.sleep(60)").await;
+    session.occupy(UNTIL_GO).await;
     session.submit("1").await;
     session.submit("2").await;
     for path in ["/_eval?async=true", "/_eval", "/_assign?s=x"] {
@@ -119,17 +124,19 @@ async fn waiters_are_never_left_behind() {
     let session = Rock::by("user").open().await;
     for round in 1..=200 {
         session.submit("NULL").await;
-        let waited = tokio::time::timeout(Duration::from_secs(20), result(&session, &round.to_string(), "?wait=true")).await;
+        let waited = tokio::time::timeout(PATIENCE, result(&session, &round.to_string(), "?wait=true")).await;
         assert_eq!(waited.expect("the waiter is woken").text(), "null");
     }
 }
 
 #[tokio::test]
 async fn a_wait_ends_when_the_client_leaves() {
-    let session = Rock::by("user").open().await;
-    let running = session.occupy("Sys.sleep(60)").await;
+    // Nobody else comes and goes on a server of its own.
+    let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
+    let session = Rock::on(&server, "user").open().await;
+    let running = session.occupy(UNTIL_GO).await;
     let server_connections = || {
-        let pid = Rock::server().pid();
+        let pid = server.pid();
         std::fs::read_dir(format!("/proc/{pid}/fd"))
             .unwrap()
             .flatten()
@@ -138,7 +145,7 @@ async fn a_wait_ends_when_the_client_leaves() {
             .count()
     };
     let before = server_connections();
-    let address = Rock::server().address.trim_start_matches("http://").to_owned();
+    let address = server.address.trim_start_matches("http://").to_owned();
     let mut connections = Vec::new();
     for _ in 0..50 {
         use std::io::Write;
@@ -162,7 +169,7 @@ async fn a_wait_ends_when_the_client_leaves() {
 async fn an_operation_that_nobody_waits_for_any_more_does_not_begin() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0\nqueue = 1"));
     let session = Rock::on(&server, "user").open().await;
-    let running = session.occupy("Sys.sleep(60)").await;
+    let running = session.occupy(UNTIL_GO).await;
     let abandoned = tokio::spawn({
         let session = session.clone();
         // The attempts below may be there first.
@@ -176,7 +183,7 @@ async fn an_operation_that_nobody_waits_for_any_more_does_not_begin() {
         session.delete(&format!("/command/{}", reply.document()["id"].as_str().unwrap())).await;
     }
     abandoned.abort();
-    while submit().await.status != 201 {}
+    until("there is room", async || submit().await.status == 201).await;
     crate::harness::read(session.client.request(reqwest::Method::POST, &format!("{}/_interrupt", session.path))).await;
     assert_eq!(finished(&session, &running).await["error"], "The operation was interrupted");
     assert_eq!(session.value("exists('left')").await, false);

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Reply, Rock, Server, eventually, read};
+use crate::harness::{Reply, Rock, Server, eventually, is_root_for, read};
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
@@ -151,8 +151,8 @@ async fn nothing_leads_out_of_the_folder() {
 #[tokio::test]
 async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
-    if !rustix::process::geteuid().is_root() {
-        return; // Sessions have users of their own only then.
+    if !is_root_for("a link of a session with a user of its own") {
+        return;
     }
     let session = Rock::on(&server, "user").open().await;
     let secret = server.data().join("secret.txt");

@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 
 use super::packages::repository;
-use crate::harness::{Reply, Rock, RockSession, Server, read};
+use crate::harness::{Reply, Rock, RockSession, Server, read, until};
 
 /// Exchanges under one name.
 #[derive(Default)]
@@ -129,7 +129,8 @@ async fn evaluation() {
 async fn commands() {
     let session = Rock::by("user").open().await;
     let mut golden = Golden::default();
-    session.occupy("while (!file.exists('go')) Sys.sleep(0.01); 'gone'").await;
+    session.submit("while (!file.exists('go')) Sys.sleep(0.01); 'gone'").await;
+    until("it runs", async || session.get("/command/1").await.document()["status"] != "PENDING").await;
     golden.script(&session, "/_assign?s=x&async=TRUE", "getwd()").await;
     golden.script(&session, "/_eval?async=TRUE", "stop('later')").await;
     golden.get(&session.client, &format!("{}/commands", session.path)).await;

@@ -8,7 +8,7 @@ use std::sync::{
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Rock, Server, eventually, read};
+use crate::harness::{Rock, Server, UNTIL_GO, eventually, read};
 
 #[tokio::test]
 async fn the_server_tells_what_it_has() {
@@ -16,7 +16,7 @@ async fn the_server_tells_what_it_has() {
     let (manager, user) = (Rock::on(&server, "manager"), Rock::on(&server, "user"));
     let session = user.open().await;
     user.open().await;
-    session.occupy("Sys.sleep(60)").await;
+    session.occupy(UNTIL_GO).await;
     let state = manager.get("/rserver").await.document();
     assert_eq!(state["sessions"], json!({"total": 2, "busy": 1}));
     assert_eq!((&state["id"], &state["cluster"], &state["encoding"]), (&json!("test"), &json!("default"), &json!("utf8")));

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Client, PASSWORD, Rock, Server, eventually, read};
+use crate::harness::{Client, PASSWORD, Rock, Server, UNTIL_GO, eventually, read, until};
 
 #[tokio::test]
 async fn a_new_session_is_empty_and_knows_where_it_is() {
@@ -46,7 +46,7 @@ async fn a_session_tells_what_it_does_and_uses() {
     let used = session.get("").await.document();
     assert!(used["memory"].as_u64().unwrap() > ready["memory"].as_u64().unwrap() + 39_000_000, "{used}");
     assert!(used["cpu"].as_f64().unwrap() >= 0.2, "{used}");
-    session.occupy("Sys.sleep(60)").await;
+    session.occupy(UNTIL_GO).await;
     let busy = session.get("").await.document();
     assert_eq!((&busy["busy"], &busy["state"]), (&json!(true), &json!("busy")));
     session.delete("").await;
@@ -168,7 +168,7 @@ async fn a_session_that_somebody_else_has_closed_says_so() {
         async move { session.eval("Sys.sleep(600)").await }
     });
     let by_administrator = session.by(&Rock::on(&server, "administrator"));
-    while by_administrator.get("").await.document()["busy"] != true {}
+    until("it is busy", async || by_administrator.get("").await.document()["busy"] == true).await;
     by_administrator.delete("").await;
     assert_eq!(waiting.await.unwrap().status, 404);
     let reply = session.eval("1").await;

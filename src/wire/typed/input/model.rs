@@ -146,7 +146,7 @@ pub(super) fn dates<'a>(column: &Column<'_>, class: Option<Class>, format: Optio
 }
 
 /// A matrix from its rows.
-pub(super) fn matrix<'a>(rows: Vec<Column<'a>>) -> Result<Input<'a>, Invalid> {
+pub(super) fn matrix(rows: Vec<Column<'_>>) -> Result<Input<'_>, Invalid> {
     let columns = rows.first().map_or(0, Column::len);
     if let Some((at, row)) = rows.iter().enumerate().find(|(_, row)| row.len() != columns) {
         return Err(Invalid::new(format!(
@@ -259,7 +259,7 @@ fn keys(column: &Column<'_>) -> Keys {
         Column::Double(all) => {
             count(all.iter().filter(|one| !one.is_nan()).map(|one| (one + 0.0).to_bits()), |bits| digits(f64::from_bits(bits)))
         }
-        Column::Text(all) => count(all.iter().flatten(), |text| text.to_string()),
+        Column::Text(all) => count(all.iter().flatten(), ToString::to_string),
     }
 }
 

@@ -1,0 +1,26 @@
+//! What whoever runs the tests cannot try is said, and counted: a test that has tried nothing looks like one that passed.
+
+use std::io::Write;
+
+/// The variable with the name of a file that gets a line for each; `.ci/run` fails if there is one.
+const KEPT: &str = "SKIPPED_TESTS";
+
+/// Whether the tests run as root. `what` is said if they do not: it is not tried then.
+pub fn is_root_for(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        skipped(&format!("{what} is tried by root only"));
+    }
+    is_root
+}
+
+/// Says that something is not tried, and why.
+pub fn skipped(why: &str) {
+    let line = format!("SKIPPED in {}: {why}\n", std::thread::current().name().unwrap_or("a test"));
+    // Not by a macro: what those print is not shown of tests that pass.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(file) = std::env::var_os(KEPT) {
+        let kept = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        kept.and_then(|mut kept| kept.write_all(line.as_bytes())).expect("what was skipped is kept");
+    }
+}

@@ -1,0 +1,68 @@
+//! Stores of earlier versions: a database as it was after each migration, with rows in all of its tables, is opened by
+//! today's code, which sees what was there.
+
+use std::fmt::Write;
+
+use offshoot::store::Store;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, migrate, query_scalar, raw_sql};
+
+/// What is in the tables of each schema. Who adds a migration adds rows as well: today they are read as they are, and once
+/// there is a further migration, through it. The last is the snapshot of what is seen.
+const ROWS: [(i64, &str, &str); 2] = [(1, include_str!("schemas/1.sql"), "schema_1"), (2, include_str!("schemas/2.sql"), "schema_2")];
+
+/// Makes the database that a version with this schema would have made.
+async fn make(file: &std::path::Path, schema: i64, rows: &'static str) {
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    migrate!().run_to(schema, &mut connection).await.unwrap();
+    raw_sql(rows).execute(&mut connection).await.unwrap();
+    let tables: Vec<String> = query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'").fetch_all(&mut connection).await.unwrap();
+    for table in tables {
+        let count: i64 = query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut connection).await.unwrap();
+        assert!(count > 0, "schemas/{schema}.sql has no row of the table {table}");
+    }
+    connection.close().await.unwrap();
+}
+
+/// All that the store has, as its callers see it.
+async fn all(store: &Store) -> String {
+    let mut text = String::new();
+    let accounts = store.account_list().await.unwrap();
+    for account in &accounts {
+        writeln!(text, "{account:#?}").unwrap();
+    }
+    writeln!(text, "{:#?}", store.boundary_list().await.unwrap()).unwrap();
+    writeln!(text, "{:#?}", store.filter_list().await.unwrap()).unwrap();
+    writeln!(text, "{:#?}", store.role_list().await.unwrap()).unwrap();
+    writeln!(text, "{:#?}", store.policy_list().await.unwrap()).unwrap();
+    for script in store.script_list().await.unwrap() {
+        writeln!(text, "{script:#?}\n{:#?}", store.script_versions(script.id).await.unwrap()).unwrap();
+    }
+    writeln!(text, "{:#?}", store.object_list_all().await.unwrap()).unwrap();
+    for account in &accounts {
+        for project in store.project_list(Some(&account.name)).await.unwrap() {
+            writeln!(text, "{:#?}", store.project(project.id, &account.name).await.unwrap()).unwrap();
+        }
+        writeln!(text, "suspended: {:?}", store.suspended(&account.name).await.unwrap()).unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn stores_of_earlier_schemas_are_opened_and_their_data_are_there() {
+    let schemas: Vec<_> = migrate!().iter().map(|migration| migration.version).collect();
+    assert_eq!(schemas, ROWS.map(|(schema, ..)| schema), "each migration has rows in tests/it/schemas");
+    for (schema, rows, snapshot) in ROWS {
+        let data = tempfile::tempdir().unwrap();
+        make(&data.path().join("offshoot.db"), schema, rows).await;
+        let store = Store::open(data.path()).await.unwrap();
+        let seen = all(&store).await;
+        // Opened once more, there is nothing left to be done.
+        store.close().await;
+        let store = Store::open(data.path()).await.unwrap();
+        assert_eq!(all(&store).await, seen);
+        store.close().await;
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(snapshot, seen);
+        });
+    }
+}
