@@ -108,7 +108,7 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, Str
 
     r::console::set_error_marks(Mark::Error.bytes(&spec.tag), Mark::Output.bytes(&spec.tag));
     r::init::use_temporary_folder(&temporary);
-    r::scripts::call(c"begin_session")?;
+    r::scripts::call(c"begin_session").map_err(|error| error.to_string())?;
     Ok(link)
 }
 

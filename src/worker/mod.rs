@@ -16,3 +16,8 @@ pub mod packages;
 pub mod pages;
 pub mod session;
 pub mod zygote;
+
+/// An error with its sources as one line of text.
+fn with_sources(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
+}

@@ -8,7 +8,7 @@ use super::{
     confine::{self, Processor},
     files,
     files::Snapshot,
-    fork,
+    fork, with_sources,
 };
 use crate::{
     link::{
@@ -16,7 +16,7 @@ use crate::{
         messages::{self, Drawing, Ending, Execute, Executed, PublishedFile, Reply, Request, Stored, Surroundings, Use, folder},
     },
     r,
-    r::{graphics::Plots, preserved::Preserved},
+    r::{exec::RError, graphics::Plots, preserved::Preserved},
     wire::{
         Detail, Encoding, MissingObject, Out, Spill, Written,
         condition::{Condition, Severity},
@@ -24,13 +24,14 @@ use crate::{
     },
 };
 
-/// Most bytes of names in each list that belongs to an evaluation; its reply is a header of a frame.
+/// Most bytes of names in each list of a reply to an evaluation. The lists are in the header of a frame, whose size is
+/// limited.
 const LIST: usize = 128 << 10;
 /// The payload of a reply that has none.
 const NOTHING: Written = Written::Bytes(Vec::new());
 
 thread_local! {
-    /// Where `q()` reports, and what is large is written, from wherever R calls.
+    /// The worker's link, for functions that R calls: `q()` reports by it, and large values are written into its memory.
     static LINK: RefCell<Option<Rc<Link>>> = const { RefCell::new(None) };
 }
 
@@ -108,11 +109,11 @@ impl Worker {
             Some(Request::Draw(drawing)) => draw(&drawing),
             Some(Request::Files) => (Reply::Files(Snapshot::of(&self.work).paths()), NOTHING),
             Some(Request::RemoveFile { path }) => (Reply::Removed(files::remove(&self.work, &path)), NOTHING),
-            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(Reply::Refused, Reply::Loaded), NOTHING),
+            Some(Request::Load(stored)) => (self.load(&stored).map_or_else(refused, Reply::Loaded), NOTHING),
             Some(Request::Save { name, file }) => (self.save(&name, file), NOTHING),
-            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(Reply::Refused), NOTHING),
+            Some(Request::Suspend { file }) => (self.suspend(file).unwrap_or_else(refused), NOTHING),
             Some(Request::Resume { workspace, surroundings }) => {
-                (self.resume(&workspace, &surroundings).map_or_else(Reply::Refused, Reply::Resumed), NOTHING)
+                (self.resume(&workspace, &surroundings).map_or_else(refused, Reply::Resumed), NOTHING)
             }
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), NOTHING),
@@ -130,13 +131,13 @@ impl Worker {
         for stored in &execute.preload {
             match self.load(stored) {
                 Ok(more) => warnings.extend(more),
-                Err(message) => return (Reply::Refused(message), NOTHING),
+                Err(error) => return (refused(error), NOTHING),
             }
         }
         if !inputs.is_empty() {
             match assign(inputs) {
                 Reply::Assigned => {}
-                refused => return (refused, NOTHING),
+                not_assigned => return (not_assigned, NOTHING),
             }
         }
         r::graphics::begin(Plots::Files);
@@ -161,13 +162,13 @@ impl Worker {
                 let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
                 (encoded.bytes, listed(encoded.missing, size, "objects that could not be had", &mut warnings))
             }
-            Err(message) => return (Reply::Refused(message), NOTHING),
+            Err(error) => return (refused(error), NOTHING),
         };
         let mut saved = false;
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
             match r::workspace::save(&self.stored(file)) {
                 Ok(()) => saved = true,
-                Err(message) => warnings.push(format!("the workspace could not be saved: {message}")),
+                Err(error) => warnings.push(format!("the workspace could not be saved: {error}")),
             }
         }
         let conditions = warnings.into_iter().map(Condition::warning).chain(recorded.conditions).collect();
@@ -180,7 +181,7 @@ impl Worker {
         self.published.join(file.to_string())
     }
 
-    fn load(&self, stored: &Stored) -> Result<Vec<String>, String> {
+    fn load(&self, stored: &Stored) -> Result<Vec<String>, RError> {
         let path = self.stored(stored.file);
         let loaded = r::workspace::load(&path, &stored.name);
         let _ = std::fs::remove_file(path);
@@ -188,17 +189,17 @@ impl Worker {
     }
 
     fn save(&self, name: &str, file: Uuid) -> Reply {
-        r::workspace::save_object(&self.stored(file), name).map_or_else(Reply::Refused, Reply::Saved)
+        r::workspace::save_object(&self.stored(file), name).map_or_else(refused, Reply::Saved)
     }
 
-    fn suspend(&self, file: Uuid) -> Result<Reply, String> {
+    fn suspend(&self, file: Uuid) -> Result<Reply, RError> {
         r::graphics::close_unnamed();
         r::workspace::save(&self.stored(file))?;
         let (folder, packages) = r::workspace::describe(&self.work)?;
         Ok(Reply::Suspended { surroundings: Surroundings { folder, packages }, files: Snapshot::of(&self.work).paths() })
     }
 
-    fn resume(&self, workspace: &Stored, surroundings: &Surroundings) -> Result<Vec<String>, String> {
+    fn resume(&self, workspace: &Stored, surroundings: &Surroundings) -> Result<Vec<String>, RError> {
         // Packages first: what is loaded may be of their classes.
         let mut warnings = r::workspace::restore(&self.work, &surroundings.folder, &surroundings.packages)?;
         warnings.extend(self.load(workspace)?);
@@ -210,8 +211,8 @@ impl Worker {
     }
 }
 
-/// Where values are written: much of it goes straight into the memory that the supervisor will map. That is no part
-/// of this process's memory for the kernel, and is for the session's limit.
+/// A buffer for values. Large ones go straight into the memory that the supervisor will map. The kernel does not count that
+/// as memory of this process, so we see to it that it fits into the session's limit.
 fn out() -> Out {
     Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: confine::memory_left() }))
 }
@@ -220,9 +221,9 @@ fn link() -> Option<Rc<Link>> {
     LINK.with_borrow(Clone::clone)
 }
 
-/// As many items as can be told. That there are more is told by a warning.
+/// As many items as fit into a reply. If there are more, a warning says so.
 fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
-    // A number or two belong to each, beside its name.
+    // The size of the numbers beside each name.
     const BESIDE: usize = 16;
     let mut room = LIST;
     let fits = |item: &&T| {
@@ -265,7 +266,7 @@ fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
     drop(r::conditions::take());
     r::graphics::close_unnamed();
     let written = value.and_then(|value| match wanted {
-        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(failed),
+        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(error))),
         Use::Assign(_) => Ok(NOTHING),
     });
     let (ending, bytes) = written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes));
@@ -276,36 +277,50 @@ fn evaluate(wanted: &Use, code: &[u8]) -> (Reply, Written) {
 fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
     let name = match wanted {
         Use::Return(_) => None,
-        Use::Assign(name) => Some(symbol(name).map_err(failed)?),
+        Use::Assign(name) => Some(symbol(name).map_err(|error| failed(error.to_string()))?),
     };
     let code = r::eval::parse(code).inspect_err(|error| r::console::report_error(&error.message))?;
     Ok(r::eval::value(&code, name.as_deref())?)
 }
 
-/// An error that R has not signalled, or that was its answer to us.
+/// Ends an evaluation with an error of ours, or with one of R's that it has not reported on the console.
 fn failed(message: String) -> Ending {
     r::console::report_error(&message);
     Ending::Failed(Condition::new(Severity::Error, message, String::new(), Vec::new()))
 }
 
 fn unserialize(name: &str, serialized: &[u8]) -> Reply {
-    let assigned = symbol(name).and_then(|name| r::objects::assign(&name, &r::serialize::read(serialized)?));
-    assigned.map_or_else(Reply::Refused, |()| Reply::Assigned)
+    let name = match symbol(name) {
+        Ok(name) => name,
+        Err(error) => return refused(error),
+    };
+    let assigned = r::serialize::read(serialized).and_then(|value| r::objects::assign(&name, &value));
+    assigned.map_or_else(refused, |()| Reply::Assigned)
 }
 
-/// A name as R takes it; what else is wrong with it, R says.
-fn symbol(name: &str) -> Result<CString, String> {
-    CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
+/// The reply to a command that failed.
+fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Reply {
+    Reply::Refused(with_sources(error))
+}
+
+/// A name that no object can have.
+#[derive(Debug, thiserror::Error)]
+#[error("a name cannot contain a NUL character")]
+struct NulInName;
+
+/// A name in the form that R takes. R itself refuses names that are wrong in other ways.
+fn symbol(name: &str) -> Result<CString, NulInName> {
+    CString::new(name).map_err(|_| NulInName)
 }
 
 fn objects(names: Option<Vec<String>>, detail: Detail, encoding: Encoding) -> (Reply, Written) {
     let names = match names.map_or_else(r::objects::names, Ok) {
         Ok(names) => names,
-        Err(message) => return (Reply::Refused(message), NOTHING),
+        Err(error) => return (refused(error), NOTHING),
     };
     match r::encode::objects(out(), &names, detail, encoding) {
         Ok(encoded) => (Reply::Objects { missing: encoded.missing }, encoded.bytes),
-        Err(message) => (Reply::Refused(message), NOTHING),
+        Err(error) => (refused(error), NOTHING),
     }
 }
 
@@ -314,20 +329,20 @@ fn draw(drawing: &Drawing) -> (Reply, Written) {
         return (Reply::Drawn(false), NOTHING);
     }
     let form = if drawing.svg { "svg" } else { "png" };
-    let drawn = r::graphics::render(drawing.page, form, [drawing.width, drawing.height, drawing.resolution]);
-    let read = drawn.and_then(|file| {
-        let picture = std::fs::read(&file).map_err(|error| error.to_string());
-        let _ = std::fs::remove_file(&file);
-        picture
-    });
-    read.map_or_else(|message| (Reply::Refused(message), NOTHING), |picture| (Reply::Drawn(true), Written::Bytes(picture)))
+    let file = match r::graphics::render(drawing.page, form, [drawing.width, drawing.height, drawing.resolution]) {
+        Ok(file) => file,
+        Err(error) => return (refused(error), NOTHING),
+    };
+    let picture = std::fs::read(&file);
+    let _ = std::fs::remove_file(&file);
+    picture.map_or_else(|error| (refused(error), NOTHING), |picture| (Reply::Drawn(true), Written::Bytes(picture)))
 }
 
 /// Binds inputs: all of them, or none where the reply is not [`Reply::Assigned`].
 fn assign(inputs: &[u8]) -> Reply {
     match input::read(inputs).map(|inputs| r::build::assign(&inputs)) {
         Ok(Ok(())) => Reply::Assigned,
-        Ok(Err(message)) => Reply::Refused(message),
+        Ok(Err(error)) => refused(error),
         Err(invalid) => Reply::InvalidInput(invalid.to_string()),
     }
 }
@@ -336,11 +351,11 @@ fn remove(name: &str) -> Reply {
     match CString::new(name).map_err(drop).map(|name| r::objects::remove(&name)) {
         Err(()) => Reply::Removed(false),
         Ok(Ok(found)) => Reply::Removed(found),
-        Ok(Err(message)) => Reply::Refused(message),
+        Ok(Err(error)) => refused(error),
     }
 }
 
-/// R has been told to quit. A child that R forked just ends: the session is its parent's.
+/// Ends the session when R quits. A child that R has forked only ends itself.
 fn quit(status: i32) -> ! {
     if fork::is_worker()
         && let Some(link) = link()

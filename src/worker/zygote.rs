@@ -21,6 +21,7 @@ use super::{
     fork::{self, Side},
     packages,
     session::Worker,
+    with_sources,
 };
 use crate::{
     link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
@@ -59,16 +60,16 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let children = fork::child_signals()?;
     // Processes that outlive the session that started them become ours.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    if let Err(message) = r::init::start() {
-        report(&control, &ZygoteReply::Broken(message))?;
+    if let Err(error) = r::init::start() {
+        report(&control, &ZygoteReply::Broken(with_sources(error)))?;
         return Ok(());
     }
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
-    r::scripts::ask(c"use_repositories", &repositories).map_err(anyhow::Error::msg)?;
+    r::scripts::ask(c"use_repositories", &repositories)?;
     let mut warnings = packages::warm_graphics();
     warnings.extend(packages::preload(&start.preload));
-    packages::warm_up().map_err(anyhow::Error::msg)?;
-    warnings.extend(packages::settle().map_err(anyhow::Error::msg)?);
+    packages::warm_up()?;
+    warnings.extend(packages::settle()?);
     let temporary = r::init::temporary_folder();
     // Sessions make folders of their own. A package may have put something into this one, for all to find.
     let _ = std::fs::remove_dir(&temporary);
