@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::HashSet, ffi::CString, io, path::PathBuf, 
 use uuid::Uuid;
 
 use super::{
-    confine::{self, Processor},
     files,
     files::Snapshot,
-    fork, with_sources,
+    fork,
+    limits::{self, Processor},
+    signals, with_sources,
 };
 use crate::{
     link::{
@@ -46,7 +47,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that [`fork::become_worker`] has made.
+    /// A worker that [`super::setup::become_worker`] has made.
     #[must_use]
     pub fn new(link: Link, spec: &messages::Fork) -> Self {
         let link = Rc::new(link);
@@ -63,7 +64,7 @@ impl Worker {
 
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
-        fork::watch_supervisor();
+        signals::watch_supervisor();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
             let frame = match self.link.receive() {
@@ -145,9 +146,9 @@ impl Worker {
         if execute.limits.cpu_seconds.is_some() {
             self.processor.allow(execute.limits.cpu_seconds);
         }
-        confine::lower_memory(execute.limits.memory);
+        limits::lower_memory(execute.limits.memory);
         let ending = r::eval::parse(code).map_or_else(Ending::from, |code| r::eval::run(&code, execute.print).into());
-        confine::restore_memory();
+        limits::restore_memory();
         fork::end_if_child();
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
@@ -214,7 +215,7 @@ impl Worker {
 /// A buffer for values. Large ones go straight into the memory that the supervisor will map. The kernel does not count that
 /// as memory of this process, so we see to it that it fits into the session's limit.
 fn out() -> Out {
-    Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: confine::memory_left() }))
+    Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: limits::memory_left() }))
 }
 
 fn link() -> Option<Rc<Link>> {
