@@ -18,7 +18,7 @@ use crate::{
         janitor::Janitor,
         users::{User, Users},
     },
-    worker::confine,
+    worker::folders,
 };
 
 /// Where a package comes from.
@@ -161,9 +161,9 @@ impl Packages {
     /// A folder to install into.
     fn stage(&self, user: Option<u32>) -> Result<Stage, PackageError> {
         let stage = Stage { folder: self.run.join(format!("install-{}", Uuid::new_v4())), user, janitor: self.janitor.clone() };
-        confine::private_folder(&stage.folder, user).map_err(std::io::Error::other)?;
+        folders::private(&stage.folder, user).map_err(std::io::Error::from)?;
         for name in [process::LIBRARY, process::TEMPORARY] {
-            confine::private_folder(&stage.folder.join(name), user).map_err(std::io::Error::other)?;
+            folders::private(&stage.folder.join(name), user).map_err(std::io::Error::from)?;
         }
         Ok(stage)
     }

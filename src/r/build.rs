@@ -1,6 +1,6 @@
-//! Values that were sent, made in R and bound in the global environment.
+//! Inputs from a client, made into R values and bound in the global environment.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, NulError};
 
 use libR_sys::{
     INTEGER, LOGICAL, R_BaseEnv, R_BindingIsLocked, R_ClassSymbol, R_DimSymbol, R_EnvironmentIsLocked, R_GlobalEnv, R_NaString,
@@ -9,24 +9,36 @@ use libR_sys::{
 };
 
 use super::{
-    exec::{R, protect_quietly},
+    exec::{R, RError, protect_quietly},
     objects, strings,
+    view::index,
 };
 use crate::wire::{
     typed::input::{Column, Factor, Input, Inputs, Sent},
     value::NA_INTEGER,
 };
 
-/// Makes all of the values, and then binds them: when one cannot be made, none is bound. A name that R refuses
-/// to bind is found before another is bound.
+/// Why inputs were not bound.
+#[derive(Debug, thiserror::Error)]
+pub enum AssignError {
+    /// A name has a NUL in it, which C strings cannot have.
+    #[error(transparent)]
+    Name(#[from] NulError),
+    /// R's error: memory has run out, a binding or the environment is locked, or the function behind an active binding
+    /// has failed.
+    #[error(transparent)]
+    R(#[from] RError),
+}
+
+/// Makes all of the values, and only then binds them: when one cannot be made, none is bound. Names are bound in the
+/// order of what can go wrong, so that one that R refuses stops us before another is bound.
 ///
 /// # Errors
-/// R's message: memory has run out, a binding or the environment is locked, or the function behind an active
-/// binding has failed.
-pub fn assign(inputs: &Inputs<'_>) -> Result<(), String> {
+/// [`AssignError`].
+pub fn assign(inputs: &Inputs<'_>) -> Result<(), AssignError> {
     let together = inputs.as_list.then_some("inputs");
     let names = inputs.members.iter().map(|(name, _)| name.as_ref()).chain(together);
-    let names: Vec<CString> = names.map(CString::new).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let names: Vec<CString> = names.map(CString::new).collect::<Result<_, _>>()?;
     let names = names.as_slice();
     protect_quietly(|r| {
         // SAFETY: inside `protect`; the values are protected by their list, and the frames own nothing.
@@ -40,7 +52,8 @@ pub fn assign(inputs: &Inputs<'_>) -> Result<(), String> {
             }
             Rf_unprotect(1);
         }
-    })
+    })?;
+    Ok(())
 }
 
 /// What may happen when a name is bound.
@@ -48,7 +61,7 @@ pub fn assign(inputs: &Inputs<'_>) -> Result<(), String> {
 enum Risk {
     /// R refuses, with a message of its own.
     Refused,
-    /// A function of the user's runs, and may fail.
+    /// A function of the user runs, and may fail.
     Runs,
     /// Nothing.
     None,
@@ -68,7 +81,8 @@ impl Risk {
     }
 }
 
-/// A value, unprotected like all that the functions below return.
+/// A value. Like what all functions below return, it is not protected yet: the caller protects it before R allocates
+/// again.
 fn value(r: R, input: &Input<'_>) -> SEXP {
     match input {
         // SAFETY: a constant of R.
@@ -79,8 +93,10 @@ fn value(r: R, input: &Input<'_>) -> SEXP {
             // SAFETY: inside `protect`; R's symbols are constants.
             unsafe { with_attribute(column(r, elements), R_DimSymbol, || integers(r, &dimensions)) }
         }
-        Input::Dates(days) => classed(r, doubles(r, days), &["Date"]),
-        Input::Moments(seconds) => classed(r, doubles(r, seconds), &["POSIXct", "POSIXt"]),
+        // SAFETY: just made.
+        Input::Dates(days) => unsafe { classed(r, doubles(r, days), &["Date"]) },
+        // SAFETY: just made.
+        Input::Moments(seconds) => unsafe { classed(r, doubles(r, seconds), &["POSIXct", "POSIXt"]) },
         Input::Factor(arguments) => factor(r, arguments),
         Input::List(members) => list(r, members),
         Input::DataFrame(columns) => data_frame(r, columns),
@@ -114,13 +130,14 @@ fn integers(r: R, elements: &[i32]) -> SEXP {
     vector
 }
 
-/// Copies elements into a vector. One without elements has an address that is none.
+/// Copies elements into the memory of a vector. R's address for the memory of an empty vector is 1, which Rust does not
+/// take for an address even where nothing is copied.
 ///
 /// # Safety
-/// `memory` has room for so many, and nobody else looks at it.
+/// `memory` has room for that many elements, and nobody else looks at it.
 unsafe fn fill<T: Copy>(memory: *mut T, elements: &[T]) {
     if !elements.is_empty() {
-        // SAFETY: as above; what has just been allocated is not where the elements are.
+        // SAFETY: as promised; the vector has just been allocated, so that it does not overlap with the elements.
         unsafe { memory.copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
     }
 }
@@ -128,7 +145,7 @@ unsafe fn fill<T: Copy>(memory: *mut T, elements: &[T]) {
 /// A character vector; `None` is `NA`.
 fn texts<'a>(r: R, elements: impl ExactSizeIterator<Item = Option<&'a str>>) -> SEXP {
     // SAFETY: inside `protect`; the vector is protected while its elements are made, and each index is below
-    // its length. The iterators of this file borrow, and own nothing.
+    // its length. The iterators that this file passes own nothing.
     unsafe {
         let vector = Rf_protect(allocate(r, SEXPTYPE::STRSXP, elements.len()));
         for (at, text) in elements.enumerate() {
@@ -139,14 +156,16 @@ fn texts<'a>(r: R, elements: impl ExactSizeIterator<Item = Option<&'a str>>) -> 
     }
 }
 
-/// A list. Without any name it has no names at all.
+/// A list. It has names if one of its members has a name.
 fn list(r: R, members: &[(Sent<'_>, Input<'_>)]) -> SEXP {
     let list = elements(r, members);
-    if members.iter().any(|(name, _)| !name.is_empty()) { named(r, list, members) } else { list }
+    let has_names = members.iter().any(|(name, _)| !name.is_empty());
+    // SAFETY: just made.
+    if has_names { unsafe { named(r, list, members) } } else { list }
 }
 
 fn elements(r: R, members: &[(Sent<'_>, Input<'_>)]) -> SEXP {
-    // SAFETY: inside `protect`; the list is protected while its elements are made, and each is in it at once.
+    // SAFETY: inside `protect`; the list is protected while its elements are made, and each is put into it as soon as it is made.
     unsafe {
         let list = Rf_protect(allocate(r, SEXPTYPE::VECSXP, members.len()));
         for (at, (_, member)) in members.iter().enumerate() {
@@ -157,7 +176,9 @@ fn elements(r: R, members: &[(Sent<'_>, Input<'_>)]) -> SEXP {
     }
 }
 
-fn named(r: R, list: SEXP, members: &[(Sent<'_>, Input<'_>)]) -> SEXP {
+/// # Safety
+/// `list` is alive.
+unsafe fn named(r: R, list: SEXP, members: &[(Sent<'_>, Input<'_>)]) -> SEXP {
     // SAFETY: inside `protect`; R's symbols are constants.
     unsafe { with_attribute(list, R_NamesSymbol, || texts(r, members.iter().map(|(name, _)| Some(name.as_ref())))) }
 }
@@ -167,12 +188,14 @@ fn data_frame(r: R, columns: &[(Sent<'_>, Input<'_>)]) -> SEXP {
     // R's short form of the names 1 to n is c(NA, -n).
     let short = [NA_INTEGER, -i32::try_from(rows).unwrap_or(i32::MAX)];
     let row_names = if rows == 0 { &[] } else { short.as_slice() };
-    // SAFETY: inside `protect`; R's symbols are constants.
-    let frame = unsafe { with_attribute(named(r, elements(r, columns), columns), R_RowNamesSymbol, || integers(r, row_names)) };
-    classed(r, frame, &["data.frame"])
+    // SAFETY: inside `protect`; R's symbols are constants, and each value is passed on as soon as it is made.
+    unsafe {
+        let frame = with_attribute(named(r, elements(r, columns), columns), R_RowNamesSymbol, || integers(r, row_names));
+        classed(r, frame, &["data.frame"])
+    }
 }
 
-/// What R's own `factor()` makes of the arguments: it knows the order of strings in the session's language.
+/// A factor, made by R's own `factor()`: R knows how the session's language sorts strings.
 fn factor(r: R, factor: &Factor<'_>) -> SEXP {
     // SAFETY: inside `protect`; every argument list is protected while the next argument is made, and the call
     // while it is evaluated. Base R's functions cannot be masked in its own environment.
@@ -187,7 +210,7 @@ fn factor(r: R, factor: &Factor<'_>) -> SEXP {
             add(c"labels", texts(r, labels.iter().map(|label| Some(label.as_ref()))));
         }
         if let Some(levels) = &factor.levels {
-            // A missing value among the levels is meant to be one.
+            // `factor()` would drop a missing value from the levels. One that a client lists is meant to be a level.
             add(c"exclude", R_NilValue);
             add(c"levels", column(r, levels));
         }
@@ -199,8 +222,11 @@ fn factor(r: R, factor: &Factor<'_>) -> SEXP {
     }
 }
 
-/// Puts a named argument before `rest`, which the caller protects.
-fn argument(r: R, name: &CStr, value: SEXP, rest: SEXP) -> SEXP {
+/// Puts a named argument before `rest`.
+///
+/// # Safety
+/// `value` is alive, and `rest` is protected by the caller.
+unsafe fn argument(r: R, name: &CStr, value: SEXP, rest: SEXP) -> SEXP {
     // SAFETY: inside `protect`; `value` is protected before anything is allocated.
     unsafe {
         Rf_protect(value);
@@ -212,7 +238,9 @@ fn argument(r: R, name: &CStr, value: SEXP, rest: SEXP) -> SEXP {
     }
 }
 
-fn classed(r: R, vector: SEXP, classes: &[&str]) -> SEXP {
+/// # Safety
+/// `vector` is alive.
+unsafe fn classed(r: R, vector: SEXP, classes: &[&str]) -> SEXP {
     // SAFETY: inside `protect`; R's symbols are constants.
     unsafe { with_attribute(vector, R_ClassSymbol, || texts(r, classes.iter().map(|&class| Some(class)))) }
 }
@@ -220,7 +248,7 @@ fn classed(r: R, vector: SEXP, classes: &[&str]) -> SEXP {
 /// Sets an attribute that is made while the vector is protected.
 ///
 /// # Safety
-/// Inside `protect`; `attribute` is a symbol.
+/// Inside `protect`; `vector` is alive, and `attribute` is a symbol.
 unsafe fn with_attribute(vector: SEXP, attribute: SEXP, make: impl FnOnce() -> SEXP) -> SEXP {
     // SAFETY: both are protected while R may allocate.
     unsafe {
@@ -233,11 +261,6 @@ unsafe fn with_attribute(vector: SEXP, attribute: SEXP, make: impl FnOnce() -> S
 }
 
 fn allocate(_: R, kind: SEXPTYPE, length: usize) -> SEXP {
-    // SAFETY: inside `protect`. A length that R cannot have is refused by R with an error.
+    // SAFETY: inside `protect`. R refuses a length that is too large for it with an error.
     unsafe { Rf_allocVector(kind, index(length)) }
-}
-
-#[expect(clippy::cast_possible_wrap, reason = "lengths of slices are below isize::MAX")]
-fn index(at: usize) -> isize {
-    at as isize
 }

@@ -1,6 +1,6 @@
-//! Conditions that reach the top of an evaluation, recorded as they are signalled.
+//! Records the conditions (errors, warnings, messages, interrupts) that no handler of the user takes.
 //!
-//! `r-init/conditions.R` has the handlers; they are put on R's handler stack below the user's own, without a
+//! `r-init/conditions.R` has the handlers. They are put on R's handler stack below the user's own, without a
 //! call frame of ours, and report here through a native routine.
 
 use std::{
@@ -23,21 +23,21 @@ use crate::wire::condition::{Condition, Severity};
 
 /// How many warnings and messages of one evaluation are kept.
 const KEPT: usize = 1_000;
-/// And how many bytes of them.
+/// How many bytes of them are kept.
 const KEPT_BYTES: usize = 512 << 10;
 
 thread_local! {
     static RECORDED: RefCell<Record> = const { RefCell::new(Record { conditions: Vec::new(), bytes: 0, dropped: 0, reason: None }) };
-    /// The calls that put our handlers on the stack, and the one that prints warnings.
+    /// R calls, preserved for good: two that put our handlers on the stack, for each [`Told`], and one that prints warnings.
     static CALLS: Cell<[SEXP; 3]> = const { Cell::new([std::ptr::null_mut(); 3]) };
 }
 
-/// Who is told of the conditions that reach the top.
+/// Who is told of the conditions that no handler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// They are recorded for the caller, and R prints messages only.
+    /// The caller: they are recorded, and R prints messages only.
     Caller,
-    /// R prints them all, as at its prompt.
+    /// The reader of the console: R prints them all, as at its prompt.
     Console,
 }
 
@@ -46,14 +46,15 @@ pub(super) enum Told {
 pub struct Record {
     /// Warnings and messages, in order.
     pub conditions: Vec<Condition>,
-    /// Their size.
+    /// Their size in bytes.
     bytes: usize,
-    /// Warnings and messages beyond the number that is kept.
+    /// How many warnings and messages were left out, as there were too many.
     pub dropped: usize,
+    /// The error or interrupt that was recorded last.
     reason: Option<Reason>,
 }
 
-/// What reached the top last; the reason for the jump, if there was one.
+/// Why R has jumped.
 #[derive(Debug)]
 pub(super) enum Reason {
     Error(Condition),
@@ -72,10 +73,13 @@ pub(super) fn take_reason() -> Option<Reason> {
     RECORDED.with_borrow_mut(|recorded| recorded.reason.take())
 }
 
-/// Gives the handlers, in the environment of `r-init`, their way to report; remembers the calls.
-pub(super) fn install(r: R, environment: SEXP) {
-    // SAFETY: inside `protect`. `.Call` passes four arguments to a routine that takes four, whatever type the
-    // pointer is stored under; the pointer and the call are reachable from `environment` or preserved.
+/// Gives the handlers of `r-init/` the native routine by which they report, and remembers the calls.
+///
+/// # Safety
+/// `environment` is that of `r-init/`, preserved, with its files loaded.
+pub(super) unsafe fn install(r: R, environment: SEXP) {
+    // SAFETY: inside `protect`. R stores pointers to functions of any type as one type, and `.Call` passes four arguments
+    // to a routine for which our R code gives four. The pointer is bound in `environment`, and the calls are preserved.
     unsafe {
         let routine = std::mem::transmute::<Native4, NativeRoutine>(record);
         let pointer = Rf_protect(R_MakeExternalPtrFn(routine, strings::symbol(r, c"native symbol"), R_NilValue));
@@ -89,7 +93,7 @@ pub(super) fn install(r: R, environment: SEXP) {
     }
 }
 
-/// Puts the handlers on R's handler stack, until the enclosing `protect` ends.
+/// Puts the handlers on R's handler stack, where they stay until the enclosing `protect` ends.
 pub(super) fn establish(_: R, told: Told) {
     let [recording, printed, _] = CALLS.get();
     let call = if told == Told::Caller { recording } else { printed };
@@ -97,7 +101,7 @@ pub(super) fn establish(_: R, told: Told) {
     unsafe { Rf_eval(call, R_BaseEnv) };
 }
 
-/// Prints the warnings that R has kept for the end of a statement. When it jumps, it does so itself.
+/// Prints the warnings that R has kept for the end of a statement.
 pub(super) fn print_warnings(_: R) {
     let [_, _, call] = CALLS.get();
     console::set_addition(true);
@@ -106,7 +110,10 @@ pub(super) fn print_warnings(_: R) {
     console::set_addition(false);
 }
 
-/// `.Call(record, kind, message, call, classes)`; whether no warning of this evaluation came before.
+/// The native routine of the handlers: `.Call(record, kind, message, call, classes)`. Returns whether this evaluation has
+/// had no warning before.
+///
+/// It owns strings, and calls no R function that may jump: its ABI is "C", which R may not leave by longjmp.
 unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP) -> SEXP {
     // SAFETY: R keeps the arguments of `.Call` alive; these functions check types, and do not jump.
     let (kind, message, call, classes) =
@@ -128,6 +135,6 @@ unsafe extern "C" fn record(kind: SEXP, message: SEXP, call: SEXP, classes: SEXP
             recorded.conditions.push(condition);
         }
     });
-    // SAFETY: does not jump: R has the two logical values as constants.
+    // SAFETY: R has the two logical values as constants, and makes nothing.
     unsafe { Rf_ScalarLogical(c_int::from(is_first_warning)) }
 }

@@ -1,8 +1,11 @@
-//! R's console: what R prints, and what it may ask.
+//! R's console: what R prints, and our answers where R would ask a user.
 //!
 //! A worker's standard output and standard error are one pipe to the supervisor. R's own text is written into
-//! that pipe at once, so that it stands in order with what C code and child processes print. R's error stream
-//! is told apart by marks in the stream, which the worker sets. Children that R forks write the same way.
+//! that pipe without a buffer, so that it stands in order with what C code and child processes print. Marks in the
+//! pipe, which the worker chooses, tell R's error stream from the rest. Children that R forks write the same way.
+//!
+//! R calls the functions that `install` puts in place. None of them calls an R function that may jump, except inside
+//! [`super::exec::protect`], so R never leaves them by longjmp: their ABI is "C", and they may own what they like.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,24 +16,27 @@ use std::{
 use super::ffi;
 
 thread_local! {
-    /// What stands before R's error stream in the pipe, and what after it.
+    /// The mark before text of R's error stream in the pipe, and the mark after it.
     static ERROR_MARKS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-    /// R's own report of an error that our handler has recorded is not console text.
+    /// Whether our handler has recorded the error that R reports next: the report is then kept from the console.
     static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
-    /// Whether R has reported an error, recorded or not.
+    /// Whether R has reported an error since this was asked last, recorded or not.
     static ERROR_REPORTED: Cell<bool> = const { Cell::new(false) };
-    /// R is about to print warnings as what comes on top of an error that there was none of.
+    /// Whether to leave out the words that R puts before warnings after an error. It takes the last report of an error for
+    /// one of the same statement, although there was none.
     static ADDITION: Cell<bool> = const { Cell::new(false) };
+    /// Whether R's error stream is kept from the console.
     static SILENT: Cell<bool> = const { Cell::new(false) };
+    /// Ends this process when R quits.
     static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
 }
 
-/// Sets what is written before R's error stream, and after it.
+/// Sets the marks that are written before and after text of R's error stream.
 pub fn set_error_marks(before: Vec<u8>, after: Vec<u8>) {
     ERROR_MARKS.set([before, after]);
 }
 
-/// Whether R's next report of an error has been recorded already.
+/// Tells whether the error that R reports next has been recorded already.
 pub(super) fn set_error_recorded(recorded: bool) {
     ERROR_RECORDED.set(recorded);
 }
@@ -40,17 +46,17 @@ pub(super) fn take_error_reported() -> bool {
     ERROR_REPORTED.take()
 }
 
-/// Whether R prints warnings "in addition", and is to print them by themselves.
+/// Tells whether R is about to print warnings, from which the words "In addition:" are to be left out.
 pub(super) fn set_addition(addition: bool) {
     ADDITION.set(addition);
 }
 
-/// Keeps R's reports of errors from the console; returns what was in force.
+/// Keeps R's error stream from the console, or no longer; returns what was in force.
 pub fn silence_errors(silent: bool) -> bool {
     SILENT.replace(silent)
 }
 
-/// What `q()` does: it ends this process, with R's exit status. Never returns.
+/// Sets what ends this process when R quits (`q()`), with R's exit status.
 pub fn on_quit(end: fn(i32) -> !) {
     ON_QUIT.set(Some(end));
 }
@@ -58,7 +64,7 @@ pub fn on_quit(end: fn(i32) -> !) {
 /// Puts our functions where R looks for its console.
 ///
 /// # Safety
-/// Called between `Rf_initialize_R`, which fills in the terminal's functions, and `setup_Rmainloop`.
+/// Called after `Rf_initialize_R`, which puts its functions for a terminal there, and before `setup_Rmainloop`.
 pub(super) unsafe fn install() {
     // SAFETY: single-threaded, and R reads these variables only from this thread.
     unsafe {
@@ -91,7 +97,7 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
     if is_report {
         ERROR_REPORTED.set(true);
     }
-    // R writes those two words, in whatever language, before the line that they begin.
+    // R writes "In addition: " in the user's language, and by a call of its own: it is the text without an end of line.
     let addition = ADDITION.take() && !text.contains(&b'\n');
     if addition || SILENT.get() || (ERROR_RECORDED.get() && is_report) {
         return;
@@ -99,7 +105,7 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
     write_error(text);
 }
 
-/// Reports an error that stops an evaluation and is not R's to print, such as code that does not parse.
+/// Reports an error that stops an evaluation and that R does not print, such as code that does not parse.
 pub fn report_error(message: &str) {
     write_error(format!("Error: {message}\n").as_bytes());
 }
@@ -108,14 +114,14 @@ fn write_error(text: &[u8]) {
     ERROR_MARKS.with_borrow(|[before, after]| write_all(&[before, text, after]));
 }
 
-/// Whether `text` is R's own report of the error it is about to jump for.
+/// Whether `text` is R's report of the error that it is about to jump for.
 fn is_error_report(text: &[u8]) -> bool {
     // SAFETY: R returns a static, terminated buffer.
     let report = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_bytes();
     !text.is_empty() && text == report
 }
 
-/// Writes the parts to standard output, as far as that goes: R is never told of a console that is gone.
+/// Writes the parts to standard output. R is not told if that fails because nobody reads the console any more.
 fn write_all(parts: &[&[u8]]) {
     let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 3];
     for (vector, part) in vectors.iter_mut().zip(parts) {
@@ -144,7 +150,7 @@ fn write_all(parts: &[&[u8]]) {
     }
 }
 
-/// There is nobody to ask: the end of input, as in a non-interactive R.
+/// R asks the user for a line. Answers with the end of input, as a non-interactive R does.
 unsafe extern "C" fn read(_prompt: *const c_char, _buffer: *mut c_uchar, _length: c_int, _history: c_int) -> c_int {
     0
 }
@@ -155,7 +161,7 @@ unsafe extern "C" fn show_message(text: *const c_char) {
     write_all(&[text.to_bytes(), b"\n"]);
 }
 
-/// R cannot go on. Its last words go to the console, which the supervisor keeps for the tombstone.
+/// R cannot go on. Its last message goes to the console, of which the supervisor keeps the end when a worker dies.
 unsafe extern "C" fn suicide(text: *const c_char) {
     // SAFETY: R passes a terminated string.
     let text = unsafe { CStr::from_ptr(text) };
@@ -164,13 +170,13 @@ unsafe extern "C" fn suicide(text: *const c_char) {
     unsafe { libc::_exit(2) }
 }
 
-/// `q()` and its relatives: `.Last` if asked for, finalizers, and the end of this process only. The temporary
-/// folder is the supervisor's to remove; R's own way would remove that of the zygote.
+/// `q()` and its relatives: runs `.Last` if asked for, then finalizers, and ends this process. R's own function would
+/// also remove the temporary folder, and not that of the session, which the supervisor removes, but that of the zygote.
 unsafe extern "C" fn clean_up(_save: ffi::SaType, status: c_int, run_last: c_int) {
     finish(run_last != 0, status)
 }
 
-/// The orderly end of a session: as `q()` at R's prompt.
+/// Ends the session as `q()` at R's prompt does.
 pub fn end_session() -> ! {
     finish(true, 0)
 }
@@ -178,7 +184,7 @@ pub fn end_session() -> ! {
 fn finish(run_last: bool, status: c_int) -> ! {
     if run_last {
         let _ = super::exec::protect(|_| {
-            // SAFETY: inside `protect`; both are R's own orderly end.
+            // SAFETY: inside `protect`.
             unsafe { libR_sys::R_dot_Last() }
         });
     }
@@ -198,7 +204,7 @@ unsafe extern "C" fn busy(_which: c_int) {}
 
 unsafe extern "C" fn nothing() {}
 
-/// `file.show()` and `?help` pages: the files' text goes to the console.
+/// `file.show()` and `?help` pages: writes the files to the console.
 unsafe extern "C" fn show_files(
     count: c_int,
     files: *mut *const c_char,

@@ -1,16 +1,20 @@
-//! Objects of the global environment, from R's memory into the bytes that clients get.
+//! Writes values and objects of the global environment from R's memory into the bytes that clients get.
 
 use std::ffi::CString;
 
-use libR_sys::{Rf_protect, Rf_unprotect};
-
-use super::{exec::protect_quietly, objects, preserved::Preserved, serialize, view, view::RValue};
+use super::{
+    exec::{Memory, RError, look_at, protect_quietly},
+    objects,
+    preserved::Preserved,
+    serialize,
+    view::{self, RValue},
+};
 use crate::wire::{
     Detail, Encoding, MissingObject, Out, Text, ValueEncoding, Written, jsonlite,
     typed::{self, Scratch},
 };
 
-/// What an object is whose value is not looked at.
+/// What clients are told about an active binding, whose value is not looked at.
 const ACTIVE_BINDING: &str = "activeBinding";
 
 /// Encoded objects.
@@ -18,43 +22,68 @@ const ACTIVE_BINDING: &str = "activeBinding";
 pub struct Encoded {
     /// In JSON one object with a member for each, braces included; in XML the elements one after another.
     pub bytes: Written,
-    /// Those that were asked for and are not in it.
+    /// The objects that were asked for and could not be written.
     pub missing: Vec<MissingObject>,
 }
+
+/// Why a value was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// R's error.
+    #[error(transparent)]
+    R(#[from] RError),
+    /// It could not be serialized.
+    #[error(transparent)]
+    Serialize(#[from] serialize::WriteError),
+    /// Values of its kind have no JSON.
+    #[error("the value cannot be written as JSON")]
+    Unencodable(#[source] jsonlite::Unencodable),
+    /// There is not enough memory.
+    #[error("the value, as JSON, does not fit in the session's memory")]
+    TooLarge,
+}
+
+/// There is not enough memory for all objects.
+#[derive(Debug, thiserror::Error)]
+#[error("the objects, written out, do not fit in the session's memory")]
+pub struct ObjectsTooLarge;
 
 /// Writes one value to `out`, which is empty.
 ///
 /// # Errors
-/// Why it cannot be written: R's message, or that it has no such form, or that memory ran out.
-pub fn value(out: Out, value: &Preserved, encoding: ValueEncoding) -> Result<Written, String> {
+/// [`ValueError`].
+pub fn value(out: Out, value: &Preserved, encoding: ValueEncoding) -> Result<Written, ValueError> {
     match encoding {
-        ValueEncoding::Rds => serialize::write(out, value),
+        ValueEncoding::Rds => Ok(serialize::write(out, value)?),
         ValueEncoding::Json => json(out, value),
     }
 }
 
-/// Writes a value as `toJSON()` does, or where that cannot, as `serializeJSON()`.
-fn json(mut out: Out, value: &Preserved) -> Result<Written, String> {
-    let mut scratch = jsonlite::Scratch::default();
-    let (value, buffer, memory) = (value.value(), &mut out, &mut scratch);
-    let written = protect_quietly(|r| {
-        // SAFETY: inside `protect`; the value is preserved by its owner.
-        let value = unsafe { RValue::as_it_is(r, value) };
-        jsonlite::write(buffer, memory, value).or_else(|_| {
+/// The memory of the writers of JSON, which holds views of columns.
+struct JsonScratch;
+
+impl Memory for JsonScratch {
+    type Of<'r> = jsonlite::Scratch<'r, RValue<'r>>;
+}
+
+/// Writes a value as `toJSON()` does, or if it cannot be written so, as `serializeJSON()` does.
+fn json(mut out: Out, value: &Preserved) -> Result<Written, ValueError> {
+    let buffer = &mut out;
+    let written = look_at::<JsonScratch, _, _>(value, |value, scratch| {
+        jsonlite::write(buffer, scratch, value).or_else(|_| {
             buffer.truncate(0);
             jsonlite::write_serialized(buffer, value)
         })
     });
-    view::release();
-    written?.map_err(|why| format!("the value cannot be written as JSON: {why}"))?;
-    out.finish_anywhere().ok_or_else(|| "the value, as JSON, does not fit in the session's memory".to_owned())
+    written?.map_err(ValueError::Unencodable)?;
+    out.finish_anywhere().ok_or(ValueError::TooLarge)
 }
 
 /// Writes the objects of those names, in that order, to `out`, which is empty.
 ///
 /// # Errors
-/// When memory runs out.
-pub fn objects(mut out: Out, names: &[String], detail: Detail, encoding: Encoding) -> Result<Encoded, String> {
+/// [`ObjectsTooLarge`].
+pub fn objects(mut out: Out, names: &[String], detail: Detail, encoding: Encoding) -> Result<Encoded, ObjectsTooLarge> {
     let mut scratch = Scratch::default();
     let mut missing = Vec::new();
     let mut first = true;
@@ -66,24 +95,23 @@ pub fn objects(mut out: Out, names: &[String], detail: Detail, encoding: Encodin
         match object(&mut out, &mut scratch, name, detail, encoding, first) {
             Ok(true) => first &= out.len() == mark,
             Ok(false) => missing.push(MissingObject { name: name.clone(), error: None }),
-            Err(message) => {
+            Err(error) => {
                 out.truncate(mark);
-                missing.push(MissingObject { name: name.clone(), error: Some(message) });
+                missing.push(MissingObject { name: name.clone(), error: Some(error.to_string()) });
             }
         }
-        view::release();
     }
     if encoding == Encoding::TypedJson {
         out.byte(b'}');
     }
     match out.finish_anywhere() {
         Some(bytes) => Ok(Encoded { bytes, missing }),
-        None => Err("the objects, written out, do not fit in the session's memory".to_owned()),
+        None => Err(ObjectsTooLarge),
     }
 }
 
 /// Writes one object; false when there is none of that name.
-fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, encoding: Encoding, first: bool) -> Result<bool, String> {
+fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, encoding: Encoding, first: bool) -> Result<bool, RError> {
     let Ok(symbol) = CString::new(name) else { return Ok(false) };
     if symbol.is_empty() {
         return Ok(false);
@@ -95,7 +123,7 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
         }
         let key = Text::of(name);
         if objects::is_active(r, symbol) && matches!(detail, Detail::Description { .. }) {
-            // Its value is made anew each time it is asked for: naming it must not run the code behind it.
+            // A function makes its value each time: to describe the object must not run that.
             match (detail, encoding) {
                 (Detail::Description { only_encodable: true }, _) => {}
                 (_, Encoding::TypedJson) => {
@@ -106,9 +134,7 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
             }
             return true;
         }
-        // SAFETY: inside `protect`; the value is protected while it is written.
-        let value = unsafe { RValue::new(r, Rf_protect(objects::value(r, symbol))) };
-        match (detail, encoding) {
+        let mut write = |value: RValue<'_>| match (detail, encoding) {
             (Detail::Description { only_encodable: true }, _) if !typed::is_encodable(value) => {}
             (Detail::Description { .. }, Encoding::TypedJson) => {
                 typed::json::key(out, first, key);
@@ -120,9 +146,9 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
                 typed::json::object(out, scratch, value, slice);
             }
             (Detail::Value(slice), Encoding::TypedXml) => typed::xml::object(out, scratch, key, value, slice),
-        }
-        // SAFETY: protected above.
-        unsafe { Rf_unprotect(1) };
+        };
+        // SAFETY: the value has just been asked for, and nothing was allocated since.
+        unsafe { view::protected(r, objects::value(r, symbol), |value| write(value.modelled())) };
         true
     })
 }

@@ -6,24 +6,154 @@ use std::{
     mem::needs_drop,
 };
 
-use libR_sys::R_ToplevelExec;
+use super::{console, ffi, interrupt, kept, preserved::Preserved, view::RValue};
 
-use super::{console, ffi, interrupt};
-
-/// Proof of standing inside [`protect`], on R's thread. Functions that ask for it may call R functions that
-/// fail by longjmp; their frames, and those of their callers up to [`protect`], own nothing.
+/// Proof that the code holding it runs inside [`protect`], on R's thread. A function that takes it may call R
+/// functions that fail by longjmp. When R jumps, the frame of that function is thrown away without running
+/// destructors, and so are those of its callers up to [`protect`]: none of them may own anything.
+///
+/// The lifetime is that of the protected region. It also marks what was found with the token, such as views of R's
+/// memory, so that the compiler keeps it from leaving the region.
 #[derive(Debug, Clone, Copy)]
-pub struct R(PhantomData<*mut ()>);
+pub struct R<'r>(PhantomData<(&'r (), *mut ())>);
 
-/// R left a protected region by longjmp: an error, an interrupt, or `q()`'s relatives.
+/// R left a protected region by longjmp: an error, an interrupt, or a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jumped;
 
+/// Why R did not do what we asked it to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RError {
+    /// An R error, with R's message.
+    #[error("{0}")]
+    Failed(String),
+    /// An interrupt.
+    #[error("interrupted")]
+    Interrupted,
+    /// The limit on processor time.
+    #[error("stopped at the limit on processor time")]
+    CpuLimit,
+}
+
 /// Runs `body` where R may jump: an R error ends it, and is returned as [`Jumped`].
 ///
-/// Nothing that `body` captures or returns may need dropping (checked when compiled), and nothing that it
-/// holds in local variables while it calls R (a matter of review). Buffers belong to the caller.
-pub fn protect<T, F: FnOnce(R) -> T>(body: F) -> Result<T, Jumped> {
+/// Nothing that `body` captures or returns may need dropping, which the compiler checks. Nor may its local variables
+/// at the time of a call of R, which is a matter of review. Buffers belong to the caller of this function.
+///
+/// The token and all that is bound to it stay inside. A number that was read from a value may leave:
+///
+/// ```no_run
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let mut seen = None;
+///     let found = protect(|r| seen = Some(kept.view(r).len()));
+/// }
+/// ```
+///
+/// A view of R's memory may not, neither in a variable outside
+///
+/// ```compile_fail,E0521
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let mut seen = None;
+///     let found = protect(|r| seen = Some(kept.view(r)));
+/// }
+/// ```
+///
+/// nor as the result:
+///
+/// ```no_run
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let found = protect(|r| kept.view(r).len());
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let found = protect(|r| kept.view(r));
+/// }
+/// ```
+///
+/// The same holds for a string that lies in R's memory, and for the token itself:
+///
+/// ```compile_fail
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let found = protect(|r| kept.view(r).string(0));
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use offshoot::{r::{exec::protect, preserved::Preserved}, wire::Value};
+///
+/// fn look(kept: &Preserved) {
+///     let found = protect(|r| r);
+/// }
+/// ```
+///
+/// A result that needs dropping is refused as well, since R would leak it by jumping over its owner:
+///
+/// ```no_run
+/// use offshoot::r::exec::protect;
+///
+/// let found = protect(|_| String::new().len());
+/// ```
+///
+/// ```compile_fail,E0080
+/// use offshoot::r::exec::protect;
+///
+/// let found = protect(|_| String::new());
+/// ```
+pub fn protect<T, F>(body: F) -> Result<T, Jumped>
+where
+    F: for<'r> FnOnce(R<'r>) -> T,
+{
+    // SAFETY: `body` works for any lifetime, so it has nothing outside of itself that is bound to this one.
+    unsafe { enter(body) }
+}
+
+/// [`protect`] for work of our own: R's message goes into the error and not to the console.
+pub fn protect_quietly<T, F>(body: F) -> Result<T, RError>
+where
+    F: for<'r> FnOnce(R<'r>) -> T,
+{
+    quietly(|| protect(body))
+}
+
+/// Memory that the body of [`look_at`] fills, and that may hold views of R's values.
+pub(super) trait Memory {
+    /// The memory for one protected region.
+    type Of<'r>: Default;
+}
+
+/// [`protect_quietly`] for work on one value that needs memory. The memory is made before R is entered and dropped after
+/// R has been left, however that was, so it may own what it likes.
+pub(super) fn look_at<M, T, F>(value: &Preserved, body: F) -> Result<T, RError>
+where
+    M: Memory,
+    F: for<'r, 'm> FnOnce(RValue<'r>, &'m mut M::Of<'r>) -> T,
+{
+    let mut memory = M::Of::default();
+    let memory = &mut memory;
+    // SAFETY: as for `protect`. What is bound to the lifetime in the memory is not looked at any more, only dropped.
+    quietly(|| unsafe { enter(|r| body(value.view(r), memory)) })
+}
+
+/// Runs `body` below R_ToplevelExec.
+///
+/// # Safety
+/// When this has returned, nothing that is bound to `'r` is used any more.
+unsafe fn enter<'r, T, F>(body: F) -> Result<T, Jumped>
+where
+    F: FnOnce(R<'r>) -> T,
+{
     const { assert!(!needs_drop::<F>() && !needs_drop::<T>(), "a longjmp would leak this") };
 
     struct Call<F, T> {
@@ -31,9 +161,11 @@ pub fn protect<T, F: FnOnce(R) -> T>(body: F) -> Result<T, Jumped> {
         result: Option<T>,
     }
 
-    unsafe extern "C" fn trampoline<T, F: FnOnce(R) -> T>(data: *mut c_void) {
-        // SAFETY: `data` is the `Call` that `protect` passed to R_ToplevelExec, alive until that returns, and
-        // nobody else has a reference to it meanwhile.
+    /// R leaves this frame by longjmp, so its ABI is one that may be left, and it owns nothing. No panic unwinds through
+    /// it: see [`super::init::start`].
+    unsafe extern "C-unwind" fn trampoline<'r, T, F: FnOnce(R<'r>) -> T>(data: *mut c_void) {
+        // SAFETY: `data` is the `Call` that `enter` passed to R_ToplevelExec, alive until that returns, and nobody else
+        // has a reference to it meanwhile.
         let call = unsafe { &mut *data.cast::<Call<F, T>>() };
         if let Some(body) = call.body.take() {
             call.result = Some(body(R(PhantomData)));
@@ -41,31 +173,34 @@ pub fn protect<T, F: FnOnce(R) -> T>(body: F) -> Result<T, Jumped> {
     }
 
     let mut call = Call::<F, T> { body: Some(body), result: None };
-    // SAFETY: `trampoline::<T, F>` matches the type of `call`, which outlives the call. R_ToplevelExec catches
-    // every jump, and the frames between it and R own nothing, as asserted above.
-    unsafe { R_ToplevelExec(Some(trampoline::<T, F>), (&raw mut call).cast()) };
+    let earlier = kept::all();
+    // SAFETY: `trampoline::<T, F>` matches the type of `call`, which outlives the call. R_ToplevelExec catches every jump,
+    // and the frames between it and R own nothing, as asserted above.
+    unsafe { ffi::R_ToplevelExec(Some(trampoline::<T, F>), (&raw mut call).cast()) };
+    // SAFETY: values that were kept since are bound to `'r`, and are not used any more, as promised.
+    unsafe { kept::keep_only(earlier) };
     call.result.ok_or(Jumped)
 }
 
-/// [`protect`] for work of our own: R's message goes into the error and not to the console.
-pub fn protect_quietly<T, F: FnOnce(R) -> T>(body: F) -> Result<T, String> {
+/// Keeps R's report of an error from the console while `run` runs, and returns it as an error.
+fn quietly<T>(run: impl FnOnce() -> Result<T, Jumped>) -> Result<T, RError> {
     let was = console::silence_errors(true);
     let earlier = mark_error_text(0);
-    let result = protect(body);
+    let result = run();
     console::silence_errors(was);
     if result.is_ok() {
         mark_error_text(earlier);
     }
     result.map_err(|Jumped| match last_error() {
-        _ if interrupt::cpu_limit_reached() => "stopped at the limit on processor time".to_owned(),
-        message if message.is_empty() => "interrupted".to_owned(),
-        message => message,
+        _ if interrupt::cpu_limit_reached() => RError::CpuLimit,
+        message if message.is_empty() => RError::Interrupted,
+        message => RError::Failed(message),
     })
 }
 
-/// Sets the first byte of the text of R's last error, and returns what it was. An interrupt is no error, and
-/// leaves the text as it is: only with a mark in it can the two be told apart. Without an error, the mark is
-/// taken away again, as the text is the user's (`geterrmessage()`).
+/// Sets the first byte of the text of R's last error, and returns the byte that was there. An interrupt is no error,
+/// and leaves the text as it is: only by a mark in the text can the two be told apart. If there was no error, the mark
+/// is taken away again, since users can read the text (`geterrmessage()`).
 fn mark_error_text(byte: u8) -> u8 {
     // SAFETY: R returns a static array of its own, which is not constant; one thread.
     unsafe { ffi::R_curErrorBuf().cast_mut().cast::<u8>().replace(byte) }
@@ -76,7 +211,7 @@ fn mark_error_text(byte: u8) -> u8 {
 pub fn last_error() -> String {
     // SAFETY: R returns a static buffer that is always terminated; nothing else runs while it is copied.
     let text = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_string_lossy();
-    // The calls that led there are not part of what is wrong (`showErrorCalls` in R's options).
+    // With the option `showErrorCalls`, R appends the calls that led to the error. They are not part of the message.
     let text = text.trim_end();
     let text = text.rsplit_once('\n').filter(|(_, last)| last.starts_with("Calls: ")).map_or(text, |(message, _)| message);
     let message = match text.strip_prefix("Error in ") {

@@ -1,17 +1,34 @@
-//! What R exports for programs that embed it, and `libR-sys` does not bind.
+//! What R exports for programs that embed it, and `libR-sys` does not bind or does not bind as we need it.
+//!
+//! A callback that R may leave by longjmp is "C-unwind", the ABI that Rust has for functions that may be left in another
+//! way than by returning. All others are "C". `libR-sys` declares R's own functions as "C" even where they jump. This
+//! makes no difference: on Linux, longjmp sets registers and unwinds nothing, and C compilers, too, take such functions for
+//! ones that do not unwind.
 //!
 //! The declarations are grouped by R's headers, and `tests/it/ffi.rs` has the C compiler compare each with
 //! the headers of the R that is installed.
 
 use std::ffi::{c_char, c_int, c_uchar, c_void};
 
-use libR_sys::SEXP;
+use libR_sys::{R_inpstream_t, R_pstream_format_t, Rboolean, SEXP};
 
 /// `SA_TYPE` of `R_ext/RStartup.h`: what to do with the workspace at the end.
 pub type SaType = c_int;
 
 #[expect(improper_ctypes, reason = "R hands out pointers to what only R looks into")]
-unsafe extern "C" {
+unsafe extern "C-unwind" {
+    // Rinternals.h: bound by libR-sys with callbacks that may not be left by longjmp.
+    pub fn R_ToplevelExec(body: Option<unsafe extern "C-unwind" fn(*mut c_void)>, data: *mut c_void) -> Rboolean;
+    pub fn R_InitInPStream(
+        stream: R_inpstream_t,
+        data: *mut c_void,
+        format: R_pstream_format_t,
+        read_char: Option<unsafe extern "C-unwind" fn(R_inpstream_t) -> c_int>,
+        read_bytes: Option<unsafe extern "C-unwind" fn(R_inpstream_t, *mut c_void, c_int)>,
+        hook: Option<unsafe extern "C-unwind" fn(SEXP, SEXP) -> SEXP>,
+        hook_data: SEXP,
+    );
+
     // Rembedded.h
     pub static mut R_SignalHandlers: c_int;
     pub static mut R_TempDir: *mut c_char;
@@ -35,11 +52,11 @@ unsafe extern "C" {
         Option<unsafe extern "C" fn(c_int, *mut *const c_char, *mut *const c_char, *const c_char, c_int, *const c_char) -> c_int>;
     pub static mut ptr_R_ChooseFile: Option<unsafe extern "C" fn(c_int, *mut c_char, c_int) -> c_int>;
 
-    // Internal to R, but exported: the result of the last evaluation is to be printed (Defn.h).
+    // Internal to R, but exported: whether the result of the last evaluation is to be printed (Defn.h).
     pub static mut R_Visible: c_int;
     // Internal to R, but exported: set by package parallel in its children (Defn.h).
     pub static mut R_isForkedChild: c_int;
-    // Internal to R, but exported: what a promise and a symbol hold (Defn.h).
+    // Internal to R, but exported: the value and the code of a promise, the value of a symbol (Defn.h).
     pub fn PRVALUE(promise: SEXP) -> SEXP;
     pub fn PRCODE(promise: SEXP) -> SEXP;
     pub fn SYMVALUE(symbol: SEXP) -> SEXP;
@@ -47,8 +64,8 @@ unsafe extern "C" {
     pub fn R_curErrorBuf() -> *const c_char;
 }
 
-/// A function of R's handler stack or of `.Call`, as an untyped pointer.
+/// A native routine for `.Call` with any number of arguments, as R stores it.
 pub type NativeRoutine = Option<unsafe extern "C" fn() -> *mut c_void>;
 
-/// A three-argument native routine for `.Call`.
+/// A native routine of four arguments for `.Call`.
 pub type Native4 = unsafe extern "C" fn(SEXP, SEXP, SEXP, SEXP) -> SEXP;

@@ -1,10 +1,11 @@
-//! Plots for which the code opens no device; `r-init/graphics.R` opens and closes theirs, or records their pages.
+//! Plots that code draws without opening a graphics device. `r-init/graphics.R` opens and closes a device for them, or
+//! records their pages.
 
 use std::{cell::Cell, path::PathBuf};
 
 use libR_sys::Rf_NumDevices;
 
-use super::scripts;
+use super::{exec::RError, scripts};
 
 /// What becomes of plots for which the code opens no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +17,11 @@ pub enum Plots {
 }
 
 thread_local! {
-    /// What R knows to be wanted.
+    /// What R has been told last.
     static WANTED: Cell<Option<Plots>> = const { Cell::new(None) };
 }
 
-/// An operation begins: pages of the last one are forgotten.
+/// Tells R that an operation begins, and that pages of the last one are to be forgotten.
 pub fn begin(plots: Plots) {
     if WANTED.get() == Some(plots) && pages() == 0 {
         return;
@@ -41,8 +42,8 @@ pub fn pages() -> usize {
 /// per inch.
 ///
 /// # Errors
-/// R's message; the page has to be there.
-pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) -> Result<PathBuf, String> {
+/// R's: there has to be such a page.
+pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) -> Result<PathBuf, RError> {
     let texts = [number.to_string(), width.to_string(), height.to_string(), resolution.to_string()];
     let [number, width, height, resolution] = texts.each_ref().map(String::as_str);
     scripts::ask(c"render_page", &[number, form, width, height, resolution]).map(|file| file.concat().into())
@@ -50,7 +51,7 @@ pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) 
 
 /// Closes the devices of unnamed plots, so that their files are complete.
 pub fn close_unnamed() {
-    // SAFETY: reads a counter; does not jump. The null device is counted.
+    // SAFETY: reads a counter; does not jump. The count includes R's null device, which is always there.
     let devices = unsafe { Rf_NumDevices() } - 1;
     if devices > 0 || scripts::length(c"drafts") > 0 {
         // A device that cannot be closed leaves its file as it is; the next execution tries again.

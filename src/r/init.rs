@@ -8,18 +8,30 @@ use std::{
 
 use libR_sys::{Rf_initialize_R, setup_Rmainloop};
 
-use super::{console, ffi, scripts};
+use super::{
+    console, ffi,
+    scripts::{self, LoadError},
+};
 
-/// Starts R on this thread: the main thread of a process that has no other. `R_HOME` and its relatives are in
+/// Starts R on this thread: the main thread of a process that has no other. `R_HOME` and its relatives have been in
 /// the environment since the process was started.
 ///
+/// From then on, a panic ends the process at once. If it unwound the stack instead, it would go through R's C frames,
+/// which R does not expect, and in a worker run the zygote's destructors. This is decided before unwinding begins, and not
+/// by catching it on the way, since R may jump over the frame that would catch it.
+///
 /// # Errors
-/// R's message, when our own R code does not load.
+/// [`LoadError`]: our own R code does not load.
 ///
 /// # Panics
 /// Never: the arguments are constants.
-pub fn start() -> Result<(), String> {
-    // Profiles are left out: what they would print or fail at belongs to a session, not to the zygote.
+pub fn start() -> Result<(), LoadError> {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+    // R's profiles are not read: what they print, and the errors in them, would be nobody's in the zygote.
     let arguments = ["R", "--no-save", "--no-restore", "--no-readline", "--quiet", "--no-site-file", "--no-init-file"];
     // R edits this array and keeps parts of it: it is never freed.
     let mut pointers: Vec<*mut c_char> =
@@ -41,8 +53,8 @@ pub fn start() -> Result<(), String> {
     scripts::load()
 }
 
-/// Makes `folder` R's temporary folder, in a child whose R still has that of the zygote. R would make another
-/// below TMPDIR: a session has one of its own already.
+/// Makes `folder` R's temporary folder, in a worker, whose R still has that of the zygote. R's own function would make
+/// a new folder, where a session has one already.
 pub fn use_temporary_folder(folder: &Path) {
     let Ok(folder) = CString::new(folder.as_os_str().as_bytes()) else { return };
     // SAFETY: single-threaded; R keeps the pointer, and never frees the old one.

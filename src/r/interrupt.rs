@@ -1,4 +1,4 @@
-//! Interrupts: signals that set a flag, which R looks at when it is safe.
+//! Interrupts: signals set a flag, which R looks at when it is safe.
 
 use std::{
     ffi::c_int,
@@ -9,21 +9,22 @@ use libR_sys::R_interrupts_pending;
 
 static CPU_LIMIT_REACHED: AtomicBool = AtomicBool::new(false);
 
-/// The handler of SIGINT: one store. While R waits in `select`, it has a handler of its own in this one's place.
+/// The handler of SIGINT. While R waits in `select`, it puts a handler of its own in the place of this one, which leaves
+/// the wait by longjmp. This one only stores a number, and nothing leaves it otherwise: its ABI is "C".
 pub extern "C" fn on_interrupt(_signal: c_int) {
-    // SAFETY: an int that R reads from this thread, between instructions of its own choosing.
+    // SAFETY: an int that only this thread uses, and that R expects signal handlers to set.
     unsafe { R_interrupts_pending = 1 };
 }
 
-/// The handler of SIGXCPU: the evaluation has had its share of processor time. The kernel repeats the signal
-/// every second; code that never looks is ended by the supervisor's clock.
+/// The handler of SIGXCPU: the evaluation has used up its processor time. The kernel repeats the signal every second.
+/// Code that never looks at the flag is ended by the supervisor's clock.
 pub extern "C" fn on_cpu_limit(_signal: c_int) {
     CPU_LIMIT_REACHED.store(true, Ordering::Relaxed);
     // SAFETY: as in `on_interrupt`.
     unsafe { R_interrupts_pending = 1 };
 }
 
-/// Forgets an interrupt that came too late for the last command.
+/// Forgets an interrupt that came after the end of the command that it was meant for.
 pub fn clear() {
     CPU_LIMIT_REACHED.store(false, Ordering::Relaxed);
     // SAFETY: as in `on_interrupt`.

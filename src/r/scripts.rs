@@ -9,7 +9,8 @@ use libR_sys::{
 
 use super::{
     conditions, eval,
-    exec::{R, protect_quietly},
+    exec::{R, RError, protect_quietly},
+    preserved::{self, Preserved},
     strings,
 };
 
@@ -22,16 +23,33 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 thread_local! {
+    /// The environment of `r-init/`, preserved for good.
     static ENVIRONMENT: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Why our own R code does not load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file failed.
+    #[error("r-init/{file}")]
+    File {
+        /// Its name.
+        file: &'static str,
+        /// Why.
+        source: eval::SourceError,
+    },
+    /// R failed beside the files.
+    #[error(transparent)]
+    R(#[from] RError),
 }
 
 /// Evaluates `r-init/`, once, in the zygote.
 ///
 /// # Errors
-/// The file that failed, with R's message.
-pub(super) fn load() -> Result<(), String> {
+/// [`LoadError`].
+pub(super) fn load() -> Result<(), LoadError> {
     let environment = protect_quietly(|_| {
-        // SAFETY: inside `protect`; preserved at once.
+        // SAFETY: inside `protect`; preserved as soon as it is made.
         unsafe {
             let environment = R_NewEnv(R_BaseEnv, 1, 64);
             R_PreserveObject(environment);
@@ -40,9 +58,12 @@ pub(super) fn load() -> Result<(), String> {
     })?;
     ENVIRONMENT.set(environment);
     for (name, text) in FILES {
-        eval::source(text, environment).map_err(|error| format!("r-init/{name}: {error}"))?;
+        // SAFETY: preserved above.
+        unsafe { eval::source(text, environment) }.map_err(|source| LoadError::File { file: name, source })?;
     }
-    protect_quietly(|r| conditions::install(r, environment))
+    // SAFETY: preserved above; the files have defined what is looked for.
+    protect_quietly(|r| unsafe { conditions::install(r, environment) })?;
+    Ok(())
 }
 
 /// The environment of `r-init/`.
@@ -50,17 +71,20 @@ pub(super) fn environment() -> SEXP {
     ENVIRONMENT.get()
 }
 
-/// Evaluates a call of a function of `r-init/`; the answer is not protected.
-pub(super) fn eval(_: R, call: SEXP) -> SEXP {
-    // SAFETY: inside `protect`; the call is its caller's to protect.
+/// Evaluates a call of a function of `r-init/`. The answer is not protected.
+///
+/// # Safety
+/// The caller protects `call`.
+pub(super) unsafe fn eval(_: R, call: SEXP) -> SEXP {
+    // SAFETY: inside `protect`; protected, as promised.
     unsafe { Rf_eval(call, ENVIRONMENT.get()) }
 }
 
 /// Calls a function of `r-init/` without arguments, for its effect.
 ///
 /// # Errors
-/// R's message.
-pub fn call(function: &CStr) -> Result<(), String> {
+/// R's.
+pub fn call(function: &CStr) -> Result<(), RError> {
     protect_quietly(|r| {
         // SAFETY: inside `protect`; the call is protected while it is evaluated.
         unsafe {
@@ -71,15 +95,15 @@ pub fn call(function: &CStr) -> Result<(), String> {
     })
 }
 
-/// Calls a function of `r-init/` with strings, and takes its answer: the strings of a character vector; none
-/// when it is something else.
+/// Calls a function of `r-init/` with strings. Returns the strings of its answer, a character vector; none when it is
+/// something else.
 ///
 /// # Errors
-/// R's message.
-pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, String> {
+/// R's.
+pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, RError> {
     let answer = protect_quietly(|r| {
-        // SAFETY: inside `protect`; everything is protected while R runs, the arguments by the call that they
-        // are put in front of. The answer is preserved until it is copied.
+        // SAFETY: inside `protect`; everything is protected while R runs, each argument as soon as it is in the list. The
+        // answer is kept until it is copied.
         unsafe {
             let mut list = R_NilValue;
             for argument in arguments.iter().rev() {
@@ -90,25 +114,19 @@ pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, String> {
             }
             Rf_protect(list);
             let call = Rf_protect(Rf_lcons(strings::symbol(r, function), list));
-            let answer = eval(r, call);
-            R_PreserveObject(answer);
+            let answer = preserved::keep(r, eval(r, call));
             Rf_unprotect(2);
             answer
         }
     })?;
-    // SAFETY: preserved above, released once; neither function jumps.
-    unsafe {
-        let texts = strings::all(answer);
-        libR_sys::R_ReleaseObject(answer);
-        Ok(texts)
-    }
+    Ok(Preserved::from(answer).strings())
 }
 
-/// The length of a variable of `r-init/`. Looks into memory, and evaluates nothing.
+/// The length of a variable of `r-init/`, without evaluating anything.
 #[must_use]
 pub fn length(variable: &CStr) -> usize {
     let length = protect_quietly(|r| {
-        // SAFETY: inside `protect`; the variable is of our own making and no promise.
+        // SAFETY: inside `protect`; the variable is one of ours, which are no promises.
         unsafe { XLENGTH(Rf_findVarInFrame(ENVIRONMENT.get(), strings::symbol(r, variable))) }
     });
     length.ok().and_then(|length| usize::try_from(length).ok()).unwrap_or(0)
@@ -117,8 +135,8 @@ pub fn length(variable: &CStr) -> usize {
 /// Loads a package into this R, without attaching it.
 ///
 /// # Errors
-/// R's message.
-pub fn load_package(name: &str) -> Result<(), String> {
+/// R's.
+pub fn load_package(name: &str) -> Result<(), RError> {
     protect_quietly(|r| {
         // SAFETY: inside `protect`; everything is protected while R runs.
         unsafe {

@@ -1,4 +1,4 @@
-//! R strings from and to Rust.
+//! Strings of R to Rust, and back.
 
 use std::{ffi::CStr, slice};
 
@@ -10,7 +10,7 @@ use libR_sys::{
 use super::exec::R;
 use crate::wire::Text;
 
-/// An element of R's string cache (a CHARSXP), where it lies.
+/// An element of R's string cache (a CHARSXP), without copying it.
 ///
 /// # Safety
 /// `string` is a CHARSXP, and stays reachable from R for as long as the text is used.
@@ -29,7 +29,7 @@ pub(super) unsafe fn text<'a>(string: SEXP) -> Text<'a> {
     }
 }
 
-/// The first string of a character vector as Rust's; empty when it is none.
+/// The first string of a character vector; an empty one when there is none.
 ///
 /// # Safety
 /// `vector` is reachable from R.
@@ -43,7 +43,7 @@ pub(super) unsafe fn first(vector: SEXP) -> String {
     }
 }
 
-/// All strings of a character vector; none when it is not one.
+/// All strings of a character vector; none when it is something else.
 ///
 /// # Safety
 /// `vector` is reachable from R.
@@ -63,7 +63,7 @@ fn owned(text: Text<'_>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A character vector of length 1, unprotected.
+/// A character vector of length 1. It is not protected.
 pub(super) fn scalar(r: R, text: &str) -> SEXP {
     // SAFETY: inside `protect`; the vector is protected while its element is made.
     unsafe {
@@ -74,11 +74,11 @@ pub(super) fn scalar(r: R, text: &str) -> SEXP {
     }
 }
 
-/// An element of a character vector (a CHARSXP), unprotected. A text with a NUL is refused by R with an error.
+/// An element of a character vector (a CHARSXP). It is not protected. R refuses a text with a NUL with an error.
 pub(super) fn element(_: R, text: &str) -> SEXP {
-    // A text comes from a request, and no request is that long.
+    // Texts come from requests, whose size is limited to far less than this.
     let length = i32::try_from(text.len()).unwrap_or(i32::MAX);
-    // SAFETY: inside `protect`; `text` holds its length's worth of bytes.
+    // SAFETY: inside `protect`; `text` has that many bytes.
     unsafe { Rf_mkCharLenCE(text.as_ptr().cast(), length, cetype_t::CE_UTF8) }
 }
 

@@ -1,43 +1,70 @@
-//! R's values as the writers see them: a view of the memory itself.
+//! Views of R's values: R's memory is read where it lies, and nothing is copied.
 //!
-//! Compact sequences and other ALTREP vectors are read in pieces and never expanded: expanding one would
-//! copy it into every process that looks.
+//! `model` and `inspect` make a view something that the writers of `crate::wire` can write.
 
-use std::{cell::Cell, ffi::CStr, marker::PhantomData, slice};
+use std::{ffi::CStr, marker::PhantomData, slice};
 
 use extendr_api::{Rtype, sxp_to_rtype};
 use libR_sys::{
-    CDR, DATAPTR_OR_NULL, INTEGER, INTEGER_GET_REGION, LOGICAL_GET_REGION, R_BaseEnv, R_ClassSymbol, R_DimSymbol, R_LevelsSymbol,
-    R_NamesSymbol, R_NilValue, R_PreserveObject, REAL_GET_REGION, Rboolean, Rf_cons, Rf_eval, Rf_getAttrib, Rf_isObject, Rf_lang2,
-    Rf_protect, Rf_type2char, Rf_unprotect, SETCDR, SEXP, SEXPTYPE, STRING_ELT, TYPEOF, VECTOR_ELT, XLENGTH,
+    DATAPTR_OR_NULL, INTEGER, R_BaseEnv, R_ClassSymbol, R_DimSymbol, R_LevelsSymbol, R_NamesSymbol, R_NilValue, R_RowNamesSymbol, Rboolean,
+    Rf_eval, Rf_getAttrib, Rf_isObject, Rf_lang2, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, TYPEOF, VECTOR_ELT,
 };
 
-use super::{exec::R, strings};
-use crate::wire::{Class, Shape, Storage, Text, Value};
+use super::{exec::R, kept::keep, strings};
+use crate::wire::{Text, Value};
 
-thread_local! {
-    /// A pairlist of values made while viewing others; see [`keep`].
-    static KEPT: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
-}
-
-/// Elements read at a time where a vector has no memory of its own.
-const PIECE: usize = 1024;
-
-/// A value of R, inside [`super::exec::protect`].
+/// A view of a value of R, inside [`super::exec::protect`]. R keeps the value for as long as `'r`, and what is borrowed
+/// from it cannot be used for longer.
 #[derive(Clone, Copy)]
-pub(super) struct RValue<'a> {
+pub struct RValue<'r> {
     value: SEXP,
-    r: R,
-    /// How many of its classes are not looked at any more; only the rules of jsonlite pass over some.
+    r: R<'r>,
+    /// How many of its first classes are left out; only the rules of jsonlite leave out any.
     passed: usize,
-    /// Views are of values that R keeps for as long as `'a`.
-    alive: PhantomData<&'a ()>,
 }
 
-/// An element of a character vector, as its memory has it.
+/// An element of a character vector, as it lies in the vector's memory: a pointer to a string in R's cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub(super) struct RString<'a>(SEXP, PhantomData<&'a ()>);
+pub struct RString<'r>(SEXP, PhantomData<&'r ()>);
+
+/// What the memory of a vector consists of that is there for as long as `'r`.
+///
+/// # Safety
+/// Vectors of the types that `fits` accepts have memory that is an array of `Self`.
+unsafe trait Element<'r>: 'r {
+    /// Whether vectors of this type consist of such elements.
+    fn fits(kind: SEXPTYPE) -> bool;
+}
+
+// SAFETY: R has integers and truth values as 32-bit integers.
+unsafe impl Element<'_> for i32 {
+    fn fits(kind: SEXPTYPE) -> bool {
+        matches!(kind, SEXPTYPE::INTSXP | SEXPTYPE::LGLSXP)
+    }
+}
+
+// SAFETY: R has numbers as doubles.
+unsafe impl Element<'_> for f64 {
+    fn fits(kind: SEXPTYPE) -> bool {
+        kind == SEXPTYPE::REALSXP
+    }
+}
+
+// SAFETY: a character vector is an array of pointers to strings, and `RString` is such a pointer.
+unsafe impl<'r> Element<'r> for RString<'r> {
+    fn fits(kind: SEXPTYPE) -> bool {
+        kind == SEXPTYPE::STRSXP
+    }
+}
+
+impl<'r> RString<'r> {
+    /// The string.
+    pub(super) fn text(self) -> Text<'r> {
+        // SAFETY: an element of a character vector, which keeps the string for as long as the vector is viewed.
+        unsafe { strings::text(self.0) }
+    }
+}
 
 impl std::fmt::Debug for RValue<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,26 +72,32 @@ impl std::fmt::Debug for RValue<'_> {
     }
 }
 
-impl RValue<'_> {
-    /// A view of `value` for the type model, which has no broken-down times: they are counts of seconds.
-    ///
-    /// # Safety
-    /// As for [`RValue::as_it_is`].
-    pub(super) unsafe fn new(r: R, value: SEXP) -> Self {
-        // SAFETY: promised by the caller.
-        let view = unsafe { Self::as_it_is(r, value) };
-        if view.rtype() == Rtype::List && view.inherits(c"POSIXlt") {
-            return Self { value: view.as_posixct(), ..view };
-        }
-        view
+/// Protects a value that nothing else keeps, and gives `look` a view of it for as long as it is protected.
+///
+/// # Safety
+/// `value` is alive.
+pub(super) unsafe fn protected<T>(r: R<'_>, value: SEXP, look: impl for<'v> FnOnce(RValue<'v>) -> T) -> T {
+    // SAFETY: alive, as promised, and then protected. `look` works for any lifetime, so no view is left after it.
+    unsafe {
+        let found = look(RValue::as_it_is(r, Rf_protect(value)));
+        Rf_unprotect(1);
+        found
     }
+}
 
+impl<'r> RValue<'r> {
     /// A view of `value`.
     ///
     /// # Safety
-    /// `value` stays reachable from R, and is not changed, while the view or a text from it is used.
-    pub(super) unsafe fn as_it_is(r: R, value: SEXP) -> Self {
-        Self { value, r, passed: 0, alive: PhantomData }
+    /// `value` stays reachable from R, and is not changed, for as long as `'r`.
+    pub(super) unsafe fn as_it_is(r: R<'r>, value: SEXP) -> Self {
+        Self { value, r, passed: 0 }
+    }
+
+    /// The view that the type model has of the value. It knows no broken-down times (`POSIXlt`): these become counts
+    /// of seconds.
+    pub(super) fn modelled(self) -> Self {
+        if self.rtype() == Rtype::List && self.inherits(c"POSIXlt") { self.as_posixct() } else { self }
     }
 
     /// The value itself.
@@ -73,254 +106,122 @@ impl RValue<'_> {
     }
 
     /// Proof that the value is looked at inside `protect`.
-    pub(super) fn token(self) -> R {
+    pub(super) fn token(self) -> R<'r> {
         self.r
     }
 
-    /// How many classes are not looked at any more.
+    /// How many of its first classes are left out.
     pub(super) fn passed(self) -> usize {
         self.passed
     }
 
-    /// The same view, with so many classes passed over.
+    /// The same view with so many classes left out.
     pub(super) fn passing(self, passed: usize) -> Self {
         Self { passed, ..self }
     }
 
-    fn rtype(self) -> Rtype {
+    /// R's type of the value.
+    pub(super) fn kind(self) -> SEXPTYPE {
         // SAFETY: any value has a type.
-        sxp_to_rtype(unsafe { TYPEOF(self.value) })
+        unsafe { TYPEOF(self.value) }
     }
 
-    fn attribute(self, name: SEXP) -> SEXP {
-        // SAFETY: a symbol, asked of a live value. For the attributes asked for here R returns what is stored.
-        unsafe { Rf_getAttrib(self.value, name) }
+    pub(super) fn rtype(self) -> Rtype {
+        sxp_to_rtype(self.kind())
+    }
+
+    /// An attribute, or NULL.
+    pub(super) fn attribute(self, name: SEXP) -> Self {
+        // SAFETY: the callers pass symbols, and any value can be asked for an attribute. What is stored lives as long as
+        // the value; what R makes for the occasion is kept by us: the names of pairlists and calls, which it has in
+        // another form, and row names that are stored in short form.
+        unsafe {
+            let attribute = Rf_getAttrib(self.value, name);
+            if matches!(self.kind(), SEXPTYPE::LISTSXP | SEXPTYPE::LANGSXP | SEXPTYPE::DOTSXP) || name == R_RowNamesSymbol {
+                keep(self.r, attribute);
+            }
+            Self::as_it_is(self.r, attribute)
+        }
     }
 
     /// The class attribute: a character vector, or NULL.
-    pub(super) fn class_attribute(self) -> SEXP {
+    pub(super) fn class_attribute(self) -> Self {
         // SAFETY: R's symbols are constants.
         self.attribute(unsafe { R_ClassSymbol })
     }
 
-    fn classes(self) -> impl Iterator<Item = &'static [u8]> {
+    pub(super) fn names(self) -> Self {
+        // SAFETY: R's symbols are constants.
+        self.attribute(unsafe { R_NamesSymbol })
+    }
+
+    pub(super) fn level_names(self) -> Self {
+        // SAFETY: R's symbols are constants.
+        self.attribute(unsafe { R_LevelsSymbol })
+    }
+
+    pub(super) fn class_names(self) -> impl Iterator<Item = &'r [u8]> {
         let attribute = self.class_attribute();
-        // SAFETY: the attribute lives as long as its value.
-        let count = unsafe { if TYPEOF(attribute) == SEXPTYPE::STRSXP { XLENGTH(attribute) } else { 0 } };
-        // SAFETY: as above, and `at` is below the length.
-        (0..count).map(move |at| unsafe { strings::text(STRING_ELT(attribute, at)) }.bytes())
+        let count = if attribute.kind() == SEXPTYPE::STRSXP { attribute.len() } else { 0 };
+        (0..count).map(move |at| attribute.string(at).bytes())
     }
 
     fn inherits(self, class: &CStr) -> bool {
+        self.is_object() && self.class_names().any(|name| name == class.to_bytes())
+    }
+
+    /// Whether it has a class attribute.
+    pub(super) fn is_object(self) -> bool {
         // SAFETY: any value can be asked.
-        unsafe { Rf_isObject(self.value) == Rboolean::TRUE && self.classes().any(|name| name == class.to_bytes()) }
+        unsafe { Rf_isObject(self.value) == Rboolean::TRUE }
     }
 
     /// A broken-down time as a count of seconds, by R's own conversion.
-    fn as_posixct(self) -> SEXP {
-        // SAFETY: inside `protect`, as `self.r` shows; the call is protected while it is evaluated.
+    fn as_posixct(self) -> Self {
+        // SAFETY: inside `protect`, as `self.r` shows; the call is protected while it is evaluated, and its value is kept.
         unsafe {
             let call = Rf_protect(Rf_lang2(strings::symbol(self.r, c"as.POSIXct"), self.value));
             let converted = Rf_eval(call, R_BaseEnv);
             keep(self.r, converted);
             Rf_unprotect(1);
-            converted
+            Self::as_it_is(self.r, converted)
         }
     }
 
-    /// The vector's memory, unless it has none.
-    pub(super) fn memory<T>(self) -> Option<&'static [T]> {
-        // SAFETY: called for vectors whose elements are `T`; does not allocate. The memory lives as long as
-        // the value, and has its length.
+    /// The vector's memory. `None` when it has none, as a compact sequence, or consists of something else.
+    #[expect(private_bounds, reason = "nobody else is to say what R's memory consists of")]
+    pub(super) fn memory<T: Element<'r>>(self) -> Option<&'r [T]> {
+        if !T::fits(self.kind()) {
+            return None;
+        }
+        // SAFETY: the elements are `T`, as just checked. The memory lives as long as the value, and has its length.
         unsafe {
             let memory = DATAPTR_OR_NULL(self.value).cast::<T>();
             match self.len() {
-                // Of nothing, R has an address that is none.
+                // R's address for the memory of an empty vector is 1, which is aligned for nothing.
                 0 => Some(&[]),
                 length => (!memory.is_null()).then(|| slice::from_raw_parts(memory, length)),
             }
         }
     }
 
-    pub(super) fn string_of(vector: SEXP, at: usize) -> Text<'static> {
-        // SAFETY: the type and the bounds are checked; strings live as long as the vector.
+    /// The dimensions; empty when there are none.
+    pub(super) fn extents(self) -> &'r [i32] {
+        // SAFETY: R's symbols are constants.
+        let dimensions = self.attribute(unsafe { R_DimSymbol });
+        if dimensions.kind() != SEXPTYPE::INTSXP || dimensions.is_empty() {
+            return &[];
+        }
+        // SAFETY: an integer vector that is not empty; it lives as long as the value that it is an attribute of.
+        unsafe { slice::from_raw_parts(INTEGER(dimensions.value), dimensions.len()) }
+    }
+
+    /// An element of a list, as it is; NULL when there is no such element.
+    pub(super) fn child(self, at: usize) -> Self {
+        // SAFETY: the type and the bounds are checked; the element lives as long as its list.
         unsafe {
-            if TYPEOF(vector) != SEXPTYPE::STRSXP || at >= length_of(vector) {
-                return Text::Na;
-            }
-            strings::text(STRING_ELT(vector, index(at)))
-        }
-    }
-}
-
-impl<'a> Value<'a> for RValue<'a> {
-    type Held = RString<'a>;
-
-    fn storage(self) -> Storage {
-        match self.rtype() {
-            Rtype::Null => Storage::Null,
-            Rtype::Logicals => Storage::Logical,
-            Rtype::Integers => Storage::Integer,
-            Rtype::Doubles => Storage::Double,
-            Rtype::Strings => Storage::String,
-            Rtype::List => Storage::List,
-            _ => Storage::Other,
-        }
-    }
-
-    fn len(self) -> usize {
-        length_of(self.value)
-    }
-
-    fn shape(self) -> Shape {
-        // SAFETY: R keeps the dimensions as an integer vector; the type is checked before it is read.
-        unsafe {
-            let dimensions = self.attribute(R_DimSymbol);
-            if TYPEOF(dimensions) != SEXPTYPE::INTSXP {
-                return Shape::Vector;
-            }
-            match slice::from_raw_parts(INTEGER(dimensions), length_of(dimensions)) {
-                [] | [_] => Shape::Vector,
-                &[rows, columns] => {
-                    Shape::Matrix { rows: usize::try_from(rows).unwrap_or(0), columns: usize::try_from(columns).unwrap_or(0) }
-                }
-                _ => Shape::Array,
-            }
-        }
-    }
-
-    fn class(self) -> Class {
-        // SAFETY: any value can be asked.
-        if unsafe { Rf_isObject(self.value) } == Rboolean::FALSE {
-            return Class::None;
-        }
-        let mut class = Class::Other;
-        for (at, name) in self.classes().enumerate() {
-            match name {
-                b"ordered" => return Class::Factor { ordered: true },
-                b"factor" => return Class::Factor { ordered: false },
-                b"Date" => return Class::Date,
-                b"POSIXct" => return Class::DateTime,
-                b"data.frame" => return Class::DataFrame,
-                b"AsIs" if at == 0 => class = Class::None,
-                _ => class = Class::Other,
-            }
-        }
-        class
-    }
-
-    fn class_name(self) -> Text<'a> {
-        let attribute = self.class_attribute();
-        if length_of(attribute) > 0 {
-            return Self::string_of(attribute, 0);
-        }
-        match (self.shape(), self.rtype()) {
-            (Shape::Matrix { .. }, _) => Text::of("matrix"),
-            (Shape::Array, _) => Text::of("array"),
-            (_, Rtype::Doubles) => Text::of("numeric"),
-            (_, Rtype::Function | Rtype::Special | Rtype::Builtin) => Text::of("function"),
-            (_, Rtype::Symbol) => Text::of("name"),
-            (_, Rtype::Language) => Text::of("call"),
-            // SAFETY: R returns the constant name of a valid type.
-            _ => Text::Utf8(unsafe { CStr::from_ptr(Rf_type2char(TYPEOF(self.value))) }.to_bytes()),
-        }
-    }
-
-    fn integers(self, from: usize, to: usize, mut each: impl FnMut(&[i32])) {
-        if let Some(memory) = self.memory::<i32>() {
-            return each(&memory[from..to]);
-        }
-        let mut piece = [0; PIECE];
-        let mut at = from;
-        while at < to {
-            let count = PIECE.min(to - at);
-            // SAFETY: inside `protect`; the buffer holds `count` elements, and R stops at the vector's end.
-            unsafe {
-                if self.rtype() == Rtype::Logicals {
-                    LOGICAL_GET_REGION(self.value, index(at), index(count), piece.as_mut_ptr());
-                } else {
-                    INTEGER_GET_REGION(self.value, index(at), index(count), piece.as_mut_ptr());
-                }
-            }
-            each(&piece[..count]);
-            at += count;
-        }
-    }
-
-    fn doubles(self, from: usize, to: usize, mut each: impl FnMut(&[f64])) {
-        if let Some(memory) = self.memory::<f64>() {
-            return each(&memory[from..to]);
-        }
-        let mut piece = [0.0; PIECE];
-        let mut at = from;
-        while at < to {
-            let count = PIECE.min(to - at);
-            // SAFETY: as in `integers`.
-            unsafe { REAL_GET_REGION(self.value, index(at), index(count), piece.as_mut_ptr()) };
-            each(&piece[..count]);
-            at += count;
-        }
-    }
-
-    fn string(self, at: usize) -> Text<'a> {
-        Self::string_of(self.value, at)
-    }
-
-    fn held_strings(self) -> Option<&'a [RString<'a>]> {
-        if self.rtype() == Rtype::Strings { self.memory() } else { None }
-    }
-
-    fn text(held: RString<'a>) -> Text<'a> {
-        // SAFETY: an element of a character vector, which keeps it for as long as the vector is viewed.
-        unsafe { strings::text(held.0) }
-    }
-
-    fn item(self, at: usize) -> Self {
-        // SAFETY: asked only of lists, below their length; the element lives as long as its list.
-        unsafe { Self::new(self.r, VECTOR_ELT(self.value, index(at))) }
-    }
-
-    fn is_named(self) -> bool {
-        // SAFETY: R's symbols are constants.
-        unsafe { TYPEOF(self.attribute(R_NamesSymbol)) == SEXPTYPE::STRSXP }
-    }
-
-    fn name(self, at: usize) -> Text<'a> {
-        // SAFETY: R's symbols are constants.
-        Self::string_of(self.attribute(unsafe { R_NamesSymbol }), at)
-    }
-
-    fn levels(self) -> usize {
-        // SAFETY: R's symbols are constants.
-        let levels = self.attribute(unsafe { R_LevelsSymbol });
-        // SAFETY: any value has a type.
-        if unsafe { TYPEOF(levels) } == SEXPTYPE::STRSXP { length_of(levels) } else { 0 }
-    }
-
-    fn level(self, at: usize) -> Text<'a> {
-        // SAFETY: R's symbols are constants.
-        Self::string_of(self.attribute(unsafe { R_LevelsSymbol }), at)
-    }
-
-    fn time_zone(self) -> Text<'a> {
-        Self::string_of(self.attribute(strings::symbol(self.r, c"tzone")), 0)
-    }
-}
-
-pub(super) fn length_of(vector: SEXP) -> usize {
-    // SAFETY: any value has a length; for those that are no vectors it is 1.
-    unsafe {
-        match TYPEOF(vector) {
-            SEXPTYPE::LGLSXP
-            | SEXPTYPE::INTSXP
-            | SEXPTYPE::REALSXP
-            | SEXPTYPE::CPLXSXP
-            | SEXPTYPE::STRSXP
-            | SEXPTYPE::RAWSXP
-            | SEXPTYPE::EXPRSXP
-            | SEXPTYPE::VECSXP => usize::try_from(XLENGTH(vector)).unwrap_or(0),
-            SEXPTYPE::NILSXP => 0,
-            _ => 1,
+            let is_there = matches!(self.kind(), SEXPTYPE::VECSXP | SEXPTYPE::EXPRSXP) && at < self.len();
+            Self::as_it_is(self.r, if is_there { VECTOR_ELT(self.value, index(at)) } else { R_NilValue })
         }
     }
 }
@@ -328,28 +229,4 @@ pub(super) fn length_of(vector: SEXP) -> usize {
 #[expect(clippy::cast_possible_wrap, reason = "below a length that R gave as isize")]
 pub(super) fn index(at: usize) -> isize {
     at as isize
-}
-
-/// Keeps a value that was made while viewing others from R's garbage collector, until [`release`].
-pub(super) fn keep(_: R, value: SEXP) {
-    // SAFETY: inside `protect`; the head of the list is preserved for good, so all that hangs on it is kept.
-    unsafe {
-        let value = Rf_protect(value);
-        if KEPT.get().is_null() {
-            let head = Rf_cons(R_NilValue, R_NilValue);
-            R_PreserveObject(head);
-            KEPT.set(head);
-        }
-        let rest = Rf_cons(value, CDR(KEPT.get()));
-        SETCDR(KEPT.get(), rest);
-        Rf_unprotect(1);
-    }
-}
-
-/// Lets go of what [`keep`] kept. To be called when no view is left.
-pub(super) fn release() {
-    if !KEPT.get().is_null() {
-        // SAFETY: a preserved cell of ours; does not jump.
-        unsafe { SETCDR(KEPT.get(), R_NilValue) };
-    }
 }

@@ -9,7 +9,7 @@ use super::Out;
 #[error("this is not base64")]
 pub struct Malformed;
 
-/// Decodes base64 in the memory it lies in. Line breaks and blanks are skipped, and the padding at the end may
+/// Decodes base64 in place, in the memory of the text. Line breaks and blanks are skipped, and the padding at the end may
 /// be missing.
 ///
 /// # Errors
@@ -20,7 +20,7 @@ pub fn decode(mut text: Vec<u8>) -> Result<Vec<u8>, Malformed> {
     Ok(text)
 }
 
-/// Appends `bytes` with the padding.
+/// Appends `bytes` as base64, with padding.
 pub(super) fn push(out: &mut Out, bytes: &[u8]) {
     const PIECE: usize = 48;
     let mut text = [0; PIECE / 3 * 4];

@@ -1,13 +1,13 @@
-//! What R signalled: errors, warnings, messages.
+//! Conditions that R has signalled: errors, warnings, messages.
 
 use serde::{Deserialize, Serialize};
 
 /// The kind of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Severity {
-    /// Ended the evaluation.
+    /// It has ended the evaluation.
     Error,
-    /// Did not.
+    /// The evaluation has gone on.
     Warning,
     /// From `message()`; its text is console text as well.
     Message,
@@ -20,20 +20,21 @@ pub struct Condition {
     pub severity: Severity,
     /// R's `conditionMessage`.
     pub message: String,
-    /// The first line of the call that signalled it; empty when there is none.
+    /// The first line of the call that has signalled it; empty when there is no call.
     pub call: String,
-    /// R's `class` of the condition, the most special first.
+    /// R's `class()` of the condition, the most specific class first.
     pub classes: Vec<String>,
 }
 
 /// Longest text of a condition, in bytes: R's own messages are cut at 8 KiB.
 const TEXT: usize = 64 << 10;
-/// Longest name of a class, in bytes, and most classes.
+/// Longest name of a class, in bytes.
 const CLASS: usize = 256;
+/// Most classes.
 const CLASSES: usize = 50;
 
 impl Condition {
-    /// A condition; what is longer than anybody reads is cut.
+    /// A condition. Texts longer than anybody reads are cut.
     #[must_use]
     pub fn new(severity: Severity, mut message: String, mut call: String, mut classes: Vec<String>) -> Self {
         cut(&mut message, TEXT);
@@ -55,7 +56,7 @@ impl Condition {
         if self.call.is_empty() { self.message.clone() } else { format!("Error in {} : {}", self.call, self.message) }
     }
 
-    /// A warning that is ours, and not R's.
+    /// A warning of our own, and not of R.
     #[must_use]
     pub fn warning(message: String) -> Self {
         Self::new(Severity::Warning, message, String::new(), Vec::new())

@@ -1,8 +1,8 @@
 //! Values on their way out: typed views, and the JSON and XML that clients read.
 //!
 //! This room knows neither R nor HTTP. A value is anything that implements [`Value`]: R's memory through
-//! `crate::r::view` in a worker, plain Rust values in this module's tests. The writers push text into an
-//! [`Out`] and allocate nothing else, because in a worker they run in frames that R may leave by longjmp.
+//! `crate::r::view` in a worker, plain Rust values in tests. The writers push text into an [`Out`], and otherwise own
+//! nothing: in a worker, R may leave their frames by longjmp, and what they owned would be lost.
 //!
 //! Start reading at [`value`], then [`typed`] and [`jsonlite`]: the two forms in which values go out.
 

@@ -1,4 +1,4 @@
-//! Names of list elements as keys: present, and each only once.
+//! Names of list elements as keys of a JSON object: each element has one, and no two are the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,12 +8,13 @@ use super::{Out, Text, Value};
 /// repeated names get suffixes, as R's `make.unique` gives them ("a", "a.1").
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Whether some name is missing or repeated; most often none is.
+    /// Whether a name is missing or repeated. Most lists have neither, and need no new keys.
     mend: bool,
-    /// The names as they are and the keys made so far: what a new key must not be.
+    /// The names in the list and the keys made so far: a new key must be none of these.
     taken: HashSet<Vec<u8>>,
-    /// The names that were given out, each with the suffix to try next.
+    /// The names that have been used as keys, each with the suffix to try next.
     given: HashMap<Vec<u8>, usize>,
+    /// The name or key that was made last.
     mended: Out,
 }
 
@@ -29,7 +30,7 @@ impl Names {
         for at in 0..list.len() {
             let name = list.name(at);
             let missing = name.bytes().is_empty();
-            // What is marked as Latin-1 may be the same name as what is not.
+            // A name in Latin-1 has other bytes than the same name in UTF-8: they are compared in UTF-8.
             let same = if matches!(name, Text::Latin1(_)) || missing {
                 self.mended_name(list, at);
                 !self.taken.insert(self.mended.as_bytes().to_vec())
@@ -64,6 +65,7 @@ impl Names {
         }
     }
 
+    /// Appends a suffix to `mended`, unless it is there for the first time.
     fn make_unique(&mut self, most: usize) {
         let name = self.mended.as_bytes().to_vec();
         let Some(&first) = self.given.get(&name) else {

@@ -1,8 +1,8 @@
-//! Numbers as text: shortest digits that read back as the same number; whole numbers without a point.
+//! Numbers as text: the shortest digits that read back as the same number, and whole numbers without a point.
 
 use super::Out;
 
-/// Appends a finite double. `13` and not `13.0`; `-0` keeps its sign.
+/// Appends a finite double: `13` and not `13.0`. `-0` keeps its sign.
 #[inline]
 pub fn push_double(out: &mut Out, number: f64) {
     // Up to 2^53 every whole double is an exact integer, and integers print faster.
@@ -27,7 +27,7 @@ pub fn push_integer(out: &mut Out, number: i32) {
     out.push(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The word for an infinity.
+/// R's word for an infinity.
 #[must_use]
 pub fn infinity(number: f64) -> &'static str {
     if number > 0.0 { "Inf" } else { "-Inf" }

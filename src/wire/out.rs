@@ -5,47 +5,49 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
 };
 
-/// Bytes kept in this process, in an [`Out`] that has somewhere else to put them. It stays in the processor's cache.
+/// How many bytes an [`Out`] keeps in this process if it has a file to put them into. So many stay in the processor's
+/// cache.
 const KEPT: usize = 256 << 10;
 
-/// Bytes being written. Running out of memory is remembered, never a crash: a session may have a memory
-/// limit, and asking for a large object in JSON must not kill it.
+/// Bytes being written. It remembers when memory has run out, and does not abort the process: a session may have a
+/// memory limit, and must not end because somebody has asked for a large object in JSON.
 #[derive(Debug, Default)]
 pub struct Out {
-    /// Room that may be written to. What is not in the file is in its first `end` bytes: all of it, or the end.
+    /// Memory that may be written to. The first `end` bytes of it have been written, and are not in the file.
     room: Vec<u8>,
     end: usize,
     beyond: Beyond,
+    /// Whether memory has run out.
     failed: bool,
 }
 
-/// Where bytes go that are too many to be kept.
+/// Where bytes go when there are too many to keep.
 #[derive(Debug, Default)]
 enum Beyond {
-    /// Nowhere: all are kept.
+    /// Nowhere: all are kept in this process.
     #[default]
     Kept,
-    /// Into a file, which this makes when there is a need.
+    /// Into a file, which this function makes when it is needed.
     Later(fn() -> io::Result<Spill>),
-    /// Into this file, which has so many.
+    /// Into this file, which has this many bytes so far.
     File(Spill, usize),
 }
 
-/// A file for what is too much to be kept.
+/// A file for bytes that are too many to keep.
 #[derive(Debug)]
 pub struct Spill {
     /// The file, empty.
     pub file: File,
-    /// How many bytes it may have: the limit on a session's memory is to hold wherever the bytes are.
+    /// How many bytes it may have: the limit on a session's memory also holds for bytes in the file.
     pub room: usize,
 }
 
-/// What has been written.
+/// The bytes that have been written.
 #[derive(Debug)]
 pub enum Written {
-    /// It has been kept.
+    /// They were kept in this process.
     Bytes(Vec<u8>),
-    /// It is a file of so many bytes.
+    /// They are in this file, and this many.
     File(File, usize),
 }
 
@@ -56,8 +58,8 @@ impl Out {
         Self::default()
     }
 
-    /// An empty buffer that puts large amounts into a file as they are written: in one piece in this process, they
-    /// would be moved as they grow, and copied at the end. Where there is no file to be had, they are kept.
+    /// An empty buffer that puts large amounts into a file as they are written. Kept in one piece, they would be moved each
+    /// time the buffer grows, and copied once more at the end. If the file cannot be made, all bytes are kept.
     #[must_use]
     pub fn with_file(make: fn() -> io::Result<Spill>) -> Self {
         Self { beyond: Beyond::Later(make), ..Self::default() }
@@ -97,8 +99,8 @@ impl Out {
         }
     }
 
-    /// Appends what `write` puts into the room for `COUNT` bytes that it is given, and of which it says how many it has
-    /// used. There may be anything else in the rest.
+    /// Appends bytes that `write` puts into a place for at most `COUNT` bytes. It returns how many it has written; what it
+    /// writes beyond these does not matter.
     #[inline]
     pub fn write<const COUNT: usize>(&mut self, write: impl FnOnce(&mut [u8; COUNT]) -> usize) {
         if self.room.len() - self.end < COUNT && !self.grow(COUNT) {
@@ -109,7 +111,7 @@ impl Out {
         }
     }
 
-    /// Makes room for `more` bytes; false, from then on, when there is none.
+    /// Makes room for `more` bytes. If there is none, it returns false, and does so from then on.
     #[cold]
     fn grow(&mut self, more: usize) -> bool {
         if self.end + more > KEPT && self.put_away().is_err() {
@@ -120,16 +122,16 @@ impl Out {
             self.failed = true;
         }
         if self.failed {
-            // No room, so that nothing is written any more.
+            // Without room in the buffer, each later write comes here, and nothing more is written.
             self.room.truncate(self.end);
         } else if missing > 0 {
-            // Not all that is reserved may ever be needed.
+            // The reserved memory is not cleared all at once, as much of it may never be needed.
             self.room.resize(self.room.capacity().min(self.room.len() + missing + KEPT), 0);
         }
         !self.failed
     }
 
-    /// Moves what is kept into the file, if there is to be one.
+    /// Moves the bytes in this process to the end of the file, if there is to be a file.
     fn put_away(&mut self) -> io::Result<()> {
         if let Beyond::Later(make) = self.beyond {
             self.beyond = Beyond::File(make()?, 0);
@@ -146,7 +148,7 @@ impl Out {
         Ok(())
     }
 
-    /// Keeps everything from now on, what is in the file included.
+    /// Reads the file back, and keeps all bytes in this process from now on.
     fn take_back(&mut self) {
         if let Beyond::File(Spill { mut file, .. }, length) = std::mem::take(&mut self.beyond) {
             let mut all = Vec::new();
@@ -161,13 +163,13 @@ impl Out {
         }
     }
 
-    /// Whether memory has run out: what has been written since is lost.
+    /// Whether memory has run out. Bytes that were written since are lost.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// What is kept: everything, where there is no file to put it into.
+    /// The bytes in this process: all of them, for a buffer without a file.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.room[..self.end]
@@ -185,7 +187,7 @@ impl Out {
         self.len() == 0
     }
 
-    /// Forgets what was written from `length` on.
+    /// Removes all bytes after the first `length`.
     pub fn truncate(&mut self, length: usize) {
         match &mut self.beyond {
             Beyond::File(Spill { file, .. }, in_file) if length < *in_file => {
@@ -199,14 +201,14 @@ impl Out {
         }
     }
 
-    /// The bytes, or `None` when memory ran out on the way.
+    /// The bytes, or `None` when memory has run out.
     #[must_use]
     pub fn finish(mut self) -> Option<Vec<u8>> {
         self.take_back();
         (!self.failed).then(|| self.kept())
     }
 
-    /// The bytes, wherever they are, or `None` when memory ran out on the way.
+    /// The bytes, in memory or in the file, or `None` when memory has run out.
     #[must_use]
     pub fn finish_anywhere(mut self) -> Option<Written> {
         if matches!(self.beyond, Beyond::File(..)) && self.put_away().is_err() {
@@ -225,8 +227,8 @@ impl Out {
     }
 }
 
-/// Copies a text to a place of its length. Most are short, and need no call for it: two pieces of a length that is
-/// known, which may overlap.
+/// Copies a text to a place of the same length. Most texts are short. These are copied without a call of `memcpy`, as two
+/// pieces of fixed size, the beginning and the end, which may overlap.
 #[inline]
 fn copy(place: &mut [u8], text: &[u8]) {
     if text.len() > 32 {
@@ -238,7 +240,7 @@ fn copy(place: &mut [u8], text: &[u8]) {
     }
 }
 
-/// Copies the first and the last bytes; false where there are not so many.
+/// Copies the first and the last `COUNT` bytes. False when there are fewer.
 #[inline]
 fn copy_ends<const COUNT: usize>(place: &mut [u8], text: &[u8]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<COUNT>(), text.last_chunk::<COUNT>()) else { return false };

@@ -1,13 +1,13 @@
-//! Whether a content is R data: what `save()` and `saveRDS()` write, known by its beginning.
+//! Tells by its first bytes whether a content is R data, such as `save()` and `saveRDS()` write.
 
 use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 
-/// Whether this is R data; `None` for what R may have compressed by bzip2 or xz, which is not looked into.
+/// Whether this is R data. `None` if it is compressed by bzip2 or xz, as R may have done: it is not unpacked.
 ///
 /// # Errors
-/// When it cannot be read.
+/// The reader's.
 pub fn is_r_data(mut content: impl Read) -> io::Result<Option<bool>> {
     let start = beginning(&mut content)?;
     Ok(match start.as_slice() {
@@ -23,7 +23,7 @@ fn beginning(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// Whether this is how R's own format begins: "R Internals", section 1.8 (serialization), and `save()`, which
+/// Whether R's own format begins like this: that of serialization ("R Internals", section 1.8), or that of `save()`, which
 /// puts a line of its own before it.
 fn is_beginning(start: &[u8]) -> bool {
     matches!(

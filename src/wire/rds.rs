@@ -1,15 +1,20 @@
-//! Values of our own in R's serialization (R Internals, section 1.8).
+//! Writes values of our own, without R, in the format of R's `serialize()` (R Internals, section 1.8).
+
+// The numbers that say in the format what comes next.
 
 /// A vector of strings.
 const STRINGS: i32 = 16;
 /// A string, marked as UTF-8.
 const STRING: i32 = 9 | 1 << 15;
-/// A list, and one that has attributes.
+/// A list.
 const LIST: i32 = 19;
+/// A list with attributes.
 const LIST_WITH_ATTRIBUTES: i32 = LIST | 1 << 9;
-/// An attribute, whose name comes before its value; a name; the end of the attributes.
+/// An attribute. Its name comes before its value.
 const ATTRIBUTE: i32 = 2 | 1 << 10;
+/// The name of an attribute.
 const SYMBOL: i32 = 1;
+/// The end of the attributes.
 const END: i32 = 254;
 
 /// A value to be written.
@@ -23,11 +28,11 @@ pub enum Value<'a> {
     Named(&'a [(&'a str, Value<'a>)]),
 }
 
-/// A value, as the second version of the format has it.
+/// Serializes a value, in the second version of the format.
 #[must_use]
 pub fn serialize(value: Value) -> Vec<u8> {
     let mut bytes = b"X\n".to_vec();
-    // The version, the R that writes (4.2.0), and the oldest that can read (2.3.0).
+    // The version of the format, the version of R that has written it (4.2.0), and the oldest that can read it (2.3.0).
     for head in [2, 0x0004_0200, 0x0002_0300] {
         push(&mut bytes, head);
     }

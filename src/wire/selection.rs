@@ -1,10 +1,10 @@
-//! Which objects are wanted, how much of each, and in which form.
+//! How clients choose what they get of objects: how much of each, and in which form.
 
 use serde::{Deserialize, Serialize};
 
 use super::typed::Slice;
 
-/// In which form values go out.
+/// The form of objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// Type, class and value as JSON: [`super::typed::json`].
@@ -14,7 +14,7 @@ pub enum Encoding {
     TypedXml,
 }
 
-/// In which form a single value goes out.
+/// The form of a single value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ValueEncoding {
     /// As R's `serialize()` writes it.
@@ -23,14 +23,14 @@ pub enum ValueEncoding {
     Json,
 }
 
-/// What is written of each object.
+/// How much is written of each object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Detail {
-    /// What it is, and its value or a part of it.
+    /// Its type, and its value or a part of it.
     Value(Slice),
-    /// What it is, without the value.
+    /// Its type, without the value.
     Description {
-        /// Leave out those whose value could not be written: functions, environments and the like.
+        /// Whether to leave out objects whose value cannot be written: functions, environments and the like.
         only_encodable: bool,
     },
 }
@@ -45,6 +45,6 @@ impl Detail {
 pub struct MissingObject {
     /// Its name.
     pub name: String,
-    /// R's error while it was read; `None` when there is no such object.
+    /// R's error when it was read; `None` when there is no such object.
     pub error: Option<String>,
 }

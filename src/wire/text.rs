@@ -1,18 +1,18 @@
 //! R's strings as UTF-8, escaped for JSON and for XML.
 //!
-//! R marks a string's encoding: native (UTF-8 in our sessions), UTF-8, latin1, or "bytes". What is not valid
-//! UTF-8 is written as R prints it, byte by byte as `\xHH`, so nothing is lost and the output is always UTF-8.
+//! R marks a string's encoding: native (UTF-8 in our sessions), UTF-8, latin1, or "bytes". Bytes that are not valid
+//! UTF-8 are written as R prints them, each as `\xHH`, so nothing is lost and the output is always UTF-8.
 
 use super::Out;
 
-/// One string as its owner holds it.
+/// A string in the memory of its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'a> {
     /// `NA_character_`.
     Na,
-    /// Claims to be UTF-8; checked when written.
+    /// It should be UTF-8, which is checked when it is written.
     Utf8(&'a [u8]),
-    /// ISO 8859-1, which R reads as its superset Windows-1252.
+    /// ISO 8859-1, which R reads as Windows-1252, a superset of it.
     Latin1(&'a [u8]),
 }
 
@@ -60,6 +60,7 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Hands out valid UTF-8 as it is, and other bytes as `\xHH`.
 #[cold]
 fn repaired(bytes: &[u8], mut push: impl FnMut(&[u8])) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -97,8 +98,8 @@ const JSON_ESCAPED: [bool; 256] = {
     table
 };
 
-/// Whether a text is of ASCII alone, and JSON has its bytes as they are; nor is there a `MARK` in it. Most strings are
-/// such, and then their encoding does not matter.
+/// Whether a text is plain: ASCII only, with no byte that JSON has to escape, and without `MARK`. Most strings are plain,
+/// and can be copied whatever their encoding.
 #[must_use]
 #[inline]
 pub fn is_plain<const MARK: u8>(text: &[u8]) -> bool {
@@ -117,13 +118,13 @@ pub fn is_plain<const MARK: u8>(text: &[u8]) -> bool {
     found | last == 0
 }
 
-/// The high bits of eight bytes of which one at least is not plain; 0 where all are.
+/// Looks at eight bytes at once. Returns 0 if all are plain; otherwise the high bit is set in some of them.
 #[inline]
 fn special<const MARK: u8>(bytes: [u8; 8]) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(bytes);
-    // What is below a bound borrows from the high bit, which its complement tells from what had it before. A borrow
-    // that goes on into the next byte has been found already.
+    // Subtracting the bound sets the high bit of each byte that is below it, and `& !word` leaves out bytes that had that
+    // bit before. A borrow may also set the bit of the next byte, but only after a byte that was found itself.
     let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
     let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
     (word | below(word, 0x20) | is(b'"') | is(b'\\') | is(MARK)) & (EACH << 7)
@@ -167,7 +168,7 @@ pub fn push_json_escaped(out: &mut Out, text: &[u8]) {
     out.push(&text[done..]);
 }
 
-/// Appends the escape of a control character by its number.
+/// Appends a control character as JSON's escape by number, such as `\u001f`.
 pub fn push_json_code(out: &mut Out, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b"\\u00");
@@ -214,7 +215,7 @@ fn is_noncharacter(text: &[u8]) -> bool {
     matches!(text, [0xef, 0xbf, 0xbe | 0xbf, ..])
 }
 
-/// Appends a CDATA section, split where the text holds its end mark.
+/// Appends a CDATA section. Where the text contains the end mark of one, it is split into two sections.
 pub fn push_cdata(out: &mut Out, text: &str) {
     out.push(b"<![CDATA[");
     let mut rest = text.as_bytes();

@@ -7,13 +7,13 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Out, number::push_integer};
 
-/// How a `Date` is written, in strptime's notation.
+/// The form in which a `Date` is written, in strptime's notation.
 pub const DATE_FORMAT: &str = "%Y-%m-%d";
-/// How a `POSIXct` is written: the clock of its zone, and the zone's offset so that nothing is lost.
+/// The form in which a `POSIXct` is written: the time in its zone, and the zone's offset, so that nothing is lost.
 pub const DATE_TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S %z";
 
-/// The time zone of this process as R sees it: that of the variable TZ, which a session may change at any time
-/// (jiff would remember it), or else the system's.
+/// The time zone of this process as R sees it: that of the environment variable TZ, or else the system's. A session may
+/// change TZ at any time, so it is read each time; jiff would remember it.
 #[must_use]
 pub fn session_zone() -> TimeZone {
     match std::env::var("TZ") {
@@ -25,7 +25,7 @@ pub fn session_zone() -> TimeZone {
     }
 }
 
-/// Appends a day as `2010-04-20`. Whole days only: R, too, prints the day a fraction falls in.
+/// Appends a day as `2010-04-20`. Of a fraction of a day, it is the day that contains it, as R prints it.
 pub fn push_date(out: &mut Out, days: f64) {
     let Some((year, month, day)) = civil(days.floor()) else { return };
     push_year(out, year);
@@ -38,7 +38,7 @@ pub fn push_date(out: &mut Out, days: f64) {
 /// Appends a moment as `2010-04-20 13:45:10 +0200`, in `zone`; fractions of a second are left out, as R
 /// prints them.
 pub fn push_date_time(out: &mut Out, seconds: f64, zone: &TimeZone) {
-    #[expect(clippy::cast_possible_truncation, reason = "far-off values saturate, and have no offset")]
+    #[expect(clippy::cast_possible_truncation, reason = "dates too far away for jiff get no offset")]
     let offset = Timestamp::from_second(seconds.floor() as i64).map_or(0, |moment| zone.to_offset(moment).seconds());
     let local = seconds.floor() + f64::from(offset);
     let days = (local / 86_400.0).floor();
@@ -72,8 +72,9 @@ fn push_year(out: &mut Out, year: i32) {
     push_integer(out, year);
 }
 
-/// Year, month and day of a day count in the proleptic Gregorian calendar; the eras of 400 years make it
-/// work for years before 0 as well. `None` beyond the years that fit.
+/// Year, month and day of a count of days, in the Gregorian calendar, which is also used for the time before it was
+/// introduced. It repeats every 400 years, an era, so that years before 0 need no rules of their own. `None` for years that
+/// do not fit.
 fn civil(days: f64) -> Option<(i32, u32, u32)> {
     if days.abs() > 700_000_000_000.0 {
         return None;

@@ -1,8 +1,8 @@
-//! What the writers see of a value: an interface to the memory of its owner.
+//! The view that the writers have of a value: an interface to the memory of its owner.
 
 use super::Text;
 
-/// What a value's memory holds.
+/// The type of a value's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// `NULL`.
@@ -40,7 +40,7 @@ pub enum Shape {
     Array,
 }
 
-/// What the class attribute makes of a value, as far as the type model knows.
+/// The class of a value, as far as the type model knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// No class, or only `AsIs`.
@@ -64,9 +64,9 @@ pub enum Class {
 ///
 /// Every method may be called in any order. Indices count from 0 and must be below the length.
 pub trait Value<'a>: Copy {
-    /// A string as a character vector holds it.
+    /// An element in the memory of a character vector.
     type Held: Copy + std::fmt::Debug + 'a;
-    /// What the memory holds.
+    /// The type of the memory.
     fn storage(self) -> Storage;
     /// Number of elements.
     fn len(self) -> usize;
@@ -86,9 +86,10 @@ pub trait Value<'a>: Copy {
     fn doubles(self, from: usize, to: usize, each: impl FnMut(&[f64]));
     /// One string of a character vector.
     fn string(self, at: usize) -> Text<'a>;
-    /// All strings of a character vector, where they are in its memory.
+    /// The memory of a character vector, if it has any. `None` for all other values, and for vectors that R computes
+    /// as they are read.
     fn held_strings(self) -> Option<&'a [Self::Held]>;
-    /// What such a string is.
+    /// The string of such an element.
     fn text(held: Self::Held) -> Text<'a>;
     /// Hands out the strings `from..to` of a character vector, one by one.
     fn strings(self, from: usize, to: usize, mut each: impl FnMut(Text<'a>)) {
@@ -108,6 +109,6 @@ pub trait Value<'a>: Copy {
     fn levels(self) -> usize;
     /// A level of a factor.
     fn level(self, at: usize) -> Text<'a>;
-    /// The time zone of a [`Class::DateTime`]; empty for the session's own.
+    /// The time zone of a [`Class::DateTime`]; empty or `NA` for the session's own.
     fn time_zone(self) -> Text<'a>;
 }

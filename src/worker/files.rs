@@ -1,4 +1,4 @@
-//! Which files an evaluation wrote, and copies of those to be published.
+//! Finds the files that an evaluation has written, and copies files that are to be published.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::link::command::{ChangedFile, PublishedFile};
 
-/// Deeper folders are not looked at.
+/// Most levels of folders within folders. Files in deeper folders are not found.
 const MAX_DEPTH: usize = 16;
 
 /// The state of the files below a folder: enough to tell whether one was written.
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Snapshot {
-    /// Looks at all regular files below `folder`. What cannot be read is left out.
+    /// Looks at all regular files below `folder`. Folders that cannot be read are left out.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
@@ -37,7 +37,7 @@ impl Snapshot {
             let Ok(entries) = fs::read_dir(folder.join(&relative)) else { continue };
             for entry in entries.flatten() {
                 let path = relative.join(entry.file_name());
-                // Of the entry itself: links are not followed.
+                // This is about the entry itself: links are not followed.
                 let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.is_dir() && depth < MAX_DEPTH {
                     folders.push((path, depth + 1));
@@ -61,7 +61,7 @@ impl Snapshot {
         self.0.keys().filter_map(|path| path.to_str().map(str::to_owned)).collect()
     }
 
-    /// What was created or changed since `before`.
+    /// The files that were created or changed since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Vec<ChangedFile> {
         let changed = self.0.iter().filter(|(path, state)| before.0.get(*path) != Some(state));
@@ -75,14 +75,14 @@ impl Snapshot {
     }
 }
 
-/// Whether this is the name of a plot that the code gave no name.
+/// Whether this is the name of a plot for which the code has opened no device, and which has got its name from us.
 #[must_use]
 pub fn is_unnamed_plot(name: &str) -> bool {
     let number = name.strip_prefix("unnamedplot").and_then(|rest| rest.strip_suffix(".png"));
     number.is_some_and(|number| number.len() >= 3 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a path stays in the folder that it is relative to.
+/// Whether a path does not lead out of the folder that it is relative to.
 fn is_inside(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
@@ -102,7 +102,7 @@ pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFil
         return None;
     }
     let id = Uuid::new_v4();
-    // Not blocking: a pipe that nobody writes to must not hold the session.
+    // The file may be a named pipe. To open one without O_NONBLOCK waits for somebody who writes to it.
     let mut source = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(work.join(relative)).ok()?;
     if !source.metadata().ok()?.is_file() {
         return None;

@@ -1,18 +1,30 @@
-//! The other program: the zygote, and the workers forked from it.
+//! The program `offshoot-worker`: the zygote, and the workers forked from it.
 //!
-//! [`zygote`] starts R and forks; [`fork`] and [`confine`] make a child a worker, with nothing of its parent
-//! left open; [`session`] is a worker's life: read a command, evaluate, reply. Single-threaded throughout, and blocking:
-//! no runtime here.
+//! [`zygote`] starts R and forks. [`setup`] makes a child a worker, by [`folders`], [`user`], [`limits`] and [`signals`].
+//! [`session`] is a worker's life: read a command, evaluate, reply. There is one thread, which waits where it has to: no
+//! runtime here.
 //!
 //! Start reading at [`crate::link::messages`], then [`zygote`].
 
-#[expect(unsafe_code, reason = "limits and identities are set by system calls")]
-pub mod confine;
 pub mod files;
-#[expect(unsafe_code, reason = "fork, signals and descriptors")]
+pub mod folders;
+#[expect(unsafe_code, reason = "fork, kill and _exit")]
 pub mod fork;
+pub mod limits;
 pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;
+#[expect(unsafe_code, reason = "signals of children come by a descriptor")]
+pub mod reaping;
 pub mod session;
+#[expect(unsafe_code, reason = "descriptors by number, the environment and the state of the C library")]
+pub mod setup;
+#[expect(unsafe_code, reason = "signal handlers")]
+pub mod signals;
+pub mod user;
 pub mod zygote;
+
+/// An error with its sources as one line of text.
+fn with_sources(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
+}

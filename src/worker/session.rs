@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::HashSet, ffi::CString, io, path::PathBuf, 
 use uuid::Uuid;
 
 use super::{
-    confine::{self, Processor},
     files,
     files::Snapshot,
     fork,
+    limits::{self, Processor},
+    signals, with_sources,
 };
 use crate::{
     link::{
@@ -28,7 +29,8 @@ use crate::{
     },
 };
 
-/// Most bytes of names in each list that belongs to an evaluation; its reply is a header of a frame.
+/// Most bytes of names in each list of a reply to an evaluation. The lists are in the header of a frame, whose size is
+/// limited.
 const LIST: usize = 128 << 10;
 /// The payload of a reply that has none.
 const NOTHING: Written = Written::Bytes(Vec::new());
@@ -41,9 +43,9 @@ enum Refusal {
     InvalidInput(String),
 }
 
-impl From<String> for Refusal {
-    fn from(message: String) -> Self {
-        Self::Failed(message)
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Failed(with_sources(error))
     }
 }
 
@@ -51,7 +53,7 @@ impl From<String> for Refusal {
 type Carried<T> = Result<(T, Written), Refusal>;
 
 thread_local! {
-    /// Where `q()` reports, and what is large is written, from wherever R calls.
+    /// The worker's link, for functions that R calls: `q()` reports by it, and large values are written into its memory.
     static LINK: RefCell<Option<Rc<Link>>> = const { RefCell::new(None) };
 }
 
@@ -66,7 +68,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that [`fork::become_worker`] has made.
+    /// A worker that [`super::setup::become_worker`] has made.
     #[must_use]
     pub fn new(link: Link, spec: &messages::Fork) -> Self {
         let link = Rc::new(link);
@@ -83,7 +85,7 @@ impl Worker {
 
     /// Carries out commands until there are no more; then ends the process.
     pub fn run(self) -> ! {
-        fork::watch_supervisor();
+        signals::watch_supervisor();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
         loop {
             let frame = match self.link.receive() {
@@ -140,7 +142,8 @@ impl Worker {
     }
 
     fn execute(&self, execute: &Execute, payload: &[u8]) -> Carried<Executed> {
-        let (inputs, code) = payload.split_at_checked(execute.inputs).ok_or_else(|| "the inputs are cut short".to_owned())?;
+        let (inputs, code) =
+            payload.split_at_checked(execute.inputs).ok_or_else(|| Refusal::Failed("the inputs are cut short".to_owned()))?;
         let code = text(code)?;
         let mut warnings = Vec::new();
         for stored in &execute.preload {
@@ -154,9 +157,9 @@ impl Worker {
         if execute.limits.cpu_seconds.is_some() {
             self.processor.allow(execute.limits.cpu_seconds);
         }
-        confine::lower_memory(execute.limits.memory);
+        limits::lower_memory(execute.limits.memory);
         let ending = r::eval::parse(code).map_or_else(Ending::from, |code| r::eval::run(&code, execute.print).into());
-        confine::restore_memory();
+        limits::restore_memory();
         fork::end_if_child();
         let recorded = r::conditions::take();
         r::graphics::close_unnamed();
@@ -173,7 +176,7 @@ impl Worker {
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
             match r::workspace::save(&self.stored(file)) {
                 Ok(()) => saved = true,
-                Err(message) => warnings.push(format!("the workspace could not be saved: {message}")),
+                Err(error) => warnings.push(format!("the workspace could not be saved: {error}")),
             }
         }
         let conditions = warnings.into_iter().map(Condition::warning).chain(recorded.conditions).collect();
@@ -235,19 +238,19 @@ fn text(code: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(code).map_err(|_| Refusal::Failed("the code is not UTF-8".to_owned()))
 }
 
-/// Where values are written: much of it goes straight into the memory that the supervisor will map. That is no part
-/// of this process's memory for the kernel, and is for the session's limit.
+/// A buffer for values. Large ones go straight into the memory that the supervisor will map. The kernel does not count that
+/// as memory of this process, so we see to it that it fits into the session's limit.
 fn out() -> Out {
-    Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: confine::memory_left() }))
+    Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: limits::memory_left() }))
 }
 
 fn link() -> Option<Rc<Link>> {
     LINK.with_borrow(Clone::clone)
 }
 
-/// As many items as can be told. That there are more is told by a warning.
+/// As many items as fit into a reply. If there are more, a warning says so.
 fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
-    // A number or two belong to each, beside its name.
+    // The size of the numbers beside each name.
     const BESIDE: usize = 16;
     let mut room = LIST;
     let fits = |item: &&T| {
@@ -288,7 +291,7 @@ fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
     drop(r::conditions::take());
     r::graphics::close_unnamed();
     let written = value.and_then(|value| match wanted {
-        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(failed),
+        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(error))),
         Use::Assign(_) => Ok(NOTHING),
     });
     Ok(written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes)))
@@ -298,13 +301,13 @@ fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
 fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
     let name = match wanted {
         Use::Return(_) => None,
-        Use::Assign(name) => Some(symbol(name).map_err(failed)?),
+        Use::Assign(name) => Some(symbol(name).map_err(|error| failed(error.to_string()))?),
     };
     let code = r::eval::parse(code).inspect_err(|error| r::console::report_error(&error.message))?;
     Ok(r::eval::value(&code, name.as_deref())?)
 }
 
-/// An error that R has not signalled, or that was its answer to us.
+/// Ends an evaluation with an error of ours, or with one of R's that it has not reported on the console.
 fn failed(message: String) -> Ending {
     r::console::report_error(&message);
     Ending::Failed(Condition::new(Severity::Error, message, String::new(), Vec::new()))
@@ -316,9 +319,14 @@ fn unserialize(name: &str, serialized: &[u8]) -> Carried<Ending> {
     Ok((Ending::Completed, NOTHING))
 }
 
-/// A name as R takes it; what else is wrong with it, R says.
-fn symbol(name: &str) -> Result<CString, String> {
-    CString::new(name).map_err(|_| "a name cannot contain a NUL character".to_owned())
+/// A name that no object can have.
+#[derive(Debug, thiserror::Error)]
+#[error("a name cannot contain a NUL character")]
+struct NulInName;
+
+/// A name in the form that R takes. R itself refuses names that are wrong in other ways.
+fn symbol(name: &str) -> Result<CString, NulInName> {
+    CString::new(name).map_err(|_| NulInName)
 }
 
 fn objects(Objects { names, detail, encoding }: Objects) -> Carried<Vec<MissingObject>> {
@@ -332,7 +340,7 @@ fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> 
         return Ok((false, NOTHING));
     }
     let file = r::graphics::render(page, if svg { "svg" } else { "png" }, [width, height, resolution])?;
-    let picture = std::fs::read(&file).map_err(|error| error.to_string());
+    let picture = std::fs::read(&file);
     let _ = std::fs::remove_file(&file);
     Ok((true, Written::Bytes(picture?)))
 }
@@ -349,7 +357,7 @@ fn remove(name: &str) -> Result<bool, Refusal> {
     Ok(r::objects::remove(&name)?)
 }
 
-/// R has been told to quit. A child that R forked just ends: the session is its parent's.
+/// Ends the session when R quits. A child that R has forked only ends itself.
 fn quit(status: i32) -> ! {
     if fork::is_worker()
         && let Some(link) = link()

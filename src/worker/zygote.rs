@@ -1,7 +1,7 @@
 //! The zygote: starts R, loads packages, then only forks, reaps and reports.
 //!
-//! It has one thread, always: what is forked of it is whole. Its descriptor 0 is the control socket when it
-//! starts; the supervisor's death closes that, and ends it with all its workers.
+//! It always has one thread, since a fork copies no other. When it starts, its standard input is the control socket. The
+//! end of the supervisor closes the other end of that, and then the zygote ends all workers and itself.
 
 use std::{
     collections::HashMap,
@@ -19,8 +19,9 @@ use rustix::{
 
 use super::{
     fork::{self, Side},
-    packages,
+    packages, reaping,
     session::Worker,
+    setup, with_sources,
 };
 use crate::{
     link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
@@ -34,15 +35,15 @@ const MESSAGE: usize = 64 << 10;
 /// What a zygote is told at its start: the first message on the control socket.
 #[derive(Debug)]
 pub struct Started {
-    /// What it says.
+    /// The message.
     pub start: Start,
-    /// The file whose locks reserve the sessions' users on this machine, where they have users of their own. The
-    /// supervisor's locks hold until both have closed it: when the supervisor dies, no other server gets a user
-    /// before this zygote has ended what the user was still running.
+    /// The file whose locks reserve the sessions' users on this machine, where sessions have users of their own. The
+    /// supervisor's locks hold until this process has closed the file as well: when the supervisor dies, no other server
+    /// gets a user before this zygote has ended the processes of that user.
     pub reserved: Option<OwnedFd>,
 }
 
-/// Receives the first message; `None` when `control` is no control socket.
+/// Receives the first message. `None` when `control` is not a control socket.
 pub fn start(control: &OwnedFd) -> Option<Started> {
     let mut bytes = vec![0; MESSAGE];
     let (length, descriptors) = receive(control, &mut bytes).ok()?;
@@ -54,23 +55,25 @@ pub fn start(control: &OwnedFd) -> Option<Started> {
 /// # Errors
 /// When R does not start, or the control socket fails.
 pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Result<()> {
-    // Ctrl-C at the terminal is the supervisor's to handle, and no session is to reach the terminal.
+    // In a session of its own, it is not interrupted by Ctrl-C at the terminal, which the supervisor handles. Nor can any
+    // session reach the terminal.
     rustix::process::setsid()?;
-    let children = fork::child_signals()?;
-    // Processes that outlive the session that started them become ours.
+    let children = reaping::child_signals()?;
+    // A process whose parent has ended becomes a child of this one, so that it can be found.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    if let Err(message) = r::init::start() {
-        report(&control, &ZygoteReply::Broken(message))?;
+    if let Err(error) = r::init::start() {
+        report(&control, &ZygoteReply::Broken(with_sources(error)))?;
         return Ok(());
     }
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
-    r::scripts::ask(c"use_repositories", &repositories).map_err(anyhow::Error::msg)?;
+    r::scripts::ask(c"use_repositories", &repositories)?;
     let mut warnings = packages::warm_graphics();
     warnings.extend(packages::preload(&start.preload));
-    packages::warm_up().map_err(anyhow::Error::msg)?;
-    warnings.extend(packages::settle().map_err(anyhow::Error::msg)?);
+    packages::warm_up()?;
+    warnings.extend(packages::settle()?);
     let temporary = r::init::temporary_folder();
-    // Sessions make folders of their own. A package may have put something into this one, for all to find.
+    // Sessions have folders of their own. A package may have put something into this one that sessions look for: then it
+    // is not empty, and stays.
     let _ = std::fs::remove_dir(&temporary);
     report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
     let mut zygote = Zygote { control, request: vec![0; MESSAGE], children, workers: HashMap::new() };
@@ -79,25 +82,36 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let _ = std::fs::remove_dir_all(&temporary);
     drop(reserved);
     match outcome {
-        // The supervisor is gone: that is how zygotes end.
+        // The supervisor is gone, which is how zygotes end.
         Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
         outcome => outcome.map_err(Into::into),
     }
 }
 
+/// Why no worker was forked.
+#[derive(Debug, thiserror::Error)]
+enum ForkError {
+    /// The request came without them.
+    #[error("descriptors are missing")]
+    Descriptors,
+    /// The system's.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
 struct Zygote {
     control: OwnedFd,
-    /// Where requests are read into. It is not cleared for each: pages that change here are no longer shared with
-    /// the workers there are.
+    /// The buffer for requests. It is not cleared for each: a page that is written to here is no longer shared with the
+    /// workers.
     request: Vec<u8>,
     /// Readable when a child has ended.
     children: OwnedFd,
     workers: HashMap<i32, Owner>,
 }
 
-/// By what the processes of a session are known that have left its group.
+/// How to tell processes of a session that have left its process group.
 enum Owner {
-    /// By their user, which nobody else has.
+    /// By their user, which no other session has.
     User(u32),
     /// By the working folder in their environment.
     Folder(PathBuf),
@@ -142,42 +156,42 @@ impl Zygote {
         };
         let request = spec.request;
         let reply = match <[OwnedFd; 4]>::try_from(descriptors)
-            .map_err(|_| "descriptors are missing".to_owned())
+            .map_err(|_| ForkError::Descriptors)
             .and_then(|descriptors| self.fork_worker(&spec, descriptors))
         {
             Ok(pid) => ZygoteReply::Forked { request, pid },
-            Err(reason) => ZygoteReply::NotForked { request, reason },
+            Err(error) => ZygoteReply::NotForked { request, reason: error.to_string() },
         };
         report(&self.control, &reply)?;
         Ok(true)
     }
 
-    fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, String> {
-        match fork::fork().map_err(|error| error.to_string())? {
+    fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, ForkError> {
+        match fork::fork()? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
                 self.workers.insert(pid, owner);
                 Ok(pid)
             }
-            Side::Child => match fork::become_worker(spec, descriptors) {
+            Side::Child => match setup::become_worker(spec, descriptors) {
                 Ok(link) => Worker::new(link, spec).run(),
-                Err(reason) => {
-                    // The console, if it got as far, keeps this for the tombstone.
-                    fork::last_words(&format!("the session could not be set up: {reason}\n"));
+                Err(error) => {
+                    // If the child has its console already, the supervisor keeps this for who asks why the session ended.
+                    fork::last_words(&format!("the session could not be set up: {}\n", with_sources(error)));
                     fork::end(70)
                 }
             },
         }
     }
 
-    /// Reaps children that ended. Of a worker, what is left of its process group goes with it.
+    /// Reaps children that have ended. With a worker, the rest of its process group is ended.
     fn reap(&mut self) -> io::Result<()> {
-        fork::drain(&self.children);
-        while let Some(raw) = fork::ended_child() {
+        reaping::drain(&self.children);
+        while let Some(raw) = reaping::ended_child() {
             let Some(pid) = Pid::from_raw(raw) else { break };
             let worker = self.workers.remove(&raw);
             if worker.is_some() {
-                // Not reaped yet: its group's number cannot be somebody else's.
+                // As long as the worker is not reaped, no other group can have the id of its group.
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
             }
             let status = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
@@ -196,9 +210,9 @@ impl Zygote {
         Ok(())
     }
 
-    /// Ends what a worker that has ended has left running: its user's processes or, where sessions have no users of
-    /// their own, all that have become this process's and are no live session's. What they say of themselves could be
-    /// anything, so that one that names no session is nobody's.
+    /// Ends the processes that a worker has left running when it ended: those of its user or, where sessions have no users
+    /// of their own, all children of this process that belong to no live session. A process tells by its environment which
+    /// session it belongs to, and could tell anything: it is ended if it does not name a live session.
     fn end_strays(&self, ended: i32) {
         if let Some(Owner::User(user)) = self.workers.get(&ended) {
             return end_all_of(*user);
@@ -212,7 +226,7 @@ impl Zygote {
         strays::end(|pid| pid != ended && !is_of_live_session(pid));
     }
 
-    /// Ends all workers and what they have left running. None of them can keep this process from ending.
+    /// Ends all workers and the processes that they have left running.
     fn end_workers(&self) {
         let pids = || self.workers.keys().filter_map(|&pid| Pid::from_raw(pid));
         for pid in pids() {
@@ -233,7 +247,8 @@ fn end_all_of(user: u32) {
     }
 }
 
-/// One message from the supervisor: its length, 0 at the end, and the descriptors that it brings.
+/// Receives a message from the supervisor. Returns its length, 0 when the supervisor is gone, and the descriptors that it
+/// brings.
 fn receive(control: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);

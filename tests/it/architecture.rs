@@ -30,14 +30,16 @@ const ARROWS: [(&str, &[&str]); 15] = [
 const TOP: [&str; 1] = ["cli"];
 
 /// Where `unsafe` may be, beside the room that knows R.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 10] = [
     "link/shared.rs",
     "system/leftovers.rs",
     "system/locks.rs",
     "system/processes.rs",
-    "worker/confine.rs",
     "worker/fork.rs",
     "worker/pages.rs",
+    "worker/reaping.rs",
+    "worker/setup.rs",
+    "worker/signals.rs",
     "r/",
 ];
 

@@ -10,6 +10,9 @@ const DECLARATIONS: &str = r#"
 #include <Rembedded.h>
 #include <Rinterface.h>
 
+extern Rboolean R_ToplevelExec(void (*)(void *), void *);
+extern void R_InitInPStream(R_inpstream_t, R_pstream_data_t, R_pstream_format_t, int (*)(R_inpstream_t),
+    void (*)(R_inpstream_t, void *, int), SEXP (*)(SEXP, SEXP), SEXP);
 extern int R_SignalHandlers;
 extern char *R_TempDir;
 extern Rboolean R_Interactive;
@@ -54,7 +57,7 @@ fn our_declarations_agree_with_the_headers() {
 /// The names in the `extern` block.
 fn declared_in_rust() -> Vec<String> {
     let source = include_str!("../../src/r/ffi.rs");
-    let block = &source[source.find("unsafe extern \"C\" {").unwrap()..];
+    let block = &source[source.find("unsafe extern \"C-unwind\" {").unwrap()..];
     let lines = block.lines().filter_map(|line| line.trim().strip_prefix("pub "));
     let mut names: Vec<_> = lines
         .filter_map(|line| line.strip_prefix("static mut ").or_else(|| line.strip_prefix("fn ")))
@@ -68,7 +71,9 @@ fn declared_in_c() -> Vec<String> {
     let lines = DECLARATIONS.lines().filter(|line| line.starts_with("extern") || line.starts_with("const char"));
     let mut names: Vec<_> = lines
         .map(|line| {
-            let name = line.split("(*").nth(1).map_or_else(|| line.split('(').next().unwrap(), |rest| rest.split(')').next().unwrap());
+            // A pointer to a function has its name in parentheses of its own.
+            let (before, after) = line.split_once('(').unwrap_or((line, ""));
+            let name = after.strip_prefix('*').filter(|_| before.ends_with(' ')).map_or(before, |rest| rest.split(')').next().unwrap());
             name.trim_end_matches(';').rsplit([' ', '*']).next().unwrap().to_owned()
         })
         .collect();

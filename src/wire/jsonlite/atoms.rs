@@ -1,4 +1,4 @@
-//! The elements of vectors, one JSON value each.
+//! Writes the elements of vectors, each as a JSON value.
 
 use super::{
     Unencodable, Written,
@@ -14,21 +14,21 @@ pub(super) enum Atoms {
     Logical,
     Integer,
     Double,
-    /// 64-bit integers in the memory of doubles: class `integer64` of package bit64.
+    /// 64-bit integers, which class `integer64` of package bit64 keeps in a vector of doubles.
     Integer64,
     Text,
     /// Codes into the levels of a factor.
     Labels,
     /// Whole days of the years 1000 to 9999, or `NA`.
     Days,
-    /// All bytes of a raw vector: one element.
+    /// A raw vector, all of which is one element.
     Bytes,
     /// A list of raw vectors: class `blob` of package blob.
     Blobs,
 }
 
 impl Atoms {
-    /// How vectors of this type are read where nothing else is known of them.
+    /// How vectors of this type are read if they have no class that says otherwise.
     pub(super) fn of(made_of: Type) -> Option<Self> {
         match made_of {
             Type::Logical => Some(Self::Logical),
@@ -95,7 +95,7 @@ impl Atoms {
                     match level {
                         Some(level) if level < vector.levels() => push_string(out, vector.level(level)),
                         _ if code == NA_INTEGER => out.push(b"null"),
-                        // R calls such a factor malformed.
+                        // R reports such a factor as malformed.
                         _ => valid = false,
                     }
                 }
@@ -121,12 +121,12 @@ impl Atoms {
     }
 }
 
-/// How numbers are written: jsonlite's two forms differ.
+/// How numbers are written, which differs between jsonlite's two forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
-    /// 15 significant digits; what is no number is null.
+    /// With 15 significant digits; `NA`, `NaN` and infinities are null.
     Plain,
-    /// 8 decimals; what is no number is a string.
+    /// With 8 decimals; `NA`, `NaN` and infinities are strings.
     Serialized,
 }
 
@@ -156,7 +156,7 @@ impl Numbers {
     }
 }
 
-/// An element of a logical vector.
+/// An element of a logical vector in JSON.
 pub(super) fn truth(element: i32) -> &'static [u8] {
     match element {
         NA_INTEGER => b"null",
@@ -170,7 +170,7 @@ fn is_na(number: f64) -> bool {
     number.is_nan() && number.to_bits() & 0xffff_ffff == 1954
 }
 
-/// Writes a comma, but not the first time.
+/// Writes a comma, except before the first element.
 #[inline]
 fn separate(out: &mut Out, first: &mut bool) {
     if *first {
@@ -180,7 +180,7 @@ fn separate(out: &mut Out, first: &mut bool) {
     }
 }
 
-/// Bytes as a string in base64. jsonlite breaks it into lines of 72 characters.
+/// Writes bytes as a string in base64, broken into lines of 72 characters as by jsonlite.
 fn push_bytes(out: &mut Out, bytes: &[u8]) {
     const LINE: usize = 54;
     out.byte(b'"');
@@ -210,7 +210,7 @@ fn each_day<'a, V: Object<'a>>(dates: V, from: usize, to: usize, mut each: impl 
     }
 }
 
-/// Whether all dates of a vector are whole days of years with four digits: those need no R to be formatted.
+/// Whether all dates of a vector are whole days of years with four digits. We format these ourselves, and need not ask R.
 pub(super) fn are_plain_days<'a, V: Object<'a>>(dates: V) -> bool {
     // 1000-01-01 and 9999-12-31.
     const DAYS: std::ops::RangeInclusive<f64> = -354_285.0..=2_932_896.0;

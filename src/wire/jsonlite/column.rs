@@ -1,8 +1,8 @@
-//! A value prepared to be written, whole or element by element.
+//! Prepares a value for being written, whole or element by element.
 //!
-//! jsonlite makes a vector of strings of a value, and then one string of those: an array, or the element itself
-//! where there is one. A data frame takes the strings of its columns apart again, into rows. Here, a [`Column`]
-//! is that vector of strings before it is written.
+//! jsonlite turns a value into a vector of strings, one for each element, and joins these into one: an array, or the
+//! element itself if it is the only one. For a data frame, it takes one string of each column for each row. Here, a
+//! [`Column`] stands for the vector of strings: it knows how each element is written, and writes none before it is needed.
 
 use super::{
     MAX_DEPTH, Scratch, Unencodable, Writer, Written,
@@ -19,27 +19,27 @@ pub(super) struct Column<'a, V: Object<'a>> {
     pub(super) kind: Kind,
     /// How many elements there are.
     pub(super) count: usize,
-    /// One element is written without an array around it, where it is an atom.
+    /// Whether an element that is the only one is written without an array around it, if it is an atom.
     pub(super) unbox: bool,
-    /// The element is written without an array around it, whatever it is; there has to be one.
+    /// Whether the element is written without an array around it, whatever it is. There has to be exactly one.
     pub(super) scalar: bool,
-    /// Where its name is, in the memory for keys, when it is a column of a data frame; a comma stands before it.
+    /// For a column of a data frame: where its name is in the memory for keys, from the comma before it to the colon.
     pub(super) key: (usize, usize),
-    /// Where its elements are, when it is a column of a data frame: one row takes one of each column.
+    /// For a column of a data frame, of which each row takes one element: where the elements are.
     pub(super) cells: Cells<'a, V::Held>,
 }
 
-/// Elements that can be taken one by one without asking their vector.
+/// The elements of a column in memory, so that each can be taken without asking the vector.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cells<'a, Held> {
-    /// They cannot.
+    /// They are not in memory: the vector has to be asked.
     Asked,
     Doubles(&'a [f64]),
     Integers(&'a [i32]),
     Logicals(&'a [i32]),
     /// Strings.
     Texts(&'a [Held]),
-    /// Codes of a factor, whose levels have been written into the memory for keys: `count` of them, from `first` on.
+    /// Codes of a factor. Its levels have been written into the memory for keys: `count` of them, from `first` on.
     Labels {
         codes: &'a [i32],
         first: usize,
@@ -66,11 +66,11 @@ pub(super) enum Kind {
     Lines,
     /// The rows of a data frame, whose columns are in the memory for columns.
     Records {
-        /// Where the first of them is.
+        /// The index of the first column.
         first: usize,
-        /// How many they are.
+        /// How many columns there are.
         columns: usize,
-        /// Whether they have names; rows are arrays where not.
+        /// Whether the columns have names. Otherwise, rows are arrays.
         named: bool,
     },
 }
@@ -86,12 +86,12 @@ impl<'a, V: Object<'a>> Column<'a, V> {
         Self::new(value, Kind::Atoms(atoms), atoms.count(value))
     }
 
-    /// Atoms of a vector, which has to be one of this type.
+    /// The atoms of a vector, which has to be of this type.
     fn of_type(made_of: Type, value: V, atoms: Atoms) -> Prepared<'a, V> {
         if value.type_of() == made_of { Ok(Self::atoms(value, atoms)) } else { Err(Unencodable::Malformed) }
     }
 
-    /// The strings that are R's answer to a question.
+    /// The strings of R's answer to a question.
     fn answer(value: V, question: Question) -> Prepared<'a, V> {
         Self::of_type(Type::Character, value.ask(question).ok_or(Unencodable::Refused)?, Atoms::Text)
     }
@@ -105,7 +105,7 @@ impl<'a, V: Object<'a>> Column<'a, V> {
         }
     }
 
-    /// A vector as it is without its dimensions and its class.
+    /// A vector, without regard to its dimensions and its class.
     pub(super) fn vector(value: V) -> Prepared<'a, V> {
         match (Atoms::of(value.type_of()), value.type_of()) {
             (Some(atoms), _) => Ok(Self::atoms(value, atoms)),
@@ -114,7 +114,7 @@ impl<'a, V: Object<'a>> Column<'a, V> {
         }
     }
 
-    /// Complex numbers cannot be written with `digits = NA`, unless there are none.
+    /// Complex numbers. With `digits = NA`, jsonlite can write none but an empty vector.
     fn complex(value: V) -> Prepared<'a, V> {
         if value.is_empty() { Ok(Self::new(value, Kind::Items, 0)) } else { Err(Unencodable::Class) }
     }
@@ -152,7 +152,7 @@ impl<'a, V: Object<'a>> Column<'a, V> {
         Ok(Self::new(lines.value, Kind::Lines, 1))
     }
 
-    /// The same as a column of a data frame: lists have no names there, and take part element by element.
+    /// The same value as a column of a data frame. There, a list gives an element to each row, and its names are left out.
     fn in_frame(self, rows: usize) -> Prepared<'a, V> {
         let column = if self.kind == Kind::Object { Self { kind: Kind::Items, count: self.value.len(), ..self } } else { self };
         if column.count == rows { Ok(column) } else { Err(Unencodable::Malformed) }
@@ -160,7 +160,7 @@ impl<'a, V: Object<'a>> Column<'a, V> {
 }
 
 impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
-    /// Finds out how a value is to be written. With `unbox`, an atom that is alone has no array around it.
+    /// Finds out how a value is to be written. With `unbox`, an atom that is the only element has no array around it.
     pub(super) fn prepare(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         let (mut value, mut unbox, mut scalar) = (value, unbox, false);
         let column = loop {
@@ -239,7 +239,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         Ok(Column::new(value, Kind::Records { first, columns, named }, rows))
     }
 
-    /// A column of a data frame. Some are converted before they are looked at.
+    /// Prepares a column of a data frame. jsonlite converts raw bytes and broken-down times first.
     fn column(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         if value.type_of() == Type::Raw {
             return Column::answer(value, Question::Hexadecimal);
@@ -249,7 +249,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         self.prepare(value, unbox)
     }
 
-    /// Where the elements of a column are.
+    /// Finds the elements of a column in memory.
     fn cells(&mut self, column: &Column<'a, V>) -> Result<Cells<'a, V::Held>, Unencodable> {
         let Kind::Atoms(atoms) = column.kind else { return Ok(Cells::Asked) };
         let value = column.value;
@@ -267,7 +267,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         Ok(cells.unwrap_or(Cells::Asked))
     }
 
-    /// Writes the levels of a factor into the memory for keys; returns where the first of them is.
+    /// Writes the levels of a factor into the memory for keys. Returns the index of the first.
     fn push_labels(&mut self, factor: V) -> Result<usize, Unencodable> {
         let Scratch { labels, keys, .. } = &mut *self.scratch;
         let first = labels.len();
@@ -280,7 +280,8 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         if keys.has_failed() { Err(Unencodable::Memory) } else { Ok(first) }
     }
 
-    /// Makes room for columns that stay together, whatever their own columns need.
+    /// Makes room for the columns of a data frame, side by side. A column that is a data frame itself has its columns after
+    /// these.
     fn reserve_columns(&mut self, blank: Column<'a, V>, count: usize) -> Result<usize, Unencodable> {
         let columns = &mut self.scratch.columns;
         let first = columns.len();
@@ -289,7 +290,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         Ok(first)
     }
 
-    /// Writes the names of the columns of a data frame as keys into the memory for those.
+    /// Writes the names of the columns of a data frame into the memory for keys.
     fn push_keys(&mut self, frame: V, first: usize) -> Written {
         self.scratch.names(self.depth).open(frame);
         let Scratch { names, columns, keys, .. } = &mut *self.scratch;
@@ -305,7 +306,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
     }
 }
 
-/// Whether row names are more than numbers.
+/// Whether row names are more than the numbers of the rows.
 fn are_labels<'a, V: Object<'a>>(names: V) -> bool {
     let is_number = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_digit);
     names.type_of() == Type::Character && !(0..names.len()).all(|at| is_number(names.string(at).bytes()))

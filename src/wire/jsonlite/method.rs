@@ -1,7 +1,8 @@
-//! Which of jsonlite's methods a value is written by.
+//! Finds the method by which jsonlite writes a value.
 //!
-//! jsonlite dispatches by S4 on the first class alone; where there is no method for that, the next class is
-//! tried. Superclasses count, and S3 classes have some when they are registered, so R may have to be asked.
+//! jsonlite dispatches by S4, on the first class alone. If there is no method for that class or for one of its
+//! superclasses, it tries the next class. S3 classes have superclasses as well if they are registered, so R may have to be
+//! asked.
 
 use super::object::{Object, Type};
 
@@ -32,7 +33,7 @@ pub(super) enum Method {
     Text,
     TimeOfDay,
     TimeSeries,
-    /// None but that for anything.
+    /// The method for anything that has no other.
     Any,
 }
 
@@ -63,7 +64,7 @@ const METHODS: [(&str, Method); 28] = [
     ("scalar", Method::Scalar),
     ("sfc", Method::Geometry),
     ("ts", Method::TimeSeries),
-    // These have one by their superclass, in every R, and are met so often that R is not asked.
+    // These have the method of a superclass, in each version of R. They are so frequent that we do not ask R.
     ("POSIXct", Method::Moment),
     ("POSIXlt", Method::Moment),
     ("ordered", Method::Factor),
@@ -100,8 +101,8 @@ fn implicit<'a, V: Object<'a>>(value: V) -> Method {
     }
 }
 
-/// The value without the class that it was dispatched on, which `class<-` has taken away: a class that only
-/// says what the value is made of goes as well. `None` where R refuses.
+/// The value without its first class, as R's `class(x) <- class(x)[-1]` leaves it. If the one class that is left is only
+/// the name of the value's type, R takes that away, too. `None` where R refuses: the value is not of that type.
 pub(super) fn without_class<'a, V: Object<'a>>(value: V) -> Option<V> {
     let rest = value.without_classes(1);
     if rest.classes() != 1 {

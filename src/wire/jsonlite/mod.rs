@@ -16,17 +16,17 @@
 //! | `I(x)`, a `scalar` | never, always without the array around one element |
 //! | other classes | as the next of their classes, or not at all |
 //!
-//! What it cannot write, [`write_serialized`] writes as `serializeJSON(x)` does: type, attributes and value of
-//! everything, `{"type":"double","attributes":{},"value":[1]}`.
+//! A value for which there is no such form is written by [`write_serialized`], as `serializeJSON(x)` does: with type,
+//! attributes and value of everything in it, `{"type":"double","attributes":{},"value":[1]}`.
 //!
-//! The rules are those of jsonlite 1.8.4; one file each for which method writes a value (`method`), how its
-//! elements are found (`column`), and how they are written (`atoms`, `number`, `text`).
+//! The rules are those of jsonlite 1.8.4. Which method writes a value is in `method`, how its elements are found in
+//! `column`, and how they are written in `atoms`, `number` and `text`.
 //!
-//! On purpose, it is not the same in a few corners. Methods that other packages add to jsonlite are not known.
-//! Strings that are not UTF-8 are mended, as everywhere in [`crate::wire`], where jsonlite writes them as they are
-//! or fails. Names that are the same in two encodings get their suffix, where R sometimes sees them as two. An
-//! environment keeps its classes, which jsonlite takes off it for good. A class attribute that names a basic type
-//! which the value is not (`structure(1L, class = "character")`) does not convert it.
+//! There are a few differences, on purpose. Methods that other packages add to jsonlite are not known. Strings that are not
+//! valid UTF-8 are mended, as everywhere in [`crate::wire`]; jsonlite writes them as they are, or fails. Names that are the
+//! same in two encodings get a suffix; R sometimes takes them for different names. An environment keeps its classes;
+//! jsonlite removes them from the environment itself. A value with the class of another basic type
+//! (`structure(1L, class = "character")`) is not converted to that type.
 //!
 //! Start reading at [`Object`], then `column`.
 
@@ -48,37 +48,37 @@ use super::{Names, Out, value::NA_INTEGER};
 /// Values nested deeper than this are not written. R's own limit on nested calls stops jsonlite earlier.
 const MAX_DEPTH: usize = 1_000;
 
-/// Why a value has no such form.
+/// Why a value was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unencodable {
     /// jsonlite has no method for its class.
     #[error("there is no JSON form for its class")]
     Class,
-    /// It is not what its class or its attributes say.
+    /// Its class or its attributes do not suit it.
     #[error("it is not what its class says")]
     Malformed,
-    /// R could not tell what had to be asked of it.
+    /// R has failed to answer a question about it.
     #[error("R cannot convert a part of it")]
     Refused,
     /// It is nested too deeply.
     #[error("it is nested too deeply")]
     Depth,
-    /// There is no memory to prepare it in.
+    /// There is not enough memory to prepare it.
     #[error("there is not enough memory")]
     Memory,
 }
 
 type Written = Result<(), Unencodable>;
 
-/// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and nothing
-/// that needs dropping may live in the frames it leaves.
+/// The writers' memory. Their caller owns it: in a worker, R may leave the writers by longjmp at any call, without dropping
+/// what they own.
 #[derive(Debug)]
 pub struct Scratch<'a, V: Object<'a>> {
     names: Vec<Names>,
     columns: Vec<Column<'a, V>>,
-    /// Names and levels as they are written.
+    /// Names and levels, written as JSON strings.
     keys: Out,
-    /// Where levels are in it.
+    /// Where each level begins and ends in `keys`.
     labels: Vec<(usize, usize)>,
 }
 
@@ -208,7 +208,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
             Cells::Labels { codes, .. } if codes[at] == NA_INTEGER => self.out.push(b"null"),
             Cells::Labels { codes, first, count } => {
                 let level = usize::try_from(codes[at]).ok().and_then(|code| code.checked_sub(1)).filter(|&level| level < count);
-                // R calls a factor with other codes malformed.
+                // R reports a factor with other codes as malformed.
                 let (start, end) = self.scratch.labels[first + level.ok_or(Unencodable::Malformed)?];
                 self.out.push(&self.scratch.keys.as_bytes()[start..end]);
             }
@@ -232,8 +232,8 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
         Ok(())
     }
 
-    /// Appends the part of an array whose indices up to the first of `dimensions` are known: together they make
-    /// `offset`, and the next element along the dimension after that lies `stride` further.
+    /// Appends a part of an array: all elements with the same indices up to the first of `dimensions`. These indices give
+    /// `offset`, and the next element along the second of `dimensions` is `stride` elements further.
     fn slice(&mut self, elements: Column<'a, V>, dimensions: &[i32], offset: usize, stride: usize) -> Written {
         let Some(&extent) = dimensions.get(1) else { return self.element(elements, offset) };
         let extent = usize::try_from(extent).unwrap_or(0);

@@ -6,7 +6,7 @@ use crate::wire::Out;
 
 /// Appends a finite double as C's `printf("%.15g")` does: `0.1`, `100000`, `1e+15`, `-0`.
 pub(super) fn push_significant(out: &mut Out, number: f64) {
-    // Whole numbers of up to 15 digits are most of those that are met.
+    // Most numbers are whole and have up to 15 digits.
     #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
     if number.abs() < 1e15 {
         let whole = number as i64;
@@ -23,16 +23,16 @@ pub(super) fn push_significant(out: &mut Out, number: f64) {
     }
 }
 
-/// The same, for a double that has no exponent when it is written.
+/// The same, for a double of a size that is written without an exponent.
 fn push_scaled(out: &mut Out, number: f64) {
     let (digits, first) = scaled(number);
     if digits == LIMIT {
-        // It was rounded up to a power of ten.
+        // The digits were rounded up to a power of ten.
         return Decimal::significant(number).push(out, 15);
     }
     let digits = ascii(digits);
     let count = 16 - (digits ^ ZEROS).leading_zeros() as usize / 8;
-    // All 15 digits are written wherever there are some to write: what comes after them covers those that are too many.
+    // Always writes 15 digits, before and after the point: bytes that are too many are overwritten later, or not counted.
     let put = |place: &mut [u8], digits: u128| {
         if let Some(place) = place.first_chunk_mut() {
             *place = digits.to_le_bytes();
@@ -61,7 +61,7 @@ fn push_scaled(out: &mut Out, number: f64) {
     });
 }
 
-/// Fifteen times the digit 0, as [`ascii`] has them.
+/// Fifteen times the digit 0, in the form of [`ascii`].
 const ZEROS: u128 = (u128::MAX / 0xff * 0x30) >> 8;
 
 /// Fifteen digits as text, the first in the lowest byte.
@@ -71,8 +71,8 @@ fn ascii(digits: u64) -> u128 {
     (u128::from(ascii_of_eight(high)) | u128::from(ascii_of_eight(low)) << 64) >> 8
 }
 
-/// Eight digits as text, the first in the lowest byte. They are halved three times, all parts at once: a part is divided
-/// by a multiplication that is exact for numbers of its size.
+/// Eight digits as text, the first in the lowest byte. The number is split into two of four digits, those into four of two,
+/// and those into eight, in one word. Each division is a multiplication, which is exact for numbers of that size.
 #[inline]
 fn ascii_of_eight(digits: u64) -> u64 {
     let fours = (digits / 10_000) | (digits % 10_000) << 32;
@@ -82,20 +82,22 @@ fn ascii_of_eight(digits: u64) -> u64 {
     (tens | (twos - tens * 10) << 8) + 0x3030_3030_3030_3030
 }
 
-/// The first 15 digits of a double that has no exponent when it is written, correctly rounded, and the power of ten of
-/// the first: it is multiplied by the power of ten that leaves so many before the point, exactly, and divided by the
-/// power of two that it has as a double. No branch depends on the digits, which nobody could predict.
+/// The first 15 digits of a double that is written without an exponent, correctly rounded, and the power of ten of the
+/// first digit. The double's mantissa is multiplied by a power of ten such that 15 digits are before the point, and then
+/// shifted by the double's exponent, all of it exactly. No branch depends on the digits, as the processor could not
+/// predict it.
 #[inline]
 fn scaled(number: f64) -> (u64, i32) {
     let (bits, size) = (number.to_bits(), number.abs());
-    // From -14 to 49; by it, the power of ten is known but for one, as 1233 / 4096 is a little less than log10(2).
+    // The exponent of two, from -14 to 49. It gives the exponent of ten, or one less than that, as 1233 / 4096 is a little
+    // less than log10(2).
     let binary = (((bits >> 52) & 0x7ff) as i32) - 1023;
     let least = (binary * 1233) >> 12;
     let power = |exponent: i32| POWERS[(exponent + 4).unsigned_abs() as usize];
-    // No double lies between a power of ten and the double for it.
+    // The constant is the double that is nearest to the power of ten, so no double is between the two.
     let first = least + i32::from(size >= power(least + 1));
     let (scale, zeros) = SCALES[(14 - first).unsigned_abs() as usize];
-    // Both factors have their first bit in the highest place, so that the digits, of 50 bits, are in the upper half.
+    // The highest bit of both factors is set, so that the digits, which have 50 bits, are in the upper half of the product.
     let product = u128::from((bits << 11) | (1 << 63)) * u128::from(scale);
     #[expect(clippy::cast_possible_truncation, reason = "the halves of it")]
     let (upper, lower) = ((product >> 64) as u64, product as u64);
@@ -105,8 +107,8 @@ fn scaled(number: f64) -> (u64, i32) {
     (digits + (half & (u64::from(beyond != 0) | digits)), first)
 }
 
-/// Appends a finite double with at most 8 decimals, or in the range where those say little with 9 or 15
-/// significant digits: what jsonlite makes of `digits = 8`.
+/// Appends a finite double as jsonlite does for `digits = 8`: with at most 8 decimals, or with 9 significant digits if it
+/// is small, or with 15 if it is large.
 pub(super) fn push_decimals(out: &mut Out, number: f64) {
     let size = number.abs();
     if size <= 1e-5 {
@@ -118,8 +120,8 @@ pub(super) fn push_decimals(out: &mut Out, number: f64) {
     }
 }
 
-/// Appends a double between 10^-5 and 2^31 with at most 8 decimals. The decimals come of a multiplication, and
-/// a half goes to the even side: both as jsonlite has it, whatever the exact decimal value.
+/// Appends a double between 10^-5 and 2^31 with at most 8 decimals. The decimals are computed by a multiplication, and a
+/// half is rounded to the even side. Both may differ from the exact decimal value, and are what jsonlite does.
 fn push_fixed(out: &mut Out, number: f64) {
     const SCALE: f64 = 1e8;
     let size = number.abs();
@@ -155,11 +157,11 @@ fn push_fixed(out: &mut Out, number: f64) {
 
 /// The first number with 16 digits.
 const LIMIT: u64 = 1_000_000_000_000_000;
-/// From here on, numbers are written without an exponent.
+/// Smaller numbers are written with an exponent.
 const FIXED: f64 = 1e-4;
-/// The powers of ten of numbers that are written so, from -4 on, and the next.
+/// The powers of ten of numbers that are written without an exponent, from -4 on, and the one after these.
 const POWERS: [f64; 20] = [FIXED, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-/// Powers of ten without the zeros before their first bit, and how many those are.
+/// Powers of ten, shifted such that the highest bit is set, and by how much.
 const SCALES: [(u64, i32); 19] = {
     let mut scales = [(0, 0); 19];
     let (mut at, mut power) = (0, 1_u64);
@@ -178,7 +180,7 @@ struct Decimal {
     negative: bool,
     /// The digits.
     digits: u64,
-    /// The power of ten of the last of them.
+    /// The power of ten of the last digit.
     exponent: i32,
 }
 
@@ -189,20 +191,20 @@ impl Decimal {
             let (digits, first) = scaled(number);
             return Self { negative: number.is_sign_negative(), digits, exponent: first - 14 }.without_zeros();
         }
-        // Below the normal range a double has fewer digits than are asked for.
+        // A subnormal double has fewer digits than these.
         let shortest = if number.is_normal() { Self::shortest(number).rounded() } else { None };
         shortest.unwrap_or_else(|| Self::exact(number, 15))
     }
 
-    /// A double, correctly rounded to so many digits, up to 17.
+    /// A double, correctly rounded to a number of digits, which is at most 17.
     fn exact(number: f64, precision: u8) -> Self {
         let mut line = Line::default();
-        // A line has room for the digits, the point, a sign and the exponent.
+        // The line is long enough for the digits, the point, a sign and the exponent.
         let _ = write!(line, "{:.*e}", usize::from(precision) - 1, number);
         Self::read(line.written())
     }
 
-    /// The fewest digits that read back as the same double, and of those the nearest; 17 at the most.
+    /// The fewest digits that read back as the same double, at most 17; of several such numbers, the nearest.
     fn shortest(number: f64) -> Self {
         Self::read(zmij::Buffer::new().format_finite(number).as_bytes())
     }
@@ -246,11 +248,12 @@ impl Decimal {
         self
     }
 
-    /// The shortest digits of a double, rounded to 15: those of the double itself, rounded. `None` where the
-    /// shortest digits are the middle between two such numbers, as the double may lie on either side of it.
+    /// The shortest digits of a double, rounded to 15 digits. The result is the same as that of rounding the double itself.
+    /// `None` if the shortest digits are the middle between two numbers of 15 digits, as the double may be on either side.
     ///
-    /// A middle has one digit more than what it is the middle of. If one lay between the double and its shortest
-    /// digits, it would read back as the double, and be shorter than those, or as short and nearer.
+    /// Why it is the same: rounding the two could differ only if such a middle were between the double and its shortest
+    /// digits. The middle has 16 digits. It would read back as the double as well, and would be shorter than the shortest
+    /// digits, or as short and nearer.
     fn rounded(self) -> Option<Self> {
         let (unit, exponent) = match self.digits {
             0..LIMIT => return Some(self),
@@ -264,8 +267,8 @@ impl Decimal {
         Some(Self { digits: self.digits / unit + u64::from(rest > unit / 2), exponent, ..self }.without_zeros())
     }
 
-    /// Appends the number in the form that `%g` chooses for a precision: with an exponent when that of the first
-    /// digit is below -4 or not below the precision.
+    /// Appends the number in the form that C's `%g` chooses for a precision: with an exponent if the power of ten of the
+    /// first digit is below -4, or is not below the precision.
     fn push(self, out: &mut Out, precision: i32) {
         let mut buffer = itoa::Buffer::new();
         let digits = buffer.format(self.digits).as_bytes();
@@ -311,7 +314,7 @@ impl Line {
         }
     }
 
-    /// Appends digits with a point after the first `whole` of them, unless that is the end.
+    /// Appends digits with a point after the first `whole` of them, unless there are no more.
     fn push_with_point(&mut self, digits: &[u8], whole: usize) {
         let (before, after) = digits.split_at(whole.min(digits.len()));
         self.push(before);

@@ -1,4 +1,4 @@
-//! What the rules of jsonlite look at in a value, beyond what the type model does.
+//! The view that the rules of jsonlite have of a value, beyond that of the type model.
 
 use crate::wire::{Text, Value};
 
@@ -7,7 +7,7 @@ use crate::wire::{Text, Value};
 pub enum Type {
     /// `NULL`.
     Null,
-    /// A name, or the missing argument, whose name is empty.
+    /// A name. The one that is empty stands for a missing argument.
     Symbol,
     /// A linked list.
     Pairlist,
@@ -17,9 +17,9 @@ pub enum Type {
     Environment,
     /// A call.
     Language,
-    /// A function of R's own that evaluates its arguments itself.
+    /// A function built into R that evaluates its arguments itself.
     Special,
-    /// A function of R's own.
+    /// A function built into R.
     Builtin,
     /// Truth values.
     Logical,
@@ -39,9 +39,9 @@ pub enum Type {
     ExternalPointer,
     /// Bytes.
     Raw,
-    /// An object that is nothing but its slots.
+    /// An S4 object that has nothing but slots.
     S4,
-    /// Anything else, with its name.
+    /// Any other type, with its name.
     Other(&'static str),
 }
 
@@ -85,16 +85,16 @@ impl Type {
     }
 }
 
-/// What a value's memory does not say, and R has to be asked. The answer is a value again.
+/// A question about a value that R has to be asked, since the value's memory does not tell. The answer is a value again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// `as.character(x)`.
     Text,
     /// `format(x)`, of dates and moments.
     Format,
-    /// Moments broken down to fields, as counts of seconds.
+    /// Broken-down times (`POSIXlt`) as counts of seconds.
     Moments,
-    /// `as.character()` of a class `hms`, with its missing values.
+    /// `as.character()` of the class `hms`, with missing values left missing.
     TimeOfDay,
     /// Bytes as hexadecimal strings.
     Hexadecimal,
@@ -128,22 +128,21 @@ pub enum Question {
 
 /// A value as jsonlite's rules look at it.
 ///
-/// The class attribute can be looked at without its first elements, as the rules try one class after the other:
-/// see [`Object::without_classes`].
+/// The rules try one class after the other, so the first classes can be left out: see [`Object::without_classes`].
 pub trait Object<'a>: Value<'a> {
-    /// What it is made of.
+    /// R's type of the value.
     fn type_of(self) -> Type;
     /// Whether it is an S4 object.
     fn is_s4(self) -> bool;
-    /// The elements of its class attribute that are looked at.
+    /// Number of its classes, without those that are left out.
     fn classes(self) -> usize;
-    /// One of them.
+    /// One of these classes.
     fn class_at(self, at: usize) -> Text<'a>;
-    /// The same value without the first classes.
+    /// The same value, with so many more of the first classes left out.
     #[must_use]
     fn without_classes(self, count: usize) -> Self;
-    /// The first of those classes that its first class extends, in R's order; among those are S3 classes that
-    /// were registered. `None` when there is none, or R does not know the class.
+    /// The first superclass of its first class, in R's order, that is one of `among`. S3 classes have superclasses if they
+    /// are registered. `None` when there is none, or R does not know the class.
     fn first_superclass(self, among: &[&str]) -> Option<usize>;
     /// The dimensions; empty when it has none.
     fn dimensions(self) -> &'a [i32];
@@ -153,14 +152,14 @@ pub trait Object<'a>: Value<'a> {
     /// The row names of a data frame: strings or integers.
     #[must_use]
     fn row_names(self) -> Self;
-    /// All elements of a vector of doubles, where they are in its memory.
+    /// The memory of a vector of doubles, if it is one and has any.
     fn held_doubles(self) -> Option<&'a [f64]>;
-    /// All elements of a logical or integer vector, where they are in its memory.
+    /// The memory of a logical or integer vector, if it is one and has any.
     fn held_integers(self) -> Option<&'a [i32]>;
     /// The bytes of a raw vector.
     fn bytes(self) -> &'a [u8];
-    /// The name that is a symbol.
+    /// The name of a symbol.
     fn symbol(self) -> Text<'a>;
-    /// R's answer to a question; `None` when it fails.
+    /// R's answer to a question; `None` when R fails.
     fn ask(self, question: Question) -> Option<Self>;
 }

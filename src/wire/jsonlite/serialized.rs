@@ -1,4 +1,4 @@
-//! The form of `serializeJSON`: for every value its type, its attributes and what it holds.
+//! Writes the form of `serializeJSON`: for each value its type, its attributes and its contents.
 
 use super::{
     MAX_DEPTH, Unencodable, Written,
@@ -11,7 +11,7 @@ use crate::wire::{Out, Text};
 /// The name by which R stores NULL in a slot.
 const NULL_SLOT: &[u8] = b"\x01NULL\x01";
 
-/// Appends a value that lies this deep.
+/// Appends a value at this depth.
 pub(super) fn push<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
     if depth > MAX_DEPTH {
         return Err(Unencodable::Depth);
@@ -21,7 +21,7 @@ pub(super) fn push<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> 
         out.push(b"{\"type\":\"NULL\"}");
         return Ok(());
     }
-    // A function is taken apart first: its attributes are then the names of its arguments.
+    // A function becomes a list of its arguments and its body first. The attributes written are those of the list: its names.
     let value = if made_of == Type::Closure { ask(value, Question::List)? } else { value };
     let namespace = if made_of == Type::Environment { value.ask(Question::Namespace) } else { None };
     let namespace = namespace.filter(|spec| spec.type_of() == Type::Character);
@@ -53,7 +53,7 @@ fn attributes<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> Writt
     members(out, attributes, |out, at| push(out, attributes.element(at), depth + 1))
 }
 
-/// What a value of this type holds. A function has become a list.
+/// The contents of a value of this type. A function has become a list.
 fn content<'a, V: Object<'a>>(out: &mut Out, made_of: Type, value: V, depth: usize) -> Written {
     match made_of {
         Type::Raw => Atoms::Bytes.write(out, Numbers::Serialized, value, 0, 1),
@@ -105,7 +105,7 @@ fn items<'a, V: Object<'a>>(out: &mut Out, list: V, depth: usize) -> Written {
     Ok(())
 }
 
-/// Strings with names as an object.
+/// Writes strings with names as a JSON object.
 fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) -> Written {
     members(out, strings, |out, at| {
         push_string(out, strings.string(at));
@@ -113,7 +113,7 @@ fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) -> Written {
     })
 }
 
-/// What has names as an object, whose members' values `push_value` appends.
+/// Writes a value with names as a JSON object. `push_value` appends the value of each member.
 fn members<'a, V: Object<'a>>(out: &mut Out, named: V, mut push_value: impl FnMut(&mut Out, usize) -> Written) -> Written {
     out.byte(b'{');
     for at in 0..named.len() {

@@ -1,11 +1,11 @@
-//! Strings as jsonlite escapes them: JSON's short escapes all, and the slash of `</`.
+//! Escapes strings as jsonlite does: with all of JSON's short escapes, and an escaped slash in `</`.
 
 use crate::wire::{
     Out, Text,
     text::{is_plain, push_json_code},
 };
 
-/// Which bytes may have to be escaped.
+/// Bytes that may have to be escaped.
 const LOOKED_AT: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

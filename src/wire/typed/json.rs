@@ -12,14 +12,14 @@ pub fn object<'a, V: Value<'a>>(out: &mut Out, scratch: &mut Scratch, value: V, 
     Writer { out, scratch }.object(value, Place::Alone, slice, 0);
 }
 
-/// Writes what `value` is, without the value: `{"type":"vector","rclass":"numeric"}`.
+/// Writes the description of `value`, without the value itself: `{"type":"vector","rclass":"numeric"}`.
 pub fn description<'a, V: Value<'a>>(out: &mut Out, value: V) {
     let kind = Kind::of(value, Place::Alone);
     push_description(out, kind, value);
     out.byte(b'}');
 }
 
-/// The same, of something that is not looked at: `class` is all that is known.
+/// Writes the description of a value that is not looked at, and of which only `class` is known.
 pub fn unread(out: &mut Out, class: &str) {
     out.push(b"{\"type\":");
     push_json(out, Text::of(class));
@@ -101,7 +101,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The elements `from..to` of a list; of each, only the part `slice`.
+    /// The elements `from..to` of a list, of each the part `slice`.
     fn members<'a, V: Value<'a>>(&mut self, list: V, from: usize, to: usize, place: Place, slice: Slice, depth: usize) {
         self.out.byte(b'{');
         self.scratch.names(depth).open(list);

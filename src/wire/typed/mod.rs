@@ -1,4 +1,4 @@
-//! The typed form of a value: `type`, `rclass` and `value`, from one walk for JSON and for XML.
+//! The typed form of a value, in JSON or XML: `type`, `rclass` and `value`.
 //!
 //! | R value | type | rclass |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | factor, matrix, list, data frame | factor, matrix, list, dataframe | factor, matrix, list, data.frame |
 //! | anything else | its class | its class (the value is null) |
 //!
-//! [`json`] and [`xml`] write it; what the two have in common stands here. [`input`] reads it.
+//! [`json`] and [`xml`] write it, with what is common to the two in this file. [`input`] reads it.
 
 pub mod input;
 pub mod json;
@@ -24,11 +24,11 @@ use super::{
     value::NA_INTEGER,
 };
 
-/// Lists deeper than this are cut off with a null value.
+/// Most levels of lists within lists. The value of a list that is deeper is written as null.
 pub const MAX_DEPTH: usize = 32;
 
-/// The writers' memory, owned by their caller: in a worker, R may jump out of a writer at any call, and
-/// nothing that needs dropping may live in the frames it leaves.
+/// The writers' memory. Their caller owns it: in a worker, R may leave the writers by longjmp at any call, without dropping
+/// what they own.
 #[derive(Debug, Default)]
 pub struct Scratch {
     names: Vec<Names>,
@@ -44,7 +44,7 @@ impl Scratch {
         &mut self.names[depth]
     }
 
-    /// The time zone of that name, as R understands it: none is the session's own.
+    /// The time zone of that name, as R understands it. The empty name is the session's own zone.
     fn zone(&mut self, name: Text<'_>) -> &TimeZone {
         if !matches!(&self.zone, Some((known, _)) if known == name.bytes()) {
             self.zone = None;
@@ -65,7 +65,7 @@ impl Scratch {
 pub struct Slice {
     /// The first element, counted from 0.
     pub start: usize,
-    /// How many at the most.
+    /// The most elements.
     pub length: usize,
 }
 
@@ -80,11 +80,11 @@ impl Slice {
     }
 }
 
-/// What a value is in the type model.
+/// The kind of a value in the type model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Null,
-    /// Length 1.
+    /// A vector of length 1.
     Primitive,
     Vector,
     /// A date or a moment, by itself.
@@ -103,7 +103,7 @@ enum Kind {
     Opaque,
 }
 
-/// Where a value stands: a column of a data frame is a vector whatever its length.
+/// Where a value is: a column of a data frame is a vector even if it has one element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Alone,
@@ -134,7 +134,7 @@ impl Kind {
         }
     }
 
-    /// Whether the value can be written, and not only named.
+    /// Whether the value itself can be written, and not only its type.
     fn is_encodable(self) -> bool {
         self != Self::Opaque
     }
@@ -169,7 +169,7 @@ impl Kind {
     }
 }
 
-/// The model's class of atomic elements; it has no integers.
+/// The model's class of atomic elements. It calls integers numeric, too.
 fn element_class(storage: Storage) -> &'static str {
     match storage {
         Storage::Logical => "logical",
@@ -183,7 +183,7 @@ fn moment_format<'a, V: Value<'a>>(value: V) -> &'static str {
     if value.class() == Class::Date { DATE_FORMAT } else { DATE_TIME_FORMAT }
 }
 
-/// Whether a value can be written, and not only named.
+/// Whether a value itself can be written, and not only its type.
 pub fn is_encodable<'a, V: Value<'a>>(value: V) -> bool {
     Kind::of(value, Place::Alone).is_encodable()
 }
@@ -193,7 +193,7 @@ enum Atom<'a> {
     Na,
     Logical(bool),
     Integer(i32),
-    /// Finite.
+    /// A finite number.
     Double(f64),
     Infinite(f64),
     Text(Text<'a>),
@@ -229,7 +229,7 @@ fn each_atom<'a, V: Value<'a>>(vector: V, from: usize, to: usize, mut each: impl
     }
 }
 
-/// The label of a factor's code; `NA` for `NA` and for a code without a level.
+/// The label of a factor's code. `NA` for a code that is `NA`, or that has no level.
 fn label<'a, V: Value<'a>>(factor: V, code: i32) -> Text<'a> {
     match usize::try_from(code) {
         Ok(code) if code >= 1 && code <= factor.levels() => factor.level(code - 1),
@@ -237,7 +237,7 @@ fn label<'a, V: Value<'a>>(factor: V, code: i32) -> Text<'a> {
     }
 }
 
-/// Writes a comma, but not the first time.
+/// Writes a comma, except before the first element.
 #[inline]
 fn separate(out: &mut Out, first: &mut bool) {
     if *first {
@@ -247,7 +247,7 @@ fn separate(out: &mut Out, first: &mut bool) {
     }
 }
 
-/// Calls `each` with the numbers of a vector, whole or not, as doubles; `None` for `NA` and `NaN`.
+/// Calls `each` with the numbers of a vector of integers or doubles, as doubles. `None` stands for `NA` and `NaN`.
 fn each_moment<'a, V: Value<'a>>(value: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
     if value.storage() == Storage::Integer {
         value.integers(from, to, |piece| {
@@ -264,7 +264,7 @@ fn each_moment<'a, V: Value<'a>>(value: V, from: usize, to: usize, mut each: imp
     }
 }
 
-/// Writes one date or moment of a vector of them.
+/// Writes a date or a moment.
 fn push_moment(out: &mut Out, moment: f64, class: Class, zone: &TimeZone) {
     if class == Class::Date {
         super::time::push_date(out, moment);

@@ -1,9 +1,9 @@
 //! The typed form as XML: `<robject name="x" type="vector"><numeric value="1,2"/></robject>`.
 //!
-//! Elements of a vector share one attribute, separated by commas; `NA` is empty, and where there is no element
-//! there is no attribute. Strings follow the rules of CSV (RFC 4180): one that holds a comma, a quote or a line
-//! break, begins or ends with a blank, or is empty stands in quotes, with its own quotes doubled. A string by
-//! itself is quoted only where it would be taken for something else: when it is empty or begins with a quote.
+//! The elements of a vector are one attribute, separated by commas. `NA` is an empty element, and an empty vector has no
+//! attribute. Strings follow the rules of CSV (RFC 4180): one that contains a comma, a quote or a line break, that begins
+//! or ends with a blank, or that is empty is put in quotes, and its own quotes are doubled. A string by itself is put in
+//! quotes only where it would be taken for something else: when it is empty or begins with a quote.
 //! [`super::input`] reads it.
 
 use super::{
@@ -22,7 +22,7 @@ pub fn object<'a, V: Value<'a>>(out: &mut Out, scratch: &mut Scratch, name: Text
     Writer { out, scratch }.content(kind, value, slice, 0);
 }
 
-/// Writes what `value` is, without the value: `<robject name="x" type="vector" rclass="numeric"/>`.
+/// Writes the description of `value`, without the value itself: `<robject name="x" type="vector" rclass="numeric"/>`.
 pub fn description<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, value: V) {
     let kind = Kind::of(value, Place::Alone);
     open(out, name, kind, value);
@@ -31,7 +31,7 @@ pub fn description<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, value: V) {
     out.push(b"\"/>");
 }
 
-/// The same, of something that is not looked at: `class` is all that is known.
+/// Writes the description of a value that is not looked at, and of which only `class` is known.
 pub fn unread(out: &mut Out, name: Text<'_>, class: &str) {
     for (attribute, value) in [("<robject name", name), (" type", Text::of(class)), (" rclass", Text::of(class))] {
         out.push(attribute.as_bytes());
@@ -42,7 +42,7 @@ pub fn unread(out: &mut Out, name: Text<'_>, class: &str) {
     out.push(b"/>");
 }
 
-/// Writes the element up to its last attribute, still open.
+/// Writes the start of an element up to its last attribute, without closing it.
 fn open<'a, V: Value<'a>>(out: &mut Out, name: Text<'_>, kind: Kind, value: V) {
     out.push(b"<robject name=\"");
     push_xml_attribute(out, name);
@@ -65,7 +65,7 @@ struct Writer<'o> {
 }
 
 impl Writer<'_> {
-    /// Writes the rest of an element that [`open`] began.
+    /// Writes the rest of an element that [`open`] has begun.
     fn content<'a, V: Value<'a>>(&mut self, kind: Kind, value: V, slice: Slice, depth: usize) {
         if matches!(kind, Kind::Null | Kind::Opaque) || (depth >= MAX_DEPTH && matches!(kind, Kind::List | Kind::DataFrame)) {
             self.out.push(b"/>");
@@ -113,7 +113,7 @@ impl Writer<'_> {
         self.out.push(b"</robject>");
     }
 
-    /// The elements `from..to` of a list; of each, only the part `slice`.
+    /// The elements `from..to` of a list, of each the part `slice`.
     fn members<'a, V: Value<'a>>(&mut self, list: V, from: usize, to: usize, place: Place, slice: Slice, depth: usize) {
         self.scratch.names(depth).open(list);
         for at in 0..to {
@@ -180,8 +180,8 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes an element with `count` elements of a vector in its attribute; there is none for an empty vector,
-    /// as an empty attribute is one missing value.
+    /// Writes an XML element with `count` elements of a vector in its attribute. For an empty vector, there is no attribute:
+    /// an empty one means one missing value.
     fn data(&mut self, element: &str, count: usize, write: impl FnOnce(&mut Self)) {
         self.out.byte(b'<');
         self.out.push(element.as_bytes());
@@ -194,7 +194,7 @@ impl Writer<'_> {
     }
 }
 
-/// A string among others.
+/// Writes a string that is one of several.
 fn push_item(out: &mut Out, text: Text<'_>) {
     let bytes = text.bytes();
     let plain = !bytes.is_empty()
@@ -208,7 +208,7 @@ fn push_item(out: &mut Out, text: Text<'_>) {
     }
 }
 
-/// A string by itself.
+/// Writes a string by itself.
 fn push_single(out: &mut Out, text: Text<'_>) {
     match text.bytes() {
         [] | [b'"', ..] if !text.is_na() => push_quoted(out, text),

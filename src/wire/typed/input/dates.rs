@@ -1,4 +1,4 @@
-//! Dates and moments from text, by formats in strptime's notation or in Java's.
+//! Reads dates and moments from text, by formats in strptime's notation or in Java's.
 
 use jiff::{civil, fmt::strtime::BrokenDownTime, tz::TimeZone};
 
@@ -7,8 +7,8 @@ use crate::wire::time::{DATE_FORMAT, DATE_TIME_FORMAT, session_zone};
 
 const EPOCH: civil::Date = civil::date(1970, 1, 1);
 
-/// Reads dates or moments. Without a format, those of the writers; a format that has hours, minutes or seconds
-/// makes moments even of what is called a date.
+/// Reads dates or moments. Without a format, texts have the form in which we write them. A format with hours, minutes or
+/// seconds makes them moments, even if the class says dates.
 pub(super) fn read(texts: &[Option<Sent<'_>>], format: Option<&str>, moments: bool) -> Result<Input<'static>, Invalid> {
     let given = format.unwrap_or(if moments { DATE_TIME_FORMAT } else { DATE_FORMAT });
     let format = Format::new(given).map_err(Invalid::new)?;
@@ -27,10 +27,10 @@ pub(super) fn read(texts: &[Option<Sent<'_>>], format: Option<&str>, moments: bo
     Ok(if moments { Input::Moments(counts) } else { Input::Dates(counts) })
 }
 
-/// A format as jiff understands it.
+/// A format in jiff's notation.
 struct Format {
     strptime: String,
-    /// Whether it has more than the day.
+    /// Whether it has hours, minutes or seconds.
     timed: bool,
 }
 
@@ -39,7 +39,7 @@ impl Format {
         if given.contains('%') { Self::from_strptime(given) } else { Self::from_java(given) }
     }
 
-    /// R's notation (?strptime), of which jiff lacks what depends on the language, and `%OS`.
+    /// From R's notation (?strptime). jiff does not know `%OS` and the parts that depend on the language.
     fn from_strptime(given: &str) -> Result<Self, String> {
         let mut format = Self { strptime: String::new(), timed: false };
         let mut letters = given.chars();
@@ -64,7 +64,7 @@ impl Format {
         Ok(format)
     }
 
-    /// Java's notation (`SimpleDateFormat`), which clients of later servers send.
+    /// From Java's notation (`SimpleDateFormat`), which clients of later servers send.
     fn from_java(given: &str) -> Result<Self, String> {
         let mut format = Self { strptime: String::new(), timed: false };
         let mut rest = given;
@@ -114,7 +114,7 @@ impl Format {
         self.timed |= field.starts_with(['H', 'I', 'k', 'l', 'M', 'R', 'S', 's', 'T', 'f']);
     }
 
-    /// Days since 1970; with a zone, seconds. A moment without an offset of its own is one of the zone.
+    /// Reads a text as days since 1970 or, with a zone, as seconds. The zone is for texts that have no offset of their own.
     fn count(&self, text: &str, zone: Option<&TimeZone>) -> Option<f64> {
         let read = BrokenDownTime::parse(&self.strptime, text.trim()).ok()?;
         let Some(zone) = zone else {
@@ -158,7 +158,7 @@ mod tests {
         ] {
             assert_eq!(one(text, format), Ok(Input::Dates(vec![14_719.0])), "{text} {format}");
         }
-        // The day of an 8.x client, which does not pad.
+        // Clients of version 8 write a day of one digit as one digit.
         assert_eq!(one("2010-04-2", "yyyy-MM-dd"), Ok(Input::Dates(vec![14_701.0])));
         assert_eq!(one("0099-12-31", ""), Ok(Input::Dates(vec![-683_004.0])));
     }

@@ -1,9 +1,10 @@
-//! The elements of an XML attribute: separated by commas, strings by the rules of CSV (contract, section 5).
+//! Reads the elements of a vector from an XML attribute: they are separated by commas, and strings follow the rules of CSV
+//! (contract, section 5).
 
 use super::{Column, Invalid, Kind, NA_REAL, Sent, shown, special_number};
 use crate::wire::value::NA_INTEGER;
 
-/// The elements of a vector: `1,,3` has three, and an empty text has one, which is missing.
+/// The elements of a vector: `1,,3` has three, and an empty text has one, which is `NA`.
 pub(super) fn column(kind: Kind, text: &str) -> Result<Column<'static>, Invalid> {
     Ok(match kind {
         Kind::Logical => Column::Logical(cells(text, logical)?),
@@ -12,7 +13,7 @@ pub(super) fn column(kind: Kind, text: &str) -> Result<Column<'static>, Invalid>
     })
 }
 
-/// A single value. A string by itself keeps its commas; it is in quotes only where they are needed.
+/// A single value. A string by itself may contain commas, and is in quotes only where these are needed.
 pub(super) fn single(kind: Kind, text: &str) -> Result<Column<'static>, Invalid> {
     match kind {
         Kind::Text => Ok(Column::Text(vec![string(text)])),
@@ -48,22 +49,22 @@ fn number(cell: &str) -> Option<f64> {
     }
     match cell.parse::<f64>() {
         Ok(number) if number.is_finite() => Some(number),
-        // Rust reads more words than R, and takes what is too large for infinite.
+        // Rust reads words as numbers that R does not, and a number that is too large as infinite.
         _ => special_number(cell),
     }
 }
 
-/// A string that stands by itself.
+/// A string by itself.
 fn string(text: &str) -> Option<Sent<'static>> {
     match text.strip_prefix('"').and_then(unquoted) {
         _ if text.is_empty() => None,
         Some((string, "")) => Some(string),
-        // A quote that was meant as one.
+        // Not the quotes around a string, but a string that begins with a quote.
         _ => Some(Sent::Owned(text.to_owned())),
     }
 }
 
-/// Strings among others: blanks around them do not count, unless they are in quotes.
+/// Several strings. Blanks around them do not count, unless they are within quotes.
 fn strings(text: &str) -> Result<Vec<Option<Sent<'static>>>, Invalid> {
     let mut all = Vec::with_capacity(memchr::memchr_iter(b',', text.as_bytes()).count() + 1);
     let mut rest = text;
@@ -82,7 +83,7 @@ fn strings(text: &str) -> Result<Vec<Option<Sent<'static>>>, Invalid> {
     }
 }
 
-/// The first of these strings, and what stands after its comma.
+/// The first of several strings, and the text after its comma.
 fn item(text: &str) -> Option<(Option<Sent<'static>>, Option<&str>)> {
     if let Some(quoted) = text.trim_ascii_start().strip_prefix('"') {
         let (string, after) = unquoted(quoted)?;
@@ -98,7 +99,7 @@ fn item(text: &str) -> Option<(Option<Sent<'static>>, Option<&str>)> {
     Some(((!plain.is_empty()).then(|| Sent::Owned(plain.to_owned())), after))
 }
 
-/// What stands before the closing quote, with doubled quotes made single, and what stands after it.
+/// The text before the closing quote, with doubled quotes made single, and the text after it.
 fn unquoted(text: &str) -> Option<(Sent<'static>, &str)> {
     let mut string = String::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! The JSON form: `{"x":{"type":"vector","value":[1,2]}}`, and whatever else clients write for it.
+//! Reads the JSON form: `{"x":{"type":"vector","value":[1,2]}}`, and other forms in which clients write it.
 
 use super::{
     Column, Input, Invalid, Kind, NA_REAL, Sent,
@@ -31,7 +31,7 @@ fn named<'a>((name, value): (Sent<'a>, Raw<'a>), depth: usize) -> Result<(Sent<'
     Ok((name, input))
 }
 
-/// A value: an object that says what it is, or a scalar or an array by itself.
+/// A value: an object that tells its type, or a scalar or an array by itself.
 fn decode(value: Raw<'_>, depth: usize) -> Result<Input<'_>, Invalid> {
     match value {
         Raw::Object(members) => Described::new(members)?.decode(depth),
@@ -39,7 +39,7 @@ fn decode(value: Raw<'_>, depth: usize) -> Result<Input<'_>, Invalid> {
     }
 }
 
-/// The members of an object that tell what a value is.
+/// The members of an object that describe a value.
 #[derive(Default)]
 struct Described<'a> {
     kind: Option<Type>,
@@ -49,12 +49,12 @@ struct Described<'a> {
     levels: Option<Raw<'a>>,
     labels: Option<Raw<'a>>,
     value: Option<Raw<'a>>,
-    /// Of an element of an array.
+    /// The name of an element, in an array of elements.
     name: Option<Sent<'a>>,
 }
 
 impl<'a> Described<'a> {
-    /// Members that are not of the model are passed over, and null is as good as absent.
+    /// Reads the members. Those that the model does not know are ignored, and null is the same as absent.
     fn new(members: Vec<(Sent<'a>, Raw<'a>)>) -> Result<Self, Invalid> {
         let mut described = Self::default();
         let mut seen = Vec::new();
@@ -113,7 +113,7 @@ impl<'a> Described<'a> {
     }
 }
 
-/// A value whose type is not told.
+/// A value that does not tell its type.
 fn infer<'a>(value: Raw<'a>, class: Option<Class>, format: Option<&str>, depth: usize) -> Result<Input<'a>, Invalid> {
     match value {
         Raw::Object(_) => Ok(Input::List(members(value, depth)?)),
@@ -129,7 +129,7 @@ fn matrix(value: Raw<'_>) -> Result<Input<'_>, Invalid> {
     let Raw::Array(rows) = value else {
         return Err(Invalid::new(format!("a matrix is an array of rows, each an array, and this is {}", value.describe())));
     };
-    // Where there are numbers, rows of nothing but words for numbers are numbers as well.
+    // Words such as "NaN" may stand for numbers. A row of nothing but such words is numeric if another row has numbers.
     let is_numeric = |row: &Raw<'_>| match row {
         Raw::Column(column) => column.kind() == Kind::Double,
         Raw::Array(items) => items.iter().any(|item| matches!(item, Raw::Number(_))),
@@ -162,7 +162,7 @@ fn members(value: Raw<'_>, depth: usize) -> Result<Vec<(Sent<'_>, Input<'_>)>, I
     Ok(members)
 }
 
-/// Elements that have their names in themselves, or none.
+/// Elements of an array: each may have its name as a member.
 fn unnamed(items: Vec<Raw<'_>>, depth: usize) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
     let mut members = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
@@ -181,8 +181,8 @@ fn unnamed(items: Vec<Raw<'_>>, depth: usize) -> Result<Vec<(Sent<'_>, Input<'_>
     Ok(members)
 }
 
-/// The elements of a vector. Values say themselves what they are; the class decides only where they do not.
-fn column(value: Raw<'_>, class: Option<Class>) -> Result<Column<'_>, Invalid> {
+/// The elements of a vector. JSON itself tells their type; the class decides only where it does not.
+fn column<'a>(value: Raw<'a>, class: Option<Class>) -> Result<Column<'a>, Invalid> {
     let numeric = class == Some(Class::Atomic(Kind::Double));
     model::checked(match value {
         Raw::Null => Column::missing(1, Class::kind(class)),
@@ -198,13 +198,13 @@ fn column(value: Raw<'_>, class: Option<Class>) -> Result<Column<'_>, Invalid> {
     })
 }
 
-/// Texts that are all words for numbers, as numbers.
+/// Texts as numbers, if all are words for numbers; otherwise as they are.
 fn special_numbers(texts: Vec<Option<Sent<'_>>>) -> Column<'_> {
     let numbers: Option<Vec<_>> = texts.iter().map(|text| text.as_ref().map_or(Some(NA_REAL), |text| special_number(text))).collect();
     numbers.map_or(Column::Text(texts), Column::Double)
 }
 
-/// Numbers with words for numbers among them; any other mixture is an error.
+/// An array of more than one type: numbers with words for numbers among them. Any other mixture is an error.
 fn mixed<'a>(items: &[Raw<'_>]) -> Result<Column<'a>, Invalid> {
     let number = |item: &Raw<'_>| match item {
         Raw::Null => Some(NA_REAL),

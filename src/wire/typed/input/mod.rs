@@ -1,8 +1,8 @@
-//! Values on their way in: what clients send, decoded into plain Rust before R is asked for anything.
+//! Values on their way in: inputs from clients, decoded into plain Rust values before R is asked for anything.
 //!
-//! `json` and `xml` read the two forms of the type model, and end in [`Inputs`] alike; what makes a matrix
-//! a matrix stands in `model`, for both. Decoding runs no R code and may fail anywhere, always with a
-//! sentence that names the value. Building R's values (`crate::r::build`) only copies what stands here.
+//! `json` and `xml` read the two forms of the type model, and both make [`Inputs`]. The rules that do not depend on the form,
+//! such as those for a matrix, are in `model`. Decoding runs no R code. Its errors are sentences that name the value.
+//! Building R's values afterwards (`crate::r::build`) only copies the inputs.
 
 mod dates;
 mod items;
@@ -22,16 +22,16 @@ use crate::wire::value::NA_INTEGER;
 /// `NA_real_`: the NaN whose low word is 1954 (R's arithmetic.c).
 pub const NA_REAL: f64 = f64::from_bits(0x7ff0_0000_0000_07a2);
 
-/// Text that may still stand where it was sent.
+/// Text, which is borrowed from the request if it stands there without escapes.
 pub type Sent<'a> = Cow<'a, str>;
 
-/// Values with their names, as they are to be bound.
+/// Values with the names to which they are bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs<'a> {
-    /// The values; every name is there once, and can be a name of R.
+    /// The values. No name is there twice, and each can be a name in R.
     pub members: Vec<(Sent<'a>, Input<'a>)>,
-    /// Whether they are to be bound under `inputs` as well, together as a list: they came as one (contract,
-    /// section 5, "inputs wrapper").
+    /// Whether all values together are bound as a list called `inputs` as well, since the client has sent them as one
+    /// (contract, section 5, "inputs wrapper").
     pub as_list: bool,
 }
 
@@ -55,11 +55,11 @@ pub enum Input<'a> {
     Dates(Vec<f64>),
     /// Seconds since 1970, or [`NA_REAL`].
     Moments(Vec<f64>),
-    /// What R's `factor()` is to be called with.
+    /// A factor, to be made by R's `factor()`.
     Factor(Factor<'a>),
-    /// A list; the elements without a name have an empty one.
+    /// A list. Elements without a name have the empty name.
     List(Vec<(Sent<'a>, Input<'a>)>),
-    /// Columns of one length: vectors, dates, moments, factors.
+    /// Columns of the same length: vectors, dates, moments, factors.
     DataFrame(Vec<(Sent<'a>, Input<'a>)>),
 }
 
@@ -90,9 +90,9 @@ pub enum Kind {
 pub struct Factor<'a> {
     /// Its data.
     pub values: Column<'a>,
-    /// The order of its levels, each once; without them, the sorted unique values.
+    /// Its levels in their order, none twice; without them, R takes the sorted unique values.
     pub levels: Option<Column<'a>>,
-    /// Names shown in place of the levels: as many, or one.
+    /// Names shown in place of the levels: one for each, or one for all.
     pub labels: Option<Vec<Sent<'a>>>,
     /// Whether the levels have an order.
     pub ordered: bool,
@@ -125,7 +125,7 @@ impl Column<'_> {
         }
     }
 
-    /// So many `NA`.
+    /// As many `NA` as there are to be elements.
     #[must_use]
     pub fn missing(count: usize, kind: Kind) -> Self {
         match kind {
@@ -137,7 +137,7 @@ impl Column<'_> {
 }
 
 impl Input<'_> {
-    /// Number of elements; of a matrix and of a data frame, too, what R's `length()` says.
+    /// Number of elements, as R's `length()` counts them: of a matrix all its elements, of a data frame its columns.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -159,17 +159,17 @@ impl Input<'_> {
 /// Reads inputs: XML if they begin with `<`, and JSON otherwise, whatever the request says of its format.
 ///
 /// # Errors
-/// [`Invalid`], with the name of the value and what to do.
+/// [`Invalid`], with the name of the value and what is to be done.
 pub fn read(sent: &[u8]) -> Result<Inputs<'_>, Invalid> {
     let text = std::str::from_utf8(sent).map_err(|_| Invalid::new("the text is not UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}').trim_start();
     model::inputs(if text.starts_with('<') { xml::read(text)? } else { json::read(text)? })
 }
 
-/// An input that is not as it has to be: where, and what is wrong.
+/// An input that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The names on the way to it, the innermost first.
+    /// The names of the value and of the values that it is in, the innermost first.
     path: Vec<String>,
     what: String,
 }
@@ -179,7 +179,7 @@ impl Invalid {
         Self { path: Vec::new(), what: what.into() }
     }
 
-    /// The same, seen from outside the value called `name`.
+    /// The same error as one in the value called `name`.
     fn within(mut self, name: &str) -> Self {
         self.path.push(shortened(name));
         self
@@ -198,7 +198,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Text from outside as errors show it.
+/// Text of a client in the form in which errors show it.
 fn shown(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
@@ -211,7 +211,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The words for numbers that have no digits, as R and Java write them.
+/// Reads a word for a number that has no digits, such as `NaN`, as R and Java write them.
 fn special_number(word: &str) -> Option<f64> {
     match word {
         "NA" => Some(NA_REAL),

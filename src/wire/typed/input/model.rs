@@ -1,4 +1,4 @@
-//! The rules of the type model (contract, section 5) that hold in JSON and in XML alike.
+//! The rules of the type model (contract, section 5) that are the same in JSON and in XML.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 10_000;
 pub(super) enum Type {
     Primitive,
     Vector,
-    /// `numeric`, `character`, `logical`, `integer`: a slip of the guide's, for either of the two above.
+    /// `numeric`, `character`, `logical`, `integer`: a mistake in the guide's examples, for either of the two above.
     Atomic,
     Date,
     Factor,
@@ -24,7 +24,7 @@ pub(super) enum Type {
     DataFrame,
 }
 
-/// What `rclass` tells where the values leave it open.
+/// The classes of `rclass` that say more about values than the values do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Null,
@@ -53,7 +53,7 @@ impl Type {
 }
 
 impl Class {
-    /// Classes that tell nothing, or that the type tells already, are none.
+    /// Reads a class. `None` for one that says nothing, or no more than the type does.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name.trim().to_ascii_lowercase().as_str() {
             "null" => Self::Null,
@@ -66,7 +66,7 @@ impl Class {
         })
     }
 
-    /// The type of elements that are all missing; logical, as in R, unless something is known.
+    /// The type of elements that are all missing: that of the class or, without one, logical as in R.
     pub(super) fn kind(class: Option<Self>) -> Kind {
         match class {
             Some(Self::Atomic(kind)) => kind,
@@ -76,7 +76,7 @@ impl Class {
     }
 }
 
-/// Values to be bound: their names, and whether a client has wrapped them in a list.
+/// Inputs from values with their names. `wrapped` says whether a client has put them into a list called `inputs`.
 pub(super) fn inputs<'a>(mut members: Vec<(Sent<'a>, Input<'a>)>) -> Result<Inputs<'a>, Invalid> {
     check_names(&members)?;
     let wrapped = matches!(members.as_slice(), [(name, Input::List(_))] if name == WRAPPER);
@@ -91,12 +91,12 @@ pub(super) fn inputs<'a>(mut members: Vec<(Sent<'a>, Input<'a>)>) -> Result<Inpu
             return Err(Invalid::new(format!("the name is longer than {LONGEST_NAME} bytes, which is the most that R allows")).within(name));
         }
     }
-    // A value of that name is what its sender meant by it.
+    // If there is a value of that name, the name is bound to it, and not to the list.
     let as_list = wrapped && !members.iter().any(|(name, _)| name == WRAPPER);
     Ok(Inputs { members, as_list })
 }
 
-/// Whether each name can be one, and is there only once; elements without a name are as many as they like.
+/// Checks that each name can be a name in R, and is there only once. Any number of elements may have no name.
 pub(super) fn check_names<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
     let mut seen = HashSet::with_capacity(members.len());
     for (name, _) in members {
@@ -110,12 +110,12 @@ pub(super) fn check_names<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Whether a list may stand at this depth; the outermost is at depth 0.
+/// Checks that lists are not nested too deeply. The outermost has depth 0.
 pub(super) fn check_depth(depth: usize) -> Result<(), Invalid> {
     if depth < MAX_DEPTH { Ok(()) } else { Err(Invalid::new(format!("lists are nested deeper than {MAX_DEPTH} levels"))) }
 }
 
-/// Strings that R can hold.
+/// Checks that R can hold the strings.
 pub(super) fn checked(column: Column<'_>) -> Result<Column<'_>, Invalid> {
     if let Column::Text(texts) = &column
         && let Some(at) = texts.iter().position(|text| text.as_ref().is_some_and(|text| memchr::memchr(0, text.as_bytes()).is_some()))
@@ -158,7 +158,7 @@ pub(super) fn matrix(rows: Vec<Column<'_>>) -> Result<Input<'_>, Invalid> {
     if i32::try_from(rows.len().max(columns)).is_err() {
         return Err(Invalid::new("the matrix has more rows or columns than R allows"));
     }
-    // Rows in which all is missing have no type of their own.
+    // A row of missing values has no type of its own.
     let is_missing = |row: &Column<'_>| matches!(row, Column::Logical(all) if all.iter().all(|&one| one == NA_INTEGER));
     let kind = rows.iter().find(|row| !is_missing(row)).map_or(Kind::Logical, Column::kind);
     if let Some(at) = rows.iter().position(|row| row.kind() != kind && !is_missing(row)) {
@@ -195,7 +195,7 @@ fn transposed<T>(rows: usize, columns: usize, at: impl Fn(usize, usize) -> T) ->
     elements
 }
 
-/// A factor, checked so far as R's `factor()` would stop at it.
+/// A factor. Checks all that would be an error in R's `factor()`.
 pub(super) fn factor<'a>(
     values: Column<'a>,
     levels: Option<Column<'a>>,
@@ -238,7 +238,7 @@ fn digits(number: f64) -> String {
 /// The values of a column that are not missing.
 struct Keys {
     distinct: usize,
-    /// One that is there more than once.
+    /// A value that is there more than once.
     repeated: Option<String>,
 }
 
@@ -255,7 +255,7 @@ fn keys(column: &Column<'_>) -> Keys {
     }
     match column {
         Column::Logical(all) => count(all.iter().filter(|&&one| one != NA_INTEGER), |one| (*one != 0).to_string()),
-        // Both zeros are one level.
+        // 0 and -0 are the same level.
         Column::Double(all) => {
             count(all.iter().filter(|one| !one.is_nan()).map(|one| (one + 0.0).to_bits()), |bits| digits(f64::from_bits(bits)))
         }

@@ -1,5 +1,5 @@
-//! JSON as it was sent, before anybody knows what it means: a tree in which an array of one type is one
-//! vector, so that a million numbers are a million doubles.
+//! JSON as it was sent, before its meaning is looked at: a tree in which an array of one type is one vector, so that a
+//! million numbers take the memory of a million doubles.
 
 use super::{Column, NA_REAL, Sent};
 use crate::wire::value::NA_INTEGER;
@@ -9,7 +9,7 @@ use crate::wire::value::NA_INTEGER;
 pub(super) enum Raw<'a> {
     Null,
     Bool(bool),
-    /// Any number; R has no wider ones than doubles.
+    /// Any number. R has nothing wider than doubles.
     Number(f64),
     Text(Sent<'a>),
     /// An array of one scalar type and nulls, with at least one that is not null.
@@ -31,7 +31,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// What it is, for errors.
+    /// Its type in words, for errors.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -64,7 +64,7 @@ impl<'a> From<Elements<'a>> for Raw<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// Adds one.
+    /// Adds an element.
     pub(super) fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
         match (&mut *self, element) {
             (Self::Column(Column::Double(all)), Raw::Number(number)) => push(all, number),
@@ -82,7 +82,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Takes in the first element that has a type, or one that does not fit in with the others.
+    /// Adds the first element that has a type, or one of another type than those before.
     #[cold]
     fn widen(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
         *self = match (std::mem::replace(self, Self::Nulls(0)), &element) {
@@ -97,10 +97,12 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// A session may have a memory limit: to reach it is no reason to end the session.
+/// There is no memory for an element. This is an error and no abort, since a session may have a memory limit, and must not
+/// end because an input is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OutOfMemory;
 
+/// Appends an element.
 #[inline]
 pub(super) fn push<T>(all: &mut Vec<T>, one: T) -> Result<(), OutOfMemory> {
     if all.len() == all.capacity() {

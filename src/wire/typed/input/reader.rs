@@ -1,7 +1,7 @@
 //! Reads JSON (RFC 8259) into [`Raw`].
 //!
-//! What clients send are arrays of millions of numbers and texts. A number goes into its vector at once, and a text
-//! stays where it was sent; texts with escapes, and the words for what is wrong, are those of `serde_json`.
+//! Clients send arrays of millions of numbers and texts. Each number is put into its vector as it is read, and a text is
+//! borrowed from the request. `serde_json` reads texts with escapes, and words the errors.
 
 use serde::de::IgnoredAny;
 
@@ -10,10 +10,10 @@ use super::{
     raw::{Elements, OutOfMemory, Raw, push},
 };
 
-/// So deep may arrays and objects be in each other, as with `serde_json`.
+/// Most levels of arrays and objects within each other, as in `serde_json`.
 const DEPTH: u8 = 127;
 
-/// Why something is not read.
+/// Why a text was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// It is not JSON: what is wrong, and where.
@@ -42,7 +42,7 @@ pub(super) fn read(text: &str) -> Result<Raw<'_>, Fault> {
 
 struct Reader<'a> {
     text: &'a str,
-    /// What has been read, in bytes.
+    /// How many bytes have been read.
     at: usize,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         &self.text.as_bytes()[self.at..]
     }
 
-    /// The next byte that is no blank.
+    /// The next byte that is not white space.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the next byte that is no blank, if it is this one.
+    /// Takes the next byte that is not white space, if it is this one.
     #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
@@ -91,13 +91,13 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A number, at its first byte.
+    /// Reads a number, of which the first byte comes next.
     #[inline]
     fn number(&mut self) -> Result<f64, Fault> {
         let rest = self.rest();
         let unsigned = rest.strip_prefix(b"-").unwrap_or(rest);
         let whole = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // What the parser takes, and JSON has not: no digit before or after the point, and zeros in front.
+        // The parser accepts forms that JSON does not have: no digit before or after the point, and zeros in front.
         let is_json = match unsigned.get(whole..) {
             Some([b'.', after, ..]) => after.is_ascii_digit(),
             Some([b'.']) => false,
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         if number.is_finite() { Ok(number) } else { Err(self.fault("number out of range")) }
     }
 
-    /// A text, at its first quote.
+    /// Reads a text, of which the first quote comes next.
     #[inline]
     fn text(&mut self) -> Result<Sent<'a>, Fault> {
         let start = self.at + 1;
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         Ok(Sent::Borrowed(&self.text[start..end]))
     }
 
-    /// A text, at its first quote, of which what stands before `plain` is as it was meant.
+    /// Reads a text, of which the first quote comes next, and of which the bytes before `plain` have no escapes.
     #[cold]
     fn escaped(&mut self, plain: usize) -> Result<Sent<'a>, Fault> {
         let (start, mut end) = (self.at, plain);
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
             if self.text.as_bytes()[end] == b'"' {
                 break;
             }
-            end += 2; // Whatever it is that is escaped.
+            end += 2; // The escaped byte may be a quote, which is not the end.
         }
         match serde_json::from_str(&self.text[start..=end]) {
             Ok(text) => {
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An array, at its bracket.
+    /// Reads an array, of which the bracket comes next.
     fn array(&mut self, depth: u8) -> Result<Raw<'a>, Fault> {
         self.at += 1;
         let mut elements = Elements::Nulls(0);
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
         if self.take(b']') { Ok(elements.into()) } else { Err(self.fault("expected `,` or `]`")) }
     }
 
-    /// An object, at its brace.
+    /// Reads an object, of which the brace comes next.
     fn object(&mut self, depth: u8) -> Result<Raw<'a>, Fault> {
         self.at += 1;
         let mut members = Vec::new();
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         if self.take(b'}') { Ok(Raw::Object(members)) } else { Err(self.fault("expected `,` or `}`")) }
     }
 
-    /// What is wrong here; `serde_json` says it best, of what it finds wrong.
+    /// The error at this place, in the words of `serde_json`, if it finds an error there as well.
     #[cold]
     fn fault(&self, what: &str) -> Fault {
         let known = serde_json::from_str::<IgnoredAny>(self.text).err();
@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
 
-    /// What was read, as `serde_json` has it.
+    /// A value that was read, as one of `serde_json`.
     fn value(raw: Raw<'_>) -> Value {
         match raw {
             Raw::Null => Value::Null,
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// The same, with all numbers as doubles.
+    /// A value of `serde_json`, with all numbers as doubles.
     fn with_doubles(value: Value) -> Value {
         match value {
             Value::Number(number) => number.as_f64().into(),

@@ -1,7 +1,7 @@
-//! The XML form: `<inputs><robject name="x" type="vector"><numeric value="1,2"/></robject></inputs>`.
+//! Reads the XML form: `<inputs><robject name="x" type="vector"><numeric value="1,2"/></robject></inputs>`.
 //!
-//! The counterpart of `crate::wire::typed::xml`: what that writes reads back the same. No document type is
-//! accepted, so there are no entities but those of XML itself; nesting is limited by the type model.
+//! Values that `crate::wire::typed::xml` has written read back as the same values. A document type is refused, so the only
+//! entities are those of XML itself. The type model limits the nesting.
 
 use quick_xml::{
     Reader, XmlVersion,
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
             while let Some(child) = document.child(&root)? {
                 match child.name.as_str() {
                     "inputs" if members.is_none() => members = Some(document.objects(&child, 0)?),
-                    // What a server has answered may be sent back with it.
+                    // A client may send back the answer of a server, in which these elements stand beside the objects.
                     "response" => document.skip(&child)?,
                     _ => return Err(Invalid::new(format!("<{}> has to have one <inputs>, and at most a <response>", root.name))),
                 }
@@ -38,11 +38,11 @@ pub(super) fn read(text: &str) -> Result<Vec<(Sent<'_>, Input<'_>)>, Invalid> {
     members.ok_or_else(|| Invalid::new(format!("<{}> has no <inputs>", root.name)))
 }
 
-/// The start of an element, and the attributes that the model knows.
+/// The start of an element, with the attributes that the model knows.
 #[derive(Debug, Default)]
 struct Element {
     name: String,
-    /// Whether the start is all there is: `<a/>`.
+    /// Whether the element is empty: `<a/>`.
     is_empty: bool,
     called: Option<String>,
     kind: Option<String>,
@@ -55,7 +55,7 @@ struct Element {
 impl Element {
     fn new(start: &BytesStart<'_>, is_empty: bool) -> Result<Self, Invalid> {
         let mut element = Self { name: start.local_name().into_inner().to_owned(), is_empty, ..Self::default() };
-        // The reader's own search for attributes that are there twice compares each with each.
+        // The reader's own check for attributes that are there twice compares each with each, which takes too long for many.
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute.map_err(|error| not_xml(&error))?;
             let place = match attribute.key.local_name().into_inner() {
@@ -86,7 +86,7 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// The next start or end of an element; `None` for an end.
+    /// Goes to the next start or end of an element. `None` at an end.
     fn next(&mut self) -> Result<Option<Element>, Invalid> {
         loop {
             match self.reader.read_event().map_err(|error| not_xml(&error))? {
@@ -109,12 +109,12 @@ impl Document<'_> {
     }
 
     /// The next element in `parent`; `None` at its end. A child that is not empty has to be read to its end
-    /// before the next is asked for.
+    /// before this is called again.
     fn child(&mut self, parent: &Element) -> Result<Option<Element>, Invalid> {
         if parent.is_empty { Ok(None) } else { self.next() }
     }
 
-    /// Passes over what is in `parent`.
+    /// Skips all that is in `parent`.
     fn skip(&mut self, parent: &Element) -> Result<(), Invalid> {
         if parent.is_empty {
             return Ok(());
@@ -122,7 +122,7 @@ impl Document<'_> {
         self.reader.read_to_end(QName(&parent.name)).map(drop).map_err(|error| not_xml(&error))
     }
 
-    /// What follows the root is no element.
+    /// Checks that no element follows the root.
     fn end(&mut self) -> Result<(), Invalid> {
         loop {
             match self.reader.read_event().map_err(|error| not_xml(&error))? {
@@ -143,7 +143,7 @@ impl Document<'_> {
         Ok(members)
     }
 
-    /// One `<robject>`.
+    /// An `<robject>`.
     fn object(&mut self, mut element: Element, depth: usize) -> Result<(Sent<'static>, Input<'static>), Invalid> {
         if element.name != "robject" {
             return Err(Invalid::new(format!("there is a <{}> where only <robject> belongs", element.name)));
@@ -178,7 +178,7 @@ impl Document<'_> {
         if parts.is_empty()
             && let Some(own) = &element.value
         {
-            // The class is that of `rclass`, or of a type that is a slip for one; text is text otherwise.
+            // The class is told by `rclass`, or by a type that names a class by mistake. Without one, elements are text.
             let class = class.or_else(|| Class::named(element.kind.as_deref()?));
             parts.add_own(own, kind, if let Some(Class::Atomic(kind)) = class { kind } else { Kind::Text })?;
         }
@@ -195,7 +195,7 @@ impl Document<'_> {
 #[derive(Debug, Default)]
 struct Parts {
     objects: Vec<(Sent<'static>, Input<'static>)>,
-    /// Data of vectors and primitives, or the rows of a matrix; with whether they are dates.
+    /// Data of vectors and primitives, or the rows of a matrix, each with whether it consists of dates.
     data: Vec<(Column<'static>, bool)>,
     values: Option<Column<'static>>,
     levels: Option<Column<'static>>,
@@ -227,7 +227,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Takes the value of an object that has it as an attribute of its own.
+    /// Adds the value of an object that has it as an attribute, and not in a child.
     fn add_own(&mut self, own: &str, kind: Type, elements: Kind) -> Result<(), Invalid> {
         let column = column(elements, Some(own), Some(kind))?;
         if kind == Type::Factor {
@@ -242,7 +242,7 @@ impl Parts {
         self.objects.is_empty() && self.data.is_empty() && self.values.is_none()
     }
 
-    /// The type of an object that does not tell it.
+    /// The type of an object that does not tell its type.
     fn infer(&self) -> Type {
         match (self.data.len(), &self.values) {
             (_, Some(_)) => Type::Factor,
@@ -290,12 +290,12 @@ impl Parts {
     }
 }
 
-/// The elements of an attribute; without it there are none.
+/// The elements of an attribute. Without the attribute, there are none.
 fn column(elements: Kind, value: Option<&str>, kind: Option<Type>) -> Result<Column<'static>, Invalid> {
     model::checked(match (value, kind) {
         (None, _) => Column::missing(0, elements),
         (Some(text), Some(Type::Primitive)) => items::single(elements, text)?,
-        // The slip of the guide's stands for either: a text is one, as its commas may be its own.
+        // A type that names a class may mean one string or several. It is taken for one, which may contain commas.
         (Some(text), Some(Type::Atomic)) if elements == Kind::Text => items::single(elements, text)?,
         (Some(text), _) => items::column(elements, text)?,
     })

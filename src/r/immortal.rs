@@ -1,9 +1,10 @@
-//! Values of the zygote, made such that a session can use them without writing to them.
+//! Makes the values of the zygote immortal, so that sessions can use them without writing to their memory.
 //!
-//! R counts the references to a value in the value itself. Whoever calls a function counts its code, its constants and
-//! its environment up and down, and in a forked process each page with such a count is copied: a third of the memory
-//! that a session has of its own. A count that has reached its maximum is never changed again. A vector with such a count
-//! is copied before it is changed, which is why large ones keep theirs.
+//! R counts the references to a value in the value itself. A call of a function counts its code, its constants and its
+//! environment up and down, and in a forked process the kernel copies each page with such a count: a third of the memory
+//! that a session has of its own. R never changes a count again that has reached its maximum, so we set the counts to
+//! that. The price is that R copies a vector with such a count before it changes it, which is why large vectors keep
+//! their counts.
 
 use std::collections::HashSet;
 
@@ -14,28 +15,30 @@ use libR_sys::{
 };
 
 use super::{
-    exec::{R, protect_quietly},
+    exec::{R, RError, protect_quietly},
     ffi, scripts,
 };
 
-/// The longest vector that is copied before it is changed, in elements: about what a page holds.
+/// The longest vector that is made immortal, in elements: about as many as fit on a page.
 const LONGEST: isize = 512;
 
-/// About how many values there are after R's start.
+/// About how many values there are after R's start. The table of visited values begins with this size.
 const USUAL: usize = 300_000;
 
-/// Ends the counting of references for what R's search path, namespaces and our own R code lead to. For the zygote, when
-/// all is loaded that sessions share.
+/// Makes all values immortal that can be reached from R's search path, from namespaces and from our own R code. For the
+/// zygote, when all is loaded that sessions share.
 ///
 /// # Errors
-/// R's message; what has been done until then does no harm.
-pub fn settle() -> Result<(), String> {
+/// R's. The values that were made immortal before it do no harm.
+pub fn immortalize() -> Result<(), RError> {
+    // Owned here, outside of the frames that R may jump over.
     let mut walk = Walk { waiting: Vec::new(), seen: HashSet::with_capacity(USUAL) };
     protect_quietly(|r| walk.run(r))
 }
 
+/// A walk over all values that can be reached.
 struct Walk {
-    /// Reachable from R, and not looked at yet.
+    /// Values that were found and not visited yet.
     waiting: Vec<SEXP>,
     seen: HashSet<SEXP>,
 }
@@ -48,7 +51,7 @@ impl Walk {
             self.waiting.extend([R_GlobalEnv, R_BaseEnv, R_NamespaceRegistry, scripts::environment()]);
             while let Some(value) = self.waiting.pop() {
                 if TYPEOF(value) == SEXPTYPE::CHARSXP {
-                    // It leads nowhere: its attributes are the chains of R's string cache.
+                    // A string leads to no other value. Its attributes must not be followed: they link R's string cache.
                     MARK_NOT_MUTABLE(value);
                 } else if self.seen.insert(value) {
                     self.visit(r, value);
@@ -70,7 +73,7 @@ impl Walk {
                 SEXPTYPE::SYMSXP => self.waiting.extend([PRINTNAME(value), ffi::SYMVALUE(value)]),
                 SEXPTYPE::EXTPTRSXP => self.waiting.extend([R_ExternalPtrProtected(value), R_ExternalPtrTag(value)]),
                 SEXPTYPE::ENVSXP => self.environment(r, value),
-                // What stands for others is not made to become them.
+                // R might expand an ALTREP vector when it is asked for an element.
                 _ if ALTREP(value) != 0 => {}
                 SEXPTYPE::VECSXP | SEXPTYPE::EXPRSXP => self.waiting.extend((0..XLENGTH(value)).map(|at| VECTOR_ELT(value, at))),
                 SEXPTYPE::STRSXP => self.waiting.extend((0..XLENGTH(value)).map(|at| STRING_ELT(value, at))),
@@ -86,7 +89,8 @@ impl Walk {
     /// # Safety
     /// `environment` is one that can be reached from R.
     unsafe fn environment(&mut self, _: R, environment: SEXP) {
-        // SAFETY: inside `protect`; the names are protected, and nothing else is made but single numbers, which are not kept.
+        // SAFETY: inside `protect`; the names are protected. The only other values that R makes here are single numbers,
+        // which we do not keep.
         unsafe {
             if environment == R_EmptyEnv {
                 return;
@@ -109,7 +113,8 @@ impl Walk {
     }
 }
 
-/// Whether it is a single number, which may have been made for whoever asks.
+/// Whether it is a single number. R stores some of these in the binding itself and makes a value for whoever asks, which
+/// is garbage afterwards.
 ///
 /// # Safety
 /// `value` is R's.
@@ -118,7 +123,7 @@ unsafe fn is_number(value: SEXP) -> bool {
     unsafe { matches!(TYPEOF(value), SEXPTYPE::LGLSXP | SEXPTYPE::INTSXP | SEXPTYPE::REALSXP) && XLENGTH(value) == 1 }
 }
 
-/// Whether it is a vector that should be changed in its place.
+/// Whether it is a vector too large to be copied before it is changed.
 ///
 /// # Safety
 /// `value` is R's.
