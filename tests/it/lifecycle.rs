@@ -193,7 +193,8 @@ async fn sigterm_ends_everything_in_order() {
     server.signal(Signal::TERM);
     let status = server.wait();
     assert!(status.success(), "{status} {}", server.log());
-    assert!(processes.iter().all(|&pid| !exists(pid)), "{}", server.log());
+    // The janitor does what it was given to do, and ends then.
+    eventually("all its processes end", || processes.iter().all(|&pid| !exists(pid)));
     assert_eq!(session_folders(&server), 0);
     // Whoever was waiting got an answer, and not a broken connection.
     let answered = running.await.unwrap().expect("an answer");

@@ -145,7 +145,7 @@ async fn odd_requests_are_answered() {
     let session = client.session().await;
     for (method, path, status) in [
         (Method::GET, "/r/nowhere", 404),
-        (Method::POST, "/", 404),
+        (Method::POST, "/r/", 404),
         (Method::PUT, "/r/session/ping", 405),
         (Method::DELETE, "/r/user/whoami", 405),
         (Method::GET, "/r/session/create", 405),

@@ -182,7 +182,7 @@ fn unnamed(items: Vec<Raw<'_>>, depth: usize) -> Result<Vec<(Sent<'_>, Input<'_>
 }
 
 /// The elements of a vector. JSON itself tells their type; the class decides only where it does not.
-fn column<'a>(value: Raw<'a>, class: Option<Class>) -> Result<Column<'a>, Invalid> {
+fn column(value: Raw<'_>, class: Option<Class>) -> Result<Column<'_>, Invalid> {
     let numeric = class == Some(Class::Atomic(Kind::Double));
     model::checked(match value {
         Raw::Null => Column::missing(1, Class::kind(class)),
