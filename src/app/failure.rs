@@ -35,6 +35,9 @@ pub enum Failure {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file of a session, or one on its way, could not be read or written.
+    #[error("a file could not be read or written")]
+    File(#[from] io::Error),
 }
 
 impl From<OperationError> for Failure {
@@ -44,12 +47,6 @@ impl From<OperationError> for Failure {
             OperationError::InvalidInput(sentence) => Self::Invalid(sentence),
             error => Self::Operation(error),
         }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Store(error.into())
     }
 }
 

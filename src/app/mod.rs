@@ -92,9 +92,9 @@ impl App {
         let library = open_folder(&data, "library", 0o755)?;
         let mut r = config.r.clone();
         r.libraries.insert(0, library.clone());
-        let sessions = Sessions::start(config.sessions.clone(), r, &run).await.map_err(anyhow::Error::msg)?;
+        let sessions = Sessions::start(config.sessions.clone(), r, &run).await?;
         for left in [&files, &uploads] {
-            session::clear(left, sessions.janitor()).map_err(anyhow::Error::msg)?;
+            session::clear(left, sessions.janitor())?;
         }
         let packages = Packages::new(library, run, config.r.clone(), sessions.users(), sessions.janitor().clone());
         // Logins have not outlived the server that had them.

@@ -12,7 +12,7 @@ use crate::{
     system::usage,
 };
 pub use crate::{
-    session::{Found, LookupError, OpenError, OperationError, Session, Stop, Tombstone},
+    session::{Found, LookupError, OpenError, OperationError, Session, StartError, Stop, Tombstone},
     system::usage::Usage,
 };
 
@@ -168,7 +168,7 @@ impl App {
     ///
     /// # Errors
     /// Why it did not start.
-    pub async fn runtime_start(&self) -> Result<(), String> {
+    pub async fn runtime_start(&self) -> Result<(), StartError> {
         self.sessions.start_r().await
     }
 
@@ -182,7 +182,7 @@ impl App {
     ///
     /// # Errors
     /// Why none could.
-    pub async fn runtime_check(&self) -> Result<(), String> {
+    pub async fn runtime_check(&self) -> Result<(), OpenError> {
         self.sessions.check().await
     }
 

@@ -46,12 +46,12 @@ impl Listeners {
         }
         if public.is_empty() {
             for listen in &config.listen {
-                public.push((server::bind(listen.address).await.map_err(anyhow::Error::msg)?, listen.https));
+                public.push((server::bind(listen.address).await?, listen.https));
             }
         }
         let mut metrics = Vec::new();
         for &address in &config.metrics.listen {
-            metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{error}"))?);
+            metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{:#}", anyhow::Error::new(error)))?);
         }
         Ok(Self { public, metrics })
     }

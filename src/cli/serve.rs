@@ -90,7 +90,7 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     if !folder::can_be_opened() {
         tracing::error!("no file of a session can be read or written: a filter forbids openat2; offshoot doctor says more");
     }
-    let rules = server::Rules::new(&config.http, config.sessions.max).map_err(anyhow::Error::msg)?;
+    let rules = server::Rules::new(&config.http, config.sessions.max)?;
     let listeners = Listeners::open(&config, passed).await?;
     let app = tokio::select! {
         app = App::start(config, log) => app?,
@@ -99,10 +99,10 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     };
     first_content(&app, demo).await?;
     api::rock::accounts::declare(&app, demo).await?;
-    let certificate = Certificate::open(&app.settings().tls, &app.settings().data).map_err(anyhow::Error::msg)?;
+    let certificate = Certificate::open(&app.settings().tls, &app.settings().data)?;
 
     let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
-    let public = site::public(&app, &gate, &measures, &app.settings().http, demo).map_err(anyhow::Error::msg)?;
+    let public = site::public(&app, &gate, &measures, &app.settings().http, demo)?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
@@ -141,9 +141,10 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
 
 /// On SIGHUP, reads the certificate again, and opens the file of the audit log again.
 fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
-    for outcome in [certificate.map_or(Ok(()), Certificate::reload), telemetry.reopen()] {
+    let certificate = certificate.map_or(Ok(()), Certificate::reload).map_err(anyhow::Error::new);
+    for outcome in [certificate, telemetry.reopen().map_err(anyhow::Error::msg)] {
         if let Err(error) = outcome {
-            tracing::error!(error, "not reloaded, what was there stays in force");
+            tracing::error!(error = format!("{error:#}"), "not reloaded, what was there stays in force");
         }
     }
     tracing::info!("reloaded");

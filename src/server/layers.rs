@@ -14,7 +14,7 @@ use tower_http::{
     cors::{AllowHeaders, AllowMethods, AllowOrigin, Any, CorsLayer},
 };
 
-use super::requests::REQUEST_ID;
+use super::{SettingError, requests::REQUEST_ID};
 use crate::config;
 
 /// How long a browser may remember what it has been allowed.
@@ -23,14 +23,14 @@ const PREFLIGHT: std::time::Duration = std::time::Duration::from_mins(10);
 /// Puts the layers that are configured around a router.
 ///
 /// # Errors
-/// A sentence that names the setting at fault.
-pub fn around(mut router: Router, config: &config::Http) -> Result<Router, String> {
+/// [`SettingError`]
+pub fn around(mut router: Router, config: &config::Http) -> Result<Router, SettingError> {
     if config.compress_kib > 0 {
         let when: And<SizeAbove, Compressible> = SizeAbove::new(config.compress_kib << 10).and(Compressible);
         // The fastest level: it keeps up with any network that is slow enough for compression to pay.
         router = router.layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest).compress_when(when));
     }
-    let origins = config.origins()?;
+    let origins = config.origins().map_err(SettingError)?;
     if !origins.is_empty() {
         let cors = CorsLayer::new().allow_methods(AllowMethods::mirror_request()).allow_headers(AllowHeaders::mirror_request());
         let cors = cors.max_age(PREFLIGHT).expose_headers([REQUEST_ID]);

@@ -49,8 +49,8 @@ impl Rules {
     /// The rules of the configuration. There are never more connections than descriptors for them.
     ///
     /// # Errors
-    /// A sentence that names the setting at fault.
-    pub fn new(config: &config::Http, sessions: usize) -> Result<Self, String> {
+    /// [`SettingError`]
+    pub fn new(config: &config::Http, sessions: usize) -> Result<Self, SettingError> {
         let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
         let left = most.map_or(usize::MAX, |most| most.saturating_sub(descriptors_beside_connections(sessions)).max(most / 4));
         if left < config.connections {
@@ -62,7 +62,7 @@ impl Rules {
         Ok(Self {
             head: Duration::from_secs(config.head_seconds.max(1)),
             stall: Some(Duration::from_secs(config.stall_seconds)).filter(|stall| !stall.is_zero()),
-            proxies: config.proxies()?.into(),
+            proxies: config.proxies().map_err(SettingError)?.into(),
             places: Arc::new(Semaphore::new(config.connections.min(left).min(Semaphore::MAX_PERMITS))),
         })
     }
@@ -83,10 +83,20 @@ pub fn descriptors_beside_connections(sessions: usize) -> usize {
 /// Opens a listener.
 ///
 /// # Errors
-/// A sentence with the address.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("listen: {address}: {error}"))
+/// [`BindError`]
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|error| BindError(address, error))
 }
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("listen: {0}")]
+pub struct BindError(SocketAddr, #[source] io::Error);
+
+/// A setting is wrong. A sentence that names it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingError(String);
 
 /// Serves `listener` until `stopping`; then answers what has been asked, for at most `patience`. Connections are
 /// encrypted if there is a certificate.

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::tls::{CertificateError, FileError};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
 /// How long it is valid: as long as browsers accept (CA/Browser Forum, Baseline Requirements before 2026).
@@ -18,13 +19,17 @@ const RENEWAL_DAYS: i64 = 30;
 /// certificate ends soon, or if it is not for all of `names`.
 ///
 /// # Errors
-/// A sentence.
-pub(super) fn files(data: &Path, names: &[String]) -> Result<(PathBuf, PathBuf), String> {
+/// [`CertificateError::File`]
+pub(super) fn files(data: &Path, names: &[String]) -> Result<(PathBuf, PathBuf), CertificateError> {
     let folder = data.join("tls");
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let is_good = std::fs::read(&certificate).is_ok_and(|pem| is_good(&pem, names).unwrap_or(false));
     if !key.exists() || !is_good {
-        make(&folder, &certificate, &key, names).map_err(|error| format!("tls.self_signed: {}: {error}", folder.display()))?;
+        make(&folder, &certificate, &key, names).map_err(|error| CertificateError::File {
+            setting: "tls.self_signed",
+            file: folder,
+            source: FileError::NotMade(error),
+        })?;
     }
     Ok((certificate, key))
 }

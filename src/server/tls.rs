@@ -13,7 +13,10 @@ use tokio_rustls::{
     rustls::{
         self, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+        pki_types::{
+            CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+            pem::{self, PemObject},
+        },
     },
 };
 
@@ -28,6 +31,62 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// The keys that can be used.
 const KINDS: &str = "RSA of 2048 to 8192 bits, ECDSA with the curve P-256 or P-384, or Ed25519";
 
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The settings make no sense; a sentence that names one.
+    #[error("{0}")]
+    Setting(String),
+    /// There is none to be read again.
+    #[error("tls: no certificate is set")]
+    None,
+    /// A file that a setting names is not what it should be.
+    #[error("{setting}: {}", file.display())]
+    File {
+        /// The setting.
+        setting: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: FileError,
+    },
+    /// The key belongs to another certificate.
+    #[error("{0}: the private key is not that of the certificate")]
+    OtherKey(&'static str),
+    /// The key is of a kind that cannot be used.
+    #[error("{0}: the private key is of no known kind: {KINDS}")]
+    UnknownKey(&'static str),
+    /// The TLS library refuses it.
+    #[error("{0}")]
+    Tls(&'static str, #[source] rustls::Error),
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It cannot be read as PEM.
+    #[error(transparent)]
+    Pem(#[from] pem::Error),
+    /// There is no certificate in it.
+    #[error("there is no certificate in PEM form")]
+    NoCertificate,
+    /// There is no key in it.
+    #[error("there is no private key in PEM form without a password")]
+    NoKey,
+    /// It cannot be read as PFX.
+    #[error("it cannot be read, or the password is wrong")]
+    Pfx(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It should have one key with a certificate, and has so many.
+    #[error("it has {0} private keys with a certificate, and not one")]
+    Keys(usize),
+    /// It could not be made.
+    #[error("{0:#}")]
+    NotMade(anyhow::Error),
+}
+
 /// The certificate in force; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Certificate {
@@ -41,8 +100,8 @@ impl Certificate {
     /// itself is kept below the folder `data`.
     ///
     /// # Errors
-    /// A sentence that names the setting, the file and what is wrong.
-    pub fn open(config: &config::Tls, data: &Path) -> Result<Option<Self>, String> {
+    /// [`CertificateError`]
+    pub fn open(config: &config::Tls, data: &Path) -> Result<Option<Self>, CertificateError> {
         let Some(identity) = Identity::read(config, data)? else { return Ok(None) };
         let server = Arc::new(ArcSwap::from_pointee(identity.server()?));
         Ok(Some(Self { config: config.clone(), data: data.to_owned(), server }))
@@ -52,8 +111,8 @@ impl Certificate {
     ///
     /// # Errors
     /// As [`Self::open`]
-    pub fn reload(&self) -> Result<(), String> {
-        let identity = Identity::read(&self.config, &self.data)?.ok_or("tls: no certificate is set")?;
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        let identity = Identity::read(&self.config, &self.data)?.ok_or(CertificateError::None)?;
         self.server.store(Arc::new(identity.server()?));
         Ok(())
     }
@@ -77,12 +136,12 @@ impl Identity {
     /// Reads what the configuration names; `None` when it names nothing.
     ///
     /// # Errors
-    /// A sentence that names the setting, the file and what is wrong.
-    pub fn read(config: &config::Tls, data: &Path) -> Result<Option<Self>, String> {
-        Ok(Some(match config.source()? {
+    /// [`CertificateError`]
+    pub fn read(config: &config::Tls, data: &Path) -> Result<Option<Self>, CertificateError> {
+        Ok(Some(match config.source().map_err(CertificateError::Setting)? {
             None => return Ok(None),
             Some(Source::Pem { certificate, key }) => pem("tls.certificate", certificate, key)?,
-            Some(Source::Pfx(file)) => pfx(file, config.password()?.expose())?,
+            Some(Source::Pfx(file)) => pfx(file, config.password().map_err(CertificateError::Setting)?.expose())?,
             Some(Source::SelfSigned) => {
                 let (certificate, key) = self_signed::files(data, &config.names)?;
                 pem("tls.self_signed", &certificate, &key)?
@@ -94,14 +153,14 @@ impl Identity {
     ///
     /// # Errors
     /// When the key does not belong to the certificate, or is of an unknown kind.
-    fn server(self) -> Result<ServerConfig, String> {
+    fn server(self) -> Result<ServerConfig, CertificateError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let failed = |error| match error {
-            rustls::Error::InconsistentKeys(_) => format!("{}: the private key is not that of the certificate", self.setting),
-            error => format!("{}: {error}", self.setting),
+            rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey(self.setting),
+            error => CertificateError::Tls(self.setting, error),
         };
         if ring::sign::any_supported_type(&self.key).is_err() {
-            return Err(format!("{}: the private key is of no known kind: {KINDS}", self.setting));
+            return Err(CertificateError::UnknownKey(self.setting));
         }
         let builder = builder.with_safe_default_protocol_versions().map_err(failed)?.with_no_client_auth();
         let mut server = builder.with_single_cert(self.chain, self.key).map_err(failed)?;
@@ -113,40 +172,40 @@ impl Identity {
     ///
     /// # Errors
     /// As [`Certificate::open`]
-    pub fn check(self) -> Result<Vec<CertificateDer<'static>>, String> {
+    pub fn check(self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         let chain = self.chain.clone();
         self.server().map(|_| chain)
     }
 }
 
-fn pem(setting: &'static str, certificate: &Path, key: &Path) -> Result<Identity, String> {
-    let failed = |path: &Path, what: &dyn std::fmt::Display| format!("{setting}: {}: {what}", path.display());
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).map_err(|error| failed(certificate, &error))?.collect();
-    let chain = chain.map_err(|error| failed(certificate, &error))?;
+fn pem(setting: &'static str, certificate: &Path, key: &Path) -> Result<Identity, CertificateError> {
+    let failed = |file: &Path, source: FileError| CertificateError::File { setting, file: file.to_owned(), source };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| failed(certificate, error.into()))?;
     if chain.is_empty() {
-        return Err(failed(certificate, &"there is no certificate in PEM form"));
+        return Err(failed(certificate, FileError::NoCertificate));
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-        tokio_rustls::rustls::pki_types::pem::Error::NoItemsFound => failed(key, &"there is no private key in PEM form without a password"),
-        error => failed(key, &error),
+        pem::Error::NoItemsFound => failed(key, FileError::NoKey),
+        error => failed(key, error.into()),
     })?;
     Ok(Identity { chain, key, setting })
 }
 
-fn pfx(file: &Path, password: &str) -> Result<Identity, String> {
+fn pfx(file: &Path, password: &str) -> Result<Identity, CertificateError> {
     const SETTING: &str = "tls.pfx";
-    let failed = |what: &dyn std::fmt::Display| format!("{SETTING}: {}: {what}", file.display());
-    let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+    let failed = |source: FileError| CertificateError::File { setting: SETTING, file: file.to_owned(), source };
+    let bytes = std::fs::read(file).map_err(|error| failed(error.into()))?;
     // A PFX file may hold the issuers or not, and in any order.
-    let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed)
-        .map_err(|error| failed(&format!("it cannot be read, or the password is wrong: {error}")))?;
+    let store =
+        KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(|error| failed(FileError::Pfx(error.into())))?;
     let keys = store.entries().filter_map(|(_, entry)| match entry {
         KeyStoreEntry::PrivateKeyChain(chain) if !chain.certs().is_empty() => Some(chain),
         _ => None,
     });
     let chains: Vec<_> = keys.collect();
     let [chain] = chains.as_slice() else {
-        return Err(failed(&format!("it has {} private keys with a certificate, and not one", chains.len())));
+        return Err(failed(FileError::Keys(chains.len())));
     };
     Ok(Identity {
         chain: chain.certs().iter().map(|certificate| CertificateDer::from(certificate.as_der().to_vec())).collect(),

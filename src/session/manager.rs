@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
+    failure::StartError,
     handle::Session,
     pool::Pool,
     registry::Registry,
@@ -20,7 +21,7 @@ use super::{
     terms::{Boundary, Found, LookupError, OpenError, Opening, Purpose},
     tombstone::Cause,
     watch,
-    worker::Nursery,
+    worker::WorkerFactory,
     zygote::Zygote,
 };
 use crate::{
@@ -51,7 +52,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, String> {
+    pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, StartError> {
         // Before there are other processes, which would not move with this one.
         let groups = Delegated::take();
         let janitor = Janitor::start(janitor_program(&r));
@@ -63,8 +64,8 @@ impl Sessions {
         }
         let zygote = Zygote::start(r, users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
-        let nursery = Nursery { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
-        let pool = Pool::new(nursery, limits(&config), config.pool);
+        let factory = WorkerFactory { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
+        let pool = Pool::new(factory, limits(&config), config.pool);
         let inner = Inner {
             registry: Registry::new(&config),
             config,
@@ -225,11 +226,11 @@ impl Sessions {
     ///
     /// # Errors
     /// Why not.
-    pub async fn check(&self) -> Result<(), String> {
+    pub async fn check(&self) -> Result<(), OpenError> {
         if self.0.halted.load(Ordering::Acquire) {
-            return Err(OpenError::Stopped.to_string());
+            return Err(OpenError::Stopped);
         }
-        self.0.pool.probe().await
+        self.0.pool.probe().await.map_err(OpenError::NoWorker)
     }
 
     /// Closes all sessions and stops R, until it is [started again](Self::start_r). `patience` is what R gets to stop.
@@ -247,14 +248,14 @@ impl Sessions {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start_r(&self) -> Result<(), String> {
+    pub async fn start_r(&self) -> Result<(), StartError> {
         let _switch = self.0.switch.lock().await;
         if !self.0.halted.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.0.zygote.resume().await?;
+        self.0.zygote.start_again().await?;
         if self.0.stopping.is_cancelled() {
-            return Err(OpenError::Stopping.to_string());
+            return Err(StartError::Stopping);
         }
         self.0.tasks.reopen();
         self.0.halted.store(false, Ordering::Release);

@@ -11,6 +11,7 @@ pub mod actor;
 pub mod allowance;
 pub mod console;
 pub mod deferred;
+pub mod failure;
 pub mod frames;
 pub mod handle;
 pub mod live;
@@ -30,6 +31,7 @@ pub mod worker;
 pub mod zygote;
 
 pub use deferred::{Deferred, Done, Operation};
+pub use failure::{StartError, WorkerError};
 pub use handle::Session;
 pub use manager::Sessions;
 pub use setup::clear;

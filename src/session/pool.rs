@@ -12,7 +12,10 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::worker::{Nursery, Worker};
+use super::{
+    failure::WorkerError,
+    worker::{Worker, WorkerFactory},
+};
 use crate::{link::messages::Limits, system::users::Users};
 
 /// After a failed fork.
@@ -24,7 +27,7 @@ const COURTESY: Duration = Duration::from_millis(2);
 /// The ready workers, and the task that makes up for those that are taken.
 #[derive(Debug)]
 pub struct Pool {
-    nursery: Nursery,
+    factory: WorkerFactory,
     limits: Limits,
     size: usize,
     ready: Mutex<VecDeque<Worker>>,
@@ -37,9 +40,9 @@ pub struct Pool {
 impl Pool {
     /// A pool of `size` workers with these limits, which fills itself from now on.
     #[must_use]
-    pub fn new(nursery: Nursery, limits: Limits, size: usize) -> Arc<Self> {
+    pub fn new(factory: WorkerFactory, limits: Limits, size: usize) -> Arc<Self> {
         let pool = Arc::new(Self {
-            nursery,
+            factory,
             limits,
             size,
             ready: Mutex::default(),
@@ -55,9 +58,9 @@ impl Pool {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn take(&self, limits: &Limits) -> Result<Worker, String> {
+    pub async fn take(&self, limits: &Limits) -> Result<Worker, WorkerError> {
         if *limits != self.limits {
-            return self.nursery.worker(limits).await;
+            return self.factory.worker(limits).await;
         }
         let ready = self.lock().pop_front();
         self.taken.notify_one();
@@ -65,9 +68,9 @@ impl Pool {
             Some(worker) if worker.is_alive() => Ok(worker),
             Some(dead) => {
                 tokio::spawn(dead.bury());
-                self.nursery.worker(&self.limits).await
+                self.factory.worker(&self.limits).await
             }
-            None => self.nursery.worker(&self.limits).await,
+            None => self.factory.worker(&self.limits).await,
         }
     }
 
@@ -80,18 +83,18 @@ impl Pool {
     /// As whom its workers run.
     #[must_use]
     pub fn users(&self) -> &Users {
-        &self.nursery.users
+        &self.factory.users
     }
 
     /// Whether a worker is ready or can be made: one that had to be made is kept.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn probe(&self) -> Result<(), String> {
+    pub async fn probe(&self) -> Result<(), WorkerError> {
         if self.lock().iter().any(Worker::is_alive) {
             return Ok(());
         }
-        let worker = self.nursery.worker(&self.limits).await?;
+        let worker = self.factory.worker(&self.limits).await?;
         self.keep(worker).await;
         Ok(())
     }
@@ -145,7 +148,7 @@ impl Pool {
     async fn keep_filled(self: Arc<Self>) {
         loop {
             while self.is_wanting() {
-                match self.nursery.worker(&self.limits).await {
+                match self.factory.worker(&self.limits).await {
                     Ok(worker) => self.keep(worker).await,
                     // R was stopped meanwhile, and what it was making with it.
                     Err(_) if !self.is_wanting() => {}

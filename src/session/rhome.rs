@@ -1,6 +1,12 @@
 //! The environment in which R is started.
 
-use std::{ffi::OsString, path::Path, process::Command};
+use std::{
+    env::JoinPathsError,
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::config;
 
@@ -11,11 +17,22 @@ const PASSED_ON: [&str; 8] = ["PATH", "TZ", "http_proxy", "https_proxy", "no_pro
 /// Libraries that read these start their threads when they are loaded, before R's first line runs.
 const ONE_THREAD: [&str; 5] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
 
+/// Why R's environment cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// R's home is not one: this program of it cannot be run.
+    #[error("r.home: {}", .0.display())]
+    Home(PathBuf, #[source] io::Error),
+    /// A folder of R packages has a name that cannot be in a list.
+    #[error("r.libraries")]
+    Libraries(#[source] JoinPathsError),
+}
+
 /// The whole environment of the zygote, and of R in processes of its own.
 ///
 /// # Errors
-/// When R's home is not one.
-pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, String> {
+/// [`EnvironmentError`]
+pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, EnvironmentError> {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     for name in PASSED_ON {
         variables.extend(std::env::var_os(name).map(|value| (name.into(), value)));
@@ -26,7 +43,7 @@ pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, Stri
     variables.push(("R_ENVIRON_USER".into(), "/dev/null".into()));
     variables.push(("R_LIBS_USER".into(), "NULL".into()));
     if !config.libraries.is_empty() {
-        let libraries = std::env::join_paths(&config.libraries).map_err(|error| format!("r.libraries: {error}"))?;
+        let libraries = std::env::join_paths(&config.libraries).map_err(EnvironmentError::Libraries)?;
         variables.push(("R_LIBS".into(), libraries));
     }
     for name in ["LANG", "LC_ALL"] {
@@ -38,13 +55,10 @@ pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, Stri
 }
 
 /// What R's start script would export: it alone knows where a distribution has put things.
-fn from_r(home: &Path) -> Result<Vec<(OsString, OsString)>, String> {
+fn from_r(home: &Path) -> Result<Vec<(OsString, OsString)>, EnvironmentError> {
     let program = home.join("bin/R");
-    let output = Command::new(&program)
-        .args(["CMD", "env"])
-        .env_remove("LD_LIBRARY_PATH")
-        .output()
-        .map_err(|error| format!("r.home: {}: {error}", program.display()))?;
+    let output = Command::new(&program).args(["CMD", "env"]).env_remove("LD_LIBRARY_PATH").output();
+    let output = output.map_err(|error| EnvironmentError::Home(program, error))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let wanted = text.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| FROM_R.contains(name));
     Ok(wanted.map(|(name, value)| (name.into(), value.into())).collect())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::worker::ASIDE;
+use super::{failure::StartError, worker::ASIDE};
 use crate::{
     config,
     link::messages::Limits,
@@ -18,15 +18,15 @@ pub(super) fn janitor_program(r: &config::R) -> PathBuf {
 }
 
 /// The user ids that the configuration gives to sessions whose folders are in `folder`.
-pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Users, String> {
-    let Some(range) = config.user_range()? else { return Ok(Users::default()) };
+pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Users, StartError> {
+    let Some(range) = config.user_range().map_err(StartError::Setting)? else { return Ok(Users::default()) };
     match Users::lease(range, folder, janitor) {
         Ok(users) => Ok(users),
         Err(obstacle) if config.users == "auto" => {
             tracing::warn!("sessions run as the server does, and can see each other's files and the store: {obstacle}");
             Ok(Users::default())
         }
-        Err(obstacle) => Err(format!("sessions.users: sessions cannot have users of their own, as {obstacle}")),
+        Err(obstacle) => Err(StartError::Users(obstacle)),
     }
 }
 
@@ -34,9 +34,9 @@ pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor)
 ///
 /// # Errors
 /// When nothing can be made in the folder.
-pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), String> {
+pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), StartError> {
     let aside = folder.join(ASIDE);
-    let left = removal::set_aside(folder, &aside).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let left = removal::set_aside(folder, &aside).map_err(|error| StartError::Folder(folder.to_owned(), error))?;
     let janitor = janitor.clone();
     tokio::spawn(async move {
         let removals = left.into_iter().map(|path| janitor.remove(path));

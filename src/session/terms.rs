@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{handle::Session, tombstone::Tombstone};
+use super::{failure::WorkerError, handle::Session, tombstone::Tombstone};
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub enum OpenError {
     Stopped,
     /// There is no worker.
     #[error("R cannot be started: {0}")]
-    NoWorker(String),
+    NoWorker(WorkerError),
 }
 
 /// Why a session was not found.

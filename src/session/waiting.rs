@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{queue::lock, zygote::Forked};
+use super::{failure::WorkerError, queue::lock, zygote::Forked};
 use crate::link::messages::Exit;
 
 /// What the zygote gets for an answer, which takes a millisecond or two. One that takes longer does nothing any more.
@@ -20,7 +20,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Question {
     /// To fork.
-    Fork(oneshot::Sender<Result<Forked, String>>),
+    Fork(oneshot::Sender<Result<Forked, WorkerError>>),
     /// Nothing but an answer.
     Ping(oneshot::Sender<()>),
 }
@@ -42,9 +42,9 @@ pub(super) struct Waiting {
 
 impl Question {
     /// Tells whoever waits that there will be no answer.
-    pub(super) fn refuse(self, reason: &str) {
+    pub(super) fn refuse(self, reason: WorkerError) {
         if let Self::Fork(answer) = self {
-            let _ = answer.send(Err(reason.to_owned()));
+            let _ = answer.send(Err(reason));
         }
     }
 }
@@ -68,8 +68,8 @@ impl Waiting {
     }
 
     /// Nothing that was asked will be answered.
-    pub(super) fn refuse(&self, reason: &str) {
-        lock(&self.asked).drain().for_each(|(_, asked)| asked.question.refuse(reason));
+    pub(super) fn refuse(&self, reason: &WorkerError) {
+        lock(&self.asked).drain().for_each(|(_, asked)| asked.question.refuse(reason.clone()));
     }
 
     /// A worker was forked; its end will be told.

@@ -12,12 +12,13 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
 use tokio::{net::unix::pipe, sync::oneshot};
 use uuid::Uuid;
 
-use super::{console::Stream, frames::Frames, zygote::Zygote};
+use super::{console::Stream, failure::WorkerError, frames::Frames, zygote::Zygote};
 use crate::{
     link::{
         command::Reply,
@@ -70,7 +71,7 @@ pub struct Worker {
 
 /// How workers are made.
 #[derive(Debug, Clone)]
-pub struct Nursery {
+pub struct WorkerFactory {
     /// Forks them.
     pub zygote: Zygote,
     /// The folder in which each gets one of its own.
@@ -83,33 +84,32 @@ pub struct Nursery {
     pub janitor: Janitor,
 }
 
-impl Nursery {
+impl WorkerFactory {
     /// Forks a worker and waits until it is ready. When whoever waits goes away, it is ended.
     ///
     /// # Errors
     /// Why there is none, with what it printed.
-    pub async fn worker(&self, limits: &Limits) -> Result<Worker, String> {
-        let (nursery, limits) = (self.clone(), limits.clone());
+    pub async fn worker(&self, limits: &Limits) -> Result<Worker, WorkerError> {
+        let (factory, limits) = (self.clone(), limits.clone());
         let (answer, made) = oneshot::channel();
         tokio::spawn(async move {
-            if let Err(Ok(unwanted)) = answer.send(nursery.make(&limits).await) {
+            if let Err(Ok(unwanted)) = answer.send(factory.make(&limits).await) {
                 unwanted.bury().await;
             }
         });
-        made.await.unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+        made.await.unwrap_or(Err(WorkerError::Stopping))
     }
 
-    async fn make(&self, limits: &Limits) -> Result<Worker, String> {
+    async fn make(&self, limits: &Limits) -> Result<Worker, WorkerError> {
         let started = std::time::Instant::now();
-        let system = |error: io::Error| format!("no worker could be made: {error}");
         let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
-        let (frames, [commands, replies, memory]) = Frames::new(most).map_err(system)?;
-        let (read, write) = io::pipe().map_err(system)?;
-        let user = self.users.take().await?;
+        let (frames, [commands, replies, memory]) = Frames::new(most)?;
+        let (read, write) = io::pipe()?;
+        let user = self.users.take().await.map_err(WorkerError::NoUser)?;
         let mut tag = [0; 16];
-        getrandom::fill(&mut tag).map_err(|error| error.to_string())?;
+        getrandom::fill(&mut tag).map_err(io::Error::from)?;
         let most = Most { memory: limits.memory, processes: limits.processes };
-        let group = self.groups.as_ref().map(|groups| groups.group(most)).transpose().map_err(system)?;
+        let group = self.groups.as_ref().map(|groups| groups.group(most)).transpose()?;
         let spec = messages::Fork {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
@@ -120,9 +120,9 @@ impl Nursery {
         };
         let folder = spec.folder.clone();
         let forked = self.zygote.fork(spec, [commands, replies, memory, write.into()]).await?;
-        let pid = Pid::from_raw(forked.pid).ok_or("no process id")?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| system(error.into()))?;
-        let console = Console::new(read.into(), &tag).map_err(system)?;
+        let pid = Pid::from_raw(forked.pid).ok_or(Errno::SRCH)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let console = Console::new(read.into(), &tag)?;
         let (zygote, janitor) = (self.zygote.clone(), self.janitor.clone());
         let mut worker = Worker {
             frames,
@@ -149,7 +149,7 @@ impl Nursery {
         let mut said = Vec::new();
         worker.console.finish(|_, text| said.extend_from_slice(text));
         worker.bury().await;
-        Err(format!("a worker did not start: {}", String::from_utf8_lossy(&said).trim()))
+        Err(WorkerError::NotReady(String::from_utf8_lossy(&said).trim().to_owned()))
     }
 }
 

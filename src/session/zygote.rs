@@ -29,6 +29,7 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::{
+    failure::{StartError, WorkerError},
     rhome,
     waiting::{ANSWER, Question, Waiting},
 };
@@ -62,7 +63,7 @@ pub struct Forked {
     pub exit: oneshot::Receiver<Exit>,
 }
 
-type Answer = oneshot::Sender<Result<Forked, String>>;
+type Answer = oneshot::Sender<Result<Forked, WorkerError>>;
 
 #[derive(Debug)]
 enum Request {
@@ -77,7 +78,7 @@ enum Request {
     /// The zygote that was started as this one is gone.
     Lost(u64),
     Halt(oneshot::Sender<()>),
-    Resume(oneshot::Sender<Result<(), String>>),
+    Start(oneshot::Sender<Result<(), StartError>>),
     End(oneshot::Sender<()>),
 }
 
@@ -86,7 +87,7 @@ impl Zygote {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::R, users: Users, folder: &Path) -> Result<Self, String> {
+    pub async fn start(config: config::R, users: Users, folder: &Path) -> Result<Self, StartError> {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
@@ -103,8 +104,8 @@ impl Zygote {
         };
         // This thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
-        thread.spawn(move || owner.run(&received, started)).map_err(|error| error.to_string())?;
-        let r_version = answer.await.map_err(|_| "the zygote's thread ended".to_owned())??;
+        thread.spawn(move || owner.run(&received, started))?;
+        let r_version = answer.await.map_err(|_| StartError::Stopping)??;
         Ok(Self { requests, pid, r_version: r_version.into() })
     }
 
@@ -125,11 +126,11 @@ impl Zygote {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fork(&self, spec: Fork, descriptors: [OwnedFd; 4]) -> Result<Forked, String> {
+    pub async fn fork(&self, spec: Fork, descriptors: [OwnedFd; 4]) -> Result<Forked, WorkerError> {
         let (answer, forked) = oneshot::channel();
         let request = Request::Fork { spec: Box::new(spec), descriptors, answer };
-        self.requests.send(request).map_err(|_| "the server is stopping".to_owned())?;
-        forked.await.map_err(|_| "the zygote ended while it forked".to_owned())?
+        self.requests.send(request).map_err(|_| WorkerError::Stopping)?;
+        forked.await.map_err(|_| WorkerError::ZygoteEnded)?
     }
 
     /// Whether the zygote does something within this time.
@@ -155,10 +156,10 @@ impl Zygote {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn resume(&self) -> Result<(), String> {
-        let (done, resumed) = oneshot::channel();
-        self.requests.send(Request::Resume(done)).map_err(|_| "the server is stopping".to_owned())?;
-        resumed.await.map_err(|_| "the zygote's thread ended".to_owned())?
+    pub async fn start_again(&self) -> Result<(), StartError> {
+        let (done, started) = oneshot::channel();
+        self.requests.send(Request::Start(done)).map_err(|_| StartError::Stopping)?;
+        started.await.map_err(|_| StartError::Stopping)?
     }
 
     /// Ends the zygote and, with it, the workers that are left.
@@ -191,7 +192,7 @@ struct Running {
 }
 
 impl Owner {
-    fn run(mut self, requests: &Receiver<Request>, started: oneshot::Sender<Result<String, String>>) {
+    fn run(mut self, requests: &Receiver<Request>, started: oneshot::Sender<Result<String, StartError>>) {
         let first = self.start();
         let failed = first.is_err();
         if started.send(first).is_err() || failed {
@@ -208,7 +209,7 @@ impl Owner {
                 Err(RecvTimeoutError::Timeout) if self.waiting.patience_ends().is_none_or(|end| end > Instant::now()) => continue,
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::error!("the zygote does not answer, and is ended");
-                    self.waiting.refuse(&format!("the zygote did not answer within {} seconds; R is started again", ANSWER.as_secs()));
+                    self.waiting.refuse(&WorkerError::Silent(ANSWER.as_secs()));
                     self.restart();
                     continue;
                 }
@@ -231,12 +232,12 @@ impl Owner {
                     self.waiting.forget();
                     let _ = done.send(());
                 }
-                Request::Resume(done) => {
-                    let resumed = if self.running.is_some() { Ok(()) } else { self.start().map(drop) };
-                    if resumed.is_err() {
+                Request::Start(done) => {
+                    let started = if self.running.is_some() { Ok(()) } else { self.start().map(drop) };
+                    if started.is_err() {
                         self.stop();
                     }
-                    let _ = done.send(resumed);
+                    let _ = done.send(started);
                 }
                 Request::End(done) => {
                     self.stop();
@@ -248,14 +249,14 @@ impl Owner {
     }
 
     /// Starts a zygote and waits until it is ready; returns R's version.
-    fn start(&mut self) -> Result<String, String> {
+    fn start(&mut self) -> Result<String, StartError> {
         self.generation += 1;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|error| format!("control socket: {error}"))?;
+            .map_err(|error| StartError::Control(error.into()))?;
         let program = self.program()?;
         // It is there before the zygote is, which reads it first.
         let start = messages::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
-        send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| format!("control socket: {error}"))?;
+        send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| StartError::Control(error.into()))?;
         let mut command = Command::new(&program);
         command
             .env_clear()
@@ -263,25 +264,25 @@ impl Owner {
             .env("TMPDIR", &self.folder)
             .stdin(Stdio::from(theirs))
             // What R prints before there are sessions belongs to the server's log.
-            .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?))
+            .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?))
             .current_dir("/");
         let child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("r.worker: {} is not there; cargo build makes it, beside offshoot", program.display()),
-            _ => format!("r.worker: {}: {error}", program.display()),
+            io::ErrorKind::NotFound => StartError::NoProgram(program.clone()),
+            _ => StartError::Program(program.clone(), error),
         })?;
         drop(command);
         let control = Arc::new(ours);
         let running = self.running.insert(Running { child, control: Arc::clone(&control) });
 
         if !is_readable_within(&control, START) {
-            return Err(format!("R did not start within {} seconds", START.as_secs()));
+            return Err(StartError::Late(START.as_secs()));
         }
         let (version, warnings) = match receive(&control) {
             Some(ZygoteReply::Ready { r_version, warnings }) => (r_version, warnings),
-            Some(ZygoteReply::Broken(message)) => return Err(format!("R did not start: {message}")),
+            Some(ZygoteReply::Broken(message)) => return Err(StartError::R(message)),
             _ => {
-                let status = running.child.wait().map_err(|error| error.to_string())?;
-                return Err(format!("R did not start: {} ended with {status}", program.display()));
+                let status = running.child.wait()?;
+                return Err(StartError::Ended { program, status });
             }
         };
         self.pid.store(running.child.id().cast_signed(), Ordering::Relaxed);
@@ -291,15 +292,15 @@ impl Owner {
         }
         let reader = Reader { control, waiting: Arc::clone(&self.waiting), owner: self.requests.clone(), generation: self.generation };
         let thread = thread::Builder::new().name("zygote-reports".to_owned());
-        thread.spawn(move || reader.run()).map_err(|error| error.to_string())?;
+        thread.spawn(move || reader.run())?;
         Ok(version)
     }
 
-    fn program(&self) -> Result<PathBuf, String> {
+    fn program(&self) -> Result<PathBuf, StartError> {
         if !self.config.worker.as_os_str().is_empty() {
             return Ok(self.config.worker.clone());
         }
-        let own = std::env::current_exe().map_err(|error| format!("r.worker: {error}"))?;
+        let own = std::env::current_exe().map_err(StartError::OwnProgram)?;
         Ok(own.with_file_name("offshoot-worker"))
     }
 
@@ -313,7 +314,7 @@ impl Owner {
     /// Asks the zygote to fork, or for nothing but an answer.
     fn ask(&mut self, fork: Option<(Fork, [OwnedFd; 4])>, answer: Question) {
         let Some(running) = &self.running else {
-            return answer.refuse("R is not running; it may be started again in a moment");
+            return answer.refuse(WorkerError::NotRunning);
         };
         self.asked += 1;
         let number = self.asked;
@@ -328,7 +329,7 @@ impl Owner {
         if let Err(error) = sent
             && let Some(question) = self.waiting.answered(number)
         {
-            question.refuse(&format!("the zygote cannot be reached: {error}"));
+            question.refuse(WorkerError::Unreachable(error));
         }
     }
 
@@ -337,7 +338,7 @@ impl Owner {
         tracing::error!("the zygote ended; R is started again, and live sessions go on");
         self.waiting.forget();
         if let Err(error) = self.start() {
-            tracing::error!(%error, "R could not be started again");
+            tracing::error!(error = &error as &dyn std::error::Error, "R could not be started again");
             self.stop();
             let (requests, generation) = (self.requests.clone(), self.generation);
             let later = thread::Builder::new().name("zygote-pause".to_owned());
@@ -394,7 +395,7 @@ impl Reader {
                 }
                 ZygoteReply::NotForked { request, reason } => {
                     if let Some(question) = self.waiting.answered(request) {
-                        question.refuse(&reason);
+                        question.refuse(WorkerError::NotForked(reason));
                     }
                 }
                 ZygoteReply::Here(request) => {

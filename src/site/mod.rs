@@ -19,14 +19,20 @@ use crate::{
     app::App,
     auth::{Gate, Refused},
     config::Http,
-    server::{Site, layers},
+    server::{SettingError, Site, layers},
 };
 
 /// The site of the addresses in `listen`: everything. A demonstration shows its passwords on the start page.
 ///
 /// # Errors
-/// A sentence that names the setting at fault.
-pub fn public(app: &Arc<App>, gate: &Arc<Gate>, measures: &PrometheusHandle, http: &Http, is_demonstration: bool) -> Result<Site, String> {
+/// [`SettingError`]
+pub fn public(
+    app: &Arc<App>,
+    gate: &Arc<Gate>,
+    measures: &PrometheusHandle,
+    http: &Http,
+    is_demonstration: bool,
+) -> Result<Site, SettingError> {
     let router = health::router(app).merge(metrics::router(app, measures, false)).merge(start::router(app, is_demonstration));
     let router = layers::around(router.merge(api::router(app)), http)?;
     // The gate's refusals carry CORS headers too, so that pages that may call can read why.

@@ -54,9 +54,9 @@ pub enum StoreError {
     /// Its tables could not be brought up to date.
     #[error("the store's tables could not be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// Its folder is not usable.
-    #[error("the data folder is not usable")]
-    Folder(#[from] std::io::Error),
+    /// A file in its folder cannot be read or written.
+    #[error("a file in the data folder could not be read or written")]
+    File(#[from] std::io::Error),
     /// The blob store has failed.
     #[error("the contents in the store could not be read or written")]
     Contents(#[from] object_store::Error),

@@ -13,7 +13,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -31,6 +31,20 @@ const RATIO: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What passes at the least.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why there can be no ids; the end of a sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Only root can run processes as others.
+    #[error("the server does not run as root")]
+    NotRoot,
+    /// Other users could not come to their folders.
+    #[error("{} is closed to other users", .0.display())]
+    Closed(PathBuf),
+    /// The file of the locks cannot be used.
+    #[error("{LOCKS}: {0}")]
+    Locks(std::io::Error),
+}
 
 /// The ids that can be had; cheap to clone. By default, none.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +86,8 @@ impl Users {
     /// something are not given out before the janitor has removed it.
     ///
     /// # Errors
-    /// Why there can be none; the end of a sentence.
-    pub fn lease(ids: RangeInclusive<u32>, folder: &Path, janitor: &Janitor) -> Result<Self, String> {
+    /// [`LeaseError`]
+    pub fn lease(ids: RangeInclusive<u32>, folder: &Path, janitor: &Janitor) -> Result<Self, LeaseError> {
         if let Some(obstacle) = obstacle(folder) {
             return Err(obstacle);
         }
@@ -82,7 +96,7 @@ impl Users {
             // Beside the folder, whose content goes when the server starts.
             open_locks(&folder.with_extension("users"))
         });
-        let locks = locks.map_err(|error| format!("{LOCKS}: {error}"))?;
+        let locks = locks.map_err(LeaseError::Locks)?;
         let range = Arc::new(Range { ids, locks, janitor: janitor.clone(), state: Mutex::default(), freed: Notify::new() });
         range.take_left();
         Ok(Self(Some(range)))
@@ -247,12 +261,12 @@ impl Drop for User {
 
 /// Why processes whose folders are in `folder` cannot have users of their own, if they cannot.
 #[must_use]
-pub fn obstacle(folder: &Path) -> Option<String> {
+pub fn obstacle(folder: &Path) -> Option<LeaseError> {
     if !rustix::process::geteuid().is_root() {
-        return Some("the server does not run as root".to_owned());
+        return Some(LeaseError::NotRoot);
     }
     let closed = folder.ancestors().find(|folder| !is_open_for_passing(folder))?;
-    Some(format!("{} is closed to other users", closed.display()))
+    Some(LeaseError::Closed(closed.to_owned()))
 }
 
 /// Why other servers on this machine may lease the same ids, if they may.

@@ -154,7 +154,7 @@ impl From<Failure> for Error {
             Failure::TooLarge(mib) => Self::too_large(mib),
             Failure::Operation(error) => error.into(),
             Failure::Open(error) => error.into(),
-            failure @ Failure::Store(_) => Self::internal(&failure),
+            failure @ (Failure::Store(_) | Failure::File(_)) => Self::internal(&failure),
         }
     }
 }
@@ -162,7 +162,7 @@ impl From<Failure> for Error {
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         if let OpenError::NoWorker(reason) = &error {
-            tracing::error!(reason, "no R session could be opened");
+            tracing::error!(%reason, "no R session could be opened");
         }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string()))
     }

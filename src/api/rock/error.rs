@@ -270,7 +270,7 @@ impl From<OpenError> for Error {
             | OpenError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             OpenError::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
             OpenError::NoWorker(reason) => {
-                tracing::error!(reason, "no R session could be opened");
+                tracing::error!(%reason, "no R session could be opened");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };

@@ -97,7 +97,7 @@ fn users(config: &Config, findings: &mut Findings) {
     let obstacle = match config.sessions.user_range() {
         Err(error) => return findings.error(SUBJECT, error, "correct the setting"),
         Ok(None) => Some("sessions.users is empty".to_owned()),
-        Ok(Some(_)) => there.and_then(users::obstacle),
+        Ok(Some(_)) => there.and_then(users::obstacle).map(|obstacle| obstacle.to_string()),
     };
     let mend = "run the server as root, with a data folder that others can pass through (chmod o+x)";
     match obstacle {

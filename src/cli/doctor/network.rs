@@ -32,7 +32,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
         Err(_) if answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
         Err(error) => findings.error(
             SUBJECT,
-            error,
+            format!("{:#}", anyhow::Error::new(error)),
             "end what uses it (ss -ltnp shows it), choose another address, or, for a port below 1024, grant CAP_NET_BIND_SERVICE",
         ),
     }
@@ -54,7 +54,9 @@ fn certificate(config: &Config, findings: &mut Findings) {
     let chain = match Identity::read(&config.tls, &config.data).and_then(|identity| identity.map(Identity::check).transpose()) {
         Ok(None) => return,
         Ok(Some(chain)) => chain,
-        Err(error) => return findings.error(SUBJECT, error, "correct the file or the setting that is named"),
+        Err(error) => {
+            return findings.error(SUBJECT, format!("{:#}", anyhow::Error::new(error)), "correct the file or the setting that is named");
+        }
     };
     let Some(Ok((_, certificate))) = chain.first().map(|certificate| X509Certificate::from_der(certificate)) else {
         return findings.error(SUBJECT, "it cannot be read", MEND);

@@ -62,7 +62,7 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
         Err(error) => {
             return findings.error(
                 "R",
-                error,
+                format!("{:#}", anyhow::Error::new(error)),
                 "install R with its shared library (apt-get install r-base-core), or set r.home and r.worker",
             );
         }

@@ -29,7 +29,7 @@ pub async fn status(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `PUT /rserver`: while R runs, this changes nothing.
 pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
-    incoming.app.runtime_start().await.map_err(Error::no_r)?;
+    incoming.app.runtime_start().await.map_err(|error| Error::no_r(format!("{:#}", anyhow::Error::new(error))))?;
     status(incoming).await
 }
 

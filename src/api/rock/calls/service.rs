@@ -2,7 +2,10 @@
 
 use axum::{http::StatusCode, response::Response};
 
-use crate::api::rock::{answer, error::Error, request::Incoming, views::Info};
+use crate::{
+    api::rock::{answer, error::Error, request::Incoming, views::Info},
+    app::sessions::OpenError,
+};
 
 /// What this server is.
 pub async fn info(incoming: &mut Incoming) -> Result<Response, Error> {
@@ -13,6 +16,7 @@ pub async fn info(incoming: &mut Incoming) -> Result<Response, Error> {
 pub async fn check(incoming: &mut Incoming) -> Result<Response, Error> {
     match incoming.app.runtime_check().await {
         Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
-        Err(reason) => Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "RRuntimeException", reason)),
+        Err(OpenError::NoWorker(reason)) => Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "RRuntimeException", reason.to_string())),
+        Err(reason) => Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "RRuntimeException", reason.to_string())),
     }
 }
