@@ -4,7 +4,7 @@ use offshoot::store::projects::Project;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventually};
+use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventually, until};
 
 const SETTINGS: &str = "[sessions]\npool = 1";
 
@@ -276,4 +276,21 @@ async fn projects_that_are_saved_at_the_same_moment_have_names_of_their_own() {
     client.post("/r/user/logout", &[]).await.success();
     let names: std::collections::HashSet<_> = projects(&server).await.into_iter().map(|project| project.name).collect();
     assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_disabled_is_out_while_an_idle_session_is_being_saved() {
+    use offshoot::store::accounts::AccountChange;
+    let server = Server::start("[sessions]\npool = 0\nidle_seconds = 1");
+    server.account("ada", &["POWER_USER"]).await;
+    let ada = Client::login(&server, "ada", PASSWORD).await;
+    // To save it is to read a value that is never there.
+    let (session, point) = (login(&server, true).await.session().await, Point::new());
+    let slow = format!("makeActiveBinding('slow', function() {{ {}; Sys.sleep(1e6) }}, globalenv()); invisible()", point.code());
+    session.run(&slow).await;
+    point.reached().await;
+    let store = server.store().await;
+    store.account_change("ada", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
+    store.close().await;
+    until("the account is locked out", async || ada.get("/r/user/whoami", &[]).await.status == 401).await;
 }
