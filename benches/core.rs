@@ -1,4 +1,4 @@
-//! What a session costs: `cargo bench --bench core` starts the server itself, and prints figures.
+//! The cost of a session. `cargo bench --bench core` starts the server itself, and prints figures.
 //!
 //! Latencies are medians over one keep-alive connection; all work is over HTTP, with a login.
 
@@ -12,7 +12,7 @@ use std::{
 };
 
 fn main() {
-    // Cargo asks benches that are no harness for their tests, too.
+    // Cargo also asks benches without its test harness for their tests.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -27,7 +27,7 @@ fn main() {
             let (took, session) = timed(|| client.open());
             times.push(took);
             client.close(&session);
-            // The pool fills up again while nobody waits.
+            // Meanwhile the pool fills up again.
             client.get("/deployr/r/user/whoami");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -63,8 +63,8 @@ fn main() {
     memory(500);
 }
 
-/// Values through Rock's API, from R to the client; and a data frame beside what package jsonlite takes for its text
-/// alone, in the same process.
+/// Values from R to the client through Rock's API. For a data frame, it also measures the time that package jsonlite takes only for the
+/// text, in the same process.
 fn values(client: &mut Client, session: &str) {
     let median = |times: &mut dyn FnMut() -> Duration| median((0..40).map(|_| times()).collect());
     let json = "application/json";
@@ -76,7 +76,7 @@ fn values(client: &mut Client, session: &str) {
     let frame = "f <- as.data.frame(lapply(1:20, function(i) switch(i %% 4 + 1, runif(1e4), 1:10000, rep(c('one','two'), 5000), \
                  factor(rep(c('a','b'), 5000))))); names(f) <- paste0('c', 1:20); nrow(f)";
     client.eval(session, frame, json);
-    // In turn, as the machine may be faster for a while.
+    // Measured in turns, because the machine may be faster for a while.
     let code = "system.time(jsonlite::toJSON(f, auto_unbox = TRUE, null = 'null', na = 'null', digits = NA))[['elapsed']]";
     let rounds = (0..10).map(|_| {
         let ours = median(&mut || timed(|| client.eval(session, "f", json)).0);
@@ -89,7 +89,7 @@ fn values(client: &mut Client, session: &str) {
     println!("{:<44} {:>10.1} times as long", "  which is", theirs.as_secs_f64() / ours.as_secs_f64());
 }
 
-/// Stateless runs of the demonstration's `average`: each takes an R process and ends it.
+/// Stateless runs of the demonstration's script `average`: each takes an R process and ends it.
 fn runs_of_a_script(connections: usize) {
     let server = Server::start("[sessions]\npool = 16\n");
     let put = ["script", "put", "average", "demo/average.R", "--access", "anonymous", "--data"];
@@ -117,7 +117,7 @@ fn project() {
     report("load a project of 100 MB", median((0..5).map(|_| timed(|| client.post("/deployr/r/project/load", &load)).0).collect()));
 }
 
-/// How long after its time limit an operation stops: the limit is an interrupt like any other.
+/// How long an operation goes on after its time limit, which is an interrupt like any other.
 fn interrupts() {
     let server = Server::start("[sessions]\noperation_seconds = 1\n");
     let mut client = server.login();
@@ -128,7 +128,7 @@ fn interrupts() {
     }
 }
 
-/// Sessions' memory, shared pages counted in proportion.
+/// The memory of sessions; each shared page is divided among the processes that share it.
 fn memory(sessions: usize) {
     let server = Server::start("");
     let mut client = server.login();
@@ -136,7 +136,7 @@ fn memory(sessions: usize) {
         let session = client.open();
         client.execute(&session, "x <- 1", "");
     }
-    // The one of them that has children; the other is the janitor.
+    // The zygote is the child that has children; the other is the janitor.
     let zygote = children(server.child.id()).into_iter().find(|&pid| !children(pid).is_empty()).unwrap();
     let pss: f64 = children(zygote).iter().map(|&pid| pss(pid)).sum();
     println!("{:<44} {:>10.2} MB", format!("memory of an idle session, of {sessions}"), pss / children(zygote).len() as f64);
@@ -162,7 +162,7 @@ fn throughput(server: &Server, connections: usize) -> f64 {
     })
 }
 
-/// How often the works, each on a thread of its own, are done in a second.
+/// How often per second the works are done, each on a thread of its own.
 fn count_per_second<W: FnMut() + Send + 'static>(threads: usize, make: impl FnMut(usize) -> W) -> f64 {
     let duration = Duration::from_secs(5);
     let works: Vec<_> = (0..threads).map(make).collect();
@@ -212,7 +212,7 @@ impl Server {
         let config = folder.path().join("offshoot.toml");
         std::fs::write(&config, settings).unwrap();
         let data = folder.path().join("data");
-        // The accounts are made before the clock starts: only the first start of a server makes any.
+        // The accounts are created before the clock starts, because only a server's first start does that.
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(&data);
         command.env("OFFSHOOT_ADMIN_PASSWORD", "secret").env("OFFSHOOT_LOG_LEVEL", "warn").stdout(Stdio::piped()).stderr(Stdio::null());
@@ -252,7 +252,7 @@ impl Drop for Server {
     }
 }
 
-/// One connection, spoken to by hand: the client is not what is measured.
+/// A connection without an HTTP library, so that the client costs little.
 struct Client {
     stream: BufReader<TcpStream>,
     cookie: String,
@@ -312,7 +312,7 @@ impl Client {
                 break;
             }
         }
-        // Memory that is new to the process would cost the client more than what is measured.
+        // Reuses the buffer: memory that is new to the process would cost the client more than the work that is measured.
         self.body.resize(length, 0);
         self.stream.read_exact(&mut self.body).unwrap();
         assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&self.body));

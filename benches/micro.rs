@@ -1,5 +1,5 @@
-//! What our own code costs on values that are in memory already, and beside it what no program can go below:
-//! a copy of memory, the fastest known formatting of doubles, a fork of a process that has nothing in it.
+//! The cost of our own code on values that are already in memory, and lower bounds for comparison: a copy of memory, the fastest known
+//! formatting of doubles, a fork of an empty process.
 //!
 //! `make bench-core`, or `cargo bench --bench micro -- NAME` for some of them.
 
@@ -22,7 +22,7 @@ fn main() {
     divan::main();
 }
 
-/// Numbers as R's `runif` would make them, and the same each time.
+/// Numbers like those of R's `runif`, but the same each time.
 fn numbers() -> Vec<f64> {
     (1..=LENGTH).map(|at| (at as f64 * 0.754_877_666_246_692_7).fract()).collect()
 }
@@ -31,7 +31,7 @@ fn words() -> Vec<String> {
     (0..LENGTH).map(|at| format!("string {at:07}")).collect()
 }
 
-/// A vector as the encoders see it.
+/// A vector in the form that the encoders take.
 #[derive(Clone, Copy)]
 enum Vector<'a> {
     Integers(&'a [i32]),
@@ -103,7 +103,7 @@ impl<'a> Value<'a> for Vector<'a> {
     }
 }
 
-/// Where a worker writes to: what is large goes to the memory that it shares with the server.
+/// A worker's output buffer. Large output goes to the memory that the worker shares with the server.
 fn out() -> Out {
     Out::with_file(|| Ok(Spill { file: shared::create()?.into(), room: usize::MAX }))
 }
@@ -205,7 +205,7 @@ mod decode {
         bencher.counter(BytesCount::new(sent.len())).bench(|| drop(input::read(&sent)));
     }
 
-    /// What the library alone takes, into a vector of doubles and nothing else.
+    /// The library alone, which only makes a vector of doubles.
     #[divan::bench]
     fn doubles_limit_serde_json_alone(bencher: Bencher) {
         let sent = serde_json::to_vec(&numbers()).unwrap();
@@ -227,7 +227,7 @@ mod decode {
     }
 }
 
-/// From a worker to the server, over a pipe, in one thread.
+/// Frames from a worker to the server, over a pipe, in one thread.
 mod frames {
     use std::{
         io::Read,
@@ -245,7 +245,7 @@ mod frames {
 
     use super::{Bencher, BytesCount};
 
-    /// There: what two processes do, without waiting for each other.
+    /// One direction: the work of two processes, without their waiting for each other.
     #[divan::bench(args = [0, 1_000, 50_000])]
     fn inline(bencher: Bencher, payload: usize) {
         let (commands, _ours) = UnixStream::pair().unwrap();
@@ -279,7 +279,7 @@ mod frames {
             link.receive().unwrap();
             link.send(&header, payload).unwrap();
             replies.read_exact(&mut bytes).unwrap();
-            // The first byte, so that the mapping is there.
+            // Reads the first byte, so that the mapping is really made.
             shared::take(memory, length).unwrap()[0]
         });
     }
@@ -311,7 +311,7 @@ mod frames {
     }
 }
 
-/// A fork, the child's end, and its being reaped: of this process as it is, and once it has a warm R in it.
+/// A fork with the child's end and its reaping: of this process as it is, and then with a warm R in it.
 mod fork {
     use std::{os::unix::process::CommandExt, process::Command, sync::OnceLock};
 
@@ -324,8 +324,7 @@ mod fork {
 
     static R: OnceLock<()> = OnceLock::new();
 
-    /// R looks for its parts in the environment in which its process was started: this one starts itself anew,
-    /// by R's own start script.
+    /// Starts this program anew by R's own start script, because R looks for its parts in the environment in which its process was started.
     pub(super) fn with_environment_of_r() {
         if std::env::var_os("R_SHARE_DIR").is_none() {
             let program = std::env::current_exe().unwrap();

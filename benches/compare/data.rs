@@ -1,4 +1,4 @@
-//! What goes from R to the client and back: the same values for all, made by R and by Rust alike.
+//! The data that goes from R to the client and back. R and Rust make the same values for all back ends.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -8,13 +8,13 @@ use super::{qap, report::grouped};
 /// An object of R.
 #[derive(Debug, Clone)]
 pub struct Object {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub title: String,
-    /// The name to which it is bound.
+    /// Its name in R.
     pub name: String,
-    /// R code that makes it and binds it.
+    /// R code that makes the object and binds it to its name.
     pub code: String,
-    /// How many numbers, strings and so on there are in it.
+    /// How many numbers, strings and so on the object contains.
     pub cells: usize,
 }
 
@@ -29,7 +29,7 @@ impl Object {
         Self { title: format!("{} strings", grouped(&length.to_string())), name: "strings".to_owned(), code, cells: length }
     }
 
-    /// Ten columns: four of doubles, two of integers, one of truth values, three of strings.
+    /// Ten columns: four of doubles, two of integers, one of logical values, three of strings.
     pub fn frame(rows: usize) -> Self {
         let code = format!(
             "set.seed(1); n <- {rows}L; frame <- data.frame(a = runif(n), b = rnorm(n), c = rexp(n), d = runif(n) * 1e6, \
@@ -40,7 +40,7 @@ impl Object {
         Self { title, name: "frame".to_owned(), code, cells: rows * 10 }
     }
 
-    /// Whether JSON at the client can be all of it: there is a comma between any two cells.
+    /// Checks that JSON can be complete: there is a comma between any two cells.
     pub fn check_json(&self, json: &[u8]) -> Result<()> {
         let commas = memchr::memchr_iter(b',', json).count();
         ensure!(commas + 1 >= self.cells, "{} cells asked for, {} bytes of JSON with {commas} commas received", self.cells, json.len());
@@ -48,36 +48,36 @@ impl Object {
     }
 }
 
-/// How data is written on its way.
+/// The form in which data is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// As JSON.
     Json,
-    /// As bytes of R's `serialize()`, or in a binary form of the protocol's own.
+    /// As bytes of R's `serialize()`, or in the protocol's own binary form.
     Binary,
 }
 
-/// Data of the client in all the forms that back ends take, made before any clock runs.
+/// The client's data in all forms that back ends take. It is made before anything is measured.
 #[derive(Debug)]
 pub struct Sent {
     pub title: String,
-    /// The name under which it is to be bound.
+    /// Its name in R.
     pub name: &'static str,
-    /// Arrays; of a data frame, an object of columns.
+    /// As arrays; a data frame is an object of columns.
     pub json: Vec<u8>,
-    /// JSON in RevoDeployR's type model.
+    /// As JSON in RevoDeployR's type model.
     pub inputs: String,
     /// In Rserve's protocol.
     pub qap: Option<qap::Value>,
     /// As R's `serialize()` writes it.
     pub rds: Vec<u8>,
-    /// The same in base64.
+    /// The RDS in base64.
     pub base64: Vec<u8>,
-    /// R code that stops if the value is not the one that was sent.
+    /// R code that stops if the value differs from the one that was sent.
     pub check: String,
 }
 
-/// A generator of numbers that needs no more than to be the same each time (Marsaglia's xorshift).
+/// Pseudo-random numbers that are the same each time (Marsaglia's xorshift).
 fn numbers(length: usize) -> Vec<f64> {
     let mut state = 88_172_645_463_325_252_u64;
     let next = || {
@@ -95,7 +95,7 @@ fn words(length: usize) -> Vec<String> {
     (0..length).map(|at| format!("string {at:07}")).collect()
 }
 
-/// What has R serialize a value in JSON, of which `as.data.frame` may have to be made: the bytes, and their base64.
+/// Makes R serialize a value that is given as JSON, after `as.data.frame` if the code says so. Returns the bytes, and their base64.
 pub type Serialize<'s> = &'s dyn Fn(&str, &[u8]) -> Result<(Vec<u8>, Vec<u8>)>;
 
 impl Sent {

@@ -1,7 +1,7 @@
-//! How cost grows with the number of live sessions, and with data that is there before the first.
+//! How cost grows with the number of live sessions, and with data that is loaded before the first one.
 //!
-//! Here each back end has the machine to itself: processes of several would share the pages of R's library, and
-//! the memory of each would seem less than it is.
+//! Each back end has the machine to itself here. Otherwise processes of several back ends would share the pages of R's library, and each
+//! would seem to take less memory than it does.
 
 use std::{path::Path, time::Duration};
 
@@ -15,12 +15,12 @@ use super::{
     works::{count, repeat},
 };
 
-/// R over pipes needs some 30 MB and a quarter of a second for each session: more are of no use to anybody.
+/// The most sessions of R over pipes. Each needs some 30 MB and a quarter of a second, so nobody would use more.
 const MOST_SUBPROCESSES: usize = 101;
 const WITH_SESSIONS: [Kind; 3] = [Kind::OffshootRock, Kind::Subprocess, Kind::Rserve];
 const WITH_PRELOAD: [Kind; 2] = [Kind::OffshootRock, Kind::Rserve];
 
-/// Sessions, from one to very many: what one takes, how long the next takes to open, and what they are to each other.
+/// Measures from one session to very many: the memory of one, the time to open the next, and the time to answer.
 pub fn sessions(scale: &Scale, folder: &Path, report: &mut Report) -> Result<()> {
     if !scale.wants("sessions") {
         return Ok(());
@@ -66,7 +66,7 @@ fn curve(file: &'static str, title: &'static str, quantity: &'static str, unit: 
     Curve { file, title, quantity, unit, points: Vec::new() }
 }
 
-/// What is seen when so many sessions live.
+/// The measurements at one number of live sessions.
 struct Step {
     kind: Kind,
     live: usize,
@@ -106,8 +106,8 @@ fn one_more_and_more(scale: &Scale, folder: &Path, kind: Kind, runs: &mut Runs) 
     Ok(())
 }
 
-/// The mean over these processes, or over every n-th where they are many. A session that has just been closed may end
-/// while it is looked at, and does not count.
+/// The mean over these processes, or over every n-th if they are many. A session that was just closed may end meanwhile, and then does not
+/// count.
 fn memory_of_one(processes: &[u32]) -> Result<f64> {
     let some = processes.iter().step_by(processes.len().div_ceil(500).max(1));
     let looked_at: Vec<_> = some.filter_map(|&pid| proportional_memory(pid).ok()).collect();
@@ -116,7 +116,7 @@ fn memory_of_one(processes: &[u32]) -> Result<f64> {
     Ok(looked_at.iter().sum::<f64>() / looked_at.len() as f64)
 }
 
-/// Data that is in memory before the first session, which a fork shares and has to map.
+/// Measures the effect of data that is loaded before the first session; a fork shares it, but has to map it.
 pub fn preload(scale: &Scale, folder: &Path, report: &mut Report) -> Result<()> {
     if !scale.wants("preloaded") {
         return Ok(());

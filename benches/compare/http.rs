@@ -1,4 +1,4 @@
-//! An HTTP client that does as little as a client can: it must not be what is measured.
+//! An HTTP client that does as little as possible, so that it does not affect the measurements.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<TcpStream>,
-    /// Sent with each request, each line with its end.
+    /// Header lines for each request, with their line ends.
     pub headers: String,
 }
 
@@ -25,17 +25,17 @@ impl Client {
         Ok(Self { stream: BufReader::with_capacity(256 << 10, stream), headers: String::new() })
     }
 
-    /// GET: the body of the answer.
+    /// Sends a GET request; returns the body of the answer.
     pub fn get(&mut self, path: &str) -> Result<Vec<u8>> {
         self.send("GET", path, "", &[])
     }
 
-    /// POST of a body; `more` are further headers, each line with its end.
+    /// Sends a POST request with this body; `more` has further header lines, with their line ends.
     pub fn post(&mut self, path: &str, more: &str, body: &[u8]) -> Result<Vec<u8>> {
         self.send("POST", path, more, body)
     }
 
-    /// Any request: the body of its answer, which has to be a good one.
+    /// Sends any request; returns the body of the answer, which has to be a success.
     pub fn send(&mut self, method: &str, path: &str, more: &str, body: &[u8]) -> Result<Vec<u8>> {
         let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}{more}{length}\r\n", self.headers);
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-/// What stands between two texts.
+/// The text between two others.
 pub fn between<'t>(text: &'t str, before: &str, after: &str) -> Result<&'t str> {
     let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
     Ok(found.with_context(|| format!("no {before} in {}", text.chars().take(300).collect::<String>()))?.0)

@@ -1,4 +1,4 @@
-//! Where and with what the suite ran.
+//! The machine and the versions with which the suite ran.
 
 use super::processes::command;
 

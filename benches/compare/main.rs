@@ -1,17 +1,16 @@
-//! Offshoot beside what people use today: the same work, on the same machine, in the same run.
+//! Compares Offshoot with the tools that people use today: the same work, on the same machine, in the same run.
 //!
-//! `make bench` runs all of it and rewrites `benches/report/` and a section of the README; `make bench-quick` does
-//! less work, and writes to `benches/report/quick/` alone. Each back end is started here, on the loopback address,
-//! and ended with the suite, however that ends.
+//! `make bench` runs all of it and rewrites `benches/report/` and a section of the README; `make bench-quick` does less work, and only
+//! writes to `benches/report/quick/`. The suite starts each back end on the loopback address, and ends it, however the suite itself ends.
 //!
-//! - Works are measured in rounds, in which every back end has its turn; a figure is the median of the rounds.
-//!   All have done the work once before any clock runs, and what came of it has been looked at.
-//! - The load generator is our own: threads with connections that are kept. The programs that there are for it
-//!   speak HTTP, but two of the back ends do not, and all are to be driven by the same client.
-//! - Offshoot asks for a login, keeps its limits and gives each session a user of its own where it runs as root.
-//!   Rserve and plumber do none of that.
+//! - Works are measured in rounds, in which every back end has its turn; a figure is the median of the rounds. Before anything is measured,
+//!   every back end has done the work once, and its result has been checked.
+//! - The load generator is our own: threads with connections that are kept. Existing programs only speak HTTP, which two of the back ends
+//!   do not, and the same client has to drive all of them.
+//! - Offshoot requires a login, keeps its limits, and gives each session a user of its own if it runs as root. Rserve and plumber do none
+//!   of that.
 //!
-//! Start reading at [`works`]; [`backends`] says how each one does what is asked.
+//! Start reading at [`works`]; [`backends`] says how each one does a work.
 
 #![expect(unreachable_pub, reason = "a program: `pub` is what a module gives to others")]
 
@@ -82,7 +81,7 @@ fn measure(scale: &Scale, folder: &Path, report: &mut Report) -> Result<()> {
     growth::preload(scale, folder, report)
 }
 
-/// Thousands of sessions are as many connections, here and in the servers started here.
+/// Thousands of sessions need as many connections, here and in the servers that are started.
 fn allow_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! The plots, as SVG: the curves, and how others compare at each work.
+//! The plots, as SVG: the curves, and the comparison of all works.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use super::{
     report::{Curve, Report, Shown, quantity, significant},
 };
 
-/// Colours that are told apart by all (Okabe and Ito).
+/// Colours that everybody can tell apart (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
     RGBColor(213, 94, 0),
     RGBColor(230, 159, 0),
@@ -29,7 +29,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
 ];
 const FONT: &str = "sans-serif";
-/// By how much the axis of the summary goes on after the last point: there stands what the colours mean.
+/// How far the axis of the summary continues after the last point, to leave room for the legend.
 const ROOM: f64 = 60.0;
 
 fn colour(backend: &str) -> RGBColor {
@@ -48,7 +48,7 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 fn draw_curve(area: &DrawingArea<SVGBackend, Shift>, curve: &Curve) -> Drawn {
     area.fill(&WHITE)?;
-    // A logarithmic axis has no zero: what has none of the quantity stands at its beginning.
+    // A logarithmic axis has no zero, so a point at zero is drawn at its beginning.
     let smallest = curve.points.iter().map(|(_, x, _)| *x).filter(|&x| x > 0.0).fold(f64::INFINITY, f64::min);
     let at = |x: f64| if x > 0.0 { x } else { smallest / 2.0 };
     let (left, right) = bounds(curve.points.iter().map(|(_, x, _)| at(*x)));
@@ -95,7 +95,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if low < high { (low, high) } else { (low / 2.0, low * 2.0) }
 }
 
-/// Draws how many times worse than Offshoot the others are at each work of the summary, a point each.
+/// Draws how many times worse than Offshoot the others are at each work of the summary, with a point for each.
 pub fn summary(path: &Path, report: &Report) -> Result<()> {
     let works = report.works(&[Shown::Summary]);
     let height = u32::try_from(works.len())? * 30 + 110;

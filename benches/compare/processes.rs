@@ -1,4 +1,4 @@
-//! The processes that the suite starts: each in a process group of its own, ended and reaped whatever happens.
+//! The processes that the suite starts. Each has a process group of its own, and is always ended and reaped.
 
 use std::{
     io,
@@ -12,19 +12,19 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpid};
 
-/// The groups that are running.
+/// The running groups.
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-/// The folder of the run, to be removed at its end.
+/// The folder of the run, which is removed at its end.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// A command without cargo's answer to a build script, of which R says that it is not R's own.
+/// A command without the variable that cargo sets for the build of R's bindings; R would warn that it is not its own.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_remove("R_HOME");
     command
 }
 
-/// A process with its group, which ends with this value.
+/// A process with its group. They end when this value is dropped.
 #[derive(Debug)]
 pub struct Process {
     pub child: Child,
@@ -61,8 +61,8 @@ impl Drop for Process {
     }
 }
 
-/// Ends a group: in order if it likes, and in any case within seconds. Its leader is left to be reaped, or is
-/// reaped here if nobody else does.
+/// Ends a group, gently if it complies, and in any case within seconds. Its leader is left to be reaped, or is reaped here if nobody else
+/// does it.
 fn end(group: u32) {
     let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) else { return };
     let _ = kill_process_group(group, Signal::TERM);
@@ -93,7 +93,7 @@ pub fn remove_folder() {
     }
 }
 
-/// From now on Ctrl-C and SIGTERM end what was started, too.
+/// From now on Ctrl-C and SIGTERM also end the processes that were started.
 pub fn end_with_signals() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut terminate = {
@@ -107,7 +107,7 @@ pub fn end_with_signals() -> Result<()> {
                 _ = terminate.recv() => {}
             }
         });
-        // Held until the end: nothing more is started.
+        // Locked until the end, so that nothing more is started.
         let running = lock(&RUNNING);
         for &group in running.iter().rev() {
             end(group);
@@ -119,17 +119,17 @@ pub fn end_with_signals() -> Result<()> {
     Ok(())
 }
 
-/// Locks a mutex, whatever a thread that held it came to.
+/// Locks a mutex, even if a thread that held it has panicked.
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A port of the loopback address that is free now.
+/// A port of the loopback address that is free at the moment.
 pub fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Waits until `ready` is, or the process has ended.
+/// Waits until `ready` is true, or the process has ended.
 pub fn wait_until(process: &mut Process, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !ready() {
@@ -151,7 +151,7 @@ pub fn children(pid: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// Memory of a process in MB, of which each shared page counts in proportion to those who share it.
+/// Memory of a process in MB; each shared page is divided among the processes that share it.
 pub fn proportional_memory(pid: u32) -> Result<f64> {
     let rollup = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("smaps_rollup"))?;
     let kib = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse::<f64>().ok());

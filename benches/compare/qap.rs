@@ -1,8 +1,8 @@
-//! QAP1, the binary protocol of Rserve, as far as the suite speaks it: eval, assign, files.
+//! QAP1, the binary protocol of Rserve, as far as the suite needs it: eval, assign, files.
 //!
-//! Written from the protocol's public description (the header file Rsrv.h): little-endian; a message has a head of
-//! 16 bytes (command, length, 0, upper half of the length) and parameters with heads of their own, whose lowest
-//! byte is a type and whose upper three are a length; with the flag 64 in the type, four more bytes of it follow.
+//! Written from the protocol's public description (the header file Rsrv.h). Numbers are little-endian. A message has a head of 16 bytes
+//! (command, length, 0, upper half of the length), and parameters with heads of their own. The lowest byte of such a head is a type, and
+//! the upper three are a length; if the type has the flag 64, four more bytes of the length follow.
 
 use std::{
     io::{Read, Write},
@@ -28,18 +28,18 @@ const DT_SEXP: u8 = 10;
 
 /// Type of an array of doubles.
 pub const XT_ARRAY_DOUBLE: u8 = 33;
-/// Type of an array of strings, each with a NUL at its end.
+/// Type of an array of strings, each of which ends with a NUL.
 pub const XT_ARRAY_STRING: u8 = 34;
-/// Type of raw bytes, after their count.
+/// Type of raw bytes, which follow their count.
 pub const XT_RAW: u8 = 37;
 const XT_HAS_ATTRIBUTES: u8 = 128;
 
-/// In a type: the length has seven bytes.
+/// Flag of a type: the length has seven bytes.
 const LARGE: u8 = 64;
 /// The longest content whose length fits three bytes.
 const SMALL: usize = 0xff_fff0;
 
-/// A value of R as it is sent: its type, and its content.
+/// An R value in the form in which it is sent: its type, and its content.
 #[derive(Debug, Clone)]
 pub struct Value {
     pub kind: u8,
@@ -69,7 +69,7 @@ impl Value {
     }
 }
 
-/// A head: type and length of what follows.
+/// A head with a type and the length of the content.
 fn head(kind: u8, length: usize) -> Vec<u8> {
     if length <= SMALL {
         let [a, b, c, ..] = length.to_le_bytes();
@@ -80,7 +80,7 @@ fn head(kind: u8, length: usize) -> Vec<u8> {
     }
 }
 
-/// Reads a head: type, length and what comes after the head.
+/// Reads a head; returns the type, the length, and the bytes after the head.
 fn read_head(bytes: &[u8]) -> Result<(u8, usize, &[u8])> {
     let (&[kind, a, b, c], rest) = bytes.split_first_chunk().context("no head")?;
     if kind & LARGE == 0 {
@@ -90,7 +90,7 @@ fn read_head(bytes: &[u8]) -> Result<(u8, usize, &[u8])> {
     Ok((kind & !LARGE, usize::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, 0]))?, rest))
 }
 
-/// Where the content of a value is, after its attributes, in the answer to an eval; and its type.
+/// The type of the value in the answer to an eval, and the range of its content, which comes after its attributes.
 fn content(answer: &[u8]) -> Result<(u8, std::ops::Range<usize>)> {
     let (parameter, _, value) = read_head(answer)?;
     ensure!(parameter == DT_SEXP, "the answer is no value but {parameter}");
@@ -104,7 +104,7 @@ fn content(answer: &[u8]) -> Result<(u8, std::ops::Range<usize>)> {
     Ok((kind & !XT_HAS_ATTRIBUTES, answer.len() - rest.len()..end))
 }
 
-/// One connection: one session of Rserve.
+/// A connection, which is a session of Rserve.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -121,22 +121,22 @@ impl Connection {
         Ok(Self { stream })
     }
 
-    /// Evaluates code; its value stays there.
+    /// Evaluates code; its value stays in R.
     pub fn run(&mut self, code: &str) -> Result<()> {
         self.send(CMD_VOID_EVAL, &[(DT_STRING, &[], &text(code))]).map(drop)
     }
 
-    /// Evaluates code: the answer as it came.
+    /// Evaluates code; returns the answer unchanged.
     pub fn eval(&mut self, code: &str) -> Result<Vec<u8>> {
         self.send(CMD_EVAL, &[(DT_STRING, &[], &text(code))])
     }
 
-    /// Evaluates code whose value is of this type: the bytes of its elements.
+    /// Evaluates code whose value has this type; returns the bytes of its elements.
     pub fn eval_to(&mut self, kind: u8, code: &str) -> Result<Vec<u8>> {
         let mut answer = self.eval(code)?;
         let (found, range) = content(&answer)?;
         ensure!(found == kind, "the value is of type {found}, not {kind}");
-        // A count before them, and padding after them.
+        // Raw bytes have a count before them, and padding after them.
         let skip = if kind == XT_RAW { 4 } else { 0 };
         let end = match kind {
             XT_RAW => {
@@ -218,7 +218,7 @@ impl Connection {
     }
 }
 
-/// Text as a parameter: with a NUL at its end, padded to four bytes.
+/// Text as a parameter: it ends with a NUL, and is padded to four bytes.
 fn text(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.push(0);

@@ -1,13 +1,13 @@
-//! What was measured, and how it is written down: JSON, Markdown, and the section of the README.
+//! The measurements, and their reports: JSON, Markdown, and the section of the README.
 //!
-//! A figure here is always one that the run has measured; what could not be measured is listed with its reason.
+//! Every figure was measured in this run. A figure that could not be measured is listed with the reason.
 
 use serde::Serialize;
 
-/// Who others are compared with: the first of these that has been measured at the same work.
+/// The back ends with which others are compared: the first one that was measured at the same work counts.
 pub const BASELINES: [&str; 2] = ["Offshoot (Rock)", "Offshoot (RevoDeployR)"];
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {
     /// Time; less is better.
@@ -21,25 +21,25 @@ pub enum Unit {
     Megabytes,
 }
 
-/// Where a row is shown, beside `report.json`.
+/// Where a row is shown, besides `report.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     /// On a curve.
     Curve,
     /// In `report.md`.
     Report,
-    /// In the README as well.
+    /// In `report.md` and in the README.
     Summary,
 }
 
-/// The runs of one work on one back end. In a run that repeats the work, its median counts.
+/// The runs of one work on one back end. If a run repeats the work, its median counts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measurement {
-    /// What was done.
+    /// The name of the work.
     pub work: String,
-    /// By whom.
+    /// The name of the back end.
     pub backend: String,
-    /// Of the three figures.
+    /// The unit of the three figures.
     pub unit: Unit,
     /// The median of the runs.
     pub median: f64,
@@ -54,32 +54,32 @@ pub struct Measurement {
 /// How cost grows with one quantity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// The file it is drawn to, without its ending.
+    /// The file with the drawing, without its extension.
     pub file: &'static str,
-    /// What is drawn.
+    /// The title of the drawing.
     pub title: &'static str,
     /// The quantity.
     pub quantity: &'static str,
-    /// Of the cost.
+    /// The unit of the cost.
     pub unit: Unit,
-    /// Back end, quantity, median cost; those of one back end in order.
+    /// Back end, quantity, and median cost; the points of a back end are in order.
     pub points: Vec<(String, f64, f64)>,
 }
 
-/// All of a run of the suite.
+/// The whole result of a run of the suite.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Where and with what it ran: name and value.
+    /// The machine and the versions: names and values.
     pub surroundings: Vec<(String, String)>,
-    /// What was measured, work by work, with where it is shown.
+    /// The measurements, work by work, and where each is shown.
     pub rows: Vec<(Shown, Measurement)>,
     /// How cost grows.
     pub curves: Vec<Curve>,
-    /// Work, back end, and why there is no figure.
+    /// Missing figures: work, back end, and reason.
     pub missing: Vec<(String, String, String)>,
 }
 
-/// The value in the middle, or the mean of the two there.
+/// The value in the middle, or the mean of the two values there.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -103,7 +103,7 @@ pub fn percentile(values: &[f64], percent: f64) -> f64 {
 }
 
 impl Measurement {
-    /// What these runs make; `None` for no runs.
+    /// The measurement from these runs; `None` without any.
     #[must_use]
     pub fn of(work: &str, backend: &str, unit: Unit, runs: &[f64]) -> Option<Self> {
         (!runs.is_empty()).then(|| Self {
@@ -117,7 +117,7 @@ impl Measurement {
         })
     }
 
-    /// How many times worse this is than `baseline`: slower, larger, or fewer in a second.
+    /// How many times worse this is than `baseline`: slower, larger, or fewer per second.
     #[must_use]
     pub fn times_worse_than(&self, baseline: &Self) -> f64 {
         match self.unit {
@@ -133,7 +133,7 @@ impl Report {
         self.rows.extend(Measurement::of(work, backend, unit, runs).map(|row| (shown, row)));
     }
 
-    /// Notes that there is no figure.
+    /// Notes that a figure is missing, and why.
     pub fn miss(&mut self, work: &str, backend: &str, why: &str) {
         let entry = (work.to_owned(), backend.to_owned(), why.to_owned());
         if !self.missing.contains(&entry) {
@@ -141,13 +141,13 @@ impl Report {
         }
     }
 
-    /// What others are compared with at this work.
+    /// The measurement with which others are compared at this work.
     #[must_use]
     pub fn baseline(&self, work: &str) -> Option<&Measurement> {
         BASELINES.iter().find_map(|&name| self.find(work, name))
     }
 
-    /// A figure.
+    /// The figure for this work and back end.
     #[must_use]
     pub fn find(&self, work: &str, backend: &str) -> Option<&Measurement> {
         self.rows.iter().map(|(_, row)| row).find(|row| row.work == work && row.backend == backend)
@@ -162,12 +162,12 @@ impl Report {
     /// `report.json`: a list of all measurements.
     ///
     /// # Errors
-    /// None: there is nothing in it that JSON does not have.
+    /// None: JSON can express everything in it.
     pub fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(&self.rows.iter().map(|(_, row)| row).collect::<Vec<_>>())
     }
 
-    /// A table of works: medians, how many times worse than the baseline, and with `spread` the range of the runs.
+    /// A table of works: the medians, how many times worse they are than the baseline and, with `spread`, the range of the runs.
     #[must_use]
     pub fn table(&self, works: &[&str], spread: bool) -> String {
         let backends =
@@ -193,7 +193,7 @@ impl Report {
         cell
     }
 
-    /// What is said of every table: where, with what, and how to read it.
+    /// The text before every table: the machine, the versions, and how to read it.
     #[must_use]
     pub fn preface(&self) -> String {
         let surroundings: Vec<_> = self.surroundings.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -204,7 +204,7 @@ impl Report {
     }
 }
 
-/// A figure for people, three digits of it.
+/// A figure for readers, with three digits.
 #[must_use]
 pub fn quantity(unit: Unit, value: f64) -> String {
     match unit {
@@ -226,7 +226,7 @@ pub fn significant(value: f64) -> String {
     let exponent = |value: f64| value.abs().log10().floor() as i32;
     let unit = 10_f64.powi(exponent(value) - 2);
     let rounded = (value / unit).round() * unit;
-    // Rounding may have made it the next power of ten.
+    // Rounding may have made the value the next power of ten.
     let decimals = usize::try_from((2 - exponent(rounded)).max(0)).unwrap_or(0);
     let text = format!("{rounded:.decimals$}");
     match text.split_once('.') {
@@ -258,7 +258,7 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     seen
 }
 
-/// `text` with what stands between the two markers replaced.
+/// `text` with the part between the two markers replaced.
 ///
 /// # Errors
 /// When a marker is missing.

@@ -1,4 +1,4 @@
-//! How much is measured: all of it, or less in a quick run.
+//! The size of a run: all works, or less in a quick run.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ pub struct Scale {
     pub rounds: usize,
     /// Rounds of the works that count sessions.
     pub growth_rounds: usize,
-    /// For how long an operation is repeated in one round.
+    /// How long an operation is repeated in one round.
     pub budget: Duration,
-    /// How much time a back end has for one work: after it, there is no further round of that for it.
+    /// How much time a back end has for one work. When it is used up, there is no further round of this work for this back end.
     pub patience: Duration,
-    /// For how long throughput is measured in one round.
+    /// How long throughput is measured in one round.
     pub window: Duration,
-    /// Connections at which throughput is measured.
+    /// Numbers of connections at which throughput is measured.
     pub connections: &'static [usize],
     /// Length of vectors.
     pub elements: usize,
@@ -25,7 +25,7 @@ pub struct Scale {
     pub file: usize,
     /// Lengths of results, for the curve.
     pub lengths: &'static [usize],
-    /// Live sessions at which they are looked at.
+    /// Numbers of live sessions at which measurements are made.
     pub sessions: &'static [usize],
     /// Preloaded data, in MiB.
     pub preload_mib: &'static [usize],
@@ -35,7 +35,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Everything: a quarter of an hour at the most.
+    /// Everything, which takes at most a quarter of an hour.
     pub fn full(only: Option<String>) -> Self {
         Self {
             rounds: 5,
@@ -55,7 +55,7 @@ impl Scale {
         }
     }
 
-    /// The same works on less, three minutes at the most.
+    /// The same works on less data, which take at most three minutes.
     pub fn quick(only: Option<String>) -> Self {
         Self {
             rounds: 2,
@@ -84,7 +84,7 @@ impl Scale {
         self.only.is_none()
     }
 
-    /// Tells whoever waits what is being measured.
+    /// Shows which work is being measured.
     #[expect(clippy::print_stderr, reason = "progress")]
     pub fn say(&self, what: &str) {
         eprintln!("{:>4} s  {what}", self.begin.elapsed().as_secs());

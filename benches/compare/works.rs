@@ -1,4 +1,4 @@
-//! The works, and how they are measured: in rounds, in each of which every back end has its turn.
+//! The works, which are measured in rounds. Every back end has its turn in each round.
 
 use std::{
     path::Path,
@@ -19,14 +19,14 @@ use super::{
     scale::Scale,
 };
 
-/// A back end with a session that lives as long as the suite.
+/// A back end, and a session that lives as long as the suite.
 pub struct Contestant {
     pub kind: Kind,
     pub session: Box<dyn Session>,
     pub backend: Box<dyn Backend>,
 }
 
-/// All back ends, side by side, and what has been measured.
+/// All back ends, and the report.
 pub struct Suite<'s> {
     pub scale: &'s Scale,
     pub folder: &'s Path,
@@ -34,7 +34,7 @@ pub struct Suite<'s> {
     contestants: Vec<Contestant>,
 }
 
-/// What one figure is about.
+/// The subject of a figure: where it is shown, its work, and its unit.
 pub type Figure<'n> = (Shown, &'n str, Unit);
 
 impl<'s> Suite<'s> {
@@ -49,7 +49,7 @@ impl<'s> Suite<'s> {
         Ok(Self { scale, folder, report, contestants })
     }
 
-    /// Measures everything for which back ends share the machine idle.
+    /// Measures all works for which the back ends can share the machine, because only one is active at a time.
     pub fn run(&mut self) -> Result<()> {
         self.small_answers();
         let objects = [Object::doubles(self.scale.elements), Object::strings(self.scale.elements), Object::frame(self.scale.rows)];
@@ -104,8 +104,8 @@ impl<'s> Suite<'s> {
         self.forget(&object.name);
     }
 
-    /// An object of as many bytes as a file has, in R's own form. What an R over pipes is measured at is not a
-    /// transfer, but R's `serialize` to its memory.
+    /// An object with as many bytes as a file, in R's own form. For R over pipes this does not measure a transfer, but R's `serialize` into
+    /// its memory.
     fn large(&mut self) {
         let object = Object::doubles(self.scale.file / 8);
         let prepare = |contestant: &mut Contestant| contestant.session.run(&object.code);
@@ -171,7 +171,7 @@ impl<'s> Suite<'s> {
         self.forget("");
     }
 
-    /// One session while others keep all cores busy.
+    /// Measures a session while others keep all cores busy.
     fn busy(&mut self) {
         let (window, cores) = (self.scale.window * 2, std::thread::available_parallelism().map_or(1, usize::from));
         let (middle, late) = ("`1+1` while others keep all cores busy", "the same, 99th percentile");
@@ -202,7 +202,7 @@ impl<'s> Suite<'s> {
         });
     }
 
-    /// How cost grows with the size of a result.
+    /// Measures how cost grows with the size of a result.
     fn result_size(&mut self) {
         let mut curve = Curve {
             file: "result-size",
@@ -216,7 +216,7 @@ impl<'s> Suite<'s> {
             let work = format!("{} as JSON, by size", object.title);
             let prepare = |contestant: &mut Contestant| {
                 contestant.session.run(&object.code)?;
-                // What is right for a million is right for more, and takes some of them half a minute.
+                // If a million elements are right, so are more, and checking these takes some back ends half a minute.
                 if length > self.scale.elements { Ok(()) } else { object.check_json(&contestant.session.fetch(&object, Form::Json)?) }
             };
             self.time(Shown::Curve, &work, prepare, |contestant| contestant.session.fetch(&object, Form::Json).map(drop));
@@ -227,17 +227,17 @@ impl<'s> Suite<'s> {
         self.report.curves.push(curve);
     }
 
-    /// Frees what a work has made, where it stays.
+    /// Removes the data of a work from back ends that keep it.
     fn forget(&mut self, name: &str) {
         let code = if name.is_empty() { "unlink('file.bin')".to_owned() } else { format!("rm({name}); gc()") };
         for contestant in &mut self.contestants {
-            // A back end that has not made it has nothing to remove.
+            // `try`, because a back end that has not made the data has nothing to remove.
             let _ = contestant.session.run(&format!("try({{{code}}}, silent = TRUE)"));
         }
     }
 
-    /// Measures how long an operation takes. `prepare` does it once, checks what comes of it, and is not measured;
-    /// in each round the operation is repeated for a while, and its median is the round's figure.
+    /// Measures how long an operation takes. `prepare` does it once and checks its result, and is not measured. In each round the operation
+    /// is repeated for a while, and its median is the round's figure.
     fn time(
         &mut self,
         shown: Shown,
@@ -256,8 +256,8 @@ impl<'s> Suite<'s> {
         });
     }
 
-    /// Has each back end do something in each round, and adds the figures that come of it. Who fails is out, and who
-    /// has used up its time has no further round.
+    /// Lets each back end do a work in each round, and adds the figures. A back end that fails takes no further part, and one whose time is
+    /// used up has no further round.
     fn measure(&mut self, figures: &[Figure], mut work: impl FnMut(&mut Contestant) -> Result<Vec<f64>>) {
         let name = figures.first().map_or("", |(_, name, _)| name);
         if !self.scale.wants(name) {
@@ -268,7 +268,7 @@ impl<'s> Suite<'s> {
         let mut runs: Vec<Option<Vec<Vec<f64>>>> = vec![Some(Vec::new()); count];
         let mut spent = vec![Duration::ZERO; count];
         for round in 0..self.scale.rounds {
-            // Nobody is always the first, or always after the same.
+            // The order changes with each round, so that no back end is always the first.
             for at in (0..count).map(|turn| (turn + round) % count) {
                 let (Some(so_far), contestant) = (&mut runs[at], &mut self.contestants[at]) else { continue };
                 if spent[at] > self.scale.patience {
@@ -295,7 +295,7 @@ impl<'s> Suite<'s> {
     }
 }
 
-/// Notes why there is no figure; after a failure the session may be of no use any more.
+/// Notes why a figure is missing. After a failure, the session may be unusable.
 fn failed(report: &mut Report, contestant: &mut Contestant, figures: &[Figure], error: &anyhow::Error) {
     let refused = error.is::<Unsupported>();
     if contestant.kind.has_r() {
@@ -309,7 +309,7 @@ fn failed(report: &mut Report, contestant: &mut Contestant, figures: &[Figure], 
 }
 
 impl Curve {
-    /// Adds what has been measured at `x` as `work`.
+    /// Adds the measurement of `work` as a point at `x`.
     pub fn add(&mut self, report: &Report, work: &str, x: f64) {
         for (_, row) in report.rows.iter().filter(|(_, row)| row.work == work) {
             self.points.push((row.backend.clone(), x, row.median));
@@ -317,7 +317,7 @@ impl Curve {
     }
 }
 
-/// Repeats an operation until the time is used up: how long each took, in milliseconds.
+/// Repeats an operation until the time is used up; returns how long each took, in milliseconds.
 pub fn repeat(budget: Duration, most: usize, mut operation: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     let mut times = Vec::new();
     let begin = Instant::now();
@@ -329,7 +329,7 @@ pub fn repeat(budget: Duration, most: usize, mut operation: impl FnMut() -> Resu
     Ok(times)
 }
 
-/// Answers in a second, over so many connections, each with a session and a thread of its own.
+/// Answers per second over this many connections, each with a session and a thread of its own.
 fn throughput(backend: &dyn Backend, connections: usize, window: Duration) -> Result<f64> {
     let mut sessions = (0..connections).map(|_| backend.open()).collect::<Result<Vec<_>>>()?;
     for session in &mut sessions {
@@ -359,7 +359,7 @@ fn throughput(backend: &dyn Backend, connections: usize, window: Duration) -> Re
     Ok(f64::from(counts.iter().map(|(count, _)| count).sum::<u32>()) / took.as_secs_f64())
 }
 
-/// The bytes of R's `serialize()` for a value in JSON, as they are and in base64.
+/// The bytes of R's `serialize()` for a value in JSON, and their base64.
 fn serialize(folder: &Path, as_frame: &str, json: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     const CODE: &str = "a <- commandArgs(TRUE); v <- jsonlite::fromJSON(a[1]); if (a[4] != '') v <- as.data.frame(v); \
         r <- serialize(v, NULL); writeBin(r, a[2]); cat(jsonlite::base64_enc(r), file = a[3])";
@@ -370,7 +370,7 @@ fn serialize(folder: &Path, as_frame: &str, json: &[u8]) -> Result<(Vec<u8>, Vec
     Ok((std::fs::read(to)?, std::fs::read(encoded)?))
 }
 
-/// A number of sessions, megabytes and so on, for people.
+/// A number of sessions, megabytes and so on, for readers.
 pub fn count(number: usize) -> String {
     grouped(&number.to_string())
 }

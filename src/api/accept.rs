@@ -1,4 +1,4 @@
-//! What a client would like an answer to be: its header `Accept` (RFC 9110, section 12.5.1).
+//! Reads the header `Accept`: the types in which a client would like its answer (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
@@ -10,8 +10,8 @@ pub fn takes(headers: &HeaderMap, media_type: &str) -> bool {
     prefer(headers, [media_type]).is_some()
 }
 
-/// Which of these types the client likes best: of the highest quality, and of those the first named, by itself or in
-/// a range. Who has no wish gets the first.
+/// The type that the client likes best. Among types of the same quality, the one that the header names first wins, be it named itself or by
+/// a range. A client without a wish gets the first of `media_types`.
 #[must_use]
 pub fn prefer<const N: usize>(headers: &HeaderMap, media_types: [&str; N]) -> Option<usize> {
     best(&accepted(headers), media_types)
@@ -30,7 +30,8 @@ fn best<const N: usize>(accepted: &str, media_types: [&str; N]) -> Option<usize>
     wishes.min().map(|(_, at)| at)
 }
 
-/// How much a type is wanted, the most first: by the range that covers it most closely. `None` when it is not.
+/// How much the client wants a type; the smallest value is the most wanted. The range that covers the type most closely decides. `None`
+/// when the client does not take the type.
 fn wish(accepted: &str, media_type: &str) -> Option<(Reverse<u16>, usize)> {
     let covering =
         ranges(accepted).enumerate().filter_map(|(at, (range, quality))| Some((Reverse(covers(range, media_type)?), at, quality)));

@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, header};
 
 use crate::wire::base64;
 
-/// Name and password, where a request brings them; `Some(None)` for credentials of another kind, or broken ones.
+/// The name and the password of a request, if it has credentials; `Some(None)` when these are of another kind or broken.
 #[must_use]
 pub fn credentials(headers: &HeaderMap) -> Option<Option<(String, String)>> {
     headers.get(header::AUTHORIZATION).map(|value| parse(value.as_bytes()))
 }
 
-/// In UTF-8 or else in Latin-1, as older clients send it.
+/// Older clients send Latin-1 instead of UTF-8.
 fn parse(value: &[u8]) -> Option<(String, String)> {
     let (scheme, encoded) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {

@@ -1,4 +1,4 @@
-//! Bodies: requests read up to a limit, and responses in several parts, none of which is copied.
+//! Bodies of requests, read up to a limit, and bodies of responses in several parts. Neither is copied.
 
 use std::{
     convert::Infallible,
@@ -15,18 +15,18 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::config;
 
-/// How long a body that is too large is still read, so that its sender gets to read the answer.
+/// How long we go on reading a body that is too large, so that the client gets to read our answer.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Below this, one copy is cheaper than one more write, or one more piece.
+/// Below this size, a copy is cheaper than another write or another piece.
 const SMALL: usize = 16 << 10;
 
-/// Most that a body may have.
+/// The largest body that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// So many MiB, of those whom the server knows.
+    /// MiB, for clients that the server knows.
     Mib(u64),
-    /// So many KiB, of those who have not logged in.
+    /// KiB, for clients that have not logged in.
     AnonymousKib(u64),
 }
 
@@ -54,10 +54,10 @@ impl fmt::Display for Limit {
 /// A body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is larger than this.
+    /// The body is larger than this.
     #[error("The request is larger than {0}.")]
     TooLarge(Limit),
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("The request did not arrive in time.")]
     TooSlow,
     /// The connection, or the encoding of the body, is broken.
@@ -66,7 +66,7 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// What it is in HTTP.
+    /// The status in HTTP.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -85,7 +85,7 @@ pub async fn read(http: &config::Http, limit: Limit, headers: &HeaderMap, body: 
     collect(http, limit, headers, body).await.map(joined)
 }
 
-/// The same, in pieces as they came, large ones without a copy.
+/// Reads a body as the pieces in which it came; large pieces are not copied.
 ///
 /// # Errors
 /// [`BodyError`]
@@ -116,7 +116,7 @@ pub async fn collect(http: &config::Http, limit: Limit, headers: &HeaderMap, bod
     read.unwrap_or(Err(BodyError::TooSlow))
 }
 
-/// The pieces as one.
+/// Joins the pieces.
 #[must_use]
 pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     pieces.retain(|piece| !piece.is_empty());
@@ -126,7 +126,7 @@ pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// The pieces of a body, each of which has so long to come.
+/// The pieces of a body. Waiting for any one of them fails after `patience`.
 pub fn patient<S>(pieces: S, patience: Duration) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin + Send
 where
     S: Stream<Item = Result<Bytes, axum::Error>> + Unpin + Send,
@@ -138,24 +138,24 @@ where
             Err(_) => Some((Err(BodyError::TooSlow), None)),
         }
     };
-    // Whoever drains what is left may ask again after the end.
+    // `fuse`, because a caller that drains the rest may ask again after the end.
     Box::pin(futures_util::stream::unfold(Some(pieces), next).fuse())
 }
 
-/// Reads the rest of a body and forgets it: a connection that is closed on unread data is reset, and the answer
-/// may be lost with it.
+/// Reads the rest of a body and throws it away. A connection that is closed while data is unread is reset, and the client may then lose the
+/// answer.
 pub async fn drain(mut rest: impl Stream<Item = Result<Bytes, impl Sized>> + Unpin) {
     let read = async { while let Some(Ok(_)) = rest.next().await {} };
     let _ = tokio::time::timeout(LINGER, read).await;
 }
 
-/// Leaves a body of which nothing more is wanted: the answer goes out at once, and whoever is still sending gets to read
-/// it.
+/// Stops reading a body. The answer goes out at once; a task drains the rest, so that a client that is still sending gets to read the
+/// answer.
 pub fn leave(rest: impl Stream<Item = Result<Bytes, impl Sized + 'static>> + Unpin + Send + 'static) {
     tokio::spawn(drain(rest));
 }
 
-/// Pieces sent one after another, with their length known beforehand. Small ones are put together.
+/// Pieces that are sent one after another; their total length is known beforehand. Small pieces are joined.
 #[derive(Debug)]
 pub struct Parts<const N: usize> {
     parts: [Bytes; N],
@@ -200,13 +200,13 @@ impl<const N: usize> Body for Parts<N> {
     }
 }
 
-/// Text in UTF-8, or else in Latin-1.
+/// Decodes UTF-8, or Latin-1 if the bytes are not UTF-8.
 #[must_use]
 pub fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| from_latin1(error.as_bytes()))
 }
 
-/// Text in Latin-1: each byte is its character.
+/// Decodes Latin-1: each byte is the character of the same number.
 #[must_use]
 pub fn from_latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()

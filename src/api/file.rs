@@ -1,4 +1,4 @@
-//! Files as answers: their bytes, and what is said of them.
+//! Files as answers: their bytes, and the headers that describe them.
 
 use std::{borrow::Cow, fs::File};
 
@@ -13,11 +13,11 @@ use tokio_util::io::ReaderStream;
 
 /// Bytes read and sent at a time.
 const PIECE: usize = 64 << 10;
-/// Longest name that is told, in bytes: what file systems take.
+/// The longest file name that we send, in bytes. File systems take no longer ones.
 const LONGEST: usize = 255;
-/// What of it may be an extension, which is kept where a name is cut.
+/// The longest extension, in bytes, that is kept when a name is cut.
 const EXTENSION: usize = 16;
-/// What is left as it is in a name in a header (RFC 8187, section 3.2.1).
+/// The characters of a name that are not percent-encoded in a header (RFC 8187, section 3.2.1).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a browser is to do with a file.
@@ -29,20 +29,20 @@ pub enum Purpose {
     Download,
 }
 
-/// The bytes of a file of that length, read as they are sent.
+/// A body with the first `length` bytes of a file, which are read while they are sent.
 pub fn content(file: File, length: u64) -> Body {
-    // R may write more of it meanwhile.
+    // Limited to `length`, because R may write more of the file meanwhile.
     Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(length), PIECE))
 }
 
-/// Sends content of that length. Its type is guessed from its name, of which folders are no part.
+/// Sends content of this length. The type is guessed from the name, without its folders.
 #[must_use]
 pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Response {
     const FIXED: [(HeaderName, &str); 4] = [
-        // What R writes may be a page with scripts: it is not to act in this server's name.
+        // R may have written a page with scripts, which must not act in this server's name.
         (header::CONTENT_SECURITY_POLICY, "sandbox"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // An address may be the secret that opens a file, for as long as a login lasts: nobody else is to have either.
+        // The address may be the secret that opens the file while a login lasts, so no cache may keep the address or the file.
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
@@ -62,8 +62,8 @@ pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Respo
     response
 }
 
-/// `attachment` with a file's name, and again in full where it has letters that this form cannot hold
-/// (RFC 6266, section 4.3; its appendix D has no percent sign in the first).
+/// `attachment` with the file's name. A name with letters that this form cannot hold is given a second time in full (RFC 6266, section 4.3;
+/// its appendix D forbids a percent sign in the first form).
 #[must_use]
 pub fn disposition(name: &str) -> String {
     let name: String = last(name).chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
@@ -79,12 +79,12 @@ pub fn disposition(name: &str) -> String {
     }
 }
 
-/// A name without folders, of whatever system.
+/// The name without its folders, whichever system's separators it has.
 fn last(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// A name that is not longer than names can be.
+/// The name, cut if it is longer than file systems allow.
 fn shortened(name: &str) -> Cow<'_, str> {
     if name.len() <= LONGEST {
         return Cow::Borrowed(name);

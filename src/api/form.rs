@@ -8,25 +8,25 @@ use bytes::Bytes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     fields: Vec<(String, Bytes)>,
-    /// As many there may be: each is looked at for each that a call asks for.
+    /// The most parameters that are taken: reading one by name looks at all of them.
     most: usize,
 }
 
-/// A parameter that is not as it has to be; the text says which and why.
+/// A parameter is wrong; the text says which one and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub String);
 
 impl Form {
-    /// A form without parameters, which may have so many.
+    /// A form without parameters, which takes at most this many.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { fields: Vec::new(), most }
     }
 
-    /// Adds the pairs of a query string or of a body. Of pairs with one name, the last counts.
+    /// Adds the pairs of a query string or of a body. If a name occurs more than once, its last pair counts.
     ///
     /// # Errors
-    /// When there are too many; the first ones are there.
+    /// When there are too many pairs; those that fit have been added.
     pub fn add(&mut self, encoded: &[u8]) -> Result<(), Invalid> {
         let mut rest = encoded;
         while !rest.is_empty() {
@@ -34,7 +34,7 @@ impl Form {
             rest = after;
             if !pair.is_empty() {
                 let (name, value) = split(pair, b'=');
-                // Before they are decoded: there may be millions of them.
+                // Checked before decoding, because there may be millions of pairs.
                 self.check_room()?;
                 self.push(String::from_utf8_lossy(&decode(name)).trim(), decode(value).into())?;
             }
@@ -42,7 +42,7 @@ impl Form {
         Ok(())
     }
 
-    /// Adds a parameter, which counts in place of earlier ones of its name.
+    /// Adds a parameter. It replaces earlier ones of the same name.
     ///
     /// # Errors
     /// When there are too many.
@@ -56,7 +56,7 @@ impl Form {
         if self.fields.len() < self.most { Ok(()) } else { Err(too_many(self.most)) }
     }
 
-    /// A parameter; an empty one is absent.
+    /// The value of a parameter. An empty parameter counts as absent.
     ///
     /// # Errors
     /// When it is not UTF-8.
@@ -68,7 +68,7 @@ impl Form {
         self.fields.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
-    /// All values of a parameter, empty ones left out.
+    /// All values of a parameter, without the empty ones.
     ///
     /// # Errors
     /// When one is not UTF-8.
@@ -77,7 +77,7 @@ impl Form {
         values.map(|(_, value)| text(name, value)).collect()
     }
 
-    /// A parameter that has to be there.
+    /// The value of a required parameter.
     ///
     /// # Errors
     /// When it is not, or is not UTF-8.
@@ -85,7 +85,7 @@ impl Form {
         self.get(name)?.ok_or_else(|| missing(name))
     }
 
-    /// The same, to be sent on as it is.
+    /// The bytes of a required parameter, which are sent on unchanged.
     ///
     /// # Errors
     /// When it is not there.
@@ -104,7 +104,7 @@ impl Form {
         Ok(items.map(str::to_owned).collect())
     }
 
-    /// A boolean, in any of the words that clients use.
+    /// A boolean, written in any of the words that clients use.
     ///
     /// # Errors
     /// When it is none of them.
@@ -117,22 +117,22 @@ impl Form {
         }
     }
 
-    /// A number of things: 0 or more.
+    /// A count: 0 or more.
     ///
     /// # Errors
-    /// When it is no such number.
+    /// When the value is not such a number.
     pub fn count(&self, name: &str) -> Result<Option<usize>, Invalid> {
         let Some(text) = self.get(name)? else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| Invalid(format!("Parameter {name} is not a whole number of 0 or more: {text}")))
     }
 }
 
-/// What stands before the first such byte, and what stands after it.
+/// The text before the first occurrence of a byte, and the text after it.
 fn split(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
     memchr::memchr(byte, text).map_or((text, &[]), |at| (&text[..at], &text[at + 1..]))
 }
 
-/// There are more parameters than the server takes.
+/// The error for more parameters than the server takes.
 #[must_use]
 pub fn too_many(most: usize) -> Invalid {
     Invalid(format!("The request has more than {most} parameters, which is the most this server takes (http.form_fields)."))
@@ -146,7 +146,7 @@ fn text<'v>(name: &str, value: &'v [u8]) -> Result<&'v str, Invalid> {
     std::str::from_utf8(value).map_err(|_| Invalid(format!("Parameter {name} is not UTF-8 text.")))
 }
 
-/// `+` is a blank, `%41` is A; a `%` without two hexadecimal digits stands for itself.
+/// `+` is a space and `%41` is A; a `%` without two hexadecimal digits stays a `%`.
 pub(super) fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn more_parameters_than_allowed_are_not_kept() {
         let mut form = Form::new(3);
-        // Empty pairs are none.
+        // Empty pairs do not count.
         form.add(b"a=1&&&&&b=2&").unwrap();
         let refusal = form.add(&b"c=3&".repeat(1_000_000)).unwrap_err();
         assert_eq!(refusal.0, "The request has more than 3 parameters, which is the most this server takes (http.form_fields).");

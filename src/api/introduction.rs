@@ -1,15 +1,15 @@
-//! What a dialect says of itself on the start page.
+//! How a dialect introduces itself on the start page.
 
-/// A dialect, for somebody who has never seen it.
+/// A dialect, described for somebody who has never seen it.
 #[derive(Debug)]
 pub struct Introduction {
     /// The API's name.
     pub name: &'static str,
-    /// Which clients speak it, and what it is good for.
+    /// Which clients speak the API, and what it is good for.
     pub about: &'static str,
-    /// Where it is: addresses that its calls begin with, and what is there.
+    /// The addresses that its calls begin with.
     pub places: Vec<Place>,
-    /// What somebody is told who looks for it where it is not, if there is such a place.
+    /// What to tell somebody who looks for the API at an address where it is not, if there is such an address.
     pub note: Option<&'static str>,
     /// A first request: commands for a POSIX shell.
     pub example: String,
@@ -20,6 +20,6 @@ pub struct Introduction {
 pub struct Place {
     /// The beginning of its addresses.
     pub address: String,
-    /// What is there.
+    /// What is at the address.
     pub what: &'static str,
 }

@@ -1,9 +1,8 @@
-//! The APIs that clients speak: one folder each, with all its peculiarities.
+//! The APIs that clients speak. Each has a folder with all its peculiarities.
 //!
-//! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in
-//! its own form. It never touches the store, a worker or R, and nothing outside its folder knows its name.
-//! What is no dialect's own is here: [`accept`], [`basic`], [`body`], [`mod@file`], [`form`],
-//! [`introduction`], [`parts`], [`path_cookie`], [`pieces`].
+//! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in its own form. It never touches
+//! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`basic`],
+//! [`body`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`].
 
 pub mod accept;
 pub mod basic;
@@ -27,27 +26,27 @@ use axum::{
 use crate::{app::App, auth::origin::scheme};
 use introduction::Introduction;
 
-/// Seconds after which a client may ask again that has asked too much at once: what waits for it is done by then.
+/// Seconds after which a client that has asked for too much at once may ask again. The requests that wait for it are done by then.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
-/// All dialects on one listener: their paths do not collide.
+/// All dialects on one listener. Their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
     revodeployr::router(app).merge(rock::router(app))
 }
 
-/// The same paths, for requests that are refused whatever they ask for: each dialect says so in its own form. Why is an
-/// extension of the request, [`crate::auth::Refused`].
+/// The same paths for a request that is refused before any call sees it: each dialect answers in its own form. The reason is an extension
+/// of the request, [`crate::auth::Refused`].
 pub fn refusals(app: &Arc<App>) -> Router {
     revodeployr::refusals(app).merge(rock::refusals())
 }
 
-/// What each dialect says of itself to somebody who is new here.
+/// The introduction of each dialect, for the start page.
 #[must_use]
 pub fn introductions(app: &App, headers: &HeaderMap, is_demonstration: bool) -> [Introduction; 2] {
     [rock::introduction::introduce(app, headers, is_demonstration), revodeployr::introduction::introduce(app, headers, is_demonstration)]
 }
 
-/// The path below which a dialect has its calls, beside those at the root; empty for none.
+/// The path below which a dialect also serves its calls, beside the root; empty if there is none.
 #[must_use]
 pub fn context(app: &App) -> &str {
     &app.settings().revodeployr.context
@@ -60,12 +59,12 @@ pub fn address(headers: &HeaderMap) -> String {
     format!("{}://{}", scheme(headers), host.unwrap_or("localhost"))
 }
 
-/// Whether this can stand in a URL as a host and a port: what a client sends comes back in answers.
+/// Whether a text is a valid host and port for a URL. We check because the client's text comes back in answers.
 fn is_host(text: &str) -> bool {
     !text.is_empty() && text.len() < 256 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte))
 }
 
-/// Logs why a request could not be answered, when that is not the client's fault.
+/// Logs why a request could not be answered, unless the client is at fault.
 pub fn log_failure(error: &(dyn Error + 'static)) {
     let mut chain = error.to_string();
     let mut source = error.source();
@@ -76,7 +75,7 @@ pub fn log_failure(error: &(dyn Error + 'static)) {
     tracing::error!(error = chain, "a request failed");
 }
 
-/// Whether one of the dialects has a call of that path, written as in the table of its routes.
+/// Whether one of the dialects has a call with this path, written as in its table of routes.
 #[must_use]
 pub fn has_call(path: &str) -> bool {
     revodeployr::routes::ROUTES.iter().any(|route| route.call.path == path)

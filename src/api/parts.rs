@@ -1,5 +1,5 @@
-//! Forms in parts (`multipart/form-data`, RFC 7578), read piece by piece: with bounds on all that a client may make of
-//! them, so that none takes more memory than its pieces, nor more time than its size is worth.
+//! Forms in parts (`multipart/form-data`, RFC 7578), read piece by piece. Everything that a client can make large or numerous has a bound,
+//! so that a form takes no more memory than its pieces, and no more time than its size justifies.
 
 use std::{
     pin::Pin,
@@ -20,26 +20,26 @@ use super::{
     form::{Invalid, too_many},
 };
 
-/// Longest head of a part, and longest text before the first one, in bytes: the parser looks through them from their
-/// beginning for each piece that comes.
+/// Longest head of a part, and longest text before the first part, in bytes. They have to be short because the parser searches them from
+/// their beginning each time a piece arrives.
 const HEAD: usize = 8 << 10;
 
-/// Why a form is not read on.
+/// Why reading a form stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum PartsError {
     /// Its body could not be read.
     #[error(transparent)]
     Body(BodyError),
-    /// It has too many parts.
+    /// The form has too many parts.
     #[error("{}", .0.0)]
     TooMany(Invalid),
-    /// A part begins with more than a head can be.
+    /// A part begins with more bytes than a head may have.
     #[error("the head of a part is larger than {} KiB", HEAD >> 10)]
     Head,
-    /// It is larger than the caller takes, in all or in a part.
+    /// The form, or one of its parts, is larger than the caller takes.
     #[error("it is too large")]
     TooLarge,
-    /// It is no such form.
+    /// The body is not a form in parts.
     #[error(transparent)]
     Form(multer::Error),
 }
@@ -57,7 +57,7 @@ impl From<multer::Error> for PartsError {
     }
 }
 
-/// What stands between the parts of a form, if it has parts.
+/// The boundary between the parts of a form, if the form has parts.
 #[must_use]
 pub fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
@@ -72,12 +72,12 @@ pub struct Parts<'b> {
     progress: Arc<Progress>,
 }
 
-/// What the parser has made of what it was given.
+/// How far the parser has got with the pieces that it was given.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Bytes that it was given since it last made something of them.
+    /// Bytes given to the parser since it last produced something.
     unread: AtomicUsize,
-    /// It is to look at what it has before it is given more.
+    /// The parser has to look at what it has before it is given more.
     wait: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl Progress {
 }
 
 impl<'b> Parts<'b> {
-    /// Reads a body, which may have so many parts.
+    /// Reads a body with at most this many parts.
     pub fn new<S>(pieces: S, boundary: String, most: usize, constraints: Constraints) -> Self
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'b,
@@ -99,7 +99,7 @@ impl<'b> Parts<'b> {
         Self { form: Multipart::with_constraints(pieces, boundary, constraints), most, left: most, progress }
     }
 
-    /// The next part; what is left of the one before is passed over.
+    /// The next part. What is left of the part before is skipped.
     ///
     /// # Errors
     /// [`PartsError`]
@@ -119,19 +119,19 @@ pub struct Part<'b> {
 }
 
 impl Part<'_> {
-    /// The parameter that it is.
+    /// The name of the form's parameter.
     #[must_use]
     pub fn name(&self) -> &str {
         self.field.name().unwrap_or_default().trim()
     }
 
-    /// The name that the client's machine has for a file, without folders.
+    /// The name of the file on the client's machine, without folders.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.field.file_name().map(|name| name.rsplit(['/', '\\']).next().unwrap_or(name))
     }
 
-    /// The next piece of its content.
+    /// The next piece of the part's content.
     ///
     /// # Errors
     /// [`PartsError`]
@@ -141,7 +141,7 @@ impl Part<'_> {
         Ok(chunk)
     }
 
-    /// All of its content, of at most `left` bytes, which become fewer by it.
+    /// The whole content, of at most `left` bytes. Its size is subtracted from `left`.
     ///
     /// # Errors
     /// [`PartsError`]
@@ -154,7 +154,7 @@ impl Part<'_> {
         Ok(content.freeze())
     }
 
-    /// Passes over its content.
+    /// Skips the rest of the content.
     ///
     /// # Errors
     /// [`PartsError`]
@@ -164,8 +164,8 @@ impl Part<'_> {
     }
 }
 
-/// Gives the parser one piece at a time: by itself, it takes all that there is before it looks at anything. And no more
-/// of them, if it has made nothing of those before.
+/// Gives the parser one piece at a time, because by itself it takes all pieces that are there before it looks at any. It gets no more
+/// pieces if it has made nothing of those before.
 struct OneByOne<S> {
     pieces: S,
     progress: Arc<Progress>,
@@ -195,7 +195,7 @@ impl<S: Stream<Item = Result<Bytes, BodyError>> + Unpin> Stream for OneByOne<S> 
 mod tests {
     use super::*;
 
-    /// Reads a form in pieces of that size: its parts, and how many bytes of it were taken.
+    /// Reads a form in pieces of `cut` bytes. Returns its parts, and how many bytes of the form were taken.
     fn read(body: &[u8], cut: usize, most: usize) -> (Result<Vec<(String, Bytes)>, PartsError>, usize) {
         let taken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&taken);

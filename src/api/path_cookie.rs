@@ -2,11 +2,11 @@
 
 use axum::extract::Request;
 
-/// A cookie that came in the path; an extension of the request.
+/// A cookie that came in the path. It becomes an extension of the request.
 #[derive(Debug, Clone)]
 pub struct PathCookie(pub String);
 
-/// Takes such a cookie out of the path, wherever it is, so that the path is that of a call.
+/// Removes such a cookie from the path, wherever in the path it is, so that the path is that of a call.
 #[must_use]
 pub fn take(mut request: Request) -> Request {
     let Some((before, rest)) = request.uri().path().split_once(";jsessionid=") else { return request };

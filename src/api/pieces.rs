@@ -1,41 +1,41 @@
-//! URL-encoded bodies read piece by piece, in which one parameter is a file that does not fit in memory.
+//! URL-encoded bodies, read piece by piece, in which one parameter is a file that does not fit in memory.
 //!
-//! Each byte is looked at a fixed number of times, however the body is cut and whatever is in it: what has been looked
-//! through is not looked through again, and what is done with is dropped once for each piece.
+//! Each byte is looked at a fixed number of times, however the body is cut and whatever it contains: bytes that have been searched are not
+//! searched again, and finished bytes are dropped once for each piece.
 
 use super::form::{Form, Invalid, decode};
 
-/// Such a body.
+/// A body that is being read.
 #[derive(Debug)]
 pub struct Pieces {
     file: &'static str,
-    /// What may still be kept of the other parameters, in bytes.
+    /// How many more bytes of the other parameters may be kept.
     left: usize,
-    /// What cannot be decoded yet.
+    /// Bytes that cannot be decoded yet.
     rest: Vec<u8>,
-    /// How much of `rest` has been looked through.
+    /// How much of `rest` has been searched.
     seen: usize,
     place: Place,
-    /// Bytes that were looked at or moved.
+    /// How many bytes have been looked at or moved.
     #[cfg(test)]
     steps: usize,
 }
 
-/// What is being read.
+/// The part of the body that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Name,
-    /// A value that is not the file's.
+    /// The value of a parameter other than the file.
     Value,
     File,
 }
 
-/// Why a body is not read on.
+/// Why reading a body stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PiecesError {
-    /// The other parameters are larger than what is kept.
+    /// The other parameters are larger than the limit.
     TooLarge,
-    /// There are too many of them.
+    /// There are too many parameters.
     Invalid(Invalid),
 }
 
@@ -46,7 +46,7 @@ impl From<Invalid> for PiecesError {
 }
 
 impl Pieces {
-    /// `file` is the parameter that holds the file; of all others, `limit` bytes are kept.
+    /// `file` is the parameter that holds the file. At most `limit` bytes of all other parameters are kept.
     #[must_use]
     pub fn new(file: &'static str, limit: usize) -> Self {
         Self {
@@ -60,8 +60,8 @@ impl Pieces {
         }
     }
 
-    /// Takes the next piece, or the `last`. Returns what it holds of the file, decoded; `None` when that has
-    /// not begun or is over. All other parameters go into `form`.
+    /// Takes the next piece; `last` marks the last one. Returns the decoded part of the file in this piece, or `None` when the file has not
+    /// begun or is over. All other parameters go into `form`.
     ///
     /// # Errors
     /// [`PiecesError`]
@@ -69,7 +69,7 @@ impl Pieces {
         self.rest.extend_from_slice(piece);
         self.count(piece.len());
         let mut of_file = None;
-        // What stands before it is done with.
+        // Everything before this position is finished.
         let mut at = 0;
         loop {
             let found = self.find(at);
@@ -98,7 +98,7 @@ impl Pieces {
                     self.seen = rest.len();
                 }
                 (Place::File, found) => {
-                    // Half of a `%41` waits for the other half.
+                    // The first half of a `%41` waits for the second.
                     let tail = rest.iter().rev().take(2).position(|&byte| byte == b'%').map_or(0, |at| at + 1);
                     let whole = found.unwrap_or(rest.len() - if last { 0 } else { tail });
                     of_file.get_or_insert_with(Vec::new).extend(decode(&rest[..whole]));
@@ -117,7 +117,7 @@ impl Pieces {
         Ok(of_file)
     }
 
-    /// Where what is being read ends, from `at`: a name at its `=` too.
+    /// Where the current name or value ends, searched from `at`. A name also ends at its `=`.
     fn find(&mut self, at: usize) -> Option<usize> {
         let unseen = &self.rest[at + self.seen..];
         let found = match self.place {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads a body in pieces of that size: the form, the file, and the steps it took.
+    /// Reads a body in pieces of `cut` bytes. Returns the form, the file, and how many steps were taken.
     fn read(body: &[u8], cut: usize, limit: usize) -> Result<(Form, Option<Vec<u8>>, usize), PiecesError> {
         let (mut pieces, mut form, mut file) = (Pieces::new("file", limit), Form::new(1000), None::<Vec<u8>>);
         for chunk in body.chunks(cut) {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn time_grows_with_the_size_of_a_body_and_not_with_its_square() {
-        // Pairs without end, one value, one name, a file, escapes, and nothing at all.
+        // Endless pairs, one value, one name, a file, escapes, and nothing at all.
         for pattern in ["&", "a=b", "a", "file=", "%", "file=%4", "file=&"] {
             for cut in [1, 64, 16 << 10, usize::MAX] {
                 for size in [1 << 10, 1 << 12, 1 << 16] {

@@ -1,4 +1,4 @@
-//! Contents on their way between the store and a session's folders.
+//! Copies contents between the store and the folders of sessions.
 
 use std::{fs::File, io, path::Path, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl App {
-    /// Copies a content into a session, for its worker to load; returns the name that it has there.
+    /// Copies a content into a session, so that the worker can load it. Returns the file's name there.
     ///
     /// # Errors
     /// [`Failure`]
@@ -39,7 +39,7 @@ impl App {
         Ok(blocking(move || Ok(target.put_draft(&file, &draft, &path, true))).await??)
     }
 
-    /// Takes a file that a session's worker has written for the server into the store.
+    /// Moves a file that a session's worker has written for the server into the store.
     ///
     /// # Errors
     /// [`Failure`]
@@ -48,7 +48,7 @@ impl App {
         let content = self.file_open_in(session, folder::FILES, &path).await?;
         let blob = self.store.blobs.put(keeping, tokio::fs::File::from_std(content)).await?;
         let written = session.folder.join(folder::FILES).join(path);
-        // Whatever has been put in its place is the session's own, and not more than a name.
+        // The session may have replaced the file; only the name is removed.
         let _ = tokio::fs::remove_file(written).await;
         Ok(blob)
     }
@@ -63,7 +63,7 @@ impl App {
     }
 }
 
-/// Runs what blocks on the file system.
+/// Runs work that blocks on the file system.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -1,4 +1,4 @@
-//! Values in a session: what code gives, what objects are, what was drawn.
+//! Values in a session: the results of code, objects, and plots.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ pub use crate::{
     wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition},
 };
 
-/// Something that a session is to find the value of, or bind to a name.
+/// An evaluation, whose value is returned or bound to a name.
 #[derive(Debug)]
 pub enum Evaluation {
-    /// The value of a script's last statement, visible or not.
+    /// Returns the value of a script's last statement, visible or not.
     Value(String, ValueEncoding),
-    /// The same, bound to a name.
+    /// Binds the value of a script's last statement to a name.
     Bind {
         /// The name.
         name: String,
         /// The script.
         code: String,
     },
-    /// A value in R's serialization, bound to a name.
+    /// Binds a value in R's serialization to a name.
     BindSerialized {
         /// The name.
         name: String,
@@ -38,7 +38,7 @@ pub enum Evaluation {
 }
 
 impl App {
-    /// Evaluates something, in its turn.
+    /// Runs an evaluation when it is its turn.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -50,7 +50,7 @@ impl App {
         }
     }
 
-    /// Leaves an evaluation to the session, which keeps what it gives. `label` and `note` are for whoever looks at it later.
+    /// Leaves an evaluation to the session, which keeps the result. `label` and `note` describe it to callers that look later.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -68,8 +68,8 @@ impl App {
         }
     }
 
-    /// What R answers to a question of the server's, in a session for that alone. The code has `arguments` in the character
-    /// vector `.arguments`: nothing is pasted into code.
+    /// R's answer to a question of the server's, in a session of its own. The code finds `arguments` in the character vector `.arguments`,
+    /// so that nothing is pasted into code.
     ///
     /// # Errors
     /// [`Failure`]
@@ -81,7 +81,7 @@ impl App {
         Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)
     }
 
-    /// Objects of a session, written out, and those that are not among them. `names` is `None` for all that `ls()` shows.
+    /// Encodes objects of a session; returns also the names of missing objects. `names` is `None` for all objects that `ls()` shows.
     ///
     /// # Errors
     /// [`Failure`]
@@ -96,10 +96,10 @@ impl App {
         Ok((answer.payload, answer.reply))
     }
 
-    /// Binds encoded inputs: all of them, or none where this fails.
+    /// Binds encoded inputs: all of them, or none if this fails.
     ///
     /// # Errors
-    /// [`Failure::Invalid`] for inputs that are not as they have to be, and others
+    /// [`Failure::Invalid`] for inputs that are wrong, and others
     pub async fn value_assign(&self, session: &Arc<Session>, inputs: Bytes) -> Result<(), Failure> {
         session.operate(Assign, inputs, Admission::Immediate).await?;
         Ok(())
@@ -114,7 +114,7 @@ impl App {
         Ok(session.operate(remove, Bytes::new(), Admission::Immediate).await?.reply)
     }
 
-    /// How many pages the last evaluation has drawn without a device of its own.
+    /// How many pages the last evaluation has drawn without opening a device itself.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -122,16 +122,16 @@ impl App {
         Ok(session.operate(Pages, Bytes::new(), Admission::Queued).await?.reply)
     }
 
-    /// One of these pages as a picture; `None` when there is no such page.
+    /// Draws one of these pages as a picture; `None` when there is no such page.
     ///
     /// # Errors
-    /// [`OperationError::Refused`] when it cannot be drawn like that, and others
+    /// [`OperationError::Refused`] when R cannot draw it with these settings, and others
     pub async fn plot_draw(&self, session: &Arc<Session>, draw: Draw) -> Result<Option<Bytes>, OperationError> {
         let answer = session.operate(draw, Bytes::new(), Admission::Queued).await?;
         Ok(answer.reply.then_some(answer.payload))
     }
 
-    /// Carries out a command that makes no use of a payload.
+    /// Carries out a command whose reply has no payload that we need.
     pub(super) async fn ask<C: Command>(turn: &Turn, command: C) -> Result<C::Reply, Failure> {
         Ok(turn.operate(command, Bytes::new()).await?.reply)
     }

@@ -1,4 +1,4 @@
-//! Why something was not done, for dialects to put in their own words.
+//! Why the core did not do something. Each dialect puts this in its own words.
 
 use std::io;
 
@@ -11,19 +11,19 @@ use crate::{
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// There is no such thing, or the caller may not know of it. A sentence.
+    /// The thing does not exist, or the caller may not know of it. A sentence.
     #[error("{0}")]
     Unknown(String),
-    /// The caller may not. A sentence.
+    /// The caller may not do this. A sentence.
     #[error("{0}")]
     Forbidden(String),
     /// The request makes no sense. A sentence.
     #[error("{0}")]
     Invalid(String),
-    /// R raised an error: its message.
+    /// R raised an error with this message.
     #[error("{0}")]
     R(String),
-    /// What was sent is larger than this many MiB, which is the most that is taken.
+    /// The upload is larger than the limit, which is this many MiB.
     #[error("it is larger than {0} MiB, which is the most this server takes")]
     TooLarge(u64),
     /// A command was not carried out.
@@ -35,7 +35,7 @@ pub enum Failure {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file of a session, or one on its way, could not be read or written.
+    /// A file of a session, or an upload, could not be read or written.
     #[error("a file could not be read or written")]
     File(#[from] io::Error),
 }

@@ -1,7 +1,7 @@
-//! The files of sessions, and the addresses under which some of them can be had.
+//! The files of sessions, and their addresses.
 //!
-//! A file has an address when a run has published it, or when it is in a working folder and somebody has asked for its
-//! address. Addresses are for one login, and end with it.
+//! A file has an address if a run has published it, or if it is in a working folder and somebody has asked for its address. An address is
+//! made for one login, and ends with it.
 
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
@@ -20,10 +20,10 @@ use crate::{
     wire::condition::Condition,
 };
 
-/// A folder of a session that its files are in.
+/// A folder of a session that has files for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
-    /// Where its code runs.
+    /// The working folder, in which R code runs.
     Work,
     /// R's `tempdir()`.
     Temporary,
@@ -40,7 +40,7 @@ impl Area {
 }
 
 impl App {
-    /// The files of a session's working folder, by their paths in it, sorted, each with the identity of its address.
+    /// The files of a session's working folder: their paths in it, sorted, and the identities of their addresses.
     ///
     /// # Errors
     /// [`Failure`]
@@ -60,7 +60,7 @@ impl App {
         blocking(move || Ok(area.open(&of)?.read(&path))).await?
     }
 
-    /// Puts an upload into a folder of a session, in place of a file of that name if it may.
+    /// Puts an upload into a folder of a session. It replaces a file of the same name if the caller allows that.
     ///
     /// # Errors
     /// [`FileError`]
@@ -85,8 +85,8 @@ impl App {
         blocking(move || Ok(area.open(&of)?.put_draft(&file, &draft, &path, overwrite))).await?
     }
 
-    /// Puts an upload into the working folder of a session that does nothing else meanwhile, in place of a file of that name;
-    /// returns the identity of its address.
+    /// Puts an upload into the working folder of a session, which must not be running anything, and replaces a file of the same name.
+    /// Returns the identity of its address.
     ///
     /// # Errors
     /// [`Failure`]
@@ -103,7 +103,7 @@ impl App {
         Ok(self.published.live(session, name, login))
     }
 
-    /// Removes a file of a session's working folder.
+    /// Removes a file from a session's working folder.
     ///
     /// # Errors
     /// [`Failure::Unknown`] when there is none
@@ -112,8 +112,8 @@ impl App {
         if removed { Ok(()) } else { Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))) }
     }
 
-    /// Gives the files that a run has published their addresses, for as long as the login lasts. Those for which there is
-    /// no room are told by a warning.
+    /// Gives addresses to the files that a run has published, for as long as the login lasts. A warning names the files for which there is
+    /// no room.
     pub async fn file_publish(&self, session: &Arc<Session>, outcome: &mut Outcome, login: &Arc<Login>) -> Vec<PublishedFile> {
         let files = std::mem::take(&mut outcome.executed.published);
         if files.is_empty() {
@@ -122,7 +122,7 @@ impl App {
         let (published, of, id, all) = (Arc::clone(&self.published), Arc::clone(session), login.id, files.len());
         let taken = tokio::task::spawn_blocking(move || published.take(&of, files, id)).await.unwrap_or_default();
         if login.is_closing() {
-            // A logout has looked for files before these were there.
+            // A logout removed the login's files before these were there.
             let published = Arc::clone(&self.published);
             let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
             return Vec::new();
@@ -135,10 +135,10 @@ impl App {
         taken
     }
 
-    /// Opens the file at an address, whoever asks: its identity is a secret. Tells its name as well.
+    /// Opens the file at an address, for anybody, because the identity is a secret. Returns also the file's name.
     ///
     /// # Errors
-    /// [`Failure::Unknown`] when there is none, also when it went with its session
+    /// [`Failure::Unknown`] when there is no such file, also because it went with its session
     pub async fn file_at(&self, id: Uuid) -> Result<(File, String), Failure> {
         let published = Arc::clone(&self.published);
         let unknown = || Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned());
@@ -149,7 +149,7 @@ impl App {
         })
     }
 
-    /// The files that runs of a session have published, by name, each with the identity of its address.
+    /// The files that runs of a session have published: their names, and the identities of their addresses.
     #[must_use]
     pub fn artifact_list(&self, session: &Session) -> Vec<(String, Uuid)> {
         self.published.of_session(session.id)

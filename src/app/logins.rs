@@ -1,4 +1,4 @@
-//! Logins: begun with a cookie, and ended with all that belongs to them.
+//! Logins: begun with a cookie, and ended together with everything that belongs to them.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl App {
-    /// Begins a login of an account; returns its cookie as well. With autosave, sessions that were saved when the user's
-    /// last login ended come back.
+    /// Begins a login of an account. Returns also its cookie. With autosave, the sessions that were saved when the user's last login ended
+    /// come back.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -29,7 +29,7 @@ impl App {
         Ok((cookie, login))
     }
 
-    /// Begins a login that is nobody's: something for files and objects to go with.
+    /// Begins a login without an account, to which files and objects can belong.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -37,13 +37,13 @@ impl App {
         self.logins.create("", "", false)
     }
 
-    /// The login of a cookie, marked as used.
+    /// The login that a cookie belongs to, marked as used.
     #[must_use]
     pub fn login_of(&self, cookie: &str) -> Option<Arc<Login>> {
         self.logins.get(cookie, self.login_lifetime())
     }
 
-    /// How long a login may be unused; zero is for ever.
+    /// How long a login may be unused before it ends; zero is for ever.
     pub(super) fn login_lifetime(&self) -> Duration {
         let policies = &self.rules.now().policies;
         Duration::from_secs(policies.number(Policy::LoginSeconds, self.config.revodeployr.login_seconds))
@@ -51,7 +51,7 @@ impl App {
 
     /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first.
     pub async fn login_end(&self, login: &Login) {
-        // However it ends: what is still under way for it must not leave anything behind.
+        // Also when the login has expired: work that is still going on for it must not leave anything behind.
         let _ = login.begin_closing();
         self.login_suspend(login).await;
         self.sessions.close_login(login.id);

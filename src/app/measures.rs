@@ -1,11 +1,11 @@
-//! What is measured of the server as a whole, beside what each part measures of itself.
+//! Measurements of the whole server. Other parts of the server measure themselves.
 
 use metrics::gauge;
 
 use super::App;
 
 impl App {
-    /// Notes how things are at this moment, for whoever asks for the measurements.
+    /// Records the present state, when somebody asks for the measurements.
     pub fn measure(&self) {
         let mut sessions = self.sessions.all();
         sessions.retain(|session| session.tombstone().is_none());

@@ -1,8 +1,8 @@
-//! What the server does, in terms of sessions, values, files, objects, projects, scripts and packages: the one door through
-//! which the APIs, and whatever else speaks to clients, come to everything behind it.
+//! What the server does, in terms of sessions, values, files, objects, projects, scripts and packages. The APIs and all other ways in for
+//! clients reach the rest of the server only through this room.
 //!
-//! Each file has what can be done with one of these, as methods of [`App`] that begin with its name. Start reading at
-//! [`App`]; [`runs`] and [`evaluation`] are what most requests come to.
+//! Each file has the operations on one of these things, as methods of [`App`] whose names begin with that of the thing. Start reading at
+//! [`App`]; most requests end up in [`runs`] or [`evaluation`].
 
 mod contents;
 pub mod evaluation;
@@ -42,14 +42,14 @@ use crate::{
 
 /// The folder of running sessions, in the data folder.
 const RUN: &str = "run";
-/// The folder of published files, there too.
+/// The folder of published files, in the data folder.
 const FILES: &str = "files";
-/// The folder of what is being uploaded, on the same file system as sessions.
+/// The folder of unfinished uploads. It is on the same file system as the sessions, so that uploads can be moved to them.
 const UPLOADS: &str = "uploads";
-/// What the removal of what sessions have left may take at the end.
+/// How long the server, when it stops, waits for the removal of files that sessions have left.
 const REMOVAL: Duration = Duration::from_secs(1);
 
-/// The server, but for what listens.
+/// The server without its listeners.
 #[derive(Debug)]
 pub struct App {
     config: Config,
@@ -60,27 +60,27 @@ pub struct App {
     packages: Packages,
     published: Arc<Published>,
     store: Store,
-    /// Where uploads are until they are where they belong.
+    /// The folder of unfinished uploads.
     uploads: PathBuf,
-    /// Whether the store can be written, as it was when somebody asked.
+    /// Whether the store could be written when somebody last asked.
     store_state: tokio::sync::Mutex<readiness::Seen>,
-    /// Whether the zygote answered, likewise.
+    /// Whether the zygote answered when somebody last asked.
     zygote_state: tokio::sync::Mutex<readiness::Seen>,
-    /// The end of the log.
+    /// The last lines of the log.
     log: Recent,
     /// Cancelled when the server stops.
     stopping: CancellationToken,
-    /// What goes on beside requests.
+    /// Tasks that do not belong to a request.
     tasks: TaskTracker,
     /// Keeps other servers out of the data folder.
     _lock: std::fs::File,
 }
 
 impl App {
-    /// Opens the store and starts R. What an earlier run has left behind in the data folder is removed.
+    /// Opens the store and starts R. Files that an earlier run has left in the data folder are removed.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// Why the server cannot start.
     pub async fn start(config: Config, log: Recent) -> anyhow::Result<Arc<Self>> {
         use anyhow::Context;
         let data = std::path::absolute(&config.data)?;
@@ -97,7 +97,7 @@ impl App {
             session::clear(left, sessions.janitor())?;
         }
         let packages = Packages::new(library, run, config.r.clone(), sessions.users(), sessions.janitor().clone());
-        // Logins have not outlived the server that had them.
+        // Logins are in memory, so none has survived the last run; their objects go too.
         store.object_forget(None).await?;
         store.collect_blobs().await?;
         let rules = LiveRules::open(store.clone()).await?;
@@ -130,13 +130,13 @@ impl App {
         &self.config
     }
 
-    /// What the server is called.
+    /// The name of the server.
     #[must_use]
     pub fn server_name(&self) -> String {
         self.rules.now().policies.text(Policy::ServerName).unwrap_or("Offshoot").to_owned()
     }
 
-    /// The address that a policy has clients know the server by.
+    /// The server's address for clients, if a policy sets it.
     #[must_use]
     pub fn web_context(&self) -> Option<String> {
         self.rules.now().policies.text(Policy::WebContext).map(str::to_owned)
@@ -148,13 +148,13 @@ impl App {
         &self.accounts
     }
 
-    /// Who may do what, and the policies.
+    /// The rules: roles, permissions and policies.
     #[must_use]
     pub fn rules(&self) -> &LiveRules {
         &self.rules
     }
 
-    /// The store, for the command line: dialects have the methods of this type.
+    /// The store, for the command line only. Dialects use the methods of this type instead.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
@@ -172,11 +172,11 @@ impl App {
         &self.stopping
     }
 
-    /// Ends everything.
+    /// Ends everything: sessions, R and the tasks.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.cancel();
         let suspended = async {
-            // A login that is just ending unused is saved to its end.
+            // A login that is just expiring is saved completely.
             self.tasks.wait().await;
             let logins = self.logins.take(|_| true);
             futures_util::future::join_all(logins.iter().map(|login| self.login_suspend(login))).await;
@@ -186,7 +186,7 @@ impl App {
         }
         self.sessions.stop(patience).await;
         self.store.close().await;
-        // What sessions that had to be killed have left. What takes longer, the janitor goes on with.
+        // Removes files of sessions that had to be killed. The janitor goes on if this takes longer.
         let left = [RUN, FILES, UPLOADS].map(|name| self.config.data.join(name));
         let removed = async {
             for folder in left.iter().filter_map(|folder| std::fs::read_dir(folder).ok()) {
@@ -201,7 +201,7 @@ impl App {
     }
 }
 
-/// Takes the data folder for this process.
+/// Locks the data folder for this process.
 fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = data.join("lock");
@@ -210,7 +210,7 @@ fn lock(data: &Path) -> anyhow::Result<std::fs::File> {
     Ok(file)
 }
 
-/// A folder below the data folder, with these permissions: sessions' users read it, or only pass through.
+/// Makes a folder in the data folder. Its permissions let the users of sessions read it, or only pass through it.
 fn open_folder(data: &Path, name: &str, mode: u32) -> anyhow::Result<std::path::PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let folder = data.join(name);

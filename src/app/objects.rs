@@ -1,4 +1,4 @@
-//! The repository: objects and files of the principal's login, and those of the server that are for the principal.
+//! The repository: objects and files of the principal's login, and those of the server that the principal may use.
 
 use std::{fs::File, sync::Arc};
 
@@ -23,11 +23,11 @@ use crate::{
     wire::rdata::is_r_data,
 };
 
-/// A content, piece by piece.
+/// A content, read piece by piece.
 pub type Content = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
 impl App {
-    /// The objects that somebody may use, newest first.
+    /// The objects that the principal may use, newest first.
     ///
     /// # Errors
     /// [`Failure::Store`]
@@ -39,7 +39,7 @@ impl App {
         Ok(list)
     }
 
-    /// An object that somebody may use: one of the login's own, or one of the server's that is for the principal.
+    /// An object that the principal may use: one of the login's own, or one of the server's that is for the principal.
     ///
     /// # Errors
     /// [`Failure::Unknown`] for all others
@@ -53,7 +53,7 @@ impl App {
         object.filter(usable).ok_or_else(|| Failure::Unknown(format!("There is no object {id} in the repository.")))
     }
 
-    /// A file with an address.
+    /// A file of the repository that has an address.
     ///
     /// # Errors
     /// [`Failure::Unknown`] for all others
@@ -65,7 +65,7 @@ impl App {
     /// Adds an upload to the repository.
     ///
     /// # Errors
-    /// [`Failure::Invalid`] when it is to be an object and is no R data, and others
+    /// [`Failure::Invalid`] for an object that is not R data, and others
     pub async fn object_upload(&self, principal: &Principal, name: &str, kind: Kind, received: Received) -> Result<Object, Failure> {
         let (blob, keeping) = match received {
             Received::Content { blob, keeping } => (blob, keeping),
@@ -81,7 +81,7 @@ impl App {
         self.object_add(principal, name, kind, blob, &keeping).await
     }
 
-    /// That a content may be R data, as far as its beginning tells.
+    /// Checks by the first bytes of a content that it may be R data.
     async fn require_r_data(&self, name: &str, blob: &Blob) -> Result<(), Failure> {
         let first = self.store.blobs.get(&blob.hash).await?.next().await;
         let start = first.transpose().map_err(StoreError::from)?.unwrap_or_default();
@@ -91,7 +91,7 @@ impl App {
         Ok(())
     }
 
-    /// Adds a content that was written under `keeping`; it goes with the principal's login.
+    /// Adds a content, which `keeping` protects until then. The object belongs to the principal's login.
     pub(super) async fn object_add(
         &self,
         principal: &Principal,
@@ -104,7 +104,7 @@ impl App {
         let object = Object::of_login(principal.account(), login.id, name, kind, blob);
         self.store.object_add(&object, keeping).await?;
         if login.is_closing() {
-            // A logout has looked for objects before this one was there.
+            // A logout removed the login's objects before this one was there.
             self.store.object_forget(Some(login.id)).await?;
         }
         Ok(object)
@@ -118,7 +118,7 @@ impl App {
         Ok(self.store.blobs.get(&object.blob.hash).await?)
     }
 
-    /// Removes an object of the login, or as a script manager one of the server's.
+    /// Removes an object of the principal's login. A script manager may also remove one of the server's.
     ///
     /// # Errors
     /// [`Failure::Unknown`], [`Failure::Forbidden`]
@@ -154,7 +154,7 @@ impl App {
         self.object_collect(session, principal, file, name, Kind::Workspace).await
     }
 
-    /// Takes a file that a session's worker has written for the server into the repository.
+    /// Moves a file that a session's worker has written for the server into the repository.
     pub(super) async fn object_collect(
         &self,
         session: &Arc<Session>,
@@ -210,7 +210,7 @@ impl App {
         self.object_add(principal, name, Kind::File, blob, &keeping).await
     }
 
-    /// Copies a file of the repository into the working folder, under its name.
+    /// Copies a file of the repository into the working folder, where it keeps its name.
     ///
     /// # Errors
     /// [`Failure`]
@@ -220,14 +220,14 @@ impl App {
     }
 }
 
-/// Whether an object is a file that can be had at an address: one of any login's, or one of the server's that is for
-/// everybody. The address is the secret of those that users have uploaded; those of the server have no secret.
+/// Whether an object is a file that has an address: one of any login's, or one of the server's that is for everybody. The address of a
+/// user's file is its secret; the server's files for everybody need none.
 #[must_use]
 pub fn has_address(object: &Object) -> bool {
     object.kind == Kind::File && (object.login.is_some() || object.access == Access::Anonymous)
 }
 
-/// That something is R data. Whoever may bring no code of their own may bring files, and not load them.
+/// Checks that an object is R data. A caller who may not bring code may still upload files, but may not load them as objects.
 pub(super) fn require_data(object: &Object) -> Result<(), Failure> {
     match object.kind {
         Kind::File => Err(Failure::Invalid(format!("The file {:?} is not an R object.", object.name))),

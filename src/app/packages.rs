@@ -1,4 +1,4 @@
-//! R packages in the library of the server.
+//! R packages in the server's library.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::App;
 pub use crate::packages::{PackageError, Source, is_name, is_ref};
 
 impl App {
-    /// Installs a package, with those it needs; one that is there is replaced. This goes on when the caller goes away.
+    /// Installs a package and those it needs; it replaces an installed version. This goes on when the caller goes away.
     ///
     /// # Errors
-    /// [`PackageError`]; nothing has changed then.
+    /// [`PackageError`]; nothing has changed in this case.
     pub async fn package_install(self: &Arc<Self>, source: Source) -> Result<(), PackageError> {
         let app = Arc::clone(self);
         going_on(async move { app.packages.install(&source).await }).await
@@ -24,7 +24,7 @@ impl App {
         going_on(async move { app.packages.update().await }).await
     }
 
-    /// Removes a package of the server's library.
+    /// Removes a package from the server's library.
     ///
     /// # Errors
     /// [`PackageError::NotOurs`], [`PackageError::System`]

@@ -17,16 +17,15 @@ use crate::{
 };
 
 impl App {
-    /// Saves a session in its project, or in a new one. Without a name the project keeps its own; a new one is
-    /// then called after the time.
+    /// Saves a session in its project, or in a new one. Without `name`, the project keeps its name, and a new one is named after the time.
     ///
     /// # Errors
-    /// [`Failure`]; the project is as it was then.
+    /// [`Failure`]; the project is unchanged in this case.
     pub async fn project_save(&self, session: &Arc<Session>, name: Option<&str>) -> Result<Project, Failure> {
         self.project_save_when(session, name, Admission::Immediate).await
     }
 
-    /// The same, at once or when it is its turn.
+    /// Saves a session, either at once or when it is its turn.
     pub(super) async fn project_save_when(
         &self,
         session: &Arc<Session>,
@@ -41,7 +40,7 @@ impl App {
         let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            // What has gone meanwhile, or is no file of the session's, is not part of it.
+            // Files that have gone meanwhile, or do not belong to the session, are left out.
             let Ok(content) = self.file_open_in(session, folder::WORK, &path).await else { continue };
             let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
             let published = published.contains_key(&path);
@@ -56,7 +55,7 @@ impl App {
         let project = Project {
             id: earlier.map_or_else(Uuid::new_v4, |project| project.id),
             owner: session.owner.clone(),
-            // As the guide has it: "Autosaved$DATE".
+            // The name that the guide gives: "Autosaved$DATE".
             name: name.unwrap_or_else(|| format!("Autosaved{}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))),
             workspace,
             state: State {
@@ -73,7 +72,7 @@ impl App {
         Ok(Project { name, ..project })
     }
 
-    /// The projects of a user, those saved last first.
+    /// The projects of a user. The one that was saved last comes first.
     ///
     /// # Errors
     /// [`Failure::Store`]
@@ -81,15 +80,15 @@ impl App {
         Ok(self.store.project_list(Some(principal.name())).await?)
     }
 
-    /// Loads a project of the principal's into a new session. Returns warnings as well.
+    /// Loads one of the principal's projects into a new session. Returns also warnings.
     ///
     /// # Errors
-    /// [`Failure`]; there is no session then.
+    /// [`Failure`]; no session is left in this case.
     pub async fn project_load(&self, project: Uuid, principal: &Principal) -> Result<(Arc<Session>, Vec<String>), Failure> {
         self.project_load_as(project, principal, None).await
     }
 
-    /// The same, with the identity that the session has had before.
+    /// Loads a project into a session with this identity, which it had before; a new one if there is none.
     async fn project_load_as(
         &self,
         project: Uuid,
@@ -128,7 +127,7 @@ impl App {
         Ok(warnings)
     }
 
-    /// Gives the published files of a project addresses, for as long as the login lasts: names and identities.
+    /// Gives addresses to the published files of a project, for as long as the login lasts. Returns names and identities.
     ///
     /// # Errors
     /// [`Failure`]
@@ -150,7 +149,7 @@ impl App {
         Ok(addresses)
     }
 
-    /// Removes a project; sessions that were saved in it go on, in none.
+    /// Removes a project. Sessions that were saved in it go on without a project.
     ///
     /// # Errors
     /// [`Failure`]
@@ -164,10 +163,10 @@ impl App {
         Ok(())
     }
 
-    /// Closes a session; where the login has autosave, it is saved first.
+    /// Closes a session. If the login has autosave, the session is saved first.
     ///
     /// # Errors
-    /// [`Failure`]; the session is still open then.
+    /// [`Failure`]; the session stays open in this case.
     pub async fn session_finish(&self, session: &Arc<Session>, principal: &Principal) -> Result<(), Failure> {
         if principal.login().is_some_and(|login| login.autosaves()) {
             self.project_save(session, None).await?;
@@ -176,18 +175,18 @@ impl App {
         Ok(())
     }
 
-    /// Saves the sessions of a login that ends, if it has autosave, so that they come back with the next.
+    /// Saves the sessions of a login that ends, if it has autosave, so that they come back with the user's next login.
     pub(super) async fn login_suspend(&self, login: &Login) {
         if !login.autosaves() {
             return;
         }
         let of_login = self.sessions.list().into_iter().filter(|session| session.login == Some(login.id));
         futures_util::future::join_all(of_login.map(async |session| {
-            // What runs would keep the logout waiting for as long as it likes.
+            // Otherwise running code could delay the logout for as long as it likes.
             session.interrupt();
             let saved = async {
                 let project = self.project_save_when(&session, None, Admission::Queued).await?;
-                // From then on it may come back under the same identity.
+                // The old session has to be gone before it can come back with the same identity.
                 self.sessions.close(&session);
                 self.store.suspend(session.id, &session.owner, project.id).await?;
                 Ok::<_, Failure>(())
@@ -199,7 +198,7 @@ impl App {
         .await;
     }
 
-    /// Brings the sessions back that were saved when the user's last login ended.
+    /// Brings back the sessions that were saved when the user's last login ended.
     pub async fn login_restore(&self, principal: &Principal) {
         let suspended = match self.store.suspended(principal.name()).await {
             Ok(suspended) => suspended,
@@ -211,7 +210,7 @@ impl App {
             }
             if let Err(error) = self.project_load_as(project, principal, Some(session)).await {
                 tracing::error!(session.id = %session, error = &error as &dyn std::error::Error, "a session could not be brought back");
-                // It is tried again with the next login.
+                // The next login tries again.
                 let _ = self.store.suspend(session, principal.name(), project).await;
             }
         }

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::App;
 
-/// How long an answer of the store, or of the zygote, is good: everybody may ask.
+/// How long an answer of the store or the zygote is reused. Everybody may ask, and must not cause work each time.
 const FRESH: Duration = Duration::from_secs(2);
-/// What either may take.
+/// How long the store or the zygote may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What opening a session needs.
+/// The conditions for opening a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
-    /// R is there to be forked.
+    /// The zygote is running.
     pub r: bool,
     /// The store can be written.
     pub store: bool,
@@ -23,19 +23,19 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether nothing is missing.
+    /// Whether all conditions are met.
     #[must_use]
     pub fn is_ready(self) -> bool {
         self.r && self.store && self.free != Some(0) && self.serving
     }
 }
 
-/// What was seen when somebody looked last.
+/// The last answer, and its time.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Option<(Instant, bool)>);
 
 impl Seen {
-    /// That, if it was a moment ago, or what is seen now.
+    /// The last answer if it is recent, and otherwise a new one.
     async fn or_look(&mut self, look: impl Future<Output = bool>) -> bool {
         if let Some((when, seen)) = self.0
             && when.elapsed() < FRESH

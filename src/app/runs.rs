@@ -1,4 +1,4 @@
-//! Runs of code, with what is loaded before and kept after.
+//! Runs of code, with objects loaded before and kept afterwards.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
     wire::Encoding,
 };
 
-/// What is to be run, and what is wanted back.
+/// The code to run, and the results to return.
 #[derive(Debug, Default)]
 pub struct Run<'a> {
     /// R code.
@@ -27,24 +27,24 @@ pub struct Run<'a> {
     pub inputs: &'a str,
     /// Objects to load first.
     pub preload: Vec<Object>,
-    /// Names of objects to write out.
+    /// Names of objects to return.
     pub objects: Vec<String>,
-    /// In which form.
+    /// The encoding of these objects.
     pub encoding: Encoding,
-    /// Files to publish, beside plots without a name.
+    /// Files to publish, besides plots without a name of their own.
     pub files: Vec<String>,
-    /// Whether all objects are to be kept.
+    /// Whether to keep all objects.
     pub keep: bool,
-    /// Whether visible values are printed.
+    /// Whether to print visible values.
     pub print: bool,
     /// Limits within those of the session.
     pub limits: Limits,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// As the worker tells it.
+    /// The worker's report.
     pub executed: Executed,
     /// The objects that were asked for.
     pub objects: Bytes,
@@ -54,14 +54,14 @@ pub struct Outcome {
     pub stopped: Option<Stop>,
     /// The limits that it ran under.
     pub limits: Limits,
-    /// The file with all objects, if they were to be kept and the code ran to its end.
+    /// The file with all objects, if they were to be kept and the code has completed.
     kept: Option<Uuid>,
-    /// The session is busy until its files have been published, and all else is done: who comes next finds them.
+    /// Keeps the session busy until its files are published and everything else is done, so that the next caller finds them.
     _turn: Turn,
 }
 
 impl App {
-    /// The limits of a boundary, for [`Run::limits`].
+    /// A boundary's limits, for [`Run::limits`].
     #[must_use]
     pub fn boundary_limits(&self, boundary: Option<&str>) -> Limits {
         let rules = self.rules.now();
@@ -74,7 +74,7 @@ impl App {
         }
     }
 
-    /// Runs code. A session that runs something already refuses.
+    /// Runs code. A session that is already running something refuses.
     ///
     /// # Errors
     /// [`Failure`]
@@ -117,7 +117,7 @@ impl App {
         })
     }
 
-    /// Puts what [`Run::keep`] has kept into the repository.
+    /// Puts the objects that were kept because of [`Run::keep`] into the repository.
     ///
     /// # Errors
     /// [`Failure`]

@@ -1,4 +1,4 @@
-//! Scripts, for those who may run them.
+//! Scripts, for principals who may run them.
 
 use super::{App, Failure};
 use crate::auth::{Principal, permissions};
@@ -8,7 +8,7 @@ pub use crate::store::{
 };
 
 impl App {
-    /// The scripts that somebody may run, by name.
+    /// The scripts that the principal may run, sorted by name.
     ///
     /// # Errors
     /// [`Failure::Store`]
@@ -19,7 +19,7 @@ impl App {
         Ok(scripts)
     }
 
-    /// A script that somebody may run, by its name or identity.
+    /// A script that the principal may run, by its name or identity.
     ///
     /// # Errors
     /// [`Failure::Unknown`], [`Failure::Forbidden`]

@@ -1,4 +1,4 @@
-//! R sessions: opened for somebody, found again by whoever may, listed, closed.
+//! R sessions: opened, found, listed and closed for the principals who may do so.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,16 +19,16 @@ pub use crate::{
 /// Seconds that a script may run for a caller without a login, unless the policy says otherwise.
 const ANONYMOUS_SECONDS: u64 = 900;
 
-/// R as a whole.
+/// The state of R.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime<'a> {
     /// Its version: "4.2.2".
     pub version: &'a str,
-    /// Whether it is there to be forked.
+    /// Whether the zygote is running.
     pub is_running: bool,
-    /// Sessions that can be worked in.
+    /// Sessions that users can work in.
     pub sessions: usize,
-    /// Those of them that run something.
+    /// Sessions among them that are running something.
     pub busy: usize,
 }
 
@@ -41,14 +41,14 @@ impl App {
         self.session_open_as(principal, None).await
     }
 
-    /// The same, with the identity that it has had before.
+    /// Opens a session with this identity, which it had before; a new one if there is none.
     pub(super) async fn session_open_as(&self, principal: &Principal, id: Option<Uuid>) -> Result<Arc<Session>, OpenError> {
         let boundary = boundary(&self.rules.now(), principal.name(), None);
         let login = principal.login().map(|login| login.id);
         self.open(Opening { owner: principal.name(), login, id, boundary, ..Opening::default() }).await
     }
 
-    /// Opens a session that ends when nobody has used it for so many seconds; 0 is never.
+    /// Opens a session that ends when it has not been used for this many seconds; 0 is never.
     ///
     /// # Errors
     /// [`OpenError`]
@@ -58,7 +58,7 @@ impl App {
         self.open(Opening { owner, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
     }
 
-    /// Opens a session for one run, which ends with the answer. `limits` names a boundary other than the account's.
+    /// Opens a session for one run; it ends with the answer. `limits` names a boundary to use instead of the account's.
     ///
     /// # Errors
     /// [`OpenError`]
@@ -72,7 +72,7 @@ impl App {
         Ok(Ephemeral { app: Arc::clone(self), session: self.open(opening).await? })
     }
 
-    /// Opens a session for a question that the server has for R.
+    /// Opens a session in which the server asks R something.
     ///
     /// # Errors
     /// [`OpenError`]
@@ -81,19 +81,19 @@ impl App {
         Ok(Ephemeral { app: Arc::clone(self), session })
     }
 
-    /// Opens a session, unless the login that it is to end with ends meanwhile.
+    /// Opens a session. If its login ends meanwhile, the session is closed again.
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
         let session = self.sessions.open(opening).await?;
         let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
         if opening.login.is_some_and(is_over) {
-            // Whoever ends a login has looked for its sessions before this one was there.
+            // The end of the login closed its sessions before this one was there.
             self.sessions.close(&session);
             return Err(OpenError::LoginOver);
         }
         Ok(session)
     }
 
-    /// A session of the principal's own, marked as used.
+    /// One of the principal's own sessions, marked as used.
     ///
     /// # Errors
     /// [`LookupError`]
@@ -101,13 +101,13 @@ impl App {
         self.sessions.get(id, principal.name())
     }
 
-    /// A session, or what is left of it, whoever owns it: it is for the caller to look who may see it.
+    /// A session, or what is known of one that has ended. The caller has to check who may see it.
     #[must_use]
     pub fn session_find(&self, id: Uuid) -> Option<Found> {
         self.sessions.find(id)
     }
 
-    /// All sessions that can be worked in, whoever owns them.
+    /// All sessions that users can work in, of all owners.
     #[must_use]
     pub fn session_list(&self) -> Vec<Arc<Session>> {
         self.sessions.list()
@@ -121,8 +121,8 @@ impl App {
         sessions
     }
 
-    /// Closes a session: what runs is interrupted, and killed if it does not stop. An owner who has not done it is told who
-    /// has.
+    /// Closes a session: running code is interrupted, and killed if it does not stop. If somebody else than the owner does this, the owner
+    /// is told who.
     pub fn session_close(&self, session: &Session, principal: &Principal) {
         if session.owner == principal.name() {
             self.sessions.close(session);
@@ -131,7 +131,7 @@ impl App {
         }
     }
 
-    /// What each of these sessions uses; `None` for one that has ended.
+    /// The resources that each of these sessions uses; `None` for a session that has ended.
     pub async fn session_usage(&self, sessions: &[Arc<Session>]) -> Vec<Option<Usage>> {
         let zygote = self.sessions.zygote_pid();
         let processes: Vec<_> = sessions.iter().map(|session| session.pid).collect();
@@ -139,14 +139,14 @@ impl App {
             let forked_with = usage::forked_with(zygote);
             processes.into_iter().map(|pid| Usage::of(pid, forked_with)).collect::<Vec<_>>()
         };
-        // Of one process this takes no time; of thousands it would hold others up.
+        // For one process this takes no time; for thousands it would block other tasks.
         if sessions.len() == 1 {
             return look();
         }
         tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| vec![None; sessions.len()])
     }
 
-    /// R as it is now.
+    /// The present state of R.
     #[must_use]
     pub fn runtime(&self) -> Runtime<'_> {
         let sessions = self.sessions.list();
@@ -158,7 +158,7 @@ impl App {
         }
     }
 
-    /// Memory of the machine that is free, in bytes.
+    /// The machine's free memory, in bytes.
     #[must_use]
     pub fn free_memory(&self) -> Option<u64> {
         usage::available_memory()
@@ -172,16 +172,16 @@ impl App {
         self.sessions.start_r().await
     }
 
-    /// Ends all sessions, and R, which gets `patience` to stop. This goes on when the caller goes away.
+    /// Ends all sessions, and R, which has `patience` to stop. This goes on when the caller goes away.
     pub async fn runtime_stop(&self, patience: Duration) {
         let sessions = self.sessions.clone();
         let _ = tokio::spawn(async move { sessions.stop_r(patience).await }).await;
     }
 
-    /// Whether a session could be opened.
+    /// Checks that a session could be opened.
     ///
     /// # Errors
-    /// Why none could.
+    /// Why none could be.
     pub async fn runtime_check(&self) -> Result<(), OpenError> {
         self.sessions.check().await
     }
@@ -195,10 +195,10 @@ impl App {
     }
 }
 
-/// Size of the history that a session keeps, in MiB, unless the policy says otherwise.
+/// Size of a session's history, in MiB, unless the policy says otherwise.
 const HISTORY_MIB: u64 = 16;
 
-/// A session for one run, or one question: closed when this goes, also when the caller goes away in the middle.
+/// A session for one run or one question. It is closed when this is dropped, also when the caller goes away in the middle.
 #[derive(Debug)]
 pub struct Ephemeral {
     app: Arc<App>,
@@ -212,18 +212,18 @@ impl Drop for Ephemeral {
     }
 }
 
-/// A script's boundary, or else that of the account.
+/// The boundary that is named for a script, or otherwise the account's.
 fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<Boundary> {
     named.and_then(|name| rules.boundary(name)).or_else(|| rules.boundary_of(user)).map(as_limits)
 }
 
-/// What a boundary of the store means for a session.
+/// Converts a boundary of the store into a session's limits.
 pub(super) fn as_limits(boundary: &boundaries::Boundary) -> Boundary {
     let some = |value: i64| u64::try_from(value).ok();
     Boundary { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
 }
 
-/// The login of a principal, for what goes with one.
+/// The principal's login, for things that have to belong to one.
 pub(super) fn login(principal: &Principal) -> Result<&Arc<Login>, super::Failure> {
     principal.login().ok_or_else(|| super::Failure::Forbidden("This needs a login.".to_owned()))
 }

@@ -1,6 +1,6 @@
-//! What is looked after beside requests: rules that have changed, sessions and logins that nobody uses any more, contents that
-//! nothing refers to. Each has a task of its own, as none may wait for another: saving an idle session can take long, and an
-//! account that was disabled has to be out at once.
+//! Regular tasks that belong to no request: they follow changed rules, end unused sessions and logins, and remove contents that nothing
+//! refers to. Each has a task of its own and waits for no other: saving an idle session can take long, and an account that was disabled has
+//! to be locked out at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::{
     store::{StoreError, Watch, rules::Rules},
 };
 
-/// Between two looks for what has changed, and for what is not used any more.
+/// Time between two checks for changed rules, and for unused sessions and logins.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Between two collections of contents that nothing refers to.
+/// Time between two collections of contents that nothing refers to.
 const COLLECTION: Duration = Duration::from_mins(10);
 
 impl App {
@@ -25,7 +25,7 @@ impl App {
         self.tasks.close();
     }
 
-    /// Waits; false when the server stops.
+    /// Waits for this time; false when the server stops.
     async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
             () = self.stopping.cancelled() => false,
@@ -41,8 +41,8 @@ impl App {
         }
     }
 
-    /// Takes over what has changed in the store. `generation` is the one that was seen here last: a login may have read the
-    /// rules of another since.
+    /// Follows changes of the store. `generation` is the last one that was seen here; since then, a login may have read the rules of a
+    /// newer one.
     async fn follow_store(self: &Arc<Self>, watch: &mut Watch, generation: &mut String) -> Result<(), StoreError> {
         if !watch.changed().await? {
             return Ok(());
@@ -52,16 +52,16 @@ impl App {
             return Err(error);
         }
         let now = self.rules.now();
-        // A login of an account that is another by now, or none, is nobody's.
+        // A login ends if its account may not log in any more, or if the store was replaced, as the account may then be another one.
         let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;
         let is_over = |login: &Login| replaced || !(login.is_anonymous() || may_stay(&now, &login.user));
         for login in self.logins.take(is_over) {
             tracing::info!(user.name = login.user, "login ended: its account may not be logged in any more");
             if replaced || now.account(&login.user).is_none() {
-                // What its sessions are is not part of what is there now.
+                // Its sessions do not belong to the store that is there now.
                 login.set_autosave(false);
             }
-            // Saving its sessions may take long, and others are to be locked out as well.
+            // In a task of its own: saving its sessions may take long, and other logins may have to be locked out as well.
             let app = Arc::clone(self);
             let _ = login.begin_closing();
             tokio::spawn(self.tasks.track_future(async move { app.login_end(&login).await }));

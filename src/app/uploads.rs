@@ -1,4 +1,4 @@
-//! What somebody sends, on its way to a session or into the repository.
+//! Uploads on their way to a session or into the repository.
 
 use std::{fs::File, io::Write, path::Path};
 
@@ -14,15 +14,15 @@ use crate::{
 
 /// Largest upload in MiB, unless the policy says otherwise.
 const UPLOAD_MIB: u64 = 256;
-/// Bytes collected before they are written.
+/// Bytes collected before they are written to the disk.
 const PIECE: usize = 256 << 10;
 
-/// Where an upload goes when it has arrived.
+/// The place of an upload that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
-    /// Into a session, with which it ends: it is moved there, and nothing waits for the disk.
+    /// A session, with which the upload ends. The file is moved there, and nothing waits for the disk.
     Session,
-    /// Into the repository, to be kept.
+    /// The repository, which keeps it.
     Repository,
 }
 
@@ -40,21 +40,21 @@ enum Sink {
     Content { writer: Box<Writer>, keeping: Keeping },
 }
 
-/// An upload that has arrived; gone when this is, unless it was put somewhere.
+/// An upload that has arrived. It is removed when this is dropped, unless it was put somewhere.
 #[derive(Debug)]
 pub enum Received {
     /// A file for a session.
     Draft {
         /// Its content.
         file: File,
-        /// Its place for now.
+        /// Its temporary place.
         draft: Draft,
     },
     /// A content in the store that nothing refers to yet.
     Content {
         /// The content.
         blob: Blob,
-        /// Keeps it.
+        /// Protects it from the removal of unused contents.
         keeping: Keeping,
     },
 }
@@ -66,7 +66,7 @@ impl App {
         self.rules.now().policies.number(Policy::UploadMib, UPLOAD_MIB)
     }
 
-    /// Begins to receive an upload of at most so many MiB.
+    /// Begins to receive an upload of at most `limit_mib` MiB.
     ///
     /// # Errors
     /// [`Failure::Store`]
@@ -87,7 +87,7 @@ impl App {
 }
 
 impl Receiving {
-    /// Takes a piece.
+    /// Receives a piece.
     ///
     /// # Errors
     /// [`Failure::TooLarge`], [`Failure::Store`]
@@ -105,7 +105,7 @@ impl Receiving {
         }
     }
 
-    /// Writes what has been collected for a draft.
+    /// Writes the bytes that have been collected for a draft.
     async fn flush(&mut self) -> Result<(), Failure> {
         let Sink::Draft { file, collected, .. } = &mut self.sink else { return Ok(()) };
         let (mut to, mut bytes) = (file.try_clone()?, std::mem::take(collected));
@@ -119,7 +119,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// All has arrived.
+    /// Ends the upload: everything has arrived.
     ///
     /// # Errors
     /// [`Failure::Store`]

@@ -1,4 +1,4 @@
-//! Accounts: made at the first start, and checked at each login.
+//! Accounts: created at the first start, and checked at each login.
 
 use std::{
     net::IpAddr,
@@ -20,28 +20,28 @@ use crate::{
 
 /// Failed logins after which an account is locked for a while, unless the policy says otherwise.
 const LOCK_AFTER: u64 = 10;
-/// Seconds for which it then is.
+/// Seconds for which the account is then locked.
 const UNLOCK_SECONDS: u64 = 1800;
 
-/// The account that every server has, and keeps.
+/// Every server has this account, and keeps it.
 const ADMIN: &str = "admin";
 
-/// A name and a password did not let anybody in.
+/// Why a name and a password did not let anybody in.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// Which of the two is wrong is not told.
+    /// We do not say which of the two is wrong.
     #[error("the user name or the password is wrong")]
     Credentials,
-    /// The password is right, and the account is disabled.
+    /// The password is right, but the account is disabled.
     #[error("the account is disabled")]
     Disabled,
-    /// An administrator has locked the account, or too many logins have failed; the password is not looked at.
+    /// An administrator has locked the account, or too many logins have failed. The password is not checked.
     #[error("the account is locked")]
     Locked,
-    /// The password is right, and has to be changed first.
+    /// The password is right, but has to be changed first.
     #[error("the password has expired; an administrator can set a new one")]
     PasswordExpired,
-    /// Nothing was looked at.
+    /// Too many checks are waiting already, so nothing was checked.
     #[error("too many logins at once come from your address; try again in a moment")]
     TooMany,
     /// The store failed.
@@ -49,20 +49,20 @@ pub enum AuthError {
     Store(#[from] StoreError),
 }
 
-/// An account to be made.
+/// An account to be created.
 #[derive(Debug, Clone, Default)]
 pub struct NewAccount {
-    /// The name to log in with.
+    /// The name for logging in.
     pub name: String,
-    /// The name to show.
+    /// The name for display.
     pub display_name: String,
-    /// The password, as it is typed.
+    /// The password as the user types it.
     pub password: String,
-    /// Whether it can log in.
+    /// Whether the account can log in.
     pub enabled: bool,
     /// Its roles.
     pub roles: Vec<String>,
-    /// Its boundary, by name.
+    /// The name of its boundary.
     pub boundary: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct Accounts {
     rules: LiveRules,
     hashing: Hashing,
     remembered: Arc<Remembered>,
-    /// The hash of a password that nobody has: a check takes the same time whether the account exists or not.
+    /// The hash of a password that no account has. It is checked when an account does not exist, so that the check takes the same time.
     nobody: Arc<str>,
 }
 
@@ -85,11 +85,11 @@ impl Accounts {
         Self { store, rules, hashing: Hashing::default(), remembered: Arc::default(), nobody }
     }
 
-    /// Makes the accounts that every server has, unless there are accounts already: `admin` with this
-    /// password, and `testmanager` and `testuser`, which cannot log in before they are given a password and
-    /// enabled. With `demonstration`, all three have the same password and are enabled.
+    /// Creates the accounts that every server has, unless there are accounts already: `admin` with this password, and `testmanager` and
+    /// `testuser`, which cannot log in before they are given a password and enabled. With `demonstration`, all three have the same password
+    /// and are enabled.
     ///
-    /// Returns whether they were made.
+    /// Returns whether the accounts were created.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -153,7 +153,7 @@ impl Accounts {
     /// Changes an account.
     ///
     /// # Errors
-    /// [`ChangeError`]; [`ChangeError::Invalid`] for what would leave nobody to manage the server.
+    /// [`ChangeError`]; [`ChangeError::Invalid`] for a change that would leave nobody to manage the server.
     pub async fn change(&self, name: &str, change: &AccountChange) -> Result<(), ChangeError> {
         let keeps_out = change.enabled == Some(false) || change.locked == Some(true);
         let takes_role = change.roles.as_ref().is_some_and(|roles| !roles.iter().any(|role| role == role::ADMINISTRATOR));
@@ -164,7 +164,7 @@ impl Accounts {
         Ok(self.rules.refresh().await?)
     }
 
-    /// Removes an account with all that belongs to it.
+    /// Removes an account with everything that belongs to it.
     ///
     /// # Errors
     /// [`ChangeError`], as for [`Self::change`].
@@ -176,8 +176,8 @@ impl Accounts {
         Ok(self.rules.refresh().await?)
     }
 
-    /// The account that `name` and a password belong to. `digests` are what the password may be the digest of:
-    /// the first that is right counts. `address` is where the client is.
+    /// The account with this name and password. `digests` are the digests that the password may have; one of them has to be right, and the
+    /// first that is counts. `address` is the client's.
     ///
     /// # Errors
     /// [`AuthError`]
@@ -195,7 +195,7 @@ impl Accounts {
         let checked = self.compare(name, address, is_right).await;
         match &checked {
             Ok(_) => audit::login(name, None),
-            // One line for each would be a flood as well: the log has the requests.
+            // Not logged, because a line for each would flood the log as well; the log has the requests.
             Err(AuthError::Store(_) | AuthError::TooMany) => {}
             Err(refused) => audit::login(name, Some(&refused.to_string())),
         }
@@ -212,7 +212,7 @@ impl Accounts {
         if account.as_ref().is_some_and(|account| self.is_locked(account)) {
             return Err(AuthError::Locked);
         }
-        // The lock is over: logins that fail are counted anew.
+        // The lock has expired, so failed logins are counted from zero again.
         if account.as_ref().is_some_and(|account| self.has_been_locked(account)) {
             self.store.account_succeeded(name).await?;
         }
@@ -220,7 +220,7 @@ impl Accounts {
         let right = self.hashing.check(address, move || is_right(&hash)).await.map_err(|Full| AuthError::TooMany)?;
         let right = right.unwrap_or(false);
         let Some(account) = account else { return Err(AuthError::Credentials) };
-        // Others may have tried meanwhile, or an administrator has changed it.
+        // Read again: meanwhile others may have tried, or an administrator may have changed the account.
         let Some(account) = self.store.account(name).await?.filter(|now| now.password_hash == account.password_hash) else {
             return Err(AuthError::Credentials);
         };
@@ -240,15 +240,15 @@ impl Accounts {
         if account.failures > 0 {
             self.store.account_succeeded(name).await?;
         }
-        // An account that was made or changed a moment ago has its rights from the first request on.
+        // The rules may be older than the account, whose rights have to be known from the first request on.
         if self.rules.now().account(name) != Some(&account) {
             self.rules.refresh().await?;
         }
         Ok(account)
     }
 
-    /// Makes an account with these roles, or sets it to them; it is enabled. `admin` stays what it is as well. The
-    /// password counts, unless there is a hash that another program made.
+    /// Creates an enabled account with these roles, or updates the existing one. `admin` keeps the roles that it has. The password is used
+    /// unless there is a hash that another program made.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -269,7 +269,7 @@ impl Accounts {
         let (password, known) = (new.password, account.password_hash.clone());
         let password_hash = match foreign {
             Some(given) => Some(given).filter(|given| *given != known),
-            // The same password is not hashed anew at each start.
+            // If the password is the same, it is not hashed again at each start.
             None => self
                 .hashing
                 .run(move || (!password::verify_plain(&password, &known)).then(|| password::hash(&password)))
@@ -282,8 +282,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Checks a client that sends its password with each request. One that was right a moment ago is not checked
-    /// again, as long as the account has that password, and may be used.
+    /// Checks a client that sends its password with each request. A password that was right a moment ago is not checked again, as long as
+    /// the account still has it and may be used.
     ///
     /// # Errors
     /// [`AuthError`]
@@ -310,13 +310,13 @@ impl Accounts {
         self.hashing.run(move || password::hash(&password)).await.unwrap_or_default()
     }
 
-    /// Whether an account may not log in now, whatever the password.
+    /// Whether the account may not log in now, even with the right password.
     #[must_use]
     pub fn is_locked(&self, account: &Account) -> bool {
         account.locked || (self.has_been_locked(account) && !self.lock_is_over(account))
     }
 
-    /// Whether failed logins have locked an account, be it over or not.
+    /// Whether failed logins have locked the account, even if the lock has expired.
     fn has_been_locked(&self, account: &Account) -> bool {
         let after = self.rules.now().policies.number(Policy::LockAfter, LOCK_AFTER);
         after > 0 && u64::try_from(account.failures).unwrap_or(0) >= after

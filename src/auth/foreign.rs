@@ -1,5 +1,5 @@
-//! Hashes of passwords that other programs made, as Spring Security's `DelegatingPasswordEncoder` writes them: the
-//! name of the scheme in braces, and then what that scheme keeps.
+//! Hashes of passwords that other programs made, as Spring Security's `DelegatingPasswordEncoder` writes them: the name of the scheme in
+//! braces, followed by the data of that scheme.
 //!
 //! | scheme | what follows |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `{scrypt}`, `{scrypt@SpringSecurity_v5_8}` | `$` parameters `$` salt `$` key: the first in hexadecimal digits, the others in base64 |
 //! | `{argon2}`, `{argon2@SpringSecurity_v5_8}` | `$argon2id$v=19$m=16384,t=2,p=1$` salt `$` key |
 //!
-//! They are of the password itself, and not of its digest.
+//! These are hashes of the password itself, not of its digest.
 
 use argon2::{
     Argon2,
@@ -18,26 +18,26 @@ use argon2::{
 use base64_simd::STANDARD;
 use subtle::ConstantTimeEq;
 
-/// Hashes that Spring Security knows and we do not. None of them is to be taken for a password; what else stands in
-/// braces is the beginning of one.
+/// Schemes that Spring Security knows and we do not. Their hashes must not be taken for passwords. Any other text in braces is simply the
+/// beginning of a password.
 const OTHER_SCHEMES: [&str; 6] = ["ldap", "MD4", "MD5", "SHA-1", "SHA-256", "sha256"];
 /// The length of a key that is derived from a password, in bytes.
 const KEY: usize = 32;
 
-/// A hash that cannot be checked, by its scheme.
+/// A hash that cannot be checked; the text is its scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable<'a> {
-    /// It is not as those of its scheme are.
+    /// The hash does not have the form of its scheme.
     #[error("what follows {{{0}}} is no such hash")]
     Malformed(&'a str),
-    /// Its scheme is not known here.
+    /// The scheme is not known here.
     #[error(
         "a hash of {{{0}}} cannot be checked; a secret is plain, or begins with {{noop}}, {{bcrypt}}, {{pbkdf2}}, {{scrypt}} or {{argon2}}"
     )]
     Unknown(&'a str),
 }
 
-/// Such a hash.
+/// A hash that another program made.
 #[derive(Debug)]
 pub struct Foreign<'a>(Kind<'a>);
 
@@ -48,7 +48,7 @@ enum Kind<'a> {
     Derived { salt: Vec<u8>, key: Vec<u8>, by: Function },
 }
 
-/// What makes a key of a password and a salt.
+/// The function that derives a key from a password and a salt.
 #[derive(Debug)]
 enum Function {
     Pbkdf2Sha1 { rounds: u32 },
@@ -57,7 +57,7 @@ enum Function {
 }
 
 impl<'a> Foreign<'a> {
-    /// Reads a hash after its scheme in braces; `None` for what is a password.
+    /// Reads a hash that begins with its scheme in braces; `None` if the text is a password instead.
     ///
     /// # Errors
     /// [`Unreadable`]
@@ -75,7 +75,7 @@ impl<'a> Foreign<'a> {
         kind.map(|kind| Some(Self(kind))).ok_or(Unreadable::Malformed(scheme))
     }
 
-    /// Whether it is the hash of this password. Takes its time, on purpose.
+    /// Whether this is the hash of the password. It is slow on purpose.
     #[must_use]
     pub fn is_of(&self, password: &str) -> bool {
         let password_bytes = password.as_bytes();
@@ -122,7 +122,7 @@ fn scrypt(hash: &str) -> Option<Kind<'static>> {
 mod tests {
     use super::*;
 
-    /// Of `password`, each; the first two are those of Spring Security's reference.
+    /// Hashes of `password`. The first two are from the reference documentation of Spring Security.
     const HASHES: [&str; 5] = [
         "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
         "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==\

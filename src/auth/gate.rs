@@ -1,12 +1,12 @@
-//! Which requests are let in by what their head says: of the name that this server is called by, and of the page that a
-//! browser sends them for.
+//! Decides which requests are let in, by two things that their heads say: the name by which the server was called, and the page for which a
+//! browser sends the request.
 //!
-//! A page of another site can have a browser send what it likes to this server, with the cookies and the passwords that
-//! the browser has for it: such a page could run code in the user's name. And a site can give its own name the address
-//! of this server (DNS rebinding), so that its pages are no other site's any more. Neither can hide: the browser says
-//! which site a page is of, and which name it has called.
+//! A page of another site can make a browser send any request to this server, with the cookies and passwords that the browser has for it.
+//! Such a page could run code in the user's name. A site can also give its own name the address of this server (DNS rebinding), so that its
+//! pages no longer count as another site's. Neither attack can hide: the browser says which site a page belongs to, and which name it has
+//! called.
 //!
-//! This is the one place that decides. What is refused reaches no call of any dialect; see `crate::api::refusals`.
+//! Only this file decides this. A refused request reaches no call of any dialect; see `crate::api::refusals`.
 
 use std::fmt;
 
@@ -24,37 +24,37 @@ use crate::{
     store::policies::Policy,
 };
 
-/// How a browser says whether a page is of another site (Fetch Metadata, section 2.4).
+/// The header in which a browser says whether a page belongs to another site (Fetch Metadata, section 2.4).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What monitors ask for, at whatever address they find the server.
+/// Paths for monitors, which may call the server by any address.
 const MONITORED: [&str; 3] = ["/_check", "/_ready", "/metrics"];
 
-/// How a request has come.
+/// The way on which a request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// By a listener that only this machine can reach.
+    /// Through a listener that only this machine can reach.
     pub loopback: bool,
-    /// By a proxy that is trusted.
+    /// Through a trusted proxy.
     pub forwarded: bool,
 }
 
-/// Why a request is refused. A sentence, which says what to do.
+/// Why a request is refused. A sentence that tells the reader what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// HTTP/1.1 without `Host`, or with more than one.
+    /// The request is HTTP/1.1 and has no `Host`, or more than one.
     Hosts,
-    /// A `Host` that is none.
+    /// The `Host` is not a valid host.
     Malformed,
-    /// A `Host` that is not this server's.
+    /// The `Host` is not one of this server's names.
     Unknown(String),
-    /// The same, at an address of loopback, where no names are configured.
+    /// The `Host` is not a loopback address, though the request came over loopback and no names are configured.
     NotLoopback(String),
-    /// A page of another site.
+    /// The page belongs to another site.
     OtherSite,
 }
 
 impl Refused {
-    /// What it is in HTTP.
+    /// The status in HTTP.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -82,7 +82,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// What decides.
+/// The settings and policies by which requests are judged.
 #[derive(Debug)]
 pub struct Gate {
     hosts: Vec<Name>,
@@ -92,7 +92,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// As the settings say, and the policies in `rules`.
+    /// A gate for these settings, and for the policies in `rules`.
     ///
     /// # Errors
     /// A sentence that names the setting at fault.
@@ -101,7 +101,7 @@ impl Gate {
         Ok(Self { hosts: config.http.names()?, web_context, origins: config.http.cors_origins.clone(), rules })
     }
 
-    /// Whether a request is let in.
+    /// Checks that a request may come in.
     ///
     /// # Errors
     /// [`Refused`]
@@ -119,13 +119,13 @@ impl Gate {
         }
         let monitored = || MONITORED.contains(&request.uri().path());
         let Some(host) = host else {
-            // No browser sends this.
+            // A request without a host does not come from a browser.
             return if self.hosts.is_empty() || monitored() { Ok(()) } else { Err(Refused::Unknown("nothing".to_owned())) };
         };
         let text = host.to_str().map_err(|_| Refused::Malformed)?;
         let (host, port) = split(text).ok_or(Refused::Malformed)?;
         if self.hosts.is_empty() {
-            // Also with a cookie or a password: a page can write any, and what is open to all needs none.
+            // Credentials make no difference: a page can send any, and calls that are open to all need none.
             let is_judged = arrival.loopback && !arrival.forwarded;
             if !is_judged || is_loopback(host) || self.is_ours(host, port, headers) || (monitored() && address(host).is_some()) {
                 return Ok(());
@@ -138,10 +138,10 @@ impl Gate {
         Err(Refused::Unknown(text.to_owned()))
     }
 
-    /// Whether a host is named by the settings, or by the policy in place of one of them.
+    /// Whether a host is named in the settings, or in the policy that can replace one of them.
     fn is_ours(&self, host: &str, port: Option<&str>, headers: &HeaderMap) -> bool {
         let port = port.and_then(|port| port.parse().ok()).unwrap_or(if is_https(headers) { 443 } else { 80 });
-        // The port of that address may be a proxy's.
+        // Only the host is compared, because the port of that address may be a proxy's.
         let is_web_context = |address: &str| of_address(address).and_then(split).is_some_and(|(named, _)| named.eq_ignore_ascii_case(host));
         self.hosts.iter().any(|name| name.is(host, port)) || self.with_web_context(is_web_context)
     }
@@ -153,7 +153,7 @@ impl Gate {
         }
     }
 
-    /// Whether the page that a change is asked for by, if any, may ask for it. Programs say nothing of pages.
+    /// Checks that the page that asks for a change, if there is one, may do so. Programs other than browsers name no page.
     fn check_page(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let origin = || headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
         let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
@@ -167,8 +167,8 @@ impl Gate {
         if is_own || origin().is_some_and(|origin| self.is_named(origin, headers)) { Ok(()) } else { Err(Refused::OtherSite) }
     }
 
-    /// Whether a page has the address that its request goes to. What encrypts may stand before this server, unknown to
-    /// it: the scheme is the page's, and so is the port where `Host` has none.
+    /// Whether a page comes from the address that its request goes to. An unknown proxy may add encryption in front of this server, so the
+    /// scheme is taken from the page, and so is the port if `Host` has none.
     fn is_own_origin(&self, origin: &str, headers: &HeaderMap) -> bool {
         let default = if origin.starts_with("https:") { 443 } else { 80 };
         let Some((page, at)) = of_address(origin).and_then(|page| with_port(page, default)) else { return false };
@@ -177,13 +177,13 @@ impl Gate {
         called.is_some_and(is_page) || self.with_web_context(|address| of_address(address).is_some_and(is_page))
     }
 
-    /// Whether the settings name an origin. All of them are only where there is nothing that a browser has of its user.
+    /// Whether the settings name an origin. `*` stands for all origins only if the request carries none of the user's credentials.
     fn is_named(&self, origin: &str, headers: &HeaderMap) -> bool {
         self.origins.iter().any(|named| named.eq_ignore_ascii_case(origin) || (named == "*" && !has_credentials(headers)))
     }
 }
 
-/// A host, and its port or else this one; `None` for a port that is none.
+/// A host and its port, or the default port; `None` if the port is invalid.
 fn with_port(text: &str, default: u16) -> Option<(&str, u16)> {
     let (host, port) = split(text)?;
     Some((host, port.map_or(Ok(default), str::parse).ok()?))
@@ -286,7 +286,7 @@ mod tests {
             ("", vec![("sec-fetch-site", "none")], None),
             ("", vec![("origin", "http://r:8050")], None),
             ("", vec![("origin", "http://R:8050")], None),
-            // All others, with an origin or without.
+            // All other pages, with an origin or without.
             ("", vec![("sec-fetch-site", "cross-site"), ("origin", app)], Some(403)),
             ("", vec![("sec-fetch-site", "same-site"), ("origin", app)], Some(403)),
             ("", vec![("sec-fetch-site", "cross-site")], Some(403)),
@@ -299,13 +299,13 @@ mod tests {
             ("", vec![("origin", "http://r:99999")], Some(403)),
             ("", vec![("origin", "null")], Some(403)),
             ("", vec![("origin", "")], Some(403)),
-            // Those that the settings name.
+            // Origins that the settings name.
             ("http.cors_origins = ['https://app.example.org']", vec![("sec-fetch-site", "cross-site"), ("origin", app)], None),
             ("http.cors_origins = ['https://app.example.org']", vec![("origin", app), ("cookie", "a=b")], None),
             ("http.cors_origins = ['https://app.example.org']", vec![("origin", "http://app.example.org")], Some(403)),
             ("http.cors_origins = ['https://app.example.org']", vec![("sec-fetch-site", "cross-site")], Some(403)),
             ("revodeployr.web_context = 'https://app.example.org/deployr'", vec![("origin", app)], None),
-            // Any of them, with nothing of the browser's user.
+            // Any origin, if the request has no credentials of the user.
             ("http.cors_origins = ['*']", vec![("sec-fetch-site", "cross-site"), ("origin", app)], None),
             ("http.cors_origins = ['*']", vec![("origin", app), ("cookie", "a=b")], Some(403)),
             ("http.cors_origins = ['*']", vec![("origin", app), ("authorization", "Basic x")], Some(403)),

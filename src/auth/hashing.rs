@@ -1,7 +1,7 @@
-//! Threads that hash passwords, and nothing else: each hash takes a processor for a while, on purpose.
+//! Threads that only hash passwords, because each hash occupies a processor for a while, on purpose.
 //!
-//! They take turns among the addresses that wait, so that whoever tries many passwords at once waits for themselves, and
-//! not others for them. What waits of one address is bounded, and what nobody waits for any more is not begun.
+//! The client addresses that wait take turns, so that somebody who tries many passwords at once delays only their own address. The number
+//! of checks that may wait for an address is bounded, and a check that nobody waits for any more is not begun.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,16 +12,16 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Checks that may wait for one address.
+/// The most checks that may wait for one address.
 const WAITING: usize = 64;
-/// Threads, where there are as many processors: half of them, so that a flood of logins leaves R the others.
+/// The most threads. On small machines there are half as many as processors, so that a flood of logins leaves the other half to R.
 const THREADS: usize = 4;
 
 /// Too many checks wait for this address already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// The threads; cheap to clone. They end when the last of these has gone.
+/// The threads; cheap to clone. They end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Hashing(Arc<Handle>);
 
@@ -34,13 +34,13 @@ struct Shared {
     come: Condvar,
 }
 
-/// Whose turn counts as one: an address, or in IPv6 the network that a customer has; `None` for the server itself.
+/// Clients that share one turn: an address, or for IPv6 the network of one customer; `None` is the server itself.
 type Client = Option<IpAddr>;
 type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Queues {
-    /// Each client that waits, once, in the order of their turns.
+    /// The clients that wait, each once, in the order of their turns.
     turns: VecDeque<Client>,
     waiting: HashMap<Client, VecDeque<Work>>,
     closed: bool,
@@ -83,7 +83,7 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next work; `None` at the end.
+    /// The next check; `None` when the threads are to end.
     fn next(&self) -> Option<Work> {
         let mut queues = self.lock();
         loop {
@@ -102,7 +102,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let mut queues = self.0.lock();
         queues.closed = true;
-        // Who waits for it is told by what it holds.
+        // Dropping a check tells its caller that there will be no result.
         queues.waiting.clear();
         drop(queues);
         self.0.come.notify_all();
@@ -123,7 +123,7 @@ impl Hashing {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("hashing-{number}")).spawn(move || {
                 while let Some(work) = shared.next() {
-                    // One that fails tells whoever waits by being gone; the thread stays.
+                    // A check that panics is dropped, which tells its caller; the thread goes on.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
                 }
             });
@@ -134,7 +134,7 @@ impl Hashing {
         Self(Arc::new(Handle(shared)))
     }
 
-    /// Has a password hashed for a client at that address, when it is its turn. `None` if that failed.
+    /// Runs a check for a client at this address when it is the client's turn. `None` if the check failed.
     ///
     /// # Errors
     /// [`Full`]
@@ -142,7 +142,7 @@ impl Hashing {
         self.submit(Some(network(address)), work).await
     }
 
-    /// The same for the server itself, or an administrator.
+    /// Runs a check for the server itself or an administrator.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         self.submit(None, work).await.unwrap_or(None)
     }
@@ -160,7 +160,7 @@ impl Hashing {
     }
 }
 
-/// Who has one address of an IPv6 network has all of it (RFC 6177).
+/// The network of an address. A customer who has one IPv6 address has its whole network (RFC 6177).
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -223,7 +223,7 @@ mod tests {
             let begun = begun.clone();
             move || begun.send("given up").unwrap()
         }));
-        // It is asked for once, which puts it into the queue, and then no more.
+        // Polled once, which puts the check into the queue, and then dropped.
         assert!(futures_util::FutureExt::now_or_never(&mut given_up).is_none());
         drop(given_up);
         go_on.send(()).unwrap();

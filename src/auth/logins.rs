@@ -1,4 +1,4 @@
-//! Who has logged in: cookies, kept in memory.
+//! Logins and their cookies, kept in memory.
 
 use std::{
     collections::HashMap,
@@ -15,13 +15,13 @@ use uuid::Uuid;
 /// Somebody who has logged in.
 #[derive(Debug)]
 pub struct Login {
-    /// Names the login within the server; not the cookie.
+    /// Names the login within the server. It is not the cookie.
     pub id: Uuid,
     /// The account's name.
     pub user: String,
-    /// The name to show.
+    /// The name for display.
     pub display_name: String,
-    /// Whether sessions are saved when they end.
+    /// Whether sessions are saved when the login ends.
     autosave: AtomicBool,
     /// Set while a logout is under way.
     closing: AtomicBool,
@@ -29,19 +29,19 @@ pub struct Login {
 }
 
 impl Login {
-    /// Whether this is nobody's: something to hang files and objects on, for callers without an account.
+    /// Whether the login has no account. Files and objects of such callers need a login to belong to.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.user.is_empty()
     }
 
-    /// Whether sessions are saved when they end.
+    /// Whether sessions are saved when the login ends.
     #[must_use]
     pub fn autosaves(&self) -> bool {
         self.autosave.load(Ordering::Acquire)
     }
 
-    /// Says whether they are.
+    /// Sets whether sessions are saved when the login ends.
     pub fn set_autosave(&self, autosave: bool) {
         self.autosave.store(autosave, Ordering::Release);
     }
@@ -52,7 +52,7 @@ impl Login {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Begins the logout; false when another has.
+    /// Begins the logout; false when it has begun already.
     #[must_use]
     pub fn begin_closing(&self) -> bool {
         !self.closing.swap(true, Ordering::AcqRel)
@@ -70,13 +70,14 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// The login of that identity.
+    /// The login with this identity.
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<Arc<Login>> {
         self.table().values().find(|login| login.id == id).cloned()
     }
 
-    /// Remembers somebody; `user` is empty for nobody in particular. Returns the cookie: 32 hexadecimal digits in upper case, 128 bits.
+    /// Adds a login; `user` is empty for a caller without an account. Returns also the cookie: 128 bits as 32 hexadecimal digits in upper
+    /// case.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -99,7 +100,7 @@ impl Logins {
         Ok((cookie, login))
     }
 
-    /// The login of a cookie, marked as used. It ends when it has not been used for `lifetime`; zero is for ever.
+    /// The login that a cookie belongs to, marked as used. A login ends when it has not been used for `lifetime`; zero is for ever.
     #[must_use]
     pub fn get(&self, cookie: &str, lifetime: Duration) -> Option<Arc<Login>> {
         let login = self.table().get(cookie).cloned()?;
@@ -110,29 +111,29 @@ impl Logins {
         Some(login)
     }
 
-    /// How many there are.
+    /// How many logins there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table().len()
     }
 
-    /// Whether nobody has logged in.
+    /// Whether there is no login.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets a login.
+    /// Removes a login.
     pub fn remove(&self, id: Uuid) {
         self.table().retain(|_, login| login.id != id);
     }
 
-    /// Takes out the logins that have ended unused. One for which `is_busy` says so has not.
+    /// Removes and returns the logins that nobody has used for `lifetime`, except those for which `is_busy` is true.
     pub fn take_expired(&self, lifetime: Duration, is_busy: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
         self.take(|login| login.is_over(lifetime) && !is_busy(login))
     }
 
-    /// Takes out logins.
+    /// Removes and returns the logins that `which` selects.
     pub fn take(&self, which: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
         self.table().extract_if(|_, login| which(login)).map(|(_, login)| login).collect()
     }

@@ -1,4 +1,4 @@
-//! Where requests may come from, and whether they have to come by HTTPS.
+//! Checks which addresses requests come from, and whether they have to come by HTTPS.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,10 +9,10 @@ use axum::{
 
 use crate::store::{policies::Policy, rules::Rules};
 
-/// Says `https` of a request that came by HTTPS. The server sets and removes it: what a client sends is not it.
+/// Is `https` if the request came by HTTPS. The server sets or removes this header, so that a client cannot forge it.
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The address of the client that sent a request with these extensions, which the server has put there.
+/// The address of the client that sent a request. The server has put it into the request's extensions.
 #[must_use]
 pub fn client_address(extensions: &Extensions) -> IpAddr {
     let client = extensions.get::<ConnectInfo<SocketAddr>>();
@@ -25,25 +25,24 @@ pub fn is_https(headers: &HeaderMap) -> bool {
     headers.contains_key(FORWARDED_PROTO)
 }
 
-/// What the client's address of this server begins with.
+/// The scheme of the server's address for this client.
 #[must_use]
 pub fn scheme(headers: &HeaderMap) -> &'static str {
     if is_https(headers) { "https" } else { "http" }
 }
 
-/// Why a request may not come as it does. A sentence.
+/// Why a request may not come from there or in this way. A sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// An IP filter keeps it out.
+    /// An IP filter excludes the address.
     #[error("Requests from your address are not allowed.")]
     Address,
-    /// A policy asks for HTTPS.
+    /// A policy requires HTTPS.
     #[error("This server takes such requests by HTTPS only.")]
     Plain,
 }
 
-/// Whether a request may come from `address`, and by HTTP if it does. What counts for callers with a login is not what
-/// counts for others.
+/// Checks that a request may come from `address`, and that it may come by HTTP if it does. Callers with a login have rules of their own.
 ///
 /// # Errors
 /// [`OriginError`]

@@ -1,7 +1,6 @@
-//! Passwords at rest: argon2 over the SHA-1 digest of the password.
+//! Stored passwords: argon2 over the SHA-1 digest of the password.
 //!
-//! Clients of the RevoDeployR API send `sha1hex(password)`, so the digest is what every way in is checked
-//! against; it is never stored itself.
+//! Clients of the RevoDeployR API send `sha1hex(password)`, so all ways of logging in check the digest. The digest itself is never stored.
 
 use argon2::{
     Argon2,
@@ -11,7 +10,7 @@ use sha1::{Digest, Sha1};
 
 use super::foreign::Foreign;
 
-/// The SHA-1 digest of a password: 40 hexadecimal digits, lower case.
+/// The SHA-1 digest of a password: 40 hexadecimal digits in lower case.
 #[must_use]
 pub fn digest(password: &str) -> String {
     use std::fmt::Write;
@@ -21,13 +20,13 @@ pub fn digest(password: &str) -> String {
     })
 }
 
-/// Whether this may be a digest: clients send them in either case.
+/// Whether this may be a digest. Clients send digests in either case.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What is stored of a password. Takes some 20 ms of processor time, on purpose.
+/// The hash of a password, for the store. It takes some 20 ms of processor time, on purpose.
 ///
 /// # Panics
 /// Never: the parameters are argon2's own, and the system has random numbers.
@@ -37,14 +36,13 @@ pub fn hash(password: &str) -> String {
     hash.expect("invariant: argon2's default parameters are valid").to_string()
 }
 
-/// Whether `digest` is that of the password stored as `hash`. As slow as [`hash()`].
+/// Whether `digest` belongs to the password stored as `hash`. As slow as [`hash()`].
 #[must_use]
 pub fn verify(digest: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
 }
 
-/// Whether `password` is the one stored as `hash`, which may also be one that another program made: those know no
-/// digests.
+/// Whether `password` is the one stored as `hash`, which another program may have made. Such hashes cannot be checked by a digest.
 #[must_use]
 pub fn verify_plain(password: &str, hash: &str) -> bool {
     match Foreign::read(hash) {
@@ -53,7 +51,7 @@ pub fn verify_plain(password: &str, hash: &str) -> bool {
     }
 }
 
-/// A password to show once: 20 letters and digits, some 119 bits.
+/// A new password to show once: 20 letters and digits, some 119 bits.
 ///
 /// # Errors
 /// When the system has no random numbers.
@@ -63,7 +61,7 @@ pub fn generate() -> Result<String, getrandom::Error> {
     while password.len() < 20 {
         let mut byte = [0];
         getrandom::fill(&mut byte)?;
-        // Only whole multiples of the alphabet, so that each letter is as likely as any other.
+        // Bytes beyond the last whole multiple of the alphabet are skipped, so that each letter is equally likely.
         if usize::from(byte[0]) < 256 / LETTERS.len() * LETTERS.len() {
             password.push(char::from(LETTERS[usize::from(byte[0]) % LETTERS.len()]));
         }

@@ -1,4 +1,4 @@
-//! What roles allow: one table for all dialects.
+//! What each role allows, in one table for all dialects.
 
 use super::Principal;
 use crate::store::{Access, policies::Policy, rules::Rules};
@@ -11,18 +11,18 @@ pub mod role {
     pub const SCRIPT_MANAGER: &str = "SCRIPT_MANAGER";
     /// May make every call and run any code.
     pub const POWER_USER: &str = "POWER_USER";
-    /// May make every call but those that run any code.
+    /// May make every call except those that run any code.
     pub const BASIC_USER: &str = "BASIC_USER";
     /// May install packages.
     pub const PACKAGE_MANAGER: &str = "PACKAGE_MANAGER";
 }
 
-/// What somebody may do.
+/// What a principal may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// Use sessions, scripts, objects, files and projects.
     Use,
-    /// Bring code of one's own into R: as text, or in an R object.
+    /// Bring code of their own into R: as text, or in an R object.
     Code,
     /// Install packages for everybody.
     Packages,
@@ -32,7 +32,7 @@ pub enum Permission {
     Administer,
 }
 
-/// Whether somebody has a permission. An account without a role that allows anything is a basic user.
+/// Whether a principal has a permission. An account whose roles allow nothing counts as a basic user.
 #[must_use]
 pub fn allows(rules: &Rules, principal: &Principal, permission: Permission) -> bool {
     let has = |role: &str| principal.has_role(role);
@@ -49,15 +49,15 @@ pub fn allows(rules: &Rules, principal: &Principal, permission: Permission) -> b
     }
 }
 
-/// Whether somebody may make the call at `path`, which needs a permission: by that permission, or because one of their
-/// roles lists the call.
+/// Whether a principal may make the call at `path`: because they have the permission that it needs, or because one of their roles lists the
+/// call.
 #[must_use]
 pub fn may_call(rules: &Rules, principal: &Principal, path: &str, needs: Permission) -> bool {
     let listed = |held: &String| rules.role(held).is_some_and(|role| role.calls.iter().any(|call| call == path));
     allows(rules, principal, needs) || principal.roles().iter().any(listed)
 }
 
-/// Whether a script or an object is for somebody.
+/// Whether a principal may use a script or an object.
 #[must_use]
 pub fn may_use(rules: &Rules, access: &Access, principal: &Principal) -> bool {
     if principal.account().is_none() {

@@ -1,24 +1,24 @@
-//! Who is asking: made by whatever way of logging in has let somebody in, and the same to all that comes after.
+//! The principal of a request. Every way of logging in makes one, and the rest of the program need not know which way it was.
 
 use std::{net::IpAddr, sync::Arc};
 
 use super::Login;
 use crate::store::rules::Rules;
 
-/// How somebody has proved who they are.
+/// How a principal has proved their identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// Not at all.
     None,
-    /// By a cookie, which they were given when they logged in.
+    /// By the cookie that they got when they logged in.
     Cookie,
-    /// By the password, sent with the request.
+    /// By the password, which the request carries.
     Password,
-    /// The configuration takes everybody for whoever they like.
+    /// No proof is needed: the configuration accepts everybody.
     Unneeded,
 }
 
-/// Whoever sends a request; cheap to clone.
+/// The sender of a request; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Principal {
     account: Option<Arc<Account>>,
@@ -30,7 +30,7 @@ pub struct Principal {
 #[derive(Debug)]
 struct Account {
     name: String,
-    /// None of an account that is disabled, or gone.
+    /// Empty if the account is disabled or gone.
     roles: Vec<String>,
 }
 
@@ -42,26 +42,26 @@ impl Account {
 }
 
 impl Principal {
-    /// Somebody who has not said who they are.
+    /// A principal without any credentials.
     #[must_use]
     pub fn nobody(address: IpAddr) -> Self {
         Self { account: None, login: None, address, proof: Proof::None }
     }
 
-    /// Whoever has a login's cookie: its account, or nobody where the login is nobody's.
+    /// The principal of a cookie: the login's account, or nobody if the login has no account.
     #[must_use]
     pub fn of_login(rules: &Rules, login: Arc<Login>, address: IpAddr) -> Self {
         let account = (!login.is_anonymous()).then(|| Account::of(rules, &login.user));
         Self { account, login: Some(login), address, proof: Proof::Cookie }
     }
 
-    /// Whoever has an account's password.
+    /// The principal of an account whose password was right.
     #[must_use]
     pub fn with_password(rules: &Rules, name: &str, address: IpAddr) -> Self {
         Self { account: Some(Account::of(rules, name)), login: None, address, proof: Proof::Password }
     }
 
-    /// Whoever asks, where nobody has to say who they are: they are called `name`, and have these roles.
+    /// The principal where no proof is needed: every caller has the name `name` and these roles.
     #[must_use]
     pub fn anybody(name: &str, roles: &[&str], address: IpAddr) -> Self {
         let account = Account { name: name.to_owned(), roles: roles.iter().map(|&role| role.to_owned()).collect() };
@@ -74,7 +74,7 @@ impl Principal {
         self.account.as_ref().map(|account| account.name.as_str())
     }
 
-    /// The account's name; empty for nobody, whose sessions have an owner of that name.
+    /// The account's name; empty for nobody, because the owner of nobody's sessions is the empty name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.account().unwrap_or_default()
@@ -92,25 +92,25 @@ impl Principal {
         self.account.as_ref().map_or(&[], |account| &account.roles)
     }
 
-    /// The login that sessions, objects and files of this principal end with; also nobody may have one.
+    /// The login that sessions, objects and files of this principal end with. Nobody may have a login, too.
     #[must_use]
     pub fn login(&self) -> Option<&Arc<Login>> {
         self.login.as_ref()
     }
 
-    /// Where the request comes from.
+    /// The address that the request comes from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How they have proved who they are.
+    /// How the principal has proved their identity.
     #[must_use]
     pub fn proof(&self) -> Proof {
         self.proof
     }
 
-    /// The same, with a login that they have been given meanwhile.
+    /// The principal with a login that was begun meanwhile.
     #[must_use]
     pub fn given(&self, login: Arc<Login>) -> Self {
         Self { login: Some(login), ..self.clone() }

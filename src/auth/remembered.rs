@@ -1,7 +1,8 @@
-//! Who was let in a moment ago: clients that send a password with each request must not cost an argon2 run each.
+//! Remembers credentials that were right a moment ago, because clients that send a password with each request must not cause an argon2 run
+//! each time.
 //!
-//! Of a name and a password, a keyed hash is kept, under a key that this process alone has and never tells: the
-//! password cannot be had back, and cannot be tried elsewhere.
+//! Of a name and a password, only a keyed hash is kept. The key never leaves this process, so the password can neither be recovered from
+//! the hash nor be guessed elsewhere.
 
 use std::{
     collections::HashMap,
@@ -16,24 +17,24 @@ use blake2::{
 
 /// How long a password counts as right before it is checked again.
 const LIFE: Duration = Duration::from_mins(5);
-/// Credentials remembered at the same time.
+/// The most credentials that are remembered at a time.
 const MOST: usize = 10_000;
 
-/// A name with a password, as it is remembered.
+/// A name with a password, in the form in which they are remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Credential([u8; 32]);
 
 /// Credentials that were right.
 #[derive(Debug)]
 pub struct Remembered {
-    /// `None` where the system has no random numbers: nothing is remembered then.
+    /// `None` if the system has no random numbers; nothing is remembered in this case.
     key: Option<[u8; 32]>,
     entries: Mutex<HashMap<Credential, Entry>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// What the account had as its password's hash.
+    /// The hash of the account's password at that time.
     password_hash: String,
     verified: Instant,
 }
@@ -57,7 +58,7 @@ impl Remembered {
         Some(Credential(hash.finalize().into_bytes().into()))
     }
 
-    /// Whether a credential was right a moment ago, for an account that still has the same password.
+    /// Whether a credential was right a moment ago, and the account still has the same password.
     #[must_use]
     pub fn recall(&self, credential: Option<Credential>, password_hash: &str, now: Instant) -> bool {
         let entries = self.lock();
@@ -65,7 +66,7 @@ impl Remembered {
         entry.is_some_and(|entry| entry.password_hash == password_hash && now.duration_since(entry.verified) < LIFE)
     }
 
-    /// Remembers a credential that has just been verified.
+    /// Remembers a credential that was just verified.
     pub fn remember(&self, credential: Option<Credential>, password_hash: String, now: Instant) {
         let Some(credential) = credential else { return };
         let mut entries = self.lock();

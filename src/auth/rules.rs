@@ -1,4 +1,4 @@
-//! The store's rules, kept in memory and up to date: every request asks them.
+//! The store's rules, kept in memory and up to date, because every request needs them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -30,10 +30,10 @@ impl LiveRules {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads them again.
+    /// Reads the rules again.
     ///
     /// # Errors
-    /// [`StoreError`]; the rules stay what they were.
+    /// [`StoreError`]; the rules are unchanged in this case.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let rules = Arc::new(self.store.rules().await?);
         let before = std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&rules));

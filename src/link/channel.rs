@@ -1,8 +1,8 @@
-//! The ways between the supervisor and a worker: commands over a socket, replies over a pipe.
+//! The link between the supervisor and a worker: a socket for commands, and a pipe for replies.
 //!
-//! A socket carries descriptors, which the supervisor uses: for a large command in sealed memory, and for memory that the
-//! worker is to write its next large reply into. The way back is a pipe, as it cannot: what runs in a worker may write
-//! to it whatever it likes, and has nothing to write but bytes.
+//! A socket can carry descriptors. The supervisor sends two kinds: sealed memory with a large command, and memory into which the worker
+//! writes its next large reply. Replies use a pipe because it cannot carry descriptors: code in a worker can write anything to it, but only
+//! bytes.
 
 use std::{
     cell::RefCell,
@@ -29,10 +29,10 @@ use crate::wire::Written;
 
 /// Bytes read at a time.
 const PIECE: usize = 16 << 10;
-/// Most descriptors of one command: its payload, and memory for its reply.
+/// The most descriptors of one command: its payload, and memory for a reply.
 const DESCRIPTORS: usize = 2;
 
-/// A frame with its payload at hand.
+/// A frame with its complete payload.
 #[derive(Debug)]
 pub struct Frame {
     /// The header.
@@ -41,12 +41,12 @@ pub struct Frame {
     pub payload: Payload,
 }
 
-/// A payload, wherever it is.
+/// A payload, in either of two places.
 #[derive(Debug)]
 pub enum Payload {
     /// In this process's memory.
     Inline(Vec<u8>),
-    /// Mapped.
+    /// In mapped shared memory.
     Shared(memmap2::Mmap),
 }
 
@@ -59,7 +59,7 @@ impl AsRef<[u8]> for Payload {
     }
 }
 
-/// What is mapped stays mapped for as long as these bytes are there.
+/// The mapping lives as long as these bytes.
 impl From<Payload> for Bytes {
     fn from(payload: Payload) -> Self {
         match payload {
@@ -69,7 +69,7 @@ impl From<Payload> for Bytes {
     }
 }
 
-/// A frame on its way out: at first all of it, then what is left.
+/// A frame that is being sent: the bytes that are still left.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
     prefix: [u8; PREFIX],
@@ -79,14 +79,14 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// A frame with its payload, of at most [`INLINE`] bytes. `memory` says that memory for the reply goes with it.
+    /// A frame with its payload, of at most [`INLINE`] bytes. `memory` tells the receiver that memory for a reply comes with it.
     #[must_use]
     pub fn inline(header: &'a [u8], payload: &'a [u8], memory: bool) -> Self {
         let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline, memory };
         Self { prefix: prefix.to_bytes(), header, payload, sent: 0 }
     }
 
-    /// A frame whose payload is in shared memory, of that length.
+    /// A frame whose payload of this length is in shared memory.
     #[must_use]
     pub fn shared(header: &'a [u8], length: usize, memory: bool) -> Self {
         let prefix = Prefix { header: header.len(), payload: length, place: Place::Shared, memory };
@@ -96,7 +96,7 @@ impl<'a> Outgoing<'a> {
     /// Writes once to a pipe; true when everything has been written.
     ///
     /// # Errors
-    /// The system's; `WouldBlock` when the pipe is full and does not block.
+    /// Errors of the system; `WouldBlock` when the pipe is full and does not block.
     pub fn write(&mut self, pipe: impl AsFd) -> io::Result<bool> {
         let written = rustix::io::writev(pipe, &self.left())?;
         Ok(self.advance(written))
@@ -105,7 +105,7 @@ impl<'a> Outgoing<'a> {
     /// Writes once to a socket; `descriptors` go with the first byte. True when everything has been sent.
     ///
     /// # Errors
-    /// The system's; `WouldBlock` when the socket is full and does not block.
+    /// Errors of the system; `WouldBlock` when the socket is full and does not block.
     pub fn send(&mut self, socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<bool> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -135,19 +135,19 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// A worker's end of both ways. It blocks.
+/// A worker's end of the link. It blocks.
 #[derive(Debug)]
 pub struct Link {
     commands: UnixStream,
     replies: OwnedFd,
     decoder: RefCell<Decoder>,
     descriptors: RefCell<VecDeque<OwnedFd>>,
-    /// What the next large reply is written into.
+    /// The memory for the next large reply.
     memory: RefCell<Option<File>>,
 }
 
 impl Link {
-    /// The link over this socket and this pipe, with memory for the first large reply.
+    /// A link over this socket and this pipe, with memory for the first large reply.
     #[must_use]
     pub fn new(commands: UnixStream, replies: OwnedFd, memory: OwnedFd) -> Self {
         let memory = RefCell::new(Some(memory.into()));
@@ -157,8 +157,8 @@ impl Link {
     /// Receives a command; `None` when there will be no more.
     ///
     /// # Errors
-    /// `OutOfMemory` when a payload cannot be mapped: that command is lost. `InvalidData` when the bytes are no frame; the
-    /// link cannot be used any further. Else the system's.
+    /// `OutOfMemory` when a payload cannot be mapped; this command is lost. `InvalidData` when the bytes are not a frame; the link is
+    /// unusable then. Otherwise errors of the system.
     pub fn receive(&self) -> io::Result<Option<Frame>> {
         loop {
             let next = self.decoder.borrow_mut().next_frame();
@@ -188,7 +188,7 @@ impl Link {
         Ok(received.bytes)
     }
 
-    /// Puts a frame together with the descriptors that came with it, in this order: payload, memory.
+    /// Completes a frame with the descriptors that came with it, in this order: payload, memory.
     fn complete(&self, raw: Raw) -> io::Result<Frame> {
         let next = || self.descriptors.borrow_mut().pop_front().ok_or_else(|| invalid("a frame without its descriptor"));
         let payload = raw.shared.map(|length| next().map(|memory| (memory, length))).transpose()?;
@@ -205,7 +205,7 @@ impl Link {
     /// The memory for the next large reply, empty.
     ///
     /// # Errors
-    /// The system's, and `NotFound` where there is none.
+    /// Errors of the system, and `NotFound` when there is none.
     pub fn memory(&self) -> io::Result<File> {
         let mut memory = self.memory.borrow().as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()?;
         memory.set_len(0)?;
@@ -213,11 +213,11 @@ impl Link {
         Ok(memory)
     }
 
-    /// Sends a reply. A payload that is a file is one that [`Self::memory`] has given.
+    /// Sends a reply. A payload that is a file has to be the one from [`Self::memory`].
     ///
     /// # Errors
-    /// `FileTooLarge` when the payload does not fit in the memory for it, and `InvalidInput` when the header is too long:
-    /// nothing has been sent then. Else the system's.
+    /// `FileTooLarge` when the payload does not fit in the memory for it, and `InvalidInput` when the header is too long; in both cases
+    /// nothing has been sent. Otherwise errors of the system.
     pub fn send(&self, header: &[u8], payload: Written) -> io::Result<()> {
         if header.len() > super::frame::MAX_HEADER {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -245,7 +245,7 @@ impl Link {
         }
     }
 
-    /// A reply in the memory, which is the supervisor's from now on: it gives another with the next command.
+    /// A reply whose payload is in the memory. From now on this belongs to the supervisor, which sends another one with the next command.
     fn hand_over<'a>(&self, header: &'a [u8], length: usize) -> Outgoing<'a> {
         self.memory.replace(None);
         Outgoing::shared(header, length, false)

@@ -1,7 +1,7 @@
-//! The commands that a session's worker carries out, each with what it answers.
+//! The commands that a session's worker carries out, and their replies.
 //!
-//! [`Request`] and [`Reply`] are made from the table at the end of this file: a row is a command and its reply, so that
-//! neither side can take one for the answer to another.
+//! [`Request`] and [`Reply`] are made from the table at the end of this file. Each row has a command and its reply, so that neither side
+//! can confuse the replies of two commands.
 
 use std::path::PathBuf;
 
@@ -11,60 +11,60 @@ use uuid::Uuid;
 use super::messages::Limits;
 use crate::wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition};
 
-/// Something that a worker does when it is told to.
+/// A command for a worker.
 pub trait Command: Sized {
-    /// What it gives, if it could be carried out.
+    /// The reply to a command that was carried out.
     type Reply;
 
-    /// The command as it is sent.
+    /// Converts the command to the form in which it is sent.
     fn into_request(self) -> Request;
 
-    /// A reply to it as it is sent.
+    /// Converts a reply to the form in which it is sent.
     fn reply(reply: Self::Reply) -> Reply;
 
-    /// A reply to it as it was received; any other reply is given back.
+    /// Converts a received reply. A reply to another command is given back.
     ///
     /// # Errors
-    /// The reply, if it is no reply to this command.
+    /// The reply, if it is not one to this command.
     fn read(reply: Reply) -> Result<Self::Reply, Box<Reply>>;
 
-    /// Whether a reply is one to this command: it was carried out, or it could not be.
+    /// Whether a reply belongs to this command, also if the command could not be carried out.
     fn is_answered_by(reply: &Reply) -> bool;
 }
 
-/// An evaluation and what is wanted back from it.
+/// Evaluate the code in the payload, with inputs before and results afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
     /// Print visible values, as R's prompt does.
     pub print: bool,
-    /// Objects to write out at the end.
+    /// Objects to encode at the end.
     pub objects: Vec<String>,
-    /// In which form.
+    /// The encoding of these objects.
     pub encoding: Encoding,
     /// Files to publish at the end, by their paths in the working folder. Unnamed plots are always published.
     pub publish: Vec<String>,
     /// R data to load first.
     pub preload: Vec<Stored>,
-    /// Bytes at the beginning of the payload that are inputs in the type model; the code follows them.
+    /// The number of bytes at the beginning of the payload that are inputs in the type model; the code follows them.
     pub inputs: usize,
     /// Limits of this evaluation, within those of the session.
     pub limits: Limits,
-    /// Write all objects into a new file of that name at the end, if the evaluation completes.
+    /// Write all objects into a new file with this name at the end, if the evaluation completes.
     pub save: Option<Uuid>,
 }
 
-/// Evaluate the code in the payload for the value of its last statement, visible or not; NULL when there is no statement.
-/// Warnings and what stops it are printed as at R's prompt, and nothing else by itself. The payload of the reply is the
-/// value, if it was to be returned and nothing failed; that a value cannot be bound or written is an error as well.
+/// Evaluate the code in the payload for the value of its last statement, visible or not; NULL if there is no statement. Warnings and errors
+/// are printed as at R's prompt, but values are not. The payload of the reply is the value, if it was to be returned and nothing failed. A
+/// value that cannot be bound or encoded is an error as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evaluate(pub Use);
 
-/// What becomes of the value of an evaluation.
+/// What to do with the value of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Use {
-    /// It is the payload of the reply.
+    /// Send it as the payload of the reply.
     Return(ValueEncoding),
-    /// It is bound to this name in the global environment.
+    /// Bind it to this name in the global environment.
     Assign(String),
 }
 
@@ -75,14 +75,14 @@ pub struct Unserialize {
     pub name: String,
 }
 
-/// Write out objects: the payload of the reply, which lists those that are not in it.
+/// Encode objects into the payload of the reply. The reply lists the objects that are missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objects {
-    /// Which; `None` for all that `ls()` shows.
+    /// The names of the objects; `None` for all that `ls()` shows.
     pub names: Option<Vec<String>>,
-    /// How much of each.
+    /// How much of each object.
     pub detail: Detail,
-    /// In which form.
+    /// The encoding.
     pub encoding: Encoding,
 }
 
@@ -90,23 +90,23 @@ pub struct Objects {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assign;
 
-/// Remove an object; answered by whether there was one.
+/// Remove an object. The reply tells whether there was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remove {
     /// Its name.
     pub name: String,
 }
 
-/// Count the pages that the last evaluation has drawn without a device of its own.
+/// Count the pages that the last evaluation has drawn without opening a device itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pages;
 
-/// Draw one of these pages: the payload of the reply, which tells whether there is such a page.
+/// Draw one of these pages as the payload of the reply, which tells whether there is such a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draw {
     /// Its number, from 1.
     pub page: usize,
-    /// As SVG, and not as PNG.
+    /// Whether to draw SVG instead of PNG.
     pub svg: bool,
     /// In pixels.
     pub width: u32,
@@ -120,27 +120,27 @@ pub struct Draw {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files;
 
-/// Remove a file of the working folder; answered by whether there was one.
+/// Remove a file of the working folder. The reply tells whether there was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveFile {
     /// Its path there.
     pub path: String,
 }
 
-/// Load a file of R data into the global environment; answered by R's warnings.
+/// Load a file of R data into the global environment. The reply has R's warnings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load(pub Stored);
 
-/// A file of R data in the folder [`super::messages::folder::FILES`], which the worker removes once it is loaded.
+/// A file of R data in the folder [`super::messages::folder::FILES`]. The worker removes it after loading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// The name of the file.
     pub file: Uuid,
-    /// What its object is called, if it holds one without a name (`saveRDS()`).
+    /// The name of the object in a file that holds one without a name (`saveRDS()`).
     pub name: String,
 }
 
-/// Write an object into a new file of R data; answered by whether there is such an object.
+/// Write an object into a new file of R data. The reply tells whether there is such an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Save {
     /// Its name.
@@ -149,56 +149,56 @@ pub struct Save {
     pub file: Uuid,
 }
 
-/// Write all objects into a new file, and tell what else makes up the session.
+/// Write all objects into a new file, and report the rest of the session's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveImage {
     /// The name of the file.
     pub file: Uuid,
 }
 
-/// What a session is made of when [`SaveImage`] has written its objects.
+/// The state of a session, besides the objects that [`SaveImage`] has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// Where code runs and what is attached.
+    /// The current folder and the attached packages.
     pub surroundings: Surroundings,
     /// The files in the working folder, by their paths in it.
     pub files: Vec<String>,
 }
 
-/// What makes up a session beside its objects and files.
+/// The state of a session besides its objects and files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// Where code runs, relative to the working folder.
+    /// The current folder of R, relative to the working folder.
     pub folder: String,
-    /// Attached packages, in order, without those that R attaches itself.
+    /// Attached packages, in order, without those that R attaches by itself.
     pub packages: Vec<String>,
 }
 
-/// Make the session what an [`Image`] tells; answered by warnings.
+/// Restore a session from an [`Image`]. The reply has warnings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadImage {
     /// The objects.
     pub workspace: Stored,
-    /// Where code runs and what is attached.
+    /// The current folder and the attached packages.
     pub surroundings: Surroundings,
 }
 
-/// What an evaluation did.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// How it ended.
     pub ending: Ending,
     /// Warnings and messages, in order.
     pub conditions: Vec<Condition>,
-    /// Warnings and messages beyond the number that is kept.
+    /// The number of warnings and messages that were not kept because there were too many.
     pub dropped_conditions: u64,
-    /// Objects that were asked for and are not in the payload.
+    /// Requested objects that are not in the payload.
     pub missing: Vec<MissingObject>,
-    /// Files of the working folder that it created or changed, sorted.
+    /// Files of the working folder that the evaluation created or changed, sorted.
     pub changed: Vec<ChangedFile>,
-    /// Files that were published: unnamed plots first, then those asked for.
+    /// Published files: unnamed plots first, then those that were requested.
     pub published: Vec<PublishedFile>,
-    /// Whether the objects were written into [`Execute::save`].
+    /// Whether the objects were written to [`Execute::save`].
     pub saved: bool,
 }
 
@@ -224,21 +224,21 @@ pub enum Ending {
     CpuLimit,
 }
 
-/// A file that an evaluation wrote.
+/// A file that an evaluation has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedFile {
     /// Its path in the working folder.
     pub path: String,
-    /// Whether it was not there before.
+    /// Whether the evaluation has created it.
     pub created: bool,
     /// Its size now, in bytes.
     pub size: u64,
 }
 
-/// A copy of a file as it was at the end of an evaluation, in the folder `files` of the session.
+/// A copy of a file, made at the end of an evaluation in the folder `files` of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedFile {
-    /// Its path in the working folder.
+    /// The path of the original in the working folder.
     pub name: String,
     /// The name of the copy.
     pub id: Uuid,
@@ -248,30 +248,30 @@ pub struct PublishedFile {
 
 macro_rules! commands {
     ($($command:ident => $reply:ty),* $(,)?) => {
-        /// To a worker: one command, answered by exactly one [`Reply`].
+        /// A message to a worker: one command, which gets exactly one [`Reply`].
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "each is a command, which is described where it is declared")]
         pub enum Request {
             $($command($command),)*
-            /// Run `.Last` and finalizers, and end. Not answered.
+            /// Run `.Last` and finalizers, and end. There is no reply.
             End,
         }
 
-        /// From a worker.
+        /// A message from a worker.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "each is the reply to the command of its name")]
         pub enum Reply {
             $($command($reply),)*
-            /// Ready for the first command.
+            /// The worker is ready for its first command.
             Hello {
                 /// R's `tempdir()`.
                 temporary: PathBuf,
             },
-            /// The command could not be carried out, and why.
+            /// The command could not be carried out, for this reason.
             Refused(String),
-            /// The command had inputs that are not as they have to be, and nothing was done. A sentence.
+            /// The inputs of the command are wrong, and nothing was done. A sentence.
             InvalidInput(String),
-            /// `q()` was called: the session ends with this status. Takes the place of the reply.
+            /// `q()` was called, and the session ends with this status. Sent instead of the command's reply.
             Quit(i32),
         }
 
@@ -315,7 +315,7 @@ commands! {
 }
 
 impl Reply {
-    /// Whether it tells that R was stopped on the way.
+    /// Whether the reply says that R was stopped before the end.
     #[must_use]
     pub fn was_cut_short(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Frames: a header and a payload, over a stream.
+//! Frames: a header and a payload, in a stream.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -6,17 +6,17 @@
 //! | 4-7 | 1: the payload is in shared memory, and does not follow the header; 2: memory for a large reply comes along |
 //! | 8-15 | length of the payload, little-endian |
 //!
-//! Whoever sends a frame may be hostile: its lengths have small bounds, and nothing is reserved for what has only been
-//! announced. This file knows bytes only, and is fuzzed; [`super::channel`] has the descriptors.
+//! The sender of a frame may be hostile. So lengths have small bounds, and no memory is reserved for bytes that are only announced. This
+//! file knows only bytes, and is fuzzed; [`super::channel`] handles the descriptors.
 
-/// Length of what stands before the header.
+/// Length of the prefix before the header.
 pub const PREFIX: usize = 16;
-/// Longest header, in bytes. A header holds names, conditions and lists of files, never data. In memory, each of its
-/// bytes may become some 25.
+/// Longest header, in bytes. A header holds names, conditions and lists of files, never data. Decoded, each of its bytes may take some 25
+/// in memory.
 pub const MAX_HEADER: usize = 1 << 20;
-/// Payloads above this many bytes go by shared memory, and no other way.
+/// Payloads larger than this many bytes can only go through shared memory.
 pub const INLINE: usize = 256 << 10;
-/// Memory of a decoder that is kept for the next frame, in bytes.
+/// How much memory a decoder keeps for the next frame, in bytes.
 const KEPT: usize = 64 << 10;
 
 const SHARED: u32 = 1;
@@ -31,7 +31,7 @@ pub enum Place {
     Shared,
 }
 
-/// What stands before the header.
+/// The prefix before the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
     /// Length of the header, in bytes.
@@ -44,13 +44,13 @@ pub struct Prefix {
     pub memory: bool,
 }
 
-/// Bytes that are no frame.
+/// The bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed frame: {0}")]
 pub struct Malformed(&'static str);
 
 impl Prefix {
-    /// The bytes of this prefix.
+    /// Encodes the prefix.
     #[must_use]
     pub fn to_bytes(self) -> [u8; PREFIX] {
         let mut bytes = [0; PREFIX];
@@ -62,10 +62,10 @@ impl Prefix {
         bytes
     }
 
-    /// Reads a prefix.
+    /// Decodes a prefix.
     ///
     /// # Errors
-    /// [`Malformed`] for lengths and places that no frame has.
+    /// [`Malformed`] for lengths and places that a frame cannot have.
     pub fn from_bytes(bytes: [u8; PREFIX]) -> Result<Self, Malformed> {
         let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
         let header = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -91,7 +91,7 @@ impl Prefix {
     }
 }
 
-/// Frames out of a stream that arrives in pieces.
+/// Takes frames out of a stream that arrives in pieces.
 #[derive(Debug, Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
@@ -99,21 +99,21 @@ pub struct Decoder {
     start: usize,
 }
 
-/// A frame taken out of a stream; a shared payload is not in it.
+/// A frame from a stream, without a payload that is in shared memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw {
     /// The header.
     pub header: Vec<u8>,
-    /// The payload, when it was inline.
+    /// The payload, if it was inline.
     pub payload: Vec<u8>,
-    /// Length of the payload when it is in shared memory.
+    /// Length of the payload, if it is in shared memory.
     pub shared: Option<usize>,
     /// Whether memory for a large reply came along.
     pub memory: bool,
 }
 
 impl Decoder {
-    /// Adds bytes from the stream. What has been read of it is forgotten, so that there is never more than a frame.
+    /// Adds bytes from the stream. Bytes that were read are dropped, so that there is never more than one frame.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.start = 0;
@@ -123,10 +123,10 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole frame, if there is one.
+    /// The next complete frame, if there is one.
     ///
     /// # Errors
-    /// [`Malformed`]; the stream cannot be used any further.
+    /// [`Malformed`]; the stream is unusable then.
     pub fn next_frame(&mut self) -> Result<Option<Raw>, Malformed> {
         let unread = &self.bytes[self.start..];
         let Some((prefix, rest)) = unread.split_first_chunk::<PREFIX>() else { return Ok(None) };

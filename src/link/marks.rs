@@ -1,22 +1,22 @@
-//! Marks in a worker's console: where R's error stream begins in the pipe, and where it ends.
+//! Marks in a worker's console pipe. They show where R's error stream begins and ends.
 
 /// Length of the random tag.
 pub const TAG_LENGTH: usize = 16;
-/// The random tag of one worker's console, which nobody else knows.
+/// The random tag of one worker's console. Nobody else knows it, so printed text cannot contain a mark.
 pub type Tag = [u8; TAG_LENGTH];
 
-/// What follows a tag in the stream.
+/// The byte after a tag in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mark {
-    /// From here on: ordinary output.
+    /// Ordinary output follows.
     Output = b'o',
-    /// From here on: R's error stream.
+    /// R's error stream follows.
     Error = b'e',
 }
 
 impl Mark {
-    /// The bytes of this mark in the console of that tag.
+    /// The bytes of this mark, in the console with this tag.
     #[must_use]
     pub fn bytes(self, tag: &Tag) -> Vec<u8> {
         [&tag[..], &[self as u8]].concat()

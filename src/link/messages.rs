@@ -1,80 +1,79 @@
-//! What the supervisor and the zygote say to each other, and how messages are encoded; [`super::command`] is what is said
-//! to workers.
+//! The messages between the supervisor and the zygote, and the encoding of all messages. Those to workers are in [`super::command`].
 //!
-//! The headers are encoded by postcard; payloads (code, encoded objects) travel beside them as raw bytes, in
-//! [`super::frame`]s. Both programs are built from this file, so there are no versions.
+//! The headers are encoded by postcard; payloads (code, encoded objects) travel beside them as raw bytes, in [`super::frame`]s. Both
+//! programs are built from this file, so there are no versions.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// What one session may use. `None` is no limit.
+/// The limits of one session. `None` is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Memory that R may allocate beyond what it starts with, in bytes.
     pub memory: Option<u64>,
     /// Processor time of one operation, in seconds.
     pub cpu_seconds: Option<u64>,
-    /// Processes and threads, the worker's own included.
+    /// Processes and threads, including the worker itself.
     pub processes: Option<u64>,
-    /// Size of any file written, in bytes.
+    /// Size of each file that is written, in bytes.
     pub file_size: Option<u64>,
     /// Size of all files together, in bytes.
     pub disk: Option<u64>,
 }
 
-/// To the zygote, once: how it starts. The file whose locks reserve the sessions' users comes with it, where they
-/// have users of their own.
+/// The first message to the zygote, which is sent once. If sessions have users of their own, the file whose locks reserve these comes with
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Packages to load.
     pub preload: Vec<String>,
-    /// Where sessions install packages from.
+    /// The repositories from which sessions install packages.
     pub repositories: Vec<String>,
 }
 
-/// To the zygote, when it has started.
+/// A message to the zygote after its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ZygoteRequest {
-    /// Make a worker.
+    /// Fork a worker.
     Fork(Fork),
-    /// The worker of this process id has ended, and has not been reaped, as one of its processes keeps it: end these.
+    /// The worker with this process id has ended, and some of its processes keep it from being reaped: end these.
     EndStrays(i32),
-    /// Say that you are there; the number names the answer.
+    /// Answer; the number identifies the answer.
     Ping(u64),
 }
 
-/// A worker to be made. With it come the worker's ends of the socket for commands and of the pipe for replies, the
-/// memory for its first large reply, and its end of the console's pipe, in this order.
+/// A worker to be forked. Four descriptors come with it, in this order: the worker's ends of the socket for commands and of the pipe for
+/// replies, the memory for its first large reply, and its end of the console pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
-    /// Names the answer.
+    /// Identifies the answer.
     pub request: u64,
-    /// The session's folder; the worker makes it.
+    /// The session's folder, which the worker makes.
     pub folder: PathBuf,
-    /// The user and group to run as; `None` to stay as the server is.
+    /// The user and group to run as; `None` for the server's.
     pub user: Option<u32>,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
-    /// Where the worker becomes a member of a control group, if it is to be one.
+    /// The file by which the worker joins a control group, if there is one for it.
     pub group: Option<PathBuf>,
     /// Marks the error stream in the console; see [`super::marks`].
     pub tag: [u8; 16],
 }
 
-/// From the zygote.
+/// A message from the zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ZygoteReply {
-    /// R runs, packages are loaded; forks are welcome.
+    /// R is running and packages are loaded, so the zygote can fork.
     Ready {
         /// R's version: "4.2.2".
         r_version: String,
         /// Packages that could not be preloaded, each with the reason.
         warnings: Vec<String>,
     },
-    /// The zygote gives up: R did not start.
+    /// R did not start, for this reason, and the zygote ends.
     Broken(String),
-    /// A worker was forked. It says [`super::command::Reply::Hello`] on its own pipe when it is ready.
+    /// A worker was forked. It sends [`super::command::Reply::Hello`] on its own pipe when it is ready.
     Forked {
         /// From [`Fork::request`].
         request: u64,
@@ -85,16 +84,16 @@ pub enum ZygoteReply {
     NotForked {
         /// From [`Fork::request`].
         request: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// To [`ZygoteRequest::Ping`].
+    /// The answer to [`ZygoteRequest::Ping`].
     Here(u64),
     /// A worker ended.
     Exited {
         /// Its process id.
         pid: i32,
-        /// How.
+        /// How it ended.
         exit: Exit,
     },
 }
@@ -102,27 +101,27 @@ pub enum ZygoteReply {
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
-    /// By itself, with this status.
+    /// It ended by itself, with this status.
     Status(i32),
-    /// By this signal.
+    /// A signal ended it.
     Signal(i32),
 }
 
-/// The folders of a session, below its own.
+/// The folders in a session's own folder.
 pub mod folder {
-    /// The variable that tells a session, and whatever it starts, where its working folder is.
+    /// The environment variable that tells a session's processes where the working folder is.
     pub const VARIABLE: &str = "OFFSHOOT_SESSION_FOLDER";
-    /// Where its code runs.
+    /// The working folder, in which R code runs.
     pub const WORK: &str = "work";
-    /// Where R's temporary folder is.
+    /// The folder for R's temporary folder.
     pub const TEMPORARY: &str = "tmp";
-    /// What it installs of packages for itself.
+    /// The library for packages that the session installs for itself.
     pub const LIBRARY: &str = "library";
-    /// Where published copies are.
+    /// The folder for copies of published files, and for files on their way between server and worker.
     pub const FILES: &str = "files";
 }
 
-/// A header as bytes.
+/// Encodes a header.
 ///
 /// # Panics
 /// Never: these types hold nothing that postcard cannot encode.
@@ -131,7 +130,7 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_stdvec(message).expect("invariant: the protocol's types can be encoded")
 }
 
-/// A header from bytes; `None` when they are not one, or more than one.
+/// Decodes a header; `None` when the bytes are not exactly one.
 #[must_use]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     postcard::take_from_bytes(bytes).ok().filter(|(_, rest)| rest.is_empty()).map(|(message, _)| message)

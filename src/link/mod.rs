@@ -1,8 +1,8 @@
-//! What the supervisor and its workers say to each other, and how. Both sides stand on this room, and it on neither.
+//! The protocol between the supervisor and its workers. Both sides depend on this room, and it depends on neither.
 //!
-//! [`command`] has what workers are told and answer, [`messages`] what the zygote is; [`frame`] how it is cut into bytes; [`channel`] a worker's
-//! end of the ways it takes; [`shared`] the memory for what is large; [`marks`] what tells R's errors from the rest of a
-//! console. Both programs are built from these files, so there are no versions.
+//! [`command`] has the commands of workers and their replies, and [`messages`] those of the zygote. [`frame`] cuts messages into bytes,
+//! [`channel`] is a worker's end of the link, [`shared`] is the memory for large payloads, and [`marks`] separate R's errors from other
+//! text in a console. Both programs are built from these files, so there are no versions.
 //!
 //! Start reading at [`command`].
 

@@ -1,7 +1,7 @@
-//! Payloads in shared memory: written once, sealed, mapped by the receiver without a copy.
+//! Payloads in shared memory: written once, sealed, and mapped by the receiver without a copy.
 //!
-//! All of it is made by the supervisor. Of a worker it takes no descriptor, as closing one can block, and those that
-//! nobody has asked for can be many: a large reply is written into memory that the worker was given beforehand.
+//! The supervisor makes all this memory. It takes no descriptor from a worker, because closing one can block, and a worker could send any
+//! number of them. So a worker writes a large reply into memory that it was given beforehand.
 
 use std::{
     fs::File,
@@ -12,13 +12,13 @@ use std::{
 use memmap2::Mmap;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
-/// The seals without which a mapping could change, or end, under its reader.
+/// The seals without which a mapping could change or shrink while it is read.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
 
-/// Memory to be written to, and then sealed. The writer's limit on file sizes holds for it as well.
+/// New memory, to be written and then sealed. The writer's limit on file sizes applies to it as well.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub fn create() -> io::Result<OwnedFd> {
     Ok(memfd_create("offshoot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
 }
@@ -26,7 +26,7 @@ pub fn create() -> io::Result<OwnedFd> {
 /// Sealed memory that holds `bytes`.
 ///
 /// # Errors
-/// When the system gives none.
+/// When the system has no memory.
 pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut memory = File::from(create()?);
     memory.write_all(bytes)?;
@@ -37,22 +37,21 @@ pub fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
 /// Maps sealed memory of exactly `length` bytes.
 ///
 /// # Errors
-/// When it is not sealed, or not of that length: its sender is not to be trusted.
+/// When it is not sealed, or has another length: its sender cannot be trusted.
 pub fn map(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
     let file = File::from(memory);
     if !fcntl_get_seals(&file)?.contains(SEALS) || file.metadata()?.len() != length as u64 {
         return Err(invalid("a payload that is not sealed"));
     }
-    // SAFETY: the seals just checked keep the memory from being written, shrunk or grown for good.
+    // SAFETY: the seals were just checked, and prevent for ever that the memory is written, shrunk or grown.
     unsafe { Mmap::map(&file) }
 }
 
-/// Seals memory into which somebody else has written `length` bytes, and maps it. May block for a moment, while the
-/// kernel waits for pages that are in use.
+/// Seals memory into which another process has written `length` bytes, and maps it. May block for a moment, while the kernel waits for
+/// pages that are in use.
 ///
 /// # Errors
-/// When it cannot be sealed, is not of that length, or has holes: reading these would cost the reader the memory that
-/// their writer has not used.
+/// When it cannot be sealed, has another length, or has holes. Reading holes would cost the reader memory that the writer has not used.
 pub fn take(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
     seal(&memory)?;
     if rustix::fs::seek(&memory, rustix::fs::SeekFrom::Hole(0))? < length as u64 {
@@ -61,7 +60,7 @@ pub fn take(memory: OwnedFd, length: usize) -> io::Result<Mmap> {
     map(memory, length)
 }
 
-/// Nobody can change it any more, those who have it open included.
+/// Seals memory for all processes, including those that have it open.
 fn seal(memory: impl AsFd) -> io::Result<()> {
     Ok(fcntl_add_seals(memory, SEALS | SealFlags::SEAL)?)
 }

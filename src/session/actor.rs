@@ -1,7 +1,7 @@
 //! The task that drives the worker of a session.
 //!
-//! It owns the worker, so an operation that has begun goes on when its caller goes away, and the next one
-//! starts when it has ended. Interrupts and time limits are signals, as R reads nothing while it computes.
+//! The task owns the worker, so an operation that has begun goes on when its caller goes away, and the next one starts when it has ended.
+//! Interrupts and time limits are signals, because R reads no messages while it computes.
 
 use std::{
     io,
@@ -31,18 +31,18 @@ use crate::link::{
     messages,
 };
 
-/// An interrupt is repeated at this distance until R has stopped: a child process may swallow the first.
+/// The time between interrupts. They are repeated until R has stopped, because a child process may swallow the first.
 const REPEAT: Duration = Duration::from_millis(50);
-/// What a worker gets to take a command, which it waits for.
+/// How long a waiting worker may take to receive a command.
 const TAKEN: Duration = Duration::from_secs(10);
-/// Between SIGTERM and SIGKILL.
+/// The time between SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
-/// Why an operation has no answer.
+/// Why there is no answer to an operation.
 enum Failure {
     /// The worker has ended.
     Ended(Cause),
-    /// There is no room for it, in bytes.
+    /// There is no room for the answer, which has this many bytes.
     Unread(usize),
 }
 
@@ -57,11 +57,11 @@ pub(super) struct Actor {
     pub session: Arc<Session>,
     pub worker: Worker,
     pub jobs: mpsc::UnboundedReceiver<Job>,
-    /// What answers may take that are on their way.
+    /// How much memory answers that are on their way may take.
     pub unread: Allowance,
-    /// What an operation may take, in seconds.
+    /// How long an operation may take, in seconds.
     pub limit: Option<u64>,
-    /// What R is given to stop.
+    /// How long R may take to stop.
     pub grace: Duration,
 }
 
@@ -72,7 +72,7 @@ impl Actor {
         if let Some(cause) = cause {
             self.entomb(cause);
         }
-        // Whoever waits is told why there will be no answer.
+        // Tells waiting callers why they will get no answer.
         self.session.closing.cancel();
         self.jobs.close();
         let error = self.session.gone();
@@ -107,7 +107,7 @@ impl Actor {
                     session.touch();
                     let outcome = self.operate(runs_code, is_answered_by, &header, &payload).await;
                     session.touch();
-                    // An interrupt that came too late is not for the next operation.
+                    // An interrupt that came too late must not stop the next operation.
                     let _ = session.interrupted.notified().now_or_never();
                     let end = match &outcome {
                         Ok(done) if done.stopped == Some(Stop::Close) => Some(None),
@@ -115,7 +115,7 @@ impl Actor {
                         Ok(_) | Err(Failure::Unread(_)) => None,
                     };
                     let outcome = match outcome {
-                        // It was not R that ended it.
+                        // The operation was cut short by the close, not by R.
                         Ok(done) if done.stopped == Some(Stop::Close) && done.reply.was_cut_short() => Err(session.gone()),
                         outcome => outcome.map_err(|failure| match failure {
                             Failure::Ended(cause) => OperationError::Dead(self.entomb(cause)),
@@ -145,7 +145,7 @@ impl Actor {
         payload: &Bytes,
     ) -> Result<Answer<Reply>, Failure> {
         let started = Instant::now();
-        // Looking at what an operation has left does not take its console away.
+        // A look at what an operation has left keeps that operation's console.
         if runs_code {
             self.session.console.begin();
         }
@@ -168,7 +168,7 @@ impl Actor {
             () = session.closing.cancelled() => false,
         };
         if !sent {
-            // What it has got of the command is of no use.
+            // The worker has only a part of the command, which is useless.
             self.worker.kill();
             return Err(self.cause(Ok(None), None).await.into());
         }
@@ -204,7 +204,7 @@ impl Actor {
                     }
                     continue;
                 }
-                // Last, as there may always be some.
+                // Last, because there may always be more to read.
                 () = self.worker.console.readable() => {
                     self.worker.console.drain(|_, text| session.console.push(text));
                     continue;
@@ -217,7 +217,7 @@ impl Actor {
         }
     }
 
-    /// What came with an answer; its size when there is no room for it.
+    /// The payload of an answer, counted to the allowance; its size when there is no room for it.
     fn counted(&self, payload: Payload) -> Result<Bytes, usize> {
         match payload {
             Payload::Inline(bytes) => Ok(bytes.into()),
@@ -228,8 +228,8 @@ impl Actor {
         }
     }
 
-    /// How the worker ended, of which this was heard last. One that says what it was not asked, or what is no reply, is
-    /// not in its senses, and is killed.
+    /// How the worker ended; `last` is the last that was received from it. A worker that sends an unexpected reply, or bytes that are not a
+    /// reply, is broken, and is killed.
     async fn cause(&mut self, last: io::Result<Option<(Reply, Payload)>>, killed_for: Option<Stop>) -> Cause {
         let is_broken = match &last {
             Ok(last) => last.as_ref().is_some_and(|(reply, _)| !matches!(reply, Reply::Quit(_))),
@@ -255,7 +255,7 @@ impl Actor {
         }
     }
 
-    /// Lets R run `.Last` and its finalizers.
+    /// Ends the worker in such a way that R runs `.Last` and its finalizers.
     async fn end(&mut self) {
         let ended = async {
             if self.worker.frames.send(&messages::encode(&Request::End), &Bytes::new()).await.is_err() {
@@ -272,11 +272,10 @@ impl Actor {
     }
 }
 
-/// An operation that is being stopped: SIGINT again and again, then SIGTERM, then SIGKILL, to the worker and
-/// all that it started.
+/// Stops an operation: sends SIGINT again and again, then SIGTERM, then SIGKILL, to the worker and all processes that it started.
 struct Stopping {
     reason: Stop,
-    /// When patience ends.
+    /// The time of the SIGTERM.
     grace: Instant,
     next: Instant,
     terminated: bool,

@@ -1,5 +1,5 @@
-//! How much the server keeps in memory for callers: what they will come back for, and what they have not read yet; of one
-//! session, and of all sessions of a user together.
+//! Limits on the memory that the server uses for callers: results that they will fetch later, and answers that they have not read yet.
+//! There is a limit for each session, and one for all sessions of a user together.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-/// A number of bytes of which parts are taken and given back.
+/// A number of bytes. Parts of it are taken and given back.
 #[derive(Debug)]
 pub struct Store {
     used: AtomicUsize,
@@ -19,7 +19,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// One of so many bytes; 0 is no limit.
+    /// A store of this many bytes; 0 is no limit.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { used: AtomicUsize::new(0), most: if most == 0 { usize::MAX } else { most } })
@@ -35,13 +35,12 @@ impl Store {
     }
 }
 
-/// What the sessions of each user may keep together.
+/// The stores of the users, each for all sessions of a user.
 #[derive(Debug, Default)]
 pub struct Users(HashMap<String, Weak<Store>>);
 
 impl Users {
-    /// That of a user, who may keep so many bytes. It is there for as long as there is a session of that user, or
-    /// anything that is kept.
+    /// The store of a user, with `most` bytes. It exists as long as the user has a session, or anything is kept.
     pub fn of(&mut self, user: &str, most: usize) -> Arc<Store> {
         if let Some(store) = self.0.get(user).and_then(Weak::upgrade) {
             return store;
@@ -53,14 +52,14 @@ impl Users {
     }
 }
 
-/// What a session may keep; cheap to clone.
+/// The allowance of a session; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Allowance {
     session: Arc<Store>,
     user: Arc<Store>,
 }
 
-/// Bytes that are kept; given back when this goes.
+/// Bytes that were taken. They are given back when this is dropped.
 #[derive(Debug)]
 pub struct Share {
     of: Allowance,
@@ -68,13 +67,13 @@ pub struct Share {
 }
 
 impl Allowance {
-    /// That of a session which may keep so many bytes (0 is no limit), within those of its user.
+    /// The allowance of a session for this many bytes (0 is no limit), within its user's store.
     #[must_use]
     pub fn new(most: usize, user: Arc<Store>) -> Self {
         Self { session: Store::new(most), user }
     }
 
-    /// Takes a share; `None` when there is not as much left.
+    /// Takes a share; `None` when there is not enough left.
     #[must_use]
     pub fn take(&self, bytes: usize) -> Option<Share> {
         if !self.session.take(bytes) {
@@ -89,7 +88,7 @@ impl Allowance {
 }
 
 impl Share {
-    /// Bytes for which the share is taken: it is given back when nobody has them any more, whoever sends them included.
+    /// Ties the share to bytes. It is given back when the last reference to them is dropped, also that of a response being sent.
     pub fn of(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Counted { bytes, _share: self })
     }

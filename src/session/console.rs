@@ -1,26 +1,26 @@
-//! The console text of a session: the stream from its pipe, and what is kept of it.
+//! The console text of a session: the stream from its pipe, and the part of it that is kept.
 
 use std::collections::VecDeque;
 
 use crate::link::marks::{Mark, TAG_LENGTH, Tag};
 
-/// Takes the marks of R's error stream out of the pipe's bytes.
+/// Removes the marks of R's error stream from the pipe's bytes.
 #[derive(Debug)]
 pub struct Stream {
     finder: memchr::memmem::Finder<'static>,
-    /// The end of the last piece, when it may be the beginning of a mark.
+    /// The end of the last piece, if it may be the beginning of a mark.
     held: Vec<u8>,
     current: Mark,
 }
 
 impl Stream {
-    /// The stream of the worker that was given `tag`.
+    /// A parser for the stream of the worker with this `tag`.
     #[must_use]
     pub fn new(tag: &Tag) -> Self {
         Self { finder: memchr::memmem::Finder::new(tag).into_owned(), held: Vec::new(), current: Mark::Output }
     }
 
-    /// Hands the text in `bytes` to `each`, piece by piece, with the stream it belongs to.
+    /// Passes the text in `bytes` to `each`, piece by piece, with the stream that it belongs to.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Mark, &[u8])) {
         let joined;
         let mut rest = if self.held.is_empty() {
@@ -45,8 +45,8 @@ impl Stream {
         self.held = held.to_vec();
     }
 
-    /// Hands out what was kept back as the possible beginning of a mark. To be called when no mark can be under
-    /// way: R writes a mark whole before it goes on.
+    /// Passes on the text that was held back as the possible beginning of a mark. Called when no mark can be incomplete, because R writes a
+    /// whole mark before it goes on.
     pub fn flush(&mut self, mut each: impl FnMut(Mark, &[u8])) {
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
@@ -62,7 +62,7 @@ impl Stream {
     }
 }
 
-/// Console text of one operation: all of it up to a limit; of more, the beginning and the end.
+/// Console text of one operation. Up to a limit all of it is kept, and beyond that the beginning and the end.
 #[derive(Debug)]
 pub struct Kept {
     half: usize,
@@ -90,7 +90,7 @@ impl Kept {
         self.dropped += excess;
     }
 
-    /// The text, as UTF-8, with a notice where some was left out.
+    /// The text, as UTF-8, with a notice where text was left out.
     #[must_use]
     pub fn text(&self) -> String {
         let tail = self.tail.iter().copied();
@@ -100,8 +100,8 @@ impl Kept {
         }
     }
 
-    /// The text that follows the first `position` bytes, and the position after it. A character of which only
-    /// the beginning is there is left for the next time, unless this is the `last`.
+    /// The text after the first `position` bytes, and the position after it. An incomplete character at the end is left for the next call,
+    /// unless this is the `last`.
     #[must_use]
     pub fn since(&self, position: usize, last: bool) -> (String, usize) {
         let gap = self.head.len()..self.head.len() + self.dropped;
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(kept.since(3, false), ("bcdefgh".to_owned(), 10));
         assert_eq!(kept.since(10, true), (String::new(), 10));
         kept.push(b"ij");
-        // Two bytes fell out of the middle: who has seen them misses nothing.
+        // Two bytes fell out of the middle. A reader who has seen them misses nothing.
         assert_eq!(kept.since(10, false), ("ij".to_owned(), 12));
         assert_eq!(kept.since(6, false), ("\n[... 1 bytes of output left out ...]\nfghij".to_owned(), 12));
         assert_eq!(kept.since(0, false), ("aébc".to_owned(), 5));

@@ -1,7 +1,7 @@
-//! Operations that nobody waits for: submitted, looked at, fetched and forgotten.
+//! Operations that no caller waits for. They are submitted, looked at, fetched and forgotten.
 //!
-//! What they bring and what they give is in the server's memory until somebody fetches it, and counts to the session's
-//! [`Allowance`]. When that is used up, what has been fetched already goes first, and then nothing more is taken.
+//! Their inputs and results are in the server's memory until somebody fetches them, and count to the session's [`Allowance`]. When that is
+//! used up, results that have been fetched are forgotten first; if that is not enough, no more operations are taken.
 
 use std::sync::{
     Arc, Mutex, OnceLock,
@@ -20,12 +20,12 @@ use super::{
 };
 use crate::link::command::{Command, Ending};
 
-/// Operations kept of one session. Of more, the oldest that have ended are forgotten.
+/// The most operations that are kept for a session. If there are more, the oldest finished ones are forgotten.
 const KEPT: usize = 1_000;
-/// What is kept of a label, in bytes.
+/// The longest label that is kept, in bytes.
 const LABEL: usize = 2_000;
 
-/// The operations of a session that nobody waits for, in the order in which they were submitted.
+/// A session's operations that no caller waits for, in the order in which they were submitted.
 #[derive(Debug)]
 pub struct Deferred {
     list: Mutex<List>,
@@ -34,49 +34,49 @@ pub struct Deferred {
 
 #[derive(Debug, Default)]
 struct List {
-    /// The number of the last one.
+    /// The number of the last operation.
     last: u64,
     operations: Vec<Arc<Operation>>,
 }
 
-/// One of them.
+/// An operation that no caller waits for.
 #[derive(Debug)]
 pub struct Operation {
     /// Its number within the session, from 1.
     pub number: u64,
-    /// What it does, in words of whoever submitted it.
+    /// What the operation does, in the words of its submitter.
     pub label: String,
-    /// What whoever submitted it wants to find again with it.
+    /// A note for the submitter's own use.
     pub note: u8,
     /// When it was submitted.
     pub created: Timestamp,
     ticket: Arc<Ticket>,
-    /// Somebody has fetched what it gave.
+    /// Whether somebody has fetched the result.
     fetched: AtomicBool,
     outcome: OnceLock<Outcome>,
-    /// Cancelled when there is an outcome, or will be none.
+    /// Cancelled when there is an outcome, or when it is certain that there will be none.
     settled: CancellationToken,
 }
 
 /// How an operation ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// When.
+    /// When it ended.
     pub ended: Timestamp,
-    /// What it gave.
+    /// The result.
     pub result: Result<Done, OperationError>,
-    /// What an error takes; that of a value goes with it.
+    /// The share for an error; that of a value is tied to its bytes.
     _share: Option<Share>,
 }
 
-/// What an operation gave, to be fetched more than once.
+/// The result of an operation, which can be fetched more than once.
 #[derive(Debug, Clone)]
 pub struct Done {
     /// How it ended.
     pub ending: Ending,
     /// The value, if it has one.
     pub payload: Bytes,
-    /// Why it was stopped, if it was.
+    /// Why the operation was stopped, if it was.
     pub stopped: Option<Stop>,
 }
 
@@ -87,7 +87,7 @@ impl From<Answer<Ending>> for Done {
 }
 
 impl Done {
-    /// What keeping it takes, in bytes.
+    /// How much memory it takes to keep this, in bytes.
     fn size(&self) -> usize {
         let text = match &self.ending {
             Ending::Failed(condition) => condition.size(),
@@ -99,24 +99,24 @@ impl Done {
 }
 
 impl Operation {
-    /// When it began to run; `None` while it waits.
+    /// When the operation began to run; `None` while it waits.
     #[must_use]
     pub fn begun(&self) -> Option<Timestamp> {
         self.ticket.begun()
     }
 
-    /// How it ended; `None` while it waits or runs.
+    /// How the operation ended; `None` while it waits or runs.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
     }
 
-    /// Notes that somebody has fetched what it gave: it may be forgotten when there is need.
+    /// Notes that somebody has fetched the result, which may now be forgotten if memory is needed.
     pub fn fetched(&self) {
         self.fetched.store(true, Ordering::Release);
     }
 
-    /// Waits for its end; `None` when it was removed before.
+    /// Waits for the end of the operation; `None` when it was removed before that.
     pub async fn ended(&self) -> Option<&Outcome> {
         self.settled.cancelled().await;
         self.outcome()
@@ -124,13 +124,13 @@ impl Operation {
 }
 
 impl Deferred {
-    /// None yet.
+    /// A list without operations.
     #[must_use]
     pub fn new(allowance: Allowance) -> Self {
         Self { list: Mutex::default(), allowance }
     }
 
-    /// Takes a share of what may be kept, for which operations whose result has been fetched are forgotten.
+    /// Takes a share of the allowance. If necessary, it forgets operations whose results have been fetched.
     fn make_room(&self, bytes: usize) -> Option<Share> {
         loop {
             if let Some(share) = self.allowance.take(bytes) {
@@ -142,20 +142,20 @@ impl Deferred {
         }
     }
 
-    /// All of them.
+    /// All operations.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Operation>> {
         lock(&self.list).operations.clone()
     }
 
-    /// The operation of that number.
+    /// The operation with this number.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<Arc<Operation>> {
         lock(&self.list).operations.iter().find(|operation| operation.number == number).cloned()
     }
 
-    /// Forgets an operation; false when there is none of that number. One that waits will not run, one that runs
-    /// goes on, and whoever waits for its end is told.
+    /// Forgets an operation; false when there is none with this number. A waiting operation will not run, and a running one goes on.
+    /// Callers that wait for its end are told.
     pub fn remove(&self, number: u64) -> bool {
         let removed = {
             let operations = &mut lock(&self.list).operations;
@@ -180,7 +180,7 @@ impl List {
 }
 
 impl Session {
-    /// Puts an operation in the queue and returns at once; [`Deferred`] tells what becomes of it.
+    /// Puts an operation in the queue and returns at once. [`Deferred`] has the operation and, later, its result.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -193,7 +193,7 @@ impl Session {
     ) -> Result<Arc<Operation>, OperationError> {
         let payload_share = self.deferred.make_room(payload.len()).ok_or(OperationError::NothingKept(payload.len()))?;
         let label = shortened(label);
-        // Held meanwhile, so that operations run in the order of their numbers.
+        // Locked until the end, so that operations run in the order of their numbers.
         let mut list = lock(&self.deferred.list);
         let pending = self.submit(command, payload, Admission::Queued)?;
         list.last += 1;
@@ -211,7 +211,7 @@ impl Session {
         drop(list);
         let (waiting, session) = (Arc::clone(&operation), Arc::clone(self));
         tokio::spawn(async move {
-            // One that was removed before it began is given up, and never answered.
+            // An operation that was removed before it began is given up, and gets no answer.
             let answered = tokio::select! {
                 answered = pending.answer() => answered,
                 () = waiting.settled.cancelled() => return,
@@ -237,7 +237,7 @@ impl Session {
     }
 }
 
-/// A label that can be kept.
+/// Cuts a label to the length that is kept.
 fn shortened(mut label: String) -> String {
     if label.len() > LABEL {
         label.truncate(label.floor_char_boundary(LABEL));

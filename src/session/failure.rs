@@ -10,16 +10,16 @@ use crate::system::users::LeaseError;
 /// Why R was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no socket to talk with the zygote.
+    /// There is no socket for the zygote.
     #[error("control socket")]
     Control(#[source] io::Error),
-    /// The program of the workers is not where it should be.
+    /// The worker program is missing.
     #[error("r.worker: {} is not there; cargo build makes it, beside offshoot", .0.display())]
     NoProgram(PathBuf),
-    /// The program cannot be started.
+    /// The worker program cannot be started.
     #[error("r.worker: {}", .0.display())]
     Program(PathBuf, #[source] io::Error),
-    /// Nobody knows where this program is, beside which that one would be.
+    /// The worker program is expected beside this one, whose own path is unknown.
     #[error("r.worker")]
     OwnProgram(#[source] io::Error),
     /// R's environment cannot be made.
@@ -28,7 +28,7 @@ pub enum StartError {
     /// R took longer than this, in seconds.
     #[error("R did not start within {0} seconds")]
     Late(u64),
-    /// R says why.
+    /// R reported this error.
     #[error("R did not start: {0}")]
     R(String),
     /// The program ended.
@@ -36,22 +36,22 @@ pub enum StartError {
     Ended {
         /// The program.
         program: PathBuf,
-        /// How.
+        /// Its status.
         status: ExitStatus,
     },
-    /// A setting is wrong; a sentence that names it.
+    /// A setting is wrong. A sentence that names it.
     #[error("{0}")]
     Setting(String),
     /// Sessions cannot have users of their own.
     #[error("sessions.users: sessions cannot have users of their own, as {0}")]
     Users(LeaseError),
-    /// What an earlier run has left in a folder cannot be set aside.
+    /// Files that an earlier run has left in this folder cannot be moved away.
     #[error("{}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// The system's.
+    /// The system failed.
     #[error(transparent)]
     System(#[from] io::Error),
 }
@@ -62,28 +62,28 @@ pub enum WorkerError {
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// What a worker needs cannot be made.
+    /// A file or descriptor that a worker needs cannot be made.
     #[error("no worker could be made: {0}")]
     System(Errno),
     /// No user id is free.
     #[error("{0}")]
     NoUser(&'static str),
-    /// The zygote was lost.
+    /// The zygote ended before it answered.
     #[error("the zygote ended while it forked")]
     ZygoteEnded,
     /// There is no zygote.
     #[error("R is not running; it may be started again in a moment")]
     NotRunning,
-    /// The zygote cannot be asked.
+    /// The request cannot be sent to the zygote.
     #[error("the zygote cannot be reached: {0}")]
     Unreachable(Errno),
-    /// The zygote has shown nothing for so many seconds.
+    /// The zygote has not answered for this many seconds.
     #[error("the zygote did not answer within {0} seconds; R is started again")]
     Silent(u64),
-    /// The zygote says why it could not fork.
+    /// The zygote could not fork, for this reason.
     #[error("{0}")]
     NotForked(String),
-    /// The worker ended before it was ready; what it printed.
+    /// The worker ended before it was ready; the text is what it printed.
     #[error("a worker did not start: {0}")]
     NotReady(String),
 }

@@ -1,7 +1,7 @@
-//! The supervisor's end of the ways to and from a worker.
+//! The supervisor's end of the link to a worker.
 //!
-//! What comes from a worker is not trusted: it is read in pieces, within the small bounds of a frame, and a large reply
-//! is taken only from memory that this side has made and then sealed.
+//! Data from a worker is not trusted. It is read in pieces, within the small bounds of a frame. A large reply is taken only from memory
+//! that the supervisor has made and then sealed.
 
 use std::{
     io,
@@ -27,30 +27,30 @@ use crate::link::{
 /// Bytes read at a time.
 const PIECE: usize = 16 << 10;
 
-/// Commands to a worker, and its replies.
+/// Sends commands to a worker, and receives its replies.
 #[derive(Debug)]
 pub struct Frames {
     commands: OwnedFd,
     replies: pipe::Receiver,
     decoder: Decoder,
-    /// What the worker has to write a large reply into.
+    /// The memory into which the worker writes its next large reply.
     memory: Option<OwnedFd>,
-    /// A reply whose payload is being taken out of the memory.
+    /// A large reply whose payload is just being sealed and mapped.
     large: Option<(Reply, JoinHandle<io::Result<Mmap>>)>,
-    /// Bytes that a reply may have.
+    /// The most bytes that a reply may have.
     most: usize,
 }
 
 impl Frames {
-    /// A new link, and a worker's ends of it: where it reads commands, where it writes replies, which may have `most`
-    /// bytes, and the memory for the first large one.
+    /// A new link with the worker's descriptors: the one from which it reads commands, the one to which it writes replies, and the memory
+    /// for the first large reply. A reply may have `most` bytes.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn new(most: usize) -> io::Result<(Self, [OwnedFd; 3])> {
         let (commands, their_commands) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(&commands, true)?;
-        // The other end can be read from only: what is sent there, descriptors above all, is refused by the kernel.
+        // The worker's end becomes read-only, so that the kernel refuses whatever a worker sends there, above all descriptors.
         shutdown(&commands, Shutdown::Read)?;
         let (replies, their_replies) = io::pipe()?;
         let replies = pipe::Receiver::from_owned_fd(replies.into())?;
@@ -63,7 +63,7 @@ impl Frames {
     /// Sends a command.
     ///
     /// # Errors
-    /// The system's: the worker is gone, or there is no memory for the payload.
+    /// Errors of the system: the worker is gone, or there is no memory for the payload.
     pub async fn send(&mut self, header: &[u8], payload: &Bytes) -> io::Result<()> {
         let shared = if payload.len() > INLINE {
             let payload = payload.clone();
@@ -81,7 +81,7 @@ impl Frames {
             Some(_) => Outgoing::shared(header, payload.len(), needs_memory),
         };
         let descriptors: Vec<BorrowedFd<'_>> = shared.iter().chain(memory).map(AsFd::as_fd).collect();
-        // Watched only while there is no room: else every command that a worker takes would wake whoever waits for its
+        // Watched only while the socket is full. Otherwise every command that the worker receives would wake the task that waits for its
         // reply.
         let mut room: Option<UnixStream> = None;
         loop {
@@ -108,12 +108,12 @@ impl Frames {
     /// Receives a reply; `None` when the worker is gone. Nothing is lost when the future is dropped.
     ///
     /// # Errors
-    /// The system's, and `InvalidData` for what is no reply: the worker is not to be listened to any more.
+    /// Errors of the system, and `InvalidData` when the bytes are not a reply: nothing more must be read from this worker.
     pub async fn receive(&mut self) -> io::Result<Option<(Reply, Payload)>> {
         loop {
             if let Some((_, taking)) = &mut self.large {
                 let taken = taking.await;
-                // Once it is there, whatever it is.
+                // Taken only when the mapping is finished, whether it succeeded or not.
                 let reply = self.large.take().map(|(reply, _)| reply);
                 let payload = Payload::Shared(taken??);
                 return Ok(reply.map(|reply| (reply, payload)));

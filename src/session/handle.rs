@@ -1,4 +1,4 @@
-//! One R session, as its callers have it.
+//! An R session as its callers see it.
 
 use std::{
     path::PathBuf,
@@ -38,10 +38,10 @@ use crate::{
     },
 };
 
-/// How much of the last output a tombstone shows, in bytes.
+/// How much of the last output a tombstone contains, in bytes.
 const LAST_OUTPUT: usize = 2_000;
 
-/// Operations that may have been given up while another runs.
+/// The most operations that may be given up while another runs.
 const GIVEN_UP: usize = 10_000;
 
 /// An R session.
@@ -49,53 +49,53 @@ const GIVEN_UP: usize = 10_000;
 pub struct Session {
     /// Its identity.
     pub id: Uuid,
-    /// Whose it is: a user name.
+    /// The user name of its owner.
     pub owner: String,
-    /// The login it ends with, if it does.
+    /// The login that the session ends with, if there is one.
     pub login: Option<Uuid>,
-    /// What it is for.
+    /// What the session is for.
     pub purpose: Purpose,
     /// Its worker's process id.
     pub pid: i32,
-    /// Where its folders are. Nobody but the server can move this one; what is below is the session's own.
+    /// The folder with the session's folders. Only the server can move this one; its content belongs to the session.
     pub folder: PathBuf,
     /// R's `tempdir()`, below the folder.
     pub temporary: PathBuf,
-    /// The user and group that it runs as; `None` for the server's.
+    /// The user and group that the session runs as; `None` for the server's.
     pub user: Option<u32>,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
-    /// Seconds after which it ends if nobody uses it; 0 is never.
+    /// Seconds without use after which the session ends; 0 is never.
     pub idle_seconds: u64,
     /// When it was opened.
     pub created: Timestamp,
-    /// What it was given to do without waiting for it.
+    /// Its operations that no caller waits for.
     pub deferred: Deferred,
-    /// What it prints.
+    /// Its console.
     pub console: Live,
     jobs: mpsc::UnboundedSender<Job>,
-    /// Operations that run or wait.
+    /// The number of operations that run or wait.
     pub(super) pending: AtomicUsize,
     queue: usize,
-    /// Operations that the task has not seen, those that were given up included.
+    /// The number of operations that the task has not taken yet, including those that were given up.
     pub(super) waiting: AtomicUsize,
     pub(super) interrupted: Notify,
     pub(super) closing: CancellationToken,
-    /// It is to be ended without being asked.
+    /// Whether the session has to end at once, without asking R.
     pub(super) condemned: AtomicBool,
     /// Milliseconds since `started`.
     last_used: AtomicU64,
     started: Instant,
-    /// What is remembered of it.
+    /// Its history and the other things that the server remembers.
     pub record: Record,
-    /// Set before anybody is told that the session has ended by itself.
+    /// Set before callers learn that the session has ended by itself.
     pub(super) tombstone: OnceLock<Tombstone>,
-    /// Why it was closed, unless its owner has done it.
+    /// Why the session was closed; not set if its owner closed it.
     reason: OnceLock<Tombstone>,
 }
 
 impl Session {
-    /// Starts to drive `worker`. The second part of the pair is the task, which ends with the session.
+    /// Starts a session with this worker. The second value is its task, which ends with the session.
     pub(super) fn start(
         id: Uuid,
         opening: &Opening<'_>,
@@ -143,7 +143,7 @@ impl Session {
         (session, actor.run())
     }
 
-    /// Runs one operation. It is given up when the caller goes away before it has begun.
+    /// Runs one operation. If the caller goes away before the operation has begun, it is given up.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -156,8 +156,7 @@ impl Session {
         self.submit(command, payload, admission)?.answer().await
     }
 
-    /// Puts one operation in the queue, without waiting for anything: operations run in the order of these
-    /// calls.
+    /// Puts an operation in the queue without waiting. Operations run in the order of these calls.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -172,7 +171,7 @@ impl Session {
         if header.len() > MAX_HEADER {
             return Err(OperationError::TooLong(header.len(), MAX_HEADER));
         }
-        // Those that were given up are still there, until the running one has ended.
+        // Operations that were given up stay in the queue until the running one has ended.
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.queue + GIVEN_UP {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             return Err(OperationError::QueueFull);
@@ -186,7 +185,7 @@ impl Session {
         Ok(pending)
     }
 
-    /// Takes a turn, for several operations that belong together.
+    /// Takes a turn for several operations that belong together.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -203,7 +202,7 @@ impl Session {
         entered.map(|_| Turn::new(Arc::clone(self))).map_err(|_| refusal)
     }
 
-    /// Why a session that has ended does nothing more.
+    /// The error of operations after the session's end.
     pub(super) fn gone(&self) -> OperationError {
         self.tombstone().cloned().map_or_else(|| OperationError::Closed(self.reason.get().cloned()), OperationError::Dead)
     }
@@ -214,7 +213,7 @@ impl Session {
         self.tombstone.get()
     }
 
-    /// Whether it is one of those of which there may be only so many.
+    /// Whether the session counts to the limits on the number of sessions.
     pub(super) fn counts(&self) -> bool {
         self.purpose != Purpose::Question
     }
@@ -225,37 +224,37 @@ impl Session {
         self.pending.load(Ordering::Acquire) > 0
     }
 
-    /// Operations that wait for the one that runs.
+    /// How many operations wait for the running one.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.pending.load(Ordering::Acquire).saturating_sub(1)
     }
 
-    /// Stops the running operation, if there is one; the session lives on.
+    /// Stops the running operation, if there is one. The session lives on.
     pub fn interrupt(&self) {
         if self.is_busy() {
             self.interrupted.notify_one();
         }
     }
 
-    /// Closes the session: what runs is stopped, what waits is refused. Returns at once.
+    /// Closes the session: the running operation is stopped, and waiting ones are refused. Returns at once.
     pub fn close(&self) {
         self.closing.cancel();
     }
 
-    /// Closes the session, and tells whoever waits why.
+    /// Closes the session, and tells waiting callers why.
     pub(super) fn close_because(&self, cause: Cause) -> Tombstone {
         let tombstone = self.reason.get_or_init(|| Tombstone { cause, last_output: self.last_output() }).clone();
         self.close();
         tombstone
     }
 
-    /// Whatever ends the session from now on does not ask it first.
+    /// From now on, the session is ended without asking R first.
     pub(super) fn condemn(&self) {
         self.condemned.store(true, Ordering::Release);
     }
 
-    /// Why it was closed, unless its owner has done it.
+    /// Why the session was closed; `None` if its owner closed it.
     pub(super) fn reason(&self) -> Option<&Tombstone> {
         self.reason.get()
     }
@@ -266,14 +265,14 @@ impl Session {
         self.last_used.store(elapsed, Ordering::Relaxed);
     }
 
-    /// Whether nobody has used it for as long as it may be unused. A busy one is in use.
+    /// Whether the session has not been used for as long as is allowed. A busy session is in use.
     #[must_use]
     pub fn is_expired(&self) -> bool {
         let idle = self.started.elapsed().saturating_sub(self.used_after());
         self.idle_seconds > 0 && !self.is_busy() && idle >= Duration::from_secs(self.idle_seconds)
     }
 
-    /// When it was last used.
+    /// When the session was last used.
     #[must_use]
     pub fn last_used(&self) -> Timestamp {
         self.created.checked_add(self.used_after()).unwrap_or(self.created)
@@ -283,7 +282,7 @@ impl Session {
         Duration::from_millis(self.last_used.load(Ordering::Relaxed))
     }
 
-    /// The end of what was printed since the last execution, or else of what that printed.
+    /// The end of the text printed since the last execution or, if there is none, of the text that the execution printed.
     pub(super) fn last_output(&self) -> String {
         let since = self.console.last(LAST_OUTPUT);
         if !since.is_empty() {

@@ -1,4 +1,4 @@
-//! The console of a session while it runs, for those who watch.
+//! The console of a session while an operation runs, for watchers.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,16 +6,16 @@ use tokio::sync::watch;
 
 use super::{console::Kept, queue::lock};
 
-/// The console text of the running operation, or of the last one and what was printed since.
+/// The console text of the running operation, or of the last one with the text printed since.
 #[derive(Debug)]
 pub struct Live {
-    /// How much is kept of each operation, in bytes; 0 is no limit.
+    /// How much text of each operation is kept, in bytes; 0 is no limit.
     limit: usize,
     current: Mutex<Arc<Mutex<Printed>>>,
     changes: watch::Sender<()>,
 }
 
-/// What one operation prints. Whoever watches it has it to its end, also when another has begun.
+/// The text that one operation prints. Its watchers see it to its end, even if another operation has begun.
 #[derive(Debug)]
 struct Printed {
     running: bool,
@@ -28,7 +28,7 @@ impl Printed {
     }
 }
 
-/// A watcher's place in the text.
+/// A watcher, with its place in the text.
 #[derive(Debug)]
 pub struct Watch {
     printed: Arc<Mutex<Printed>>,
@@ -42,19 +42,19 @@ impl Live {
         Self { limit, current: Mutex::new(Printed::new(limit, false)), changes: watch::Sender::new(()) }
     }
 
-    /// An operation begins.
+    /// Notes that an operation begins.
     pub(super) fn begin(&self) {
         *lock(&self.current) = Printed::new(self.limit, true);
         self.changes.send_replace(());
     }
 
-    /// Something was printed.
+    /// Adds printed text.
     pub(super) fn push(&self, text: &[u8]) {
         lock(&self.current()).text.push(text);
         self.changes.send_replace(());
     }
 
-    /// The operation has ended; returns what it printed.
+    /// Notes that the operation has ended; returns the text that it printed.
     pub(super) fn end(&self) -> String {
         let text = {
             let current = self.current();
@@ -77,7 +77,7 @@ impl Live {
         lock(&self.current()).text.end(length)
     }
 
-    /// Watches the running operation from its beginning, or what the last one has left.
+    /// Watches the running operation from its beginning, or reads the text of the last one.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch { printed: self.current(), position: 0, changes: self.changes.subscribe() }

@@ -1,4 +1,4 @@
-//! All sessions: opened, found, closed.
+//! Opens, finds and closes sessions.
 
 use std::{
     path::Path,
@@ -42,7 +42,7 @@ struct Inner {
     registry: Registry,
     tasks: TaskTracker,
     stopping: CancellationToken,
-    /// Held while R is stopped or started.
+    /// Locked while R is stopped or started.
     switch: tokio::sync::Mutex<()>,
     halted: AtomicBool,
 }
@@ -53,7 +53,7 @@ impl Sessions {
     /// # Errors
     /// Why R did not start.
     pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, StartError> {
-        // Before there are other processes, which would not move with this one.
+        // Before there are other processes, because these would not move to the new group with this one.
         let groups = Delegated::take();
         let janitor = Janitor::start(janitor_program(&r));
         clear(folder, &janitor)?;
@@ -141,19 +141,19 @@ impl Sessions {
         }
     }
 
-    /// Finds a session, or what is left of it, whoever owns it.
+    /// Finds a session, or what is known of one that has ended, of any owner.
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<Found> {
         self.0.registry.find(id)
     }
 
-    /// Closes a session: it is gone for callers at once, while R ends in its own time.
+    /// Closes a session. For callers it is gone at once, while R takes its time to end.
     pub fn close(&self, session: &Session) {
         self.0.registry.forget(session);
         session.close();
     }
 
-    /// Closes a session in somebody else's name: its owner is told when asking for it.
+    /// Closes a session on behalf of somebody else than its owner, who is told when asking for it.
     pub fn close_as(&self, session: &Session, name: &str) {
         self.0.registry.end(session, Cause::Closed(name.to_owned()));
     }
@@ -163,13 +163,13 @@ impl Sessions {
         self.0.registry.forget_all(|session| session.login == Some(login)).iter().for_each(|session| session.close());
     }
 
-    /// All live sessions that are there to be worked in.
+    /// All live sessions that users can work in.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Session>> {
         self.0.registry.all(|session| session.purpose == Purpose::Work)
     }
 
-    /// All live sessions, whatever they are for.
+    /// All live sessions, for whatever purpose.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.0.registry.all(|_| true)
@@ -181,25 +181,25 @@ impl Sessions {
         self.0.pool.ready()
     }
 
-    /// How many more sessions there can be; `None` is no limit.
+    /// How many more sessions can be opened; `None` is no limit.
     #[must_use]
     pub fn free(&self) -> Option<usize> {
         self.0.registry.free()
     }
 
-    /// The process id of the zygote; 0 while there is none that forks.
+    /// The process id of the zygote; 0 while none can fork.
     #[must_use]
     pub fn zygote_pid(&self) -> i32 {
         self.0.zygote.pid()
     }
 
-    /// The user ids of which each session has one.
+    /// The user ids for sessions, each of which gets one.
     #[must_use]
     pub fn users(&self) -> Users {
         self.0.pool.users().clone()
     }
 
-    /// Removes what sessions leave.
+    /// The janitor, which removes the files and processes that sessions leave.
     #[must_use]
     pub fn janitor(&self) -> &Janitor {
         &self.0.janitor
@@ -211,21 +211,21 @@ impl Sessions {
         self.0.zygote.r_version()
     }
 
-    /// Whether R runs, so that sessions can be opened.
+    /// Whether R is running, so that sessions can be opened.
     #[must_use]
     pub fn is_running(&self) -> bool {
         !self.0.halted.load(Ordering::Acquire) && self.zygote_pid() != 0
     }
 
-    /// Whether the zygote does something within this time.
+    /// Whether the zygote answers within this time.
     pub async fn zygote_answers_within(&self, patience: Duration) -> bool {
         self.0.zygote.answers_within(patience).await
     }
 
-    /// Whether a session can be opened: there is a worker, or one can be made.
+    /// Checks that a session can be opened: a worker is ready, or can be made.
     ///
     /// # Errors
-    /// Why not.
+    /// Why none can be opened.
     pub async fn check(&self) -> Result<(), OpenError> {
         if self.0.halted.load(Ordering::Acquire) {
             return Err(OpenError::Stopped);
@@ -233,7 +233,7 @@ impl Sessions {
         self.0.pool.probe().await.map_err(OpenError::NoWorker)
     }
 
-    /// Closes all sessions and stops R, until it is [started again](Self::start_r). `patience` is what R gets to stop.
+    /// Closes all sessions and stops R, until it is [started again](Self::start_r). R may take `patience` to stop.
     pub async fn stop_r(&self, patience: Duration) {
         let _switch = self.0.switch.lock().await;
         if self.0.halted.swap(true, Ordering::AcqRel) {
@@ -244,7 +244,7 @@ impl Sessions {
         self.0.zygote.halt().await;
     }
 
-    /// Starts R again after [`Self::stop_r`]; while it runs, does nothing.
+    /// Starts R again after [`Self::stop_r`]; does nothing if R is running.
     ///
     /// # Errors
     /// Why R did not start.
@@ -264,14 +264,14 @@ impl Sessions {
         Ok(())
     }
 
-    /// Closes everything: sessions, pool, zygote. `patience` is what R gets to stop.
+    /// Closes everything: sessions, pool, zygote. R may take `patience` to stop.
     pub async fn stop(&self, patience: Duration) {
         self.0.stopping.cancel();
         self.end_all(self.0.pool.close(), patience).await;
         self.0.zygote.end().await;
     }
 
-    /// Closes all sessions and waits for their ends, and for that of the pool.
+    /// Closes all sessions, and waits until they and the pool have ended.
     async fn end_all(&self, pool: impl Future<Output = ()>, patience: Duration) {
         for session in self.all() {
             self.0.registry.end(&session, Cause::Stopped);
@@ -286,19 +286,19 @@ impl Sessions {
         }
     }
 
-    /// Ends a session that has more than it may: at once, without asking it.
+    /// Ends a session that has exceeded a limit: at once, without asking R.
     pub(super) fn condemn(&self, session: &Session, cause: Cause) {
         session.condemn();
         self.0.registry.end(session, cause);
     }
 
-    /// Sessions that nobody has used for as long as the configuration allows. A busy one is in use.
+    /// Sessions that have not been used for as long as the configuration allows. A busy session is in use.
     #[must_use]
     pub fn idle(&self) -> Vec<Arc<Session>> {
         self.0.registry.all(Session::is_expired)
     }
 
-    /// Closes a session that was idle for too long; its owner is told when asking for it.
+    /// Closes a session that was idle for too long. Its owner is told when asking for it.
     pub fn expire(&self, session: &Session) {
         self.0.registry.end(session, Cause::Idle(session.idle_seconds));
     }

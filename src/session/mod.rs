@@ -1,9 +1,8 @@
 //! R sessions as the supervisor sees them.
 //!
-//! [`manager`] opens and closes them, and `registry` is the table of those that there are; [`handle`] is one of them as
-//! callers have it, driven by an [`actor`] task that owns its [`worker`]; `terms` has the words for all that. Callers wait for
-//! an operation, or leave it to the session: [`deferred`].
-//! [`pool`] keeps workers ready, and [`zygote`] has them forked. No dialect is known here, and no R value.
+//! [`manager`] opens and closes sessions, and `registry` is the table of them. [`handle`] is a session as its callers see it; an [`actor`]
+//! task drives it and owns its [`worker`]. `terms` defines the types that these share. Callers wait for an operation, or leave it to the
+//! session: [`deferred`]. [`pool`] keeps workers ready, and [`zygote`] forks them. This room knows no dialect and no R value.
 //!
 //! Start reading at [`manager`].
 

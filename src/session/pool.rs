@@ -1,4 +1,4 @@
-//! Workers kept ready, so that opening a session waits for no fork.
+//! Keeps workers ready, so that opening a session need not wait for a fork.
 
 use std::{
     collections::VecDeque,
@@ -18,27 +18,28 @@ use super::{
 };
 use crate::{link::messages::Limits, system::users::Users};
 
-/// After a failed fork.
+/// How long to wait after a failed fork.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// After one was taken, while enough are left: forking would take the processor from the session that is opened with it.
+/// How long to wait after a worker was taken, if enough are left: a fork would take the processor from the session that is just being
+/// opened.
 const COURTESY: Duration = Duration::from_millis(2);
 
-/// The ready workers, and the task that makes up for those that are taken.
+/// The ready workers, and the task that replaces those that are taken.
 #[derive(Debug)]
 pub struct Pool {
     factory: WorkerFactory,
     limits: Limits,
     size: usize,
     ready: Mutex<VecDeque<Worker>>,
-    /// No workers are wanted at the moment.
+    /// Whether no workers are wanted at the moment.
     paused: AtomicBool,
     taken: Notify,
     closed: CancellationToken,
 }
 
 impl Pool {
-    /// A pool of `size` workers with these limits, which fills itself from now on.
+    /// A pool that keeps `size` workers with these limits ready from now on.
     #[must_use]
     pub fn new(factory: WorkerFactory, limits: Limits, size: usize) -> Arc<Self> {
         let pool = Arc::new(Self {
@@ -54,7 +55,7 @@ impl Pool {
         pool
     }
 
-    /// Takes a ready worker, or forks one when there is none with these limits.
+    /// Takes a ready worker, or forks one if none with these limits is ready.
     ///
     /// # Errors
     /// Why there is none.
@@ -80,13 +81,13 @@ impl Pool {
         self.lock().len()
     }
 
-    /// As whom its workers run.
+    /// The users that its workers run as.
     #[must_use]
     pub fn users(&self) -> &Users {
         &self.factory.users
     }
 
-    /// Whether a worker is ready or can be made: one that had to be made is kept.
+    /// Checks that a worker is ready or can be made. A worker made for this check is kept.
     ///
     /// # Errors
     /// Why there is none.
@@ -128,11 +129,11 @@ impl Pool {
         self.ready() < self.size && !self.paused.load(Ordering::Acquire) && !self.closed.is_cancelled()
     }
 
-    /// Keeps a worker that was made, unless none is wanted any more.
+    /// Keeps a new worker, unless no more are wanted.
     async fn keep(&self, worker: Worker) {
         let unwanted = {
             let mut ready = self.lock();
-            // Looked at while the lock is held, so that whoever empties the pool finds it.
+            // Checked under the lock, so that a task that empties the pool finds the worker.
             if self.paused.load(Ordering::Acquire) || self.closed.is_cancelled() || ready.len() >= self.size {
                 Some(worker)
             } else {
@@ -150,7 +151,7 @@ impl Pool {
             while self.is_wanting() {
                 match self.factory.worker(&self.limits).await {
                     Ok(worker) => self.keep(worker).await,
-                    // R was stopped meanwhile, and what it was making with it.
+                    // R was stopped meanwhile, so the fork failed for a good reason.
                     Err(_) if !self.is_wanting() => {}
                     Err(error) => {
                         tracing::warn!(%error, "the pool has no worker more");

@@ -1,5 +1,4 @@
-//! Files that have been given an address that nobody can guess: copies of what R wrote, and files of working
-//! folders as they are.
+//! Files with addresses that nobody can guess: copies of files that R wrote, and files that stay in working folders.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,13 +22,13 @@ use crate::{
     system::folder::{FileError, Folder},
 };
 
-/// The files. Each belongs to a login, and goes with it.
+/// The files. Each belongs to a login, and is removed with it.
 #[derive(Debug)]
 pub struct Published {
     folder: PathBuf,
-    /// What the copies of a login may take, in bytes.
+    /// The most bytes that the copies of a login may take.
     most: u64,
-    /// Makes the addresses of files in working folders: nobody else has it.
+    /// The secret key from which addresses of files in working folders are made.
     key: [u8; 32],
     entries: Mutex<HashMap<Uuid, Entry>>,
 }
@@ -40,28 +39,28 @@ struct Entry {
     name: String,
     login: Uuid,
     session: Uuid,
-    /// The session's folder, if the file is still there; `None` for a copy.
+    /// The session's folder, for a file that stays there; `None` for a copy.
     live: Option<PathBuf>,
-    /// Whose file it has to be; `None` for one that the server has written, and where sessions have no users.
+    /// The user who has to own the file; `None` for a file that the server has written, and if sessions have no users.
     user: Option<u32>,
-    /// Of a copy that a worker has made, in bytes.
+    /// The size of a worker's copy, in bytes.
     size: u64,
-    /// So that the newest of a name is known.
+    /// When the file was made, which tells the newest of several with one name.
     made: Instant,
 }
 
-/// What a copy takes at the least, in bytes: a bound on their size is one on their number.
+/// The least that a copy counts, in bytes. It turns the limit on bytes into a limit on the number of copies as well.
 const ENTRY: u64 = 4096;
 
 impl Entry {
-    /// What it counts to the limit; nothing for one that is no copy of a worker's.
+    /// How much the file counts to the limit; only copies that workers made do.
     fn weight(&self) -> u64 {
         if self.live.is_some() { 0 } else { self.size.max(ENTRY) }
     }
 }
 
 impl Published {
-    /// Copies are kept in `folder`, which is empty; those of a login may take `most` bytes, 0 for no limit.
+    /// Keeps copies in `folder`, which is empty. The copies of a login may take `most` bytes; 0 is no limit.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -71,8 +70,8 @@ impl Published {
         Ok(Self { folder, most: if most == 0 { u64::MAX } else { most }, key, entries: Mutex::default() })
     }
 
-    /// Takes over files that a session's worker has copied, and gives them names of the server's: what a worker calls
-    /// them is not to be trusted. Those that cannot be taken are left out of the answer. Blocks on the file system.
+    /// Takes over files that a session's worker has copied, and gives them new names, because those that the worker gave cannot be trusted.
+    /// Files that cannot be taken are missing in the result. Blocks on the file system.
     pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
         let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.user) else { return Vec::new() };
         let used: u64 = self.entries().values().filter(|entry| entry.login == login).map(Entry::weight).sum();
@@ -89,10 +88,10 @@ impl Published {
         files.into_iter().filter_map(taken).collect()
     }
 
-    /// A new copy, for the caller to write. Blocks on the file system.
+    /// Makes an empty copy, which the caller writes. Blocks on the file system.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn create(&self, session: Uuid, name: &str, login: Uuid) -> io::Result<(Uuid, File)> {
         let id = Uuid::new_v4();
         let file = File::options().write(true).create_new(true).mode(0o600).open(self.folder.join(id.to_string()))?;
@@ -106,7 +105,8 @@ impl Published {
         self.entries().get(&id).is_some_and(|entry| entry.login == login)
     }
 
-    /// An address for a file of the working folder, as it is whenever somebody asks for it. It is always the same.
+    /// An address for a file of the working folder, with whatever content the file has when somebody reads it. The same file always gets
+    /// the same address.
     pub fn live(&self, session: &Session, path: &str, login: Uuid) -> Uuid {
         let id = self.live_id(session, path, login);
         self.entries().entry(id).or_insert_with(|| Entry {
@@ -121,7 +121,7 @@ impl Published {
         id
     }
 
-    /// The same for all files of the working folder: those that are not there any more have no address either.
+    /// Addresses for all files of the working folder. Files that have gone lose theirs.
     pub fn live_all(&self, session: &Session, paths: &[String], login: Uuid) -> Vec<Uuid> {
         let ids: Vec<_> = paths.iter().map(|path| self.live(session, path, login)).collect();
         let there: HashSet<_> = ids.iter().collect();
@@ -130,7 +130,7 @@ impl Published {
         ids
     }
 
-    /// Nobody can guess it who does not have the key.
+    /// The identity of such an address. Without the key, nobody can guess it.
     fn live_id(&self, session: &Session, path: &str, login: Uuid) -> Uuid {
         let mut hash = Blake2sMac256::new(&self.key.into());
         hash.update(session.id.as_bytes());
@@ -140,7 +140,7 @@ impl Published {
         Uuid::new_v8(digest.first_chunk().copied().unwrap_or_default())
     }
 
-    /// The copies of what a session made, the newest of each name, by name.
+    /// The copies that a session has made, sorted by name; only the newest of each name.
     #[must_use]
     pub fn of_session(&self, session: Uuid) -> Vec<(String, Uuid)> {
         let entries = self.entries();
@@ -150,10 +150,10 @@ impl Published {
         made.into_iter().map(|(id, entry)| (entry.name.clone(), *id)).collect()
     }
 
-    /// Opens a file, and tells its path in the working folder. Blocks on the file system.
+    /// Opens a file. Returns also its path in the working folder. Blocks on the file system.
     ///
     /// # Errors
-    /// `Missing` when there is none, or no longer; the others of [`FileError`]
+    /// `Missing` when there is no such file, or not any more; the others of [`FileError`]
     pub fn open(&self, id: Uuid) -> Result<(File, String), FileError> {
         let entry = self.entries().get(&id).cloned().ok_or(FileError::Missing)?;
         let file = match &entry.live {
@@ -163,8 +163,7 @@ impl Published {
         Ok((file, entry.name))
     }
 
-    /// Removes the copies of that name that a session made; false when there are none. Blocks on the file
-    /// system.
+    /// Removes the copies with this name that a session made; false when there are none. Blocks on the file system.
     pub fn remove(&self, session: Uuid, name: &str) -> bool {
         self.remove_those(|entry| entry.session == session && entry.live.is_none() && entry.name == name)
     }

@@ -1,4 +1,4 @@
-//! An operation's place in the queue of its session: waiting, then running, or given up before that.
+//! An operation's state in the queue of its session: it waits, then runs, or is given up before that.
 
 #[cfg(not(test))]
 use std::sync::{Mutex, OnceLock};
@@ -20,8 +20,8 @@ use tests::{Mutex, OnceLock};
 
 use crate::link::command::{Command, Reply};
 
-/// Somebody's turn with a session: no other has one, or those that have wait. It ends when whoever took it has let
-/// go of it, and what runs in it has ended: the session is busy for as long as R is, also when nobody waits any more.
+/// A turn with a session. While it lasts, no other caller gets one, or others have to wait. It ends when its holder has dropped it and its
+/// operations have ended: the session is busy as long as R is, even if nobody waits any more.
 #[derive(Debug, Clone)]
 pub struct Turn(Arc<Held>);
 
@@ -33,7 +33,7 @@ impl Turn {
         Self(Arc::new(Held(session)))
     }
 
-    /// Runs one operation of several.
+    /// Runs an operation within this turn.
     ///
     /// # Errors
     /// [`OperationError`]
@@ -49,33 +49,33 @@ impl Drop for Held {
     }
 }
 
-/// What the task of a session is given to do.
+/// An operation for the task of a session.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// Whether it runs code, whose console takes the place of the last one.
+    /// Whether the operation runs code, whose console text replaces the last one.
     pub runs_code: bool,
-    /// Whether a reply is one to its command.
+    /// Whether a reply is one to the operation's command.
     pub is_answered_by: fn(&Reply) -> bool,
     pub answer: oneshot::Sender<Result<Answer<Reply>, OperationError>>,
     pub ticket: Arc<Ticket>,
 }
 
-/// What a worker is sent for an operation.
+/// The data that a worker gets for an operation.
 #[derive(Debug)]
 pub(super) struct Work {
     pub header: Vec<u8>,
     pub payload: Bytes,
 }
 
-/// Tells whether an operation has begun. An operation begins once, or is given up once: never both. Its turn is anything
-/// that ends when it is dropped, so that the tests need no session.
+/// Tells whether an operation has begun. An operation either begins once or is given up once, never both. `T` is the turn; any type will do
+/// that acts when it is dropped, so that the tests need no session.
 #[derive(Debug)]
 pub struct Ticket<T = Turn> {
-    /// `None` inside: given up before it began.
+    /// When it began; `None` inside if it was given up before.
     fate: OnceLock<Option<Timestamp>>,
-    /// Taken when the operation begins, and gone when it is given up: nobody has to keep what nobody wants.
+    /// Taken when the operation begins, and dropped when it is given up, so that it takes no more memory.
     work: Mutex<Option<Work>>,
-    /// Let go of when the operation has ended.
+    /// Dropped when the operation has ended.
     turn: Mutex<Option<T>>,
 }
 
@@ -90,7 +90,7 @@ impl<T> Ticket<T> {
         take(&self.work)
     }
 
-    /// The operation has ended, and makes room for another.
+    /// Ends the operation, and with it its turn.
     pub(super) fn end(&self) {
         drop(take(&self.turn));
     }
@@ -103,15 +103,15 @@ impl<T> Ticket<T> {
         }
     }
 
-    /// When the operation began; `None` while it waits, or when it was given up.
+    /// When the operation began; `None` while it waits, or if it was given up.
     #[must_use]
     pub fn begun(&self) -> Option<Timestamp> {
         self.fate.get().copied().flatten()
     }
 }
 
-/// An operation that has been handed to its session, and is not answered yet. Dropped before it has begun, it
-/// is given up: nobody waits for it. What has begun goes on.
+/// An operation in its session's queue that has no answer yet. If this is dropped before the operation has begun, the operation is given
+/// up, because nobody waits for it. An operation that has begun goes on.
 #[derive(Debug)]
 pub struct Pending<C> {
     ticket: Arc<Ticket>,
@@ -124,7 +124,7 @@ impl<C: Command> Pending<C> {
         Self { ticket, answered, command: PhantomData }
     }
 
-    /// Tells whether it has begun.
+    /// The ticket, which tells whether the operation has begun.
     #[must_use]
     pub fn ticket(&self) -> &Arc<Ticket> {
         &self.ticket
@@ -139,7 +139,7 @@ impl<C: Command> Pending<C> {
         let reply = C::read(reply).map_err(|reply| match *reply {
             Reply::Refused(message) => OperationError::Refused(message),
             Reply::InvalidInput(sentence) => OperationError::InvalidInput(sentence),
-            // The task lets no other through: the session has ended over it.
+            // The task passes on no other reply: it would have ended the session.
             _ => OperationError::Closed(None),
         })?;
         Ok(Answer { reply, payload, console, stopped })
@@ -157,7 +157,7 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Locks a mutex, whatever a thread that held it came to.
+/// Locks a mutex, even if a thread that held it has panicked.
 pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -170,7 +170,7 @@ mod tests {
 
     pub(super) type Mutex<T> = loom::sync::Mutex<T>;
 
-    /// The standard library's, made of what loom has.
+    /// A replacement for the standard library's type, made of loom's.
     #[derive(Debug)]
     pub(super) struct OnceLock<T: 'static>(Mutex<Option<&'static T>>);
 
@@ -193,8 +193,8 @@ mod tests {
         }
     }
 
-    /// The threads that have a ticket, in every way in which their steps can follow each other: the session's task, and
-    /// so many who give the operation up.
+    /// Runs the threads that share a ticket in every possible order of their steps: the session's task, and `giving_up` threads that give
+    /// the operation up.
     fn in_every_order(giving_up: usize) {
         loom::model(move || {
             let turn = Arc::new(());
@@ -211,7 +211,7 @@ mod tests {
                 })
                 .collect();
             let begun = ticket.begin().is_some();
-            // What has begun has its turn until it ends, and what has been given up has not begun.
+            // An operation that has begun keeps its turn until it ends; one that was given up has not begun.
             assert_eq!(ticket.begun().is_some(), begun);
             if begun {
                 assert!(ticket.turn.lock().unwrap().is_some());

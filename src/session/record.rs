@@ -1,5 +1,4 @@
-//! What is remembered of a session beside what is in R: the code that it has run, what that printed, the project that it is
-//! saved in.
+//! What the server remembers of a session beside R's own state: the code that it has run, the output, and its project.
 
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +30,7 @@ impl Record {
         lock(&self.history).clone()
     }
 
-    /// Adds to the history, of which at most `depth` blocks and `bytes` bytes are kept, the newest; 0 is all.
+    /// Adds code to the history. Only the newest `depth` blocks and `bytes` bytes are kept; 0 is no limit.
     pub fn remember(&self, code: &str, depth: usize, bytes: usize) {
         let mut history = lock(&self.history);
         history.push(code.into());
@@ -45,7 +44,7 @@ impl Record {
         history.drain(..forgotten);
     }
 
-    /// Gives the session the past of another.
+    /// Gives the session the project, history and output of a saved one.
     pub fn adopt(&self, project: Uuid, history: Vec<String>, output: &str) {
         self.bind(Some(project));
         *lock(&self.history) = history.into_iter().map(Arc::from).collect();
@@ -58,7 +57,7 @@ impl Record {
         *lock(&self.project)
     }
 
-    /// Says in which project the session is saved from now on.
+    /// Sets the project in which the session is saved from now on.
     pub fn bind(&self, project: Option<Uuid>) {
         *lock(&self.project) = project;
     }

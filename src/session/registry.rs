@@ -1,4 +1,4 @@
-//! The table of sessions: those that are there, those that are being opened, and what is left of those that have ended.
+//! The table of sessions: live ones, those that are being opened, and the tombstones of those that have ended.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,7 +22,7 @@ const TOMBSTONES: usize = 10_000;
 /// All sessions, by identity.
 #[derive(Debug)]
 pub(super) struct Registry {
-    /// How many there may be, and of one user; 0 is no limit.
+    /// The most sessions that there may be, in all and of one user; 0 is no limit.
     max: usize,
     max_per_user: usize,
     table: Mutex<Table>,
@@ -31,31 +31,31 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Table {
     live: HashMap<Uuid, Arc<Session>>,
-    /// Sessions that are being opened, by owner.
+    /// The number of sessions that are being opened, by owner.
     opening: HashMap<String, usize>,
-    /// Results of commands, until somebody fetches them.
+    /// The memory for results that somebody will fetch later.
     results: allowance::Users,
-    /// Large answers that are on their way.
+    /// The memory for large answers that are on their way.
     unread: allowance::Users,
     dead: HashMap<Uuid, (String, Tombstone)>,
-    /// The dead in the order in which they died.
+    /// The sessions with tombstones, in the order in which they ended.
     graves: VecDeque<Uuid>,
 }
 
-/// A place for a session that is being opened; free again when this goes.
+/// A place for a session that is being opened. It is free again when this is dropped.
 pub(super) struct Place<'r> {
     registry: &'r Registry,
-    /// `None` for a session that does not count.
+    /// `None` for a session that does not count to the limits.
     owner: Option<&'r str>,
 }
 
 impl Registry {
-    /// None yet.
+    /// A table without sessions.
     pub(super) fn new(config: &config::Sessions) -> Self {
         Self { max: config.max, max_per_user: config.max_per_user, table: Mutex::default() }
     }
 
-    /// Takes a place among the sessions, for as long as the answer lives.
+    /// Takes a place for a session, which is kept as long as the result lives.
     pub(super) fn reserve<'r>(&'r self, owner: &'r str, purpose: Purpose) -> Result<Place<'r>, OpenError> {
         if purpose == Purpose::Question {
             return Ok(Place { registry: self, owner: None });
@@ -74,18 +74,18 @@ impl Registry {
         Ok(Place { registry: self, owner: Some(owner) })
     }
 
-    /// What a session of an owner may keep of results, and of answers that nobody has read yet.
+    /// A session's allowances for results that are kept, and for answers that nobody has read yet.
     pub(super) fn allowances(&self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
         self.table().allowances(owner, config)
     }
 
-    /// How many more sessions there can be; `None` is no limit.
+    /// How many more sessions can be opened; `None` is no limit.
     pub(super) fn free(&self) -> Option<usize> {
         let taken = self.table().taken();
         Some(self.max).filter(|&max| max > 0).map(|max| max.saturating_sub(taken))
     }
 
-    /// Finds a session that is there to be worked in, or what is left of it.
+    /// Finds a session that users can work in, or its tombstone.
     pub(super) fn find(&self, id: Uuid) -> Option<Found> {
         let table = self.table();
         if let Some(session) = table.live.get(&id).filter(|session| session.purpose == Purpose::Work) {
@@ -98,22 +98,22 @@ impl Registry {
         Some(Found::Dead { owner, tombstone })
     }
 
-    /// The live sessions of which something is so.
+    /// The live sessions that `which` selects.
     pub(super) fn all(&self, which: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
         self.table().live.values().filter(|session| which(session)).cloned().collect()
     }
 
-    /// Takes out a session that is closed by its owner: nothing is left of it.
+    /// Removes a session that its owner closes. It gets no tombstone.
     pub(super) fn forget(&self, session: &Session) {
         self.table().take(session);
     }
 
-    /// Takes out the sessions of which something is so, likewise.
+    /// Removes the sessions that `which` selects, without tombstones.
     pub(super) fn forget_all(&self, which: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
         self.table().live.extract_if(|_, session| which(session)).map(|(_, session)| session).collect()
     }
 
-    /// Takes out a session that has ended, and keeps how.
+    /// Removes a session that has ended, and keeps its tombstone.
     pub(super) fn ended(&self, session: &Session) {
         let mut table = self.table();
         if !table.take(session) {
@@ -124,7 +124,7 @@ impl Registry {
         table.bury(session, tombstone);
     }
 
-    /// Closes a session, if it is still there; whoever asks for it is told why.
+    /// Closes a session, if it is still there. Callers that ask for it are told why.
     pub(super) fn end(&self, session: &Session, cause: Cause) {
         let mut table = self.table();
         if table.take(session) {
@@ -139,8 +139,8 @@ impl Registry {
 }
 
 impl Table {
-    /// What a session may keep of results, and of answers that nobody has read yet: as much as it may have in memory and
-    /// keep as results.
+    /// A session's allowances for results that are kept, and for unread answers. The latter is the session's limit on memory plus that on
+    /// results.
     fn allowances(&mut self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
         let mebibytes = |mib: u64| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
         let results = mebibytes(config.results_mib);
@@ -152,18 +152,18 @@ impl Table {
         ]
     }
 
-    /// How many sessions there are that count, those that are being opened included.
+    /// How many sessions count to the limits, including those that are being opened.
     fn taken(&self) -> usize {
         self.live.values().filter(|session| session.counts()).count() + self.opening.values().sum::<usize>()
     }
 
-    /// Takes a session out; false when it is not there. Another may have its identity by now.
+    /// Removes a session; false when it is not there. Another session may have its identity by now.
     fn take(&mut self, session: &Session) -> bool {
         let is_there = self.live.get(&session.id).is_some_and(|live| std::ptr::eq(Arc::as_ptr(live), session));
         is_there && self.live.remove(&session.id).is_some()
     }
 
-    /// One session of `owner` is no longer being opened.
+    /// Notes that one session of `owner` is no longer being opened.
     fn opened(&mut self, owner: &str) {
         if let Some(count) = self.opening.get_mut(owner) {
             *count -= 1;
@@ -188,9 +188,9 @@ impl Table {
 }
 
 impl Place<'_> {
-    /// Gives the place to the session.
+    /// Puts the opened session in this place.
     pub(super) fn fill(self, session: &Arc<Session>) {
-        // An earlier one of the same identity, if it is still there, has been saved.
+        // If an earlier session with the same identity is still there, it has been saved.
         let replaced = self.registry.table().live.insert(session.id, Arc::clone(session));
         replaced.iter().for_each(|session| session.close());
     }

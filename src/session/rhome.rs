@@ -1,4 +1,4 @@
-//! The environment in which R is started.
+//! The environment variables with which R is started.
 
 use std::{
     env::JoinPathsError,
@@ -10,25 +10,25 @@ use std::{
 
 use crate::config;
 
-/// What R's own start script adds to the environment, and an embedded R needs.
+/// Variables that R's own start script sets, and that embedded R needs.
 const FROM_R: [&str; 5] = ["R_SHARE_DIR", "R_INCLUDE_DIR", "R_DOC_DIR", "R_ARCH", "LD_LIBRARY_PATH"];
-/// What is passed on from the server's environment. Everything else, secrets above all, is not.
+/// Variables that are passed on from the server's environment. All others are not, because they may be secrets.
 const PASSED_ON: [&str; 8] = ["PATH", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-/// Libraries that read these start their threads when they are loaded, before R's first line runs.
+/// Set to 1, because these libraries would start threads as soon as they are loaded, before R's first line runs.
 const ONE_THREAD: [&str; 5] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
 
 /// Why R's environment cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
-    /// R's home is not one: this program of it cannot be run.
+    /// R's home is wrong: this program in it cannot be run.
     #[error("r.home: {}", .0.display())]
     Home(PathBuf, #[source] io::Error),
-    /// A folder of R packages has a name that cannot be in a list.
+    /// The name of a folder of R packages cannot be part of a list.
     #[error("r.libraries")]
     Libraries(#[source] JoinPathsError),
 }
 
-/// The whole environment of the zygote, and of R in processes of its own.
+/// The whole environment of the zygote, and of R processes that are not sessions.
 ///
 /// # Errors
 /// [`EnvironmentError`]
@@ -39,7 +39,7 @@ pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, Envi
     }
     variables.extend(from_r(&config.home)?);
     variables.push(("R_HOME".into(), config.home.clone().into()));
-    // The profile of whoever started the server is not the sessions'.
+    // Sessions must not read the profile of the user who started the server.
     variables.push(("R_ENVIRON_USER".into(), "/dev/null".into()));
     variables.push(("R_LIBS_USER".into(), "NULL".into()));
     if !config.libraries.is_empty() {
@@ -54,7 +54,7 @@ pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, Envi
     Ok(variables)
 }
 
-/// What R's start script would export: it alone knows where a distribution has put things.
+/// Variables that R's start script exports. Only the script knows where a distribution has put things.
 fn from_r(home: &Path) -> Result<Vec<(OsString, OsString)>, EnvironmentError> {
     let program = home.join("bin/R");
     let output = Command::new(&program).args(["CMD", "env"]).env_remove("LD_LIBRARY_PATH").output();

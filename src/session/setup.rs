@@ -1,4 +1,4 @@
-//! What the settings say, put into effect when sessions are started.
+//! Applies the settings when sessions are started.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use crate::{
     system::{janitor::Janitor, removal, users::Users},
 };
 
-/// The program that is the janitor: the server's, which is beside that of the workers, if these are to be found elsewhere
-/// than beside this one.
+/// The program that runs the janitor, which is the server's. It is looked for beside the worker program, if the settings name one, and
+/// otherwise it is this program.
 pub(super) fn janitor_program(r: &config::R) -> PathBuf {
     let beside_workers = r.worker.with_file_name("offshoot");
-    // What this process was started from, also when another version has taken its place meanwhile.
+    // The program that this process was started from, even if a new version has replaced it meanwhile.
     if r.worker.is_absolute() && beside_workers.is_file() { beside_workers } else { "/proc/self/exe".into() }
 }
 
-/// The user ids that the configuration gives to sessions whose folders are in `folder`.
+/// The user ids that the configuration provides for sessions, whose folders are in `folder`.
 pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Users, StartError> {
     let Some(range) = config.user_range().map_err(StartError::Setting)? else { return Ok(Users::default()) };
     match Users::lease(range, folder, janitor) {
@@ -30,7 +30,7 @@ pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor)
     }
 }
 
-/// Has everything removed that is in a folder, whatever it is, while new files are made there.
+/// Has everything in a folder removed, while new files may already be made there.
 ///
 /// # Errors
 /// When nothing can be made in the folder.
@@ -48,7 +48,7 @@ pub fn clear(folder: &Path, janitor: &Janitor) -> Result<(), StartError> {
     Ok(())
 }
 
-/// R's interface is stable within a minor version only.
+/// R's interface is only stable within a minor version, so another one gets a warning.
 pub(super) fn warn_of_another_r(running: &str) {
     let built_for = env!("BUILT_FOR_R_VERSION");
     let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());

@@ -1,4 +1,4 @@
-//! The words in which sessions are asked for, and in which they answer.
+//! Types for opening and finding sessions, and for the results of operations.
 
 use std::{fmt, sync::Arc};
 
@@ -10,35 +10,35 @@ use super::{failure::WorkerError, handle::Session, tombstone::Tombstone};
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be worked in: its owner sees it, until it is closed.
+    /// For a user to work in. Its owner sees it until it is closed.
     #[default]
     Work,
-    /// For one run of a script: seen by nobody, and counted as its owner's.
+    /// For one run of a script. Nobody sees it, and it counts as its owner's.
     Run,
-    /// For a question that the server has for R: seen by nobody, and counted as nobody's.
+    /// For a question of the server's to R. Nobody sees it, and it does not count.
     Question,
 }
 
-/// What a session is to be.
+/// What to open.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Opening<'a> {
-    /// Whose it is: a user name.
+    /// The user name of the owner.
     pub owner: &'a str,
-    /// The login that it ends with, if it does.
+    /// The login that the session ends with, if there is one.
     pub login: Option<Uuid>,
-    /// What it is for.
+    /// What the session is for.
     pub purpose: Purpose,
-    /// Its identity; a new one unless given.
+    /// Its identity; `None` for a new one.
     pub id: Option<Uuid>,
-    /// Limits other than the configuration's.
+    /// Limits that replace the configuration's.
     pub boundary: Option<Boundary>,
-    /// Seconds after which it ends if nobody uses it, other than the configuration's; 0 is never.
+    /// Seconds without use after which the session ends; 0 is never, `None` is the configuration's.
     pub idle_seconds: Option<u64>,
-    /// Seconds that one operation may take, other than the configuration's; 0 is no limit.
+    /// Seconds that one operation may take; 0 is no limit, `None` is the configuration's.
     pub operation_seconds: Option<u64>,
 }
 
-/// Limits other than the configuration's; 0 is no limit, `None` is the configuration's.
+/// Limits that replace the configuration's; 0 is no limit, `None` is the configuration's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Boundary {
     /// Processor time of one operation, in seconds.
@@ -50,27 +50,27 @@ pub struct Boundary {
 /// Why no session was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The server has as many as it may have.
+    /// The server has as many sessions as it may have.
     #[error("the server has its {0} R sessions open already; close one, or try again later")]
     TooMany(usize),
-    /// The user has.
+    /// The user has as many sessions as one may have.
     #[error("{user} has {limit} R sessions open already; close one first")]
     TooManyOfUser {
         /// The user.
         user: String,
-        /// How many a user may have.
+        /// The most sessions of a user.
         limit: usize,
     },
-    /// Callers without a login have.
+    /// Callers without a login have as many sessions as they may have.
     #[error("callers without a login have {0} R sessions open already; log in, or try again later")]
     TooManyOfNobody(usize),
-    /// The login that it was to end with has ended meanwhile.
+    /// The session's login has ended meanwhile.
     #[error("the login has ended")]
     LoginOver,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// R was stopped, and not started again yet.
+    /// R was stopped, and has not been started again yet.
     #[error("the R server is stopped")]
     Stopped,
     /// There is no worker.
@@ -81,24 +81,24 @@ pub enum OpenError {
 /// Why a session was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    /// There is none of that id, or it is somebody else's, which is not told.
+    /// There is no session with this id, or it is somebody else's. We do not say which.
     #[error("there is no such R session")]
     Unknown,
-    /// There was.
+    /// The session has ended.
     #[error("the R session has ended: {0}")]
     Dead(Tombstone),
 }
 
-/// A session, wherever it is between its opening and its being forgotten.
+/// A session that is live, or has ended and is not forgotten yet.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// It is there.
+    /// The session is live.
     Live(Arc<Session>),
-    /// It has ended by itself.
+    /// The session has ended by itself.
     Dead {
-        /// Whose it was.
+        /// The user name of its owner.
         owner: String,
-        /// What is left of it.
+        /// What is known of its end.
         tombstone: Tombstone,
     },
 }
@@ -106,9 +106,9 @@ pub enum Found {
 /// Why an operation was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Somebody asked for it.
+    /// Somebody interrupted it.
     Interrupt,
-    /// It took longer than it may, in seconds.
+    /// It took longer than allowed; in seconds.
     TimeLimit(u64),
     /// The session is being closed.
     Close,
@@ -124,47 +124,47 @@ impl fmt::Display for Stop {
     }
 }
 
-/// What an operation gave.
+/// The result of an operation.
 #[derive(Debug)]
 pub struct Answer<T> {
-    /// What the worker has replied.
+    /// The worker's reply.
     pub reply: T,
-    /// What came with it.
+    /// The reply's payload.
     pub payload: Bytes,
-    /// What was printed.
+    /// The printed text.
     pub console: String,
-    /// Why it was stopped, if it was.
+    /// Why the operation was stopped, if it was.
     pub stopped: Option<Stop>,
 }
 
-/// Why an operation gave nothing.
+/// Why an operation has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationError {
-    /// Another operation runs, and the caller would not wait.
+    /// Another operation is running, and the caller did not want to wait.
     #[error("the R session is busy")]
     Busy,
     /// Too many operations wait already.
     #[error("too many operations are waiting for the R session")]
     QueueFull,
-    /// So many bytes were to be kept for somebody to come back for, and there is no room for them.
+    /// There is no room to keep this many bytes until somebody fetches them.
     #[error("there is no room to keep {0} bytes more; fetch or remove the results of earlier commands first")]
     NothingKept(usize),
-    /// It was carried out, but its answer has so many bytes, and earlier ones that nobody has read yet leave no room for it.
+    /// The operation was carried out, but there is no room for its answer of this many bytes beside earlier ones that nobody has read yet.
     #[error(
         "the operation was carried out, but earlier answers, which have not been read yet, leave no room for its own of {0} bytes; \
          read these first"
     )]
     Unread(usize),
-    /// R could not carry it out, and why.
+    /// R could not carry out the operation, for this reason.
     #[error("{0}")]
     Refused(String),
-    /// The inputs are not as they have to be, and nothing was done. A sentence.
+    /// The inputs are wrong, and nothing was done. A sentence.
     #[error("{0}")]
     InvalidInput(String),
-    /// The names that belong to it are longer than a command may be; in bytes, both.
+    /// The operation's names are longer than a command may be: their size, and the limit, in bytes.
     #[error("the operation has names of {0} bytes; at most {1} can be carried out at once")]
     TooLong(usize, usize),
-    /// The session is closed, or being closed; why, unless its owner has done it.
+    /// The session is closed or being closed, for this reason; `None` if its owner closed it.
     #[error("the R session {}", _0.as_ref().map_or_else(|| "is closed".to_owned(), |why| format!("has ended: {why}")))]
     Closed(Option<Tombstone>),
     /// The session ended before or during the operation.
@@ -172,11 +172,11 @@ pub enum OperationError {
     Dead(Tombstone),
 }
 
-/// Whether an operation waits for the one that runs.
+/// What happens to an operation when another is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It is refused.
+    /// The operation is refused.
     Immediate,
-    /// It waits its turn.
+    /// The operation waits for its turn.
     Queued,
 }

@@ -13,28 +13,28 @@ pub enum Cause {
     Exited(i32),
     /// Its process was ended by this signal.
     Signalled(i32),
-    /// It did not stop when it was told to, and was killed.
+    /// It did not stop when this stopped it, and was killed.
     Unstoppable(super::Stop),
-    /// Nobody used it for as long as the configuration allows, in seconds.
+    /// It was not used for as long as the configuration allows, in seconds.
     Idle(u64),
-    /// Somebody else has closed it: a user name.
+    /// Somebody else than its owner, with this user name, closed it.
     Closed(String),
     /// R was stopped, or is being stopped with the server.
     Stopped,
-    /// It had more than it may; a sentence.
+    /// It exceeded a limit. A sentence.
     Exceeded(String),
-    /// Its process sent what is no reply, and was killed.
+    /// Its process sent bytes that are not a valid reply, and was killed.
     Broken,
-    /// Nobody knows: the process that would have told ended first.
+    /// The cause is unknown, because the process that would have reported it ended first.
     Unknown,
 }
 
-/// What is left of a session that ended without being closed.
+/// What is known of a session that ended without being closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
     /// Why it ended.
     pub cause: Cause,
-    /// The end of what it printed last.
+    /// The end of the last printed text.
     pub last_output: String,
 }
 
@@ -49,7 +49,7 @@ impl From<Option<Exit>> for Cause {
 }
 
 impl Cause {
-    /// One word for it, for statistics.
+    /// The cause as one word, for statistics.
     #[must_use]
     pub fn label(&self) -> Cow<'static, str> {
         match self {

@@ -1,7 +1,8 @@
-//! Limits that the kernel does not keep: what the processes of a session take together, and what its folders hold.
+//! Enforces limits that the kernel does not: on the resources that all processes of a session take together, and on the size of its
+//! folders.
 //!
-//! Each second the sessions that have something running are looked at, and the others every few. One that has too much
-//! is ended: it is not asked, as what it does is its own.
+//! Sessions that are running something are checked each second, and the others every few seconds. A session that exceeds a limit is ended
+//! without asking R, because its code could refuse.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,18 +23,18 @@ use crate::{
     },
 };
 
-/// Between two looks.
+/// The time between two checks.
 const TICK: Duration = Duration::from_secs(1);
-/// Looks after which it is the turn of sessions in which nothing seems to happen.
+/// After this many checks, the sessions that run nothing are checked as well.
 const ALL: u64 = 10;
-/// How many times as long as it takes to look through a session's folders passes until that is done again: one who fills
-/// them costs so much of a processor, and no more.
+/// After a look through a session's folders, this many times its duration passes before the next. So a session that fills its folders costs
+/// only a fraction of a processor.
 const RATIO: u32 = 20;
 
-/// Memory of a session that may as well be the zygote's, or the server's, in bytes.
+/// Memory that may belong to the zygote or the server instead of the session, in bytes.
 const UNCERTAIN: u64 = 32 << 20;
 
-/// Looks after sessions until the server stops.
+/// Checks sessions until the server stops.
 pub(super) async fn run(sessions: Sessions) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -69,18 +70,18 @@ fn is_limited(session: &Session) -> bool {
     session.limits.memory.is_some() || session.limits.disk.is_some()
 }
 
-/// When it is looked next at what takes long.
+/// When the slow checks were made or are due.
 #[derive(Default)]
 struct Watch {
-    /// Through the folders of a session.
+    /// The next look through each session's folders.
     folders: HashMap<Uuid, Instant>,
-    /// Through folders that are everybody's, and what was found there last.
+    /// The next look through the folders that are open to everybody; its last result is in `held`.
     shared: Option<Instant>,
     held: HashMap<u32, Held>,
 }
 
 impl Watch {
-    /// The sessions that have too much, and of what.
+    /// The sessions that exceed a limit, and which.
     fn examine(&mut self, sessions: &[Arc<Session>], zygote: i32, all: bool) -> Vec<(Arc<Session>, String)> {
         let live: HashSet<Uuid> = sessions.iter().map(|session| session.id).collect();
         self.folders.retain(|id, _| live.contains(id));
@@ -102,7 +103,7 @@ impl Watch {
         exceeded
     }
 
-    /// What users have in folders that are everybody's.
+    /// How much each user has in folders that are open to everybody.
     fn held(&mut self, users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
         let begun = Instant::now();
         if users.is_empty() {
@@ -114,10 +115,10 @@ impl Watch {
         self.held.clone()
     }
 
-    /// What a session has too much of.
+    /// The limit that a session exceeds, if any.
     fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, elsewhere: Held) -> Option<String> {
         let most = session.limits.memory.unwrap_or(u64::MAX);
-        // What one process has mapped, the kernel limits; what is not quite certain here is not to end a session.
+        // The kernel limits what a single process maps. This check is less exact, so it allows some more before it ends a session.
         let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN);
         let taken = memory::taken(pids, inherited, enough.saturating_sub(elsewhere.memory));
         if taken.memory.saturating_add(elsewhere.memory) > enough {
@@ -140,8 +141,8 @@ impl Watch {
     }
 }
 
-/// The processes of each session, by its worker: those of its user or, without, those below the worker, and those that
-/// have become the zygote's and say whose they are.
+/// The processes of each session, by its worker. If the session has a user, they are those of the user. Otherwise they are those below the
+/// worker, and those that have become children of the zygote and name the session in their environment.
 fn members(sessions: &[Arc<Session>], zygote: i32) -> HashMap<i32, Vec<i32>> {
     let mut members: HashMap<i32, Vec<i32>> = HashMap::new();
     let by_user: HashMap<u32, i32> = sessions.iter().filter_map(|session| Some((session.user?, session.pid))).collect();

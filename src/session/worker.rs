@@ -1,4 +1,4 @@
-//! One worker process: made, spoken to, and ended.
+//! One worker process: how it is made, reached, and ended.
 
 use std::{
     io,
@@ -33,24 +33,24 @@ use crate::{
     },
 };
 
-/// How long a fork may take to say that it is ready.
+/// How long a forked worker may take to report that it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the report of a worker's end may take, which comes in a millisecond most often.
+/// How long to wait for the report of a worker's end, which usually takes a millisecond.
 const SOON: Duration = Duration::from_millis(100);
-/// What the janitor gets to end the processes of a user.
+/// How long the janitor may take to end the processes of a user.
 const KILLED: Duration = Duration::from_secs(10);
-/// And when what may have kept it from being reaped has been ended.
+/// How long to wait for the report after the processes that may have delayed it have been ended.
 const REPORT: Duration = Duration::from_secs(2);
 
-/// The folder beside those of sessions for what is left of them.
+/// The folder, beside those of sessions, to which folders of ended sessions are moved.
 pub const ASIDE: &str = "gone";
 
-/// A worker and all that belongs to it.
+/// A worker and everything that belongs to it.
 #[derive(Debug)]
 pub struct Worker {
     /// Commands and replies.
     pub frames: Frames,
-    /// What it prints.
+    /// The console pipe.
     pub console: Console,
     /// The folder of its session; removed by [`Worker::bury`].
     pub folder: PathBuf,
@@ -59,36 +59,36 @@ pub struct Worker {
     pid: Pid,
     pidfd: OwnedFd,
     exit: oneshot::Receiver<Exit>,
-    /// What [`Worker::wait`] has found out.
+    /// The result of [`Worker::wait`].
     ended: Option<Option<Exit>>,
-    /// Given back after the folder is gone.
+    /// Given back after the folder has been removed.
     user: Option<User>,
-    /// The control group of its processes, where there are such.
+    /// The control group of its processes, if the server uses control groups.
     group: Option<Group>,
     zygote: Zygote,
     janitor: Janitor,
 }
 
-/// How workers are made.
+/// Everything that is needed to make workers.
 #[derive(Debug, Clone)]
 pub struct WorkerFactory {
-    /// Forks them.
+    /// Forks the workers.
     pub zygote: Zygote,
-    /// The folder in which each gets one of its own.
+    /// The folder in which each worker gets a folder of its own.
     pub folder: PathBuf,
-    /// As whom they run.
+    /// The users that they run as.
     pub users: Users,
-    /// Where each has a control group of its own.
+    /// The control group in which each gets one of its own, if there is one.
     pub groups: Option<Delegated>,
-    /// Removes what they leave.
+    /// Removes the files and processes that they leave.
     pub janitor: Janitor,
 }
 
 impl WorkerFactory {
-    /// Forks a worker and waits until it is ready. When whoever waits goes away, it is ended.
+    /// Forks a worker and waits until it is ready. The worker is ended if the caller goes away.
     ///
     /// # Errors
-    /// Why there is none, with what it printed.
+    /// Why there is none, with the text that it printed.
     pub async fn worker(&self, limits: &Limits) -> Result<Worker, WorkerError> {
         let (factory, limits) = (self.clone(), limits.clone());
         let (answer, made) = oneshot::channel();
@@ -162,7 +162,7 @@ impl Worker {
 
     /// Sends a signal to the worker and to the processes it started.
     pub fn signal(&self, signal: Signal) {
-        // The number names this group for as long as the worker is there, which its pidfd tells for certain.
+        // The number belongs to this group as long as the worker exists, and its pidfd tells whether it does.
         if !self.has_ended() {
             let _ = kill_process_group(self.pid, signal);
         }
@@ -176,39 +176,39 @@ impl Worker {
         }
     }
 
-    /// Whether a process was killed because all together took more memory than they may.
+    /// Whether a process was killed because the control group exceeded its limit on memory.
     #[must_use]
     pub fn ran_out_of_memory(&self) -> bool {
         self.group.as_ref().is_some_and(Group::ran_out_of_memory)
     }
 
-    /// A pidfd is readable from the moment its process has ended, reaped or not.
+    /// Whether the process has ended, reaped or not: its pidfd is then readable.
     fn has_ended(&self) -> bool {
         let mut ready = [PollFd::new(&self.pidfd, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0)
     }
 
-    /// Whether the process is still there.
+    /// Whether the process still exists.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.has_ended()
     }
 
-    /// Waits for the end of a worker whose pipe has closed, or that was killed; tells how it ended.
+    /// Waits for the end of a worker that was killed, or whose pipe has closed. Returns how it ended.
     pub async fn wait(&mut self) -> Option<Exit> {
         if let Some(ended) = self.ended {
             return ended;
         }
         let mut ended = tokio::time::timeout(SOON, &mut self.exit).await;
         if ended.is_err() {
-            // One of its children may keep it from being reaped, by tracing it.
+            // A child may prevent that the worker is reaped, by tracing it.
             self.end_others().await;
             ended = tokio::time::timeout(REPORT, &mut self.exit).await;
         }
         let ended = match ended {
             Ok(Ok(exit)) => Some(exit),
-            // Its zygote ended first, and this process has inherited it, and what it has left.
+            // The zygote ended before the worker, so this process has inherited the worker and its children.
             _ => {
                 self.kill_unreaped_group();
                 self.reap().await
@@ -217,7 +217,7 @@ impl Worker {
         *self.ended.insert(ended)
     }
 
-    /// Kills the group of a worker that this process is to reap: until then, the number is that group's.
+    /// Kills the group of a worker that this process has to reap. Until then, the number cannot belong to another group.
     fn kill_unreaped_group(&self) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if matches!(waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(Some(_))) {
@@ -225,7 +225,7 @@ impl Worker {
         }
     }
 
-    /// Ends the processes of the session, wherever they have hidden.
+    /// Ends all other processes of the session, also those that have left its process group.
     async fn end_others(&self) {
         let Some(user) = self.user() else { return self.zygote.end_strays(self.pid()) };
         let killed = tokio::time::timeout(KILLED, self.janitor.kill(user)).await;
@@ -249,17 +249,17 @@ impl Worker {
         None
     }
 
-    /// The user that it runs as; `None` for the server's.
+    /// The user that the worker runs as; `None` for the server's.
     #[must_use]
     pub fn user(&self) -> Option<u32> {
         self.user.as_ref().map(User::id)
     }
 
-    /// Kills what is left of the session's processes, and removes its folder.
+    /// Kills the remaining processes of the session, and removes its folder.
     pub async fn bury(mut self) {
         self.kill();
         self.wait().await;
-        // The zygote has ended them with the worker, unless there was none any more.
+        // The zygote has ended them with the worker, unless there was no zygote any more.
         if self.user().is_some_and(processes::has_processes) {
             self.end_others().await;
         }
@@ -269,7 +269,7 @@ impl Worker {
         }
         if let Err(error) = janitor.remove(folder.clone()).await {
             tracing::warn!(error, "a session's folder could not be removed");
-            // Whoever has its user next must not find it.
+            // Moved away, because the next session with the same user must not find it.
             let aside = folder.with_file_name(ASIDE);
             let _ = std::fs::DirBuilder::new().mode(0o700).create(&aside);
             let _ = std::fs::rename(&folder, aside.join(Uuid::new_v4().to_string()));
@@ -291,15 +291,15 @@ impl Console {
         Ok(Self { pipe: pipe::Receiver::from_owned_fd(pipe)?, stream: Stream::new(tag), ended: false })
     }
 
-    /// Waits until there is something to [`drain`](Self::drain).
+    /// Waits until there is text to [`drain`](Self::drain).
     pub async fn readable(&self) {
         if self.ended || self.pipe.readable().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Hands out what is in the pipe now. A pipe holds no more than its capacity, so that a process that
-    /// prints without end does not keep this from returning.
+    /// Passes on the text that is in the pipe now. It stops after the capacity of the pipe, so that it returns even if a process prints
+    /// without end.
     pub fn drain(&mut self, mut each: impl FnMut(Mark, &[u8])) {
         const CAPACITY: usize = 64 << 10;
         let mut bytes = [0; 8 << 10];
@@ -319,7 +319,7 @@ impl Console {
         }
     }
 
-    /// The same, when the worker has replied or ended: nothing is kept back for what may follow.
+    /// Passes on all text, when the worker has replied or ended: nothing is held back as the possible beginning of a mark.
     pub fn finish(&mut self, mut each: impl FnMut(Mark, &[u8])) {
         self.drain(&mut each);
         self.stream.flush(each);
@@ -333,8 +333,8 @@ impl Console {
             answer = Some(read);
             if blocked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        // The runtime may not have heard yet of what is there: what was printed before a reply is in the pipe
-        // when the reply has come, and has to be found.
+        // Reads even if the runtime has not noticed the text yet: text that was printed before a reply is in the pipe when the reply
+        // arrives, and must not be missed.
         answer.unwrap_or_else(|| Ok(rustix::io::read(&self.pipe, bytes)?))
     }
 }

@@ -1,8 +1,7 @@
-//! The supervisor's hold on the zygote.
+//! The supervisor's control of the zygote.
 //!
-//! One thread owns the control socket. Async code sends it requests over a crossbeam channel and gets the
-//! answers over oneshots; a second thread reads what the zygote reports. When the zygote dies, the owner
-//! starts another: live workers go on without it.
+//! One thread owns the control socket. Async code sends it requests over a crossbeam channel and gets the answers over oneshots; a second
+//! thread reads what the zygote reports. When the zygote dies, the first thread starts another one. Live workers go on without it.
 
 use std::{
     io::{self, IoSlice},
@@ -39,11 +38,12 @@ use crate::{
     system::users::Users,
 };
 
-/// What a zygote gets to end by itself.
+/// How long a zygote may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What it gets to start R and to load packages.
+/// How long it may take to start R and to load packages.
 const START: Duration = Duration::from_mins(5);
-/// Between the death of a zygote and the start of the next: one that dies at once must not take the machine.
+/// The time between the death of a zygote and the start of the next, so that a zygote that always dies at once does not use up the
+/// processor.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A handle on the zygote; cheap to clone.
@@ -54,12 +54,12 @@ pub struct Zygote {
     r_version: Arc<str>,
 }
 
-/// A worker that was forked.
+/// A forked worker.
 #[derive(Debug)]
 pub struct Forked {
     /// Its process id and process group.
     pub pid: i32,
-    /// Tells how it ended; closed without a word when the zygote ended first.
+    /// Receives how the worker ended; closed without a value if the zygote ended first.
     pub exit: oneshot::Receiver<Exit>,
 }
 
@@ -72,10 +72,10 @@ enum Request {
         descriptors: [OwnedFd; 4],
         answer: Answer,
     },
-    /// One of a worker's processes keeps it from being reaped.
+    /// End the processes that keep this worker from being reaped.
     EndStrays(i32),
     Ping(oneshot::Sender<()>),
-    /// The zygote that was started as this one is gone.
+    /// The zygote of this generation is gone.
     Lost(u64),
     Halt(oneshot::Sender<()>),
     Start(oneshot::Sender<Result<(), StartError>>),
@@ -83,7 +83,7 @@ enum Request {
 }
 
 impl Zygote {
-    /// Starts R; returns when forks are welcome. R has its own temporary folder in `folder`.
+    /// Starts R, and returns when it can fork. R has its own temporary folder in `folder`.
     ///
     /// # Errors
     /// Why R did not start.
@@ -102,7 +102,7 @@ impl Zygote {
             asked: 0,
             running: None,
         };
-        // This thread lives as long as the program.
+        // The thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
         thread.spawn(move || owner.run(&received, started))?;
         let r_version = answer.await.map_err(|_| StartError::Stopping)??;
@@ -115,14 +115,14 @@ impl Zygote {
         &self.r_version
     }
 
-    /// The process id of the zygote that runs now; 0 while there is none that forks.
+    /// The process id of the running zygote; 0 while none can fork.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.load(Ordering::Relaxed)
     }
 
-    /// Forks a worker, which gets these descriptors: where it reads commands and writes replies, small ones
-    /// and large, and where it prints.
+    /// Forks a worker with these descriptors: the one from which it reads commands, the one to which it writes replies, the memory for its
+    /// first large reply, and its console.
     ///
     /// # Errors
     /// Why there is none.
@@ -133,18 +133,18 @@ impl Zygote {
         forked.await.map_err(|_| WorkerError::ZygoteEnded)?
     }
 
-    /// Whether the zygote does something within this time.
+    /// Whether the zygote answers within this time.
     pub async fn answers_within(&self, patience: Duration) -> bool {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Ping(answer)).is_ok() && matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
     }
 
-    /// Has the zygote end what is left of a worker that has ended and could not be reaped.
+    /// Tells the zygote to end the remaining processes of a worker that has ended and could not be reaped.
     pub fn end_strays(&self, worker: i32) {
         let _ = self.requests.send(Request::EndStrays(worker));
     }
 
-    /// Ends the zygote and the workers that are left, until it is started again. Nothing is forked meanwhile.
+    /// Ends the zygote and the remaining workers. Nothing can be forked until it is started again.
     pub async fn halt(&self) {
         let (done, halted) = oneshot::channel();
         if self.requests.send(Request::Halt(done)).is_ok() {
@@ -162,7 +162,7 @@ impl Zygote {
         started.await.map_err(|_| StartError::Stopping)?
     }
 
-    /// Ends the zygote and, with it, the workers that are left.
+    /// Ends the zygote and, with it, the remaining workers.
     pub async fn end(&self) {
         let (done, ended) = oneshot::channel();
         if self.requests.send(Request::End(done)).is_ok() {
@@ -179,9 +179,9 @@ struct Owner {
     requests: Sender<Request>,
     waiting: Arc<Waiting>,
     pid: Arc<AtomicI32>,
-    /// Counts the zygotes that were started.
+    /// The number of zygotes that were started.
     generation: u64,
-    /// Counts what they were asked.
+    /// The number of questions that they were asked.
     asked: u64,
     running: Option<Running>,
 }
@@ -205,7 +205,7 @@ impl Owner {
             };
             let request = match request {
                 Ok(request) => request,
-                // All may have been answered meanwhile.
+                // The zygote may have answered everything meanwhile.
                 Err(RecvTimeoutError::Timeout) if self.waiting.patience_ends().is_none_or(|end| end > Instant::now()) => continue,
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::error!("the zygote does not answer, and is ended");
@@ -226,7 +226,7 @@ impl Owner {
                 Request::Lost(generation) if generation == self.generation => self.restart(),
                 Request::Lost(_) => {}
                 Request::Halt(done) => {
-                    // Its end is no loss.
+                    // With another generation, the end of this zygote does not count as a loss.
                     self.generation += 1;
                     self.stop();
                     self.waiting.forget();
@@ -254,7 +254,7 @@ impl Owner {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| StartError::Control(error.into()))?;
         let program = self.program()?;
-        // It is there before the zygote is, which reads it first.
+        // Written before the zygote is started, which reads it first.
         let start = messages::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
         send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| StartError::Control(error.into()))?;
         let mut command = Command::new(&program);
@@ -263,7 +263,7 @@ impl Owner {
             .envs(rhome::environment(&self.config)?)
             .env("TMPDIR", &self.folder)
             .stdin(Stdio::from(theirs))
-            // What R prints before there are sessions belongs to the server's log.
+            // Text that R prints before there are sessions goes to the server's log.
             .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?))
             .current_dir("/");
         let child = command.spawn().map_err(|error| match error.kind() {
@@ -305,13 +305,13 @@ impl Owner {
     }
 
     fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 4], answer: Answer) {
-        // Nobody waits any more for what was asked while there was no zygote.
+        // The caller may have gone while there was no zygote.
         if !answer.is_closed() {
             self.ask(Some((spec, descriptors)), Question::Fork(answer));
         }
     }
 
-    /// Asks the zygote to fork, or for nothing but an answer.
+    /// Asks the zygote to fork a worker, or only to answer.
     fn ask(&mut self, fork: Option<(Fork, [OwnedFd; 4])>, answer: Question) {
         let Some(running) = &self.running else {
             return answer.refuse(WorkerError::NotRunning);
@@ -351,7 +351,7 @@ impl Owner {
 
     fn stop(&mut self) {
         if let Some(Running { mut child, control }) = self.running.take() {
-            // The reader has a share of the socket: shutting it down is what the zygote sees.
+            // The reading thread has a copy of the socket, so dropping ours would not close it; the zygote notices the shutdown.
             let _ = rustix::net::shutdown(&*control, rustix::net::Shutdown::Both);
             if !ends_within(&mut child, PATIENCE) {
                 tracing::warn!("the zygote did not end, and is killed");
@@ -363,7 +363,7 @@ impl Owner {
     }
 }
 
-/// Whether a process ends by itself.
+/// Whether a process ends by itself within this time.
 fn ends_within(child: &mut Child, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     while matches!(child.try_wait(), Ok(None)) {
@@ -413,7 +413,7 @@ impl Reader {
     }
 }
 
-/// Whether something arrives on a socket in time.
+/// Whether data arrives on a socket within this time.
 fn is_readable_within(socket: &OwnedFd, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     loop {
@@ -426,7 +426,7 @@ fn is_readable_within(socket: &OwnedFd, patience: Duration) -> bool {
     }
 }
 
-/// Sends a message, with at most four descriptors. It does not wait for one who reads nothing.
+/// Sends a message with at most four descriptors. Does not block if the receiver reads nothing.
 fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);

@@ -1,6 +1,5 @@
-//! Groups of processes that the kernel limits as a whole: control groups, version 2 (the kernel's
-//! admin-guide/cgroup-v2). They are used where the group that this process is in has been delegated to it, by systemd
-//! (`Delegate=yes`) or by a container.
+//! Groups of processes that the kernel limits as a whole: control groups, version 2 (the kernel's admin-guide/cgroup-v2). They are used
+//! only if systemd (`Delegate=yes`) or a container has delegated the group of this process to it.
 
 use std::{
     fs, io,
@@ -11,11 +10,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
-/// The group for this process itself: one that limits others has no processes of its own.
+/// The group for this process itself. It needs one, because a group that limits others cannot have processes of its own.
 const OWN: &str = "server";
-/// What the names of groups begin with that this process makes.
+/// The prefix of the names of groups that this process makes.
 const PREFIX: &str = "member-";
-/// How often a group is removed whose processes are about to end, and the time between.
+/// How often we try to remove a group whose processes are about to end, and the time between two attempts.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -23,15 +22,15 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone)]
 pub struct Delegated {
     folder: PathBuf,
-    /// Whether memory is limited, and the number of processes.
+    /// Whether groups limit memory, and the number of processes.
     memory: bool,
     processes: bool,
 }
 
-/// What a group may use; `None` is no limit.
+/// The limits of a group; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Most {
-    /// Memory, in bytes: that of processes, shared memory, and what the kernel keeps for them.
+    /// Memory, in bytes: that of processes, shared memory, and the kernel's memory for them.
     pub memory: Option<u64>,
     /// Processes and threads.
     pub processes: Option<u64>,
@@ -44,8 +43,8 @@ pub struct Group {
 }
 
 impl Delegated {
-    /// Takes possession of the group that this process is in, if it may: moves this process into a group below it, and
-    /// removes what an earlier one has left there.
+    /// Takes over the group of this process, if it may: moves this process into a group below it, and removes groups that an earlier server
+    /// has left there.
     #[must_use]
     pub fn take() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -54,9 +53,9 @@ impl Delegated {
     }
 
     fn take_at(folder: &Path) -> Option<Self> {
-        // The one in which an earlier server has put itself, which has started this one.
+        // An earlier server that started this one has put itself into this group.
         let folder = if folder.file_name()? == OWN { folder.parent()? } else { folder };
-        // The machine's own root has no such file, and is nobody's to delegate.
+        // The machine's own root group has no such file, and nobody can delegate it.
         if !folder.join("cgroup.events").exists() || !is_delegated(folder) {
             return None;
         }
@@ -66,7 +65,7 @@ impl Delegated {
         {
             return None;
         }
-        // One of those that are moved may have made another meanwhile.
+        // Repeated, because a process may fork while others are being moved.
         for _ in 0..TRIES {
             if move_all(folder, &own).ok()? == 0 {
                 break;
@@ -97,15 +96,16 @@ impl Delegated {
     /// Makes a group.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn group(&self, most: Most) -> io::Result<Group> {
         let group = Group { folder: self.folder.join(format!("{PREFIX}{}", Uuid::new_v4())) };
         fs::create_dir(&group.folder)?;
         if let Some(memory) = most.memory.filter(|_| self.memory) {
             fs::write(group.folder.join("memory.max"), memory.to_string())?;
-            // One of the group that is killed for want of memory would leave the others without it.
+            // All processes are killed together: if the kernel killed only one for lack of memory, the others would have to go on without
+            // it.
             fs::write(group.folder.join("memory.oom.group"), "1")?;
-            // Where there is no swap, there is no such file.
+            // The file does not exist on a machine without swap.
             let _ = fs::write(group.folder.join("memory.swap.max"), "0");
         }
         if let Some(processes) = most.processes.filter(|_| self.processes) {
@@ -124,25 +124,25 @@ impl Delegated {
 }
 
 impl Group {
-    /// Where a process writes `0` to become a member.
+    /// The file to which a process writes `0` to join the group.
     #[must_use]
     pub fn members(&self) -> PathBuf {
         self.folder.join("cgroup.procs")
     }
 
-    /// Whether a process of the group was killed for want of memory.
+    /// Whether the kernel has killed a process of the group for lack of memory.
     #[must_use]
     pub fn ran_out_of_memory(&self) -> bool {
         let events = fs::read_to_string(self.folder.join("memory.events")).unwrap_or_default();
         events.lines().filter_map(|line| line.strip_prefix("oom_kill ")).any(|count| count.trim() != "0")
     }
 
-    /// Kills all members, wherever they have hidden.
+    /// Kills all processes of the group, also those that have left their session or process group.
     pub fn kill(&self) {
         if fs::write(self.folder.join("cgroup.kill"), "1").is_ok() {
             return;
         }
-        // Before Linux 5.14, one by one.
+        // Linux before 5.14 cannot kill a group, so its processes are killed one by one.
         let members = fs::read_to_string(self.members()).unwrap_or_default();
         for pid in members.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
             let _ = kill_process(pid, Signal::KILL);
@@ -150,7 +150,7 @@ impl Group {
     }
 }
 
-/// Ends the group: its members are killed, and it is removed when they have ended. May block for a moment.
+/// Kills the processes of the group, and removes it when they have ended. May block for a moment.
 impl Drop for Group {
     fn drop(&mut self) {
         for _ in 0..TRIES {
@@ -166,8 +166,8 @@ impl Drop for Group {
     }
 }
 
-/// Whether a group is this process's to divide. Root may write to any, and must not: systemd marks those that are
-/// delegated (its document CGROUP_DELEGATION). The root of a container's own hierarchy has no mark, and nobody else.
+/// Whether this process may divide a group. Root can write to any group, but must divide only those that systemd has marked as delegated
+/// (its document CGROUP_DELEGATION). The root group of a container has no mark, but nobody else uses it.
 fn is_delegated(folder: &Path) -> bool {
     let mut mark = [0; 1];
     let is_marked = ["user.delegate", "trusted.delegate"]
@@ -177,12 +177,12 @@ fn is_delegated(folder: &Path) -> bool {
     is_marked || is_root_of_container || !rustix::process::geteuid().is_root()
 }
 
-/// Moves all processes of a group into another; how many there were.
+/// Moves all processes of a group into another; returns how many there were.
 fn move_all(from: &Path, to: &Path) -> io::Result<usize> {
     let members = fs::read_to_string(from.join("cgroup.procs"))?;
     for pid in members.split_whitespace() {
         match fs::write(to.join("cgroup.procs"), pid) {
-            // It has ended meanwhile.
+            // The process has ended meanwhile.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
             moved => moved?,
         }
@@ -190,7 +190,7 @@ fn move_all(from: &Path, to: &Path) -> io::Result<usize> {
     Ok(members.split_whitespace().count())
 }
 
-/// Where the group of this process is: `0::/path`, below the mount of type cgroup2 (cgroups(7), proc(5)).
+/// The folder of this process's group: `0::/path`, below the mount of type cgroup2 (cgroups(7), proc(5)).
 fn own_folder(own: &str, mounts: &str) -> Option<PathBuf> {
     let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mount = mounts.lines().find_map(|line| {

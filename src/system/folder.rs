@@ -1,8 +1,8 @@
-//! Files below a folder that somebody else may write in.
+//! Files below a folder that another user can write to.
 //!
-//! Every path is followed by the kernel, from an open folder and beneath it: links that lead out, and folders
-//! that are exchanged on the way, lead nowhere (openat2(2), `RESOLVE_BENEATH`). Nothing is opened for writing
-//! that was there before: a file is written elsewhere, and moved to its place when it is whole.
+//! The kernel follows every path, from an open folder and beneath it, so that links cannot lead out, and exchanging a folder on the way
+//! does not help an attacker (openat2(2), `RESOLVE_BENEATH`). No existing file is opened for writing: a file is written elsewhere, and
+//! moved to its place when it is complete.
 
 use std::{
     fs::File,
@@ -25,28 +25,28 @@ use uuid::Uuid;
 
 use super::locks;
 
-/// How often a path is followed anew when it changed on the way.
+/// How often a path is followed again when it has changed on the way.
 const TRIES: usize = 20;
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is none.
+    /// There is no such file.
     #[error("there is no such file")]
     Missing,
-    /// It is a folder.
+    /// The path names a folder.
     #[error("it is a folder")]
     Folder,
-    /// There is one already.
+    /// There is a file already.
     #[error("there is a file already")]
     Exists,
-    /// The path leads out of the folder, or to what is another user's.
+    /// The path leads out of the folder, or to another user's file.
     #[error("the path leads out of the folder")]
     Outside,
-    /// A folder on the way is a file, or cannot be made.
+    /// A folder in the path is a file, or cannot be made.
     #[error("a folder on the way cannot be made")]
     Parent,
-    /// There is no room for one of its size.
+    /// The file is larger than is allowed.
     #[error("the file is too large")]
     TooLarge,
     /// No file can have such a name.
@@ -57,29 +57,28 @@ pub enum FileError {
     System(#[from] io::Error),
 }
 
-/// Whether the kernel opens paths beneath a folder, or a filter forbids it: one of a container, or systemd's
-/// `RestrictSUIDSGID`. Without, no file beneath such a folder can be read or written.
+/// Whether the kernel can open paths beneath a folder. A filter may forbid it: a container's, or systemd's `RestrictSUIDSGID`. Then no file
+/// below such a folder can be read or written.
 #[must_use]
 pub fn can_be_opened() -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat2(CWD, "/", flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok()
 }
 
-/// A folder that a user writes in, whose files belong to that user.
+/// A folder that a user writes to, and in which only the user's files count.
 #[derive(Debug)]
 pub struct Folder {
     root: OwnedFd,
-    /// The folder it is in, where nobody but this process can make anything.
+    /// The folder above it, in which only this process can make anything.
     private: OwnedFd,
     user: Option<u32>,
 }
 
 impl Folder {
-    /// Opens the folder `path` below `private`. `user` is who writes there, if that is not this
-    /// process's own.
+    /// Opens the folder `path` below `private`. `user` is the user who writes there; `None` is this process's own.
     ///
     /// # Errors
-    /// The system's; when the user has put something else in the place of the folder.
+    /// Errors of the system, also if the user has replaced the folder by something else.
     pub fn open(private: &Path, path: &Path, user: Option<u32>) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let private = openat(CWD, private, flags, Mode::empty())?;
@@ -87,7 +86,7 @@ impl Folder {
         Ok(Self { root, private, user })
     }
 
-    /// Opens a file for reading. A leading slash is this folder.
+    /// Opens a file for reading. A leading slash in the path means this folder.
     ///
     /// # Errors
     /// [`FileError`]
@@ -97,7 +96,7 @@ impl Folder {
         if path.as_os_str().is_empty() {
             return Err(FileError::Folder);
         }
-        // Not blocking: a pipe without a writer must not hold the server.
+        // Not blocking, because a pipe without a writer would make the server wait for ever.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match self.follow(&path, flags) {
             Ok(file) => File::from(file),
@@ -112,23 +111,23 @@ impl Folder {
         if !metadata.is_file() || wants_folder {
             return Err(FileError::Missing);
         }
-        // A hard link may be to a file that the user itself cannot read.
+        // The file may be a hard link to one that the user cannot read.
         if self.user.is_some_and(|user| std::os::unix::fs::MetadataExt::uid(&metadata) != user) {
             return Err(FileError::Outside);
         }
         Ok(file)
     }
 
-    /// A new file beside the folder, to be written and then put where it belongs by [`Self::put_draft`].
+    /// Makes a new file beside the folder. The caller writes it, and moves it to its place by [`Self::put_draft`].
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn draft(&self) -> io::Result<(File, Draft)> {
         draft_in(self.private.try_clone()?)
     }
 
-    /// Moves a draft, which may have been made in any folder of the same file system, to `path`, whose folders are made. A
-    /// leading slash is this folder. The file is the user's from then on.
+    /// Moves a draft to `path`, and makes the folders of that path. The draft may be from any folder of the same file system. A leading
+    /// slash means this folder. From then on the file belongs to the user.
     ///
     /// # Errors
     /// [`FileError`]
@@ -158,11 +157,11 @@ impl Folder {
         }
     }
 
-    /// Moves a regular file of this folder, of `most` bytes, into another, `target`, which nobody else can reach. `name` is
-    /// a name, and nothing that is there is replaced. Tells its size.
+    /// Moves a regular file of at most `most` bytes out of this folder into `target`, which nobody else can reach. `new` is its name there,
+    /// and must not exist yet. Returns its size.
     ///
     /// # Errors
-    /// [`FileError`]; what was not a file of the user's is where it was, or gone.
+    /// [`FileError`]; something that is not a file of the user's stays where it was, or is removed.
     pub fn give_away(&self, name: &str, most: u64, target: &Path, new: &str) -> Result<u64, FileError> {
         let target = openat(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?;
         let is_file = |folder: &OwnedFd, name: &str| match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -176,7 +175,7 @@ impl Folder {
         };
         is_file(&self.root, name)?;
         renameat_with(&self.root, name, &target, new, RenameFlags::NOREPLACE).map_err(io::Error::from)?;
-        // The user may have put something else there in between, and now cannot any more; nor can it write to it.
+        // The user may have exchanged the file just before the move, but can neither exchange nor write it after this check.
         is_file(&target, new).and_then(|_| self.seize(&target, new, most)).inspect_err(|error| {
             let back = match error {
                 FileError::Folder => renameat_with(&target, new, &self.private, new, RenameFlags::NOREPLACE),
@@ -188,7 +187,7 @@ impl Folder {
         })
     }
 
-    /// Takes a file from its user, who may have it open, or under another name; tells its size.
+    /// Makes a file this process's own. Its user may have it open, or have another name for it. Returns its size.
     fn seize(&self, folder: &OwnedFd, name: &str, most: u64) -> Result<u64, FileError> {
         let file =
             File::from(openat(folder, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?);
@@ -202,7 +201,7 @@ impl Folder {
         if metadata.len() > most { Err(FileError::TooLarge) } else { Ok(metadata.len()) }
     }
 
-    /// Opens the folder at `path`; makes it, and those it is in.
+    /// Opens the folder at `path`; makes it and the folders above it if necessary.
     fn make_folders(&self, path: &Path) -> Result<OwnedFd, FileError> {
         let wrong = |error| match error {
             Errno::XDEV | Errno::LOOP => FileError::Outside,
@@ -230,29 +229,29 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Opens what is at `path`, if it is in this folder.
+    /// Opens the file or folder at `path`, if it is beneath this folder.
     fn follow(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let mut tries = 0;
         loop {
             match openat2(&self.root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
-                // Something on the way was moved meanwhile, and the kernel cannot tell whether it is still beneath.
+                // Something in the path was moved meanwhile, so the kernel cannot tell whether it is still beneath the folder.
                 Err(Errno::AGAIN) if tries < TRIES => tries += 1,
                 opened => return opened,
             }
         }
     }
 
-    /// Makes a file or a folder the user's.
+    /// Makes the user the owner of a file or a folder.
     fn give(&self, file: impl AsFd) -> io::Result<()> {
         let Some(user) = self.user else { return Ok(()) };
         Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?)
     }
 }
 
-/// A new file in a folder that only this process can reach, to be written and then put where it belongs.
+/// Makes a new file in a folder that only this process can reach. The caller writes it, and moves it to its place.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub fn draft(folder: &Path) -> io::Result<(File, Draft)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     draft_in(openat(CWD, folder, flags, Mode::empty())?)
@@ -265,7 +264,7 @@ fn draft_in(private: OwnedFd) -> io::Result<(File, Draft)> {
     Ok((File::from(file), Draft { private, name }))
 }
 
-/// A file that is not at its place yet; removed with this value if it never is.
+/// A file that is not at its place yet. It is removed when this is dropped, unless it was moved.
 #[derive(Debug)]
 pub struct Draft {
     private: OwnedFd,
@@ -274,12 +273,12 @@ pub struct Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // When it has been put, there is none of that name.
+        // After the move, there is no file with this name.
         let _ = unlinkat(&self.private, &self.name, AtFlags::empty());
     }
 }
 
-/// A path as it is below a root.
+/// A path relative to the folder, without a leading slash.
 fn relative(path: &str) -> PathBuf {
     Path::new(path).components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir)).collect()
 }
@@ -293,7 +292,7 @@ mod tests {
         os::unix::fs::symlink,
     };
 
-    /// A private folder with a folder to work in.
+    /// A private folder, and a folder in it to work in.
     fn folders() -> (tempfile::TempDir, Folder) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("work")).unwrap();
@@ -353,10 +352,10 @@ mod tests {
             assert!(matches!(put(&work, path, "x", true), Err(FileError::Outside)), "{path}");
         }
         assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
-        // A link that stays inside is a folder like any other.
+        // A link that stays inside the folder works like any other folder.
         put(&work, "alias/file", "x", false).unwrap();
         assert_eq!(fs::read_to_string(inside.join("real/file")).unwrap(), "x");
-        // What takes the place of the folder itself is no folder of the user.
+        // A link in place of the folder itself is not the user's folder.
         fs::rename(&inside, folder.path().join("moved")).unwrap();
         symlink("/etc", &inside).unwrap();
         assert!(Folder::open(folder.path(), Path::new("work"), None).is_err());

@@ -1,5 +1,5 @@
-//! What a user id leaves on the machine when its last process has ended, beside files in folders of its own: whoever has
-//! the id next would find it.
+//! Things that remain under a user id on the machine when its last process has ended, outside the user's own folders. The next user with
+//! the same id would find them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,12 +18,12 @@ use super::{
 
 /// Folders in which everybody may make files.
 const SHARED: [&str; 7] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/shm", "/var/crash"];
-/// The one of them that is memory.
+/// The one of these folders that is in memory.
 const MEMORY: &str = "/dev/shm";
-/// The mode of folders in which everybody may make files, and nobody may touch those of others.
+/// The mode bits of folders in which everybody may make files, and nobody may touch those of others.
 const SHARED_MODE: u32 = 0o1002;
 
-/// keyctl(2): the special keyrings, and what is done with them. `libc` has no names for these.
+/// keyctl(2): the special keyrings, and the operations on them. `libc` has no names for these.
 mod keys {
     use std::ffi::c_long;
 
@@ -34,8 +34,8 @@ mod keys {
     pub(super) const GET_PERSISTENT: c_long = 22;
 }
 
-/// Removes what these users have left: System V objects and keys. Returns the files and folders that they have left in
-/// places that are everybody's, which can take long to be removed. None of the users may have a process.
+/// Removes the System V objects and the keys of these users. Returns the files and folders that they have left in places that are open to
+/// everybody, because removing these can take long. None of the users may have a process.
 #[must_use]
 pub fn clear(users: &HashSet<u32>) -> Vec<PathBuf> {
     clear_ipc(users);
@@ -51,16 +51,16 @@ pub fn clear(users: &HashSet<u32>) -> Vec<PathBuf> {
     left
 }
 
-/// What users have in places that are everybody's, in bytes: in memory, and on disks.
+/// How much users have in places that are open to everybody, in bytes: in memory, and on disks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
-    /// System V segments, and files of a file system in memory.
+    /// System V segments, and files in memory.
     pub memory: u64,
     /// Other files.
     pub disk: u64,
 }
 
-/// What these users have, by user. More than `most` of one is not counted to its end.
+/// How much each of these users has. Counting a folder stops at `most` bytes.
 #[must_use]
 pub fn held(users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
     let mut held: HashMap<u32, Held> = HashMap::new();
@@ -86,8 +86,8 @@ pub fn held(users: &HashSet<u32>, most: u64) -> HashMap<u32, Held> {
     held
 }
 
-/// The users that have a process, or anything that [`clear`] removes: keyrings excepted, which the kernel makes for whoever
-/// is looked after, and keeps.
+/// The users that have a process, or anything that [`clear`] removes except keyrings: the kernel makes keyrings for a user as soon as
+/// somebody asks for them, and keeps them.
 #[must_use]
 pub fn owners() -> HashSet<u32> {
     let mut owners = HashSet::new();
@@ -103,13 +103,13 @@ pub fn owners() -> HashSet<u32> {
     owners
 }
 
-/// Tells the owner of each entry of a folder that is everybody's, and of those in folders there that are so as well.
+/// Calls `each` with the owner of each entry of a folder that is open to everybody, and with those of entries of such folders in it.
 fn look_into(folder: &Path, each: &mut impl FnMut(u32, &Path, &fs::Metadata)) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        // Of the entry itself: links are not followed.
+        // The metadata is that of the entry itself, because links are not followed.
         let Ok(metadata) = entry.metadata() else { continue };
         each(metadata.uid(), &entry.path(), &metadata);
-        // One that is not the system's could be exchanged for a link.
+        // Only folders of the system, because others could be exchanged for a link.
         if metadata.is_dir() && metadata.uid() == 0 && metadata.mode() & SHARED_MODE == SHARED_MODE {
             look_into(&entry.path(), each);
         }
@@ -126,13 +126,13 @@ const IPC: [&str; 3] = ["shm", "msg", "sem"];
 /// A System V object.
 struct Ipc {
     id: c_int,
-    /// Its owner, and who has made it.
+    /// Its owner and its creator.
     users: [u32; 2],
-    /// Memory that it takes, in bytes; 0 for those that are no shared memory.
+    /// The memory that it takes, in bytes; 0 if it is not shared memory.
     resident: u64,
 }
 
-/// The System V objects of a kind.
+/// The System V objects of one kind.
 fn ipc(kind: &str) -> impl Iterator<Item = Ipc> {
     let table = read(&format!("/proc/sysvipc/{kind}"));
     let mut lines = table.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
@@ -141,7 +141,7 @@ fn ipc(kind: &str) -> impl Iterator<Item = Ipc> {
     let object = |fields: Vec<String>| {
         let user = |column| u32::try_from(number(&fields, column)?).ok();
         Some(Ipc {
-            // The second column, whose name is not always that of the kind.
+            // By position, because the name of the second column is not always that of the kind.
             id: fields.get(1)?.parse().ok()?,
             users: [user("uid")?, user("cuid")?],
             resident: number(&fields, "rss").unwrap_or(0),
@@ -172,7 +172,7 @@ fn remove_semaphores(id: c_int) {
     unsafe { libc::semctl(id, 0, libc::IPC_RMID) };
 }
 
-/// Clears the keyrings of users. A child does, as each user in turn: they are had by nobody else.
+/// Clears the keyrings of users. A child process becomes each user in turn, because nobody else can reach them.
 fn clear_keys(users: &HashSet<u32>) {
     let with_keys: Vec<u32> = with_keys(&read("/proc/key-users")).filter(|user| users.contains(user)).collect();
     if with_keys.is_empty() {
@@ -191,7 +191,7 @@ fn clear_keys(users: &HashSet<u32>) {
 }
 
 fn clear_keys_of(user: u32) {
-    // SAFETY: plain system calls. The saved user id is root's, so that the next user can be taken on.
+    // SAFETY: plain system calls. The saved user id is root's, so that the process can become the next user.
     unsafe {
         let clear = |keyring: c_long| libc::syscall(libc::SYS_keyctl, keys::CLEAR, keyring);
         if libc::setresuid(user, user, 0) != 0 {
@@ -212,7 +212,7 @@ fn with_keys(text: &str) -> impl Iterator<Item = u32> {
     text.lines().filter_map(|line| line.split(':').next()?.trim().parse().ok())
 }
 
-/// Kills all processes of a user; false when there are some yet.
+/// Kills all processes of a user; false when some are left.
 #[must_use]
 pub fn kill(user: u32) -> bool {
     if !processes::has_any(user) {

@@ -1,12 +1,12 @@
-//! Locks that the kernel keeps for others to see.
+//! Locks of the kernel, which other processes can see.
 //!
-//! On single bytes of a file, each for a number (fcntl(2), open file description locks): they are the file's, and
-//! go when nobody has it open any more.
+//! Each is on a single byte of a file, whose position is a number (fcntl(2), open file description locks). It belongs to the open file, and
+//! is gone when nobody has that open any more.
 
 use std::{fs, os::fd::AsRawFd};
 
-/// Reserves a user id on this machine, by a lock on the byte of that number; false when another server has it.
-/// The lock goes with the process that holds `locks`.
+/// Reserves a user id on this machine by a lock on the byte with that number; false when another server has reserved it. The lock lasts as
+/// long as `locks` is open.
 pub fn reserve(locks: &fs::File, user: u32) -> bool {
     lock(locks, user, libc::F_WRLCK)
 }
@@ -16,8 +16,8 @@ pub fn release(locks: &fs::File, user: u32) {
     lock(locks, user, libc::F_UNLCK);
 }
 
-/// Whether nobody has a file open for writing, or mapped like that: only then the kernel grants a lease for reading
-/// (fcntl(2)), which is given back at once. The file belongs to this process's user.
+/// Whether nobody has a file open for writing, or has it mapped so. The kernel grants a lease for reading (fcntl(2)) only in this case; it
+/// is given back at once. The file belongs to this process's user.
 pub fn is_written_by_nobody(file: &fs::File) -> bool {
     // SAFETY: plain system calls on an open descriptor.
     unsafe {

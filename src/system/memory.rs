@@ -1,5 +1,5 @@
-//! Memory that processes take together, also where no limit on a process counts it: shared memory that nobody has mapped,
-//! and files that have no name any more (proc(5)).
+//! Memory that processes take together. It includes memory that no limit on a single process counts: shared memory that no process has
+//! mapped, and files without a name (proc(5)).
 
 use std::{
     collections::HashMap,
@@ -10,21 +10,22 @@ use std::{
 
 use super::{processes, tree::BLOCK};
 
-/// What links to shared memory begin with.
+/// The beginnings of links to shared memory.
 const SHARED: [&str; 4] = ["/memfd:", "/dev/shm/", "/SYSV", "/dev/zero"];
 
-/// What some processes take together, in bytes.
+/// How much some processes take together, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Memory, shared memory included.
     pub memory: u64,
-    /// Files that have been removed, and that somebody has open.
+    /// Removed files that a process still has open.
     pub removed_files: u64,
 }
 
-/// What these processes take together. Each began with `inherited` bytes that are not its own.
+/// How much these processes take together. Each was forked with `inherited` bytes, which do not count.
 ///
-/// What they share is counted once, if that takes more than `most`: counting each page takes milliseconds.
+/// If the sum exceeds `most`, memory that they share is counted exactly once. This is not always done, because counting each page takes
+/// milliseconds.
 #[must_use]
 pub fn taken(pids: &[i32], inherited: u64, most: u64) -> Taken {
     let mut files = HashMap::new();
@@ -73,10 +74,10 @@ fn is_shared(path: &Path) -> bool {
     SHARED.iter().any(|start| path.starts_with(start))
 }
 
-/// Whether a process has shared memory mapped that nobody has open.
+/// Whether a process has mapped shared memory that no process has open.
 fn has_other_mappings(pid: i32, open: &HashMap<(u64, u64), OpenFile>) -> bool {
     let maps = processes::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    // Address, permissions, offset, device, inode, and perhaps a path with blanks.
+    // The fields: address, permissions, offset, device, inode, and perhaps a path, which may contain spaces.
     let mappings = maps.lines().filter_map(|line| {
         let path = &line[line.find('/')?..];
         let inode = line.split_ascii_whitespace().nth(4)?.parse::<u64>().ok()?;
@@ -86,9 +87,9 @@ fn has_other_mappings(pid: i32, open: &HashMap<(u64, u64), OpenFile>) -> bool {
 }
 
 struct Status {
-    /// Memory that is no file's, in bytes, on disk or not.
+    /// Memory that belongs to no file, in bytes, including swapped memory.
     own: u64,
-    /// Shared memory that is mapped.
+    /// Mapped shared memory.
     shared: u64,
 }
 
@@ -100,7 +101,8 @@ impl Status {
     }
 }
 
-/// Memory of a process that is no file's, of pages that several have its part only; `None` where it is not told.
+/// Memory of a process that belongs to no file; of pages that several processes share, only its part. `None` where the kernel does not
+/// tell.
 fn own_share(pid: i32) -> Option<u64> {
     let rollup = processes::read(format!("/proc/{pid}/smaps_rollup"))?;
     Some((kibibytes(&rollup, "Pss_Anon:")? + kibibytes(&rollup, "SwapPss:").unwrap_or(0)) << 10)

@@ -1,9 +1,9 @@
-//! Linux, knowing neither R nor sessions nor HTTP.
+//! Linux. This room knows neither R nor sessions nor HTTP.
 //!
-//! [`users`] leases user ids, and [`leftovers`] finds what is left on the machine under one. [`folder`] opens files beneath
-//! a folder that somebody else writes in, [`removal`] takes such folders away, and [`janitor`] does that in a process of
-//! its own. [`processes`], [`strays`] and [`orphans`] know whose processes there are, [`cgroup`] makes groups of them, and
-//! [`usage`], [`memory`] and [`tree`] say how much there is of what they take.
+//! [`users`] leases user ids, and [`leftovers`] finds things that users have left on the machine. [`folder`] opens files beneath a folder
+//! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
+//! [`strays`] and [`orphans`] find processes and their owners, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
+//! measure the resources that they use.
 
 pub mod cgroup;
 pub mod folder;

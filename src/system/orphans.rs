@@ -1,5 +1,5 @@
-//! Processes that nobody waits for: they become this process's when whoever should have reaped them has died, or when this
-//! is the first process of a container.
+//! Processes that nobody waits for. They become children of this process when the parent that should have reaped them has died, or when
+//! this is the first process of a container.
 
 use std::{
     collections::HashMap,
@@ -10,15 +10,15 @@ use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
 use super::processes;
 
-/// Whoever waits for a process of its own has done so by then.
+/// How long a child stays unreaped. Code that waits for a child of its own has done so by then.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Children that have ended, and since when that is known.
+/// Children that have ended, and when this was noticed.
 #[derive(Debug, Default)]
 pub struct Orphans(HashMap<i32, Instant>);
 
 impl Orphans {
-    /// Reaps those that have ended a while ago.
+    /// Reaps children that have ended a while ago.
     pub fn reap(&mut self) {
         let ended: Vec<_> = children().into_iter().filter(|&pid| has_ended(pid)).collect();
         self.0.retain(|pid, _| ended.contains(pid));
@@ -40,7 +40,7 @@ fn children() -> Vec<i32> {
     lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// Whether a process has ended and was not reaped.
+/// Whether a process has ended and has not been reaped.
 fn has_ended(pid: i32) -> bool {
     processes::has_ended(&processes::read(format!("/proc/{pid}/stat")).unwrap_or_default())
 }

@@ -1,38 +1,38 @@
-//! Processes, as the kernel tells of them in `/proc` (proc(5)).
+//! Processes, as the kernel shows them in `/proc` (proc(5)).
 
 use std::{collections::HashMap, fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// The process ids that there are.
+/// The ids of all processes.
 pub fn all() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Whether a user has a process that still runs. One that has ended and that its parent has not looked at yet counts for
-/// the kernel, and does nothing any more.
+/// Whether a user has a process that still runs. The kernel also counts processes that have ended but have not been reaped by their parent;
+/// they do nothing any more.
 #[must_use]
 pub fn has_any(user: u32) -> bool {
-    // Most often there is none, which the kernel tells at once.
+    // The kernel tells at once that there is none, which is the usual case.
     has_processes(user) && all().any(|pid| user_of(pid) == Some(user) && is_running(pid))
 }
 
-/// Whether a user has any process, ended ones included that nobody has reaped. The kernel tells at once.
+/// Whether a user has any process, including those that have ended but have not been reaped. The kernel tells at once.
 #[must_use]
 pub fn has_processes(user: u32) -> bool {
-    // SAFETY: plain system calls. A priority may be -1 by right, so success is told by the error being unset.
+    // SAFETY: plain system calls. -1 is also a valid priority, so success is recognized by the error being unset.
     unsafe {
         *libc::__errno_location() = 0;
         libc::getpriority(libc::PRIO_USER, user) != -1 || *libc::__errno_location() == 0
     }
 }
 
-/// How often it is looked whether the child has killed the processes of its user, and the time between.
+/// How often we check whether the child has killed the processes of its user, and the time between two checks.
 const LOOKS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Kills all processes of a user, wherever they are. Root only: a child becomes that user and does it, as the kernel then
-/// kills all at once. One of them may have stopped or killed the child before; what is left can be tried again.
+/// Kills all processes of a user, wherever they are. Only root can do this: a child becomes that user and kills them, because the kernel
+/// then kills all at once. One of the processes may stop or kill the child first, so the caller may have to try again.
 pub fn kill_all_of(user: u32) {
     // SAFETY: the child makes two system calls and ends; its number is its own until it is waited for here.
     unsafe {
@@ -58,10 +58,10 @@ pub fn kill_all_of(user: u32) {
     }
 }
 
-/// Kills the processes of a user one by one: those that are made meanwhile escape, and none can hinder it.
+/// Kills the processes of a user one by one. Processes that are made meanwhile escape, but none can prevent this.
 pub fn kill_each_of(user: u32) {
     for pid in all().filter(|&pid| user_of(pid) == Some(user)).filter_map(Pid::from_raw) {
-        // The number may be another's by now: what is held is the process itself.
+        // Another process may have the number by now, but the pidfd stays with the one that was checked.
         if let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
             && user_of(pid.as_raw_nonzero().get()) == Some(user)
         {
@@ -70,7 +70,7 @@ pub fn kill_each_of(user: u32) {
     }
 }
 
-/// A file of `/proc`. A program calls itself what it likes, which need not be UTF-8.
+/// Reads a file of `/proc`. It may contain the name of a program, which need not be UTF-8.
 #[must_use]
 pub fn read(path: impl AsRef<Path>) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
@@ -85,7 +85,7 @@ pub fn user_of(pid: i32) -> Option<u32> {
 /// The parent of each process.
 #[must_use]
 pub fn parents() -> HashMap<i32, i32> {
-    // After the name in parentheses: state, parent.
+    // After the name in parentheses come the state and the parent.
     let parent = |pid| {
         let stat = read(format!("/proc/{pid}/stat"))?;
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
@@ -93,7 +93,7 @@ pub fn parents() -> HashMap<i32, i32> {
     all().filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
-/// Whether any thread of a process has not ended, as far as it can be told.
+/// Whether any thread of a process has not ended, if that can be found out.
 fn is_running(pid: i32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     threads.map(|thread| fs::read(thread.path().join("stat"))).any(|stat| match stat {
@@ -102,7 +102,7 @@ fn is_running(pid: i32) -> bool {
     })
 }
 
-/// The state, after the name in parentheses: Z or X.
+/// Whether the state, after the name in parentheses, is Z or X.
 pub(super) fn has_ended(stat: &str) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }

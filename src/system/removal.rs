@@ -1,9 +1,8 @@
-//! Removing a folder that somebody else has filled, who may have meant to hurt whoever removes it.
+//! Removes a folder that somebody else has filled, perhaps in order to harm the process that removes it.
 //!
-//! Folders in folders are not descended into: each is moved up, into the folder that is to go, and emptied there. So
-//! neither the stack nor the number of descriptors depends on the depth, and no path is ever longer than two names. What
-//! keeps something from being moved or removed is taken away: mode bits, the attributes immutable and append-only, mounts.
-//! The content of a mount stays.
+//! It does not descend into subfolders. It moves each of them up into the folder that is being removed, and empties it there. So neither
+//! the stack nor the number of descriptors depends on the depth, and no path is longer than two names. Obstacles to moving or removing an
+//! entry are cleared away: mode bits, the attributes immutable and append-only, mounts. The content of a mount stays.
 
 use std::{
     ffi::{CStr, CString},
@@ -22,10 +21,10 @@ use rustix::{
 };
 use uuid::Uuid;
 
-/// The folder as it is opened.
+/// The flags for opening a folder.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A removal that is done in steps, so that one that takes long does not hold up another.
+/// A removal in steps, so that one that takes long does not delay others.
 #[derive(Debug)]
 pub struct Removal {
     path: PathBuf,
@@ -44,20 +43,20 @@ enum State {
 struct Emptying {
     root: OwnedFd,
     mount: u64,
-    /// What is in it.
+    /// Its entries.
     list: Dir,
-    /// The one of its folders that is being emptied, and what is in that.
+    /// The subfolder that is being emptied, and its entries.
     inner: Option<(CString, Dir)>,
-    /// Whether anything went since the list was begun.
+    /// Whether anything was removed since the list was begun.
     progress: bool,
-    /// What could not be removed since then.
+    /// Why something could not be removed since then.
     failure: Option<Errno>,
 }
 
-/// Removes a file or a folder at once; that there is none is fine.
+/// Removes a file or a folder at once. It is no error if there is none.
 ///
 /// # Errors
-/// The system's, for what cannot be removed.
+/// Errors of the system, if something cannot be removed.
 pub fn remove(path: &Path) -> io::Result<()> {
     let mut removal = Removal::new(path.to_owned());
     while !removal.step(1_000)? {}
@@ -65,16 +64,16 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 impl Removal {
-    /// Removes what is at `path`, whose own folder is nobody else's.
+    /// Removes the file or folder at `path`. Only this process may be able to change the folder above it.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path, state: State::New }
     }
 
-    /// Removes about so many entries; true when nothing is left.
+    /// Removes about `entries` entries; true when nothing is left.
     ///
     /// # Errors
-    /// The system's, for what cannot be removed: all else is gone then.
+    /// Errors of the system, if something cannot be removed; everything else is gone then.
     pub fn step(&mut self, entries: usize) -> io::Result<bool> {
         match &mut self.state {
             State::New => match open(&self.path) {
@@ -93,11 +92,11 @@ impl Removal {
     }
 }
 
-/// Moves everything out of the way that is in a folder, into the folder `aside` there, to be removed while others use the
-/// folder; tells what is there to be removed. What cannot be moved stays where it is.
+/// Moves everything in a folder into its subfolder `aside`, so that it can be removed while others already use the folder. Returns the
+/// paths to be removed. Entries that cannot be moved stay where they are.
 ///
 /// # Errors
-/// The system's, when the folder cannot be read, or nothing can be made there.
+/// Errors of the system, when the folder cannot be read, or nothing can be made there.
 pub fn set_aside(folder: &Path, aside: &Path) -> io::Result<Vec<PathBuf>> {
     use std::os::unix::fs::DirBuilderExt;
     let entries: Vec<_> = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
@@ -116,7 +115,7 @@ pub fn set_aside(folder: &Path, aside: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(std::fs::read_dir(aside)?.flatten().map(|entry| entry.path()).collect())
 }
 
-/// Opens a folder; anything else is removed.
+/// Opens a folder. If the path is something else, it is removed.
 fn open(path: &Path) -> rustix::io::Result<Option<Emptying>> {
     let root = match openat(CWD, path, FOLDER, Mode::empty()) {
         Ok(root) => root,
@@ -139,7 +138,7 @@ fn remove_file(path: &Path) -> rustix::io::Result<()> {
 }
 
 impl Emptying {
-    /// Removes about so many entries; true when nothing is left, the folder at `path` included.
+    /// Removes about `entries` entries; true when nothing is left, including the folder at `path`.
     fn step(&mut self, entries: usize, path: &Path) -> io::Result<bool> {
         for _ in 0..entries {
             if let Some((name, inner)) = &mut self.inner {
@@ -177,7 +176,7 @@ impl Emptying {
         Ok(false)
     }
 
-    /// Opens a folder of the root, to be emptied; removes anything else.
+    /// Opens a subfolder of the root, to empty it. If the entry is something else, it is removed.
     fn enter_or_remove(&mut self, name: &CStr, kind: FileType) {
         if is_dot(name) {
             return;
@@ -192,7 +191,7 @@ impl Emptying {
         });
         match opened {
             Ok(folder) if mount_of(&folder) != Ok(self.mount) => {
-                // The mount has to be closed before it can go.
+                // Closed first, because an open mount cannot be detached.
                 drop(folder);
                 let detached = detach(&self.root, name);
                 self.settle(detached);
@@ -207,7 +206,7 @@ impl Emptying {
         }
     }
 
-    /// Does something to an entry of the root.
+    /// Tries an action on an entry of the root.
     fn attempt(&mut self, name: &CStr, action: impl Fn(&Self) -> rustix::io::Result<()>) {
         let done = persistently(&self.root, name, || action(self));
         self.settle(done);
@@ -220,7 +219,7 @@ impl Emptying {
         }
     }
 
-    /// At the end of the list: the folder goes, or is looked through once more.
+    /// Called at the end of the list: the folder is removed, or its entries are listed once more.
     fn finish(&mut self, path: &Path) -> io::Result<bool> {
         let removed = unlinkat(CWD, path, AtFlags::REMOVEDIR).or_else(|error| {
             if matches!(error, Errno::ACCESS | Errno::PERM) {
@@ -239,7 +238,7 @@ impl Emptying {
     }
 }
 
-/// Removes an entry of a folder of the root, or moves it up if it is a folder itself.
+/// Removes an entry of a subfolder of the root, or moves it up if it is a folder itself.
 fn take_out(root: impl AsFd, folder: impl AsFd, name: &CStr, kind: FileType) -> rustix::io::Result<()> {
     let is_folder = match kind {
         FileType::Unknown => FileType::from_raw_mode(statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode) == FileType::Directory,
@@ -254,7 +253,7 @@ fn take_out(root: impl AsFd, folder: impl AsFd, name: &CStr, kind: FileType) -> 
     })
 }
 
-/// Does something to an entry of a folder; once more when what may have hindered it is gone.
+/// Tries an action on an entry of a folder, and if it fails, once more after possible obstacles are cleared away.
 fn persistently(folder: impl AsFd, name: &CStr, action: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
     let mut done = action();
     if done == Err(Errno::BUSY) {
@@ -272,28 +271,27 @@ fn is_dot(name: &CStr) -> bool {
     matches!(name.to_bytes(), b"." | b"..")
 }
 
-/// The number of the mount that a file is on; of its device where the kernel has no such number.
+/// The number of the mount that a file is on, or of its device if the kernel has no such number.
 fn mount_of(file: impl AsFd) -> rustix::io::Result<u64> {
     let status = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
     let device = u64::from(status.stx_dev_major) << 32 | u64::from(status.stx_dev_minor);
     Ok(if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 { device } else { status.stx_mnt_id })
 }
 
-/// Takes a mount away from an entry of a folder.
+/// Detaches a mount from an entry of a folder.
 fn detach(folder: impl AsFd, name: &CStr) -> rustix::io::Result<()> {
     let mut path = format!("/proc/self/fd/{}/", folder.as_fd().as_raw_fd()).into_bytes();
     path.extend_from_slice(name.to_bytes());
     unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
 }
 
-/// Lets this process change what is in an open folder, if it may.
+/// Lets this process change the entries of an open folder, if it may.
 fn free(folder: impl AsFd) {
     let _ = clear_attributes(&folder);
     let _ = fchmod(folder, Mode::RWXU);
 }
 
-/// Lets this process look into an entry of a folder, and change it, if it may. Links are not followed, and nothing waits
-/// for a pipe.
+/// Lets this process read and change an entry of a folder, if it may. Links are not followed, and a pipe does not make it wait.
 pub(super) fn unlock(folder: impl AsFd, name: impl rustix::path::Arg + Copy) {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
     if let Ok(entry) = openat(&folder, name, flags | OFlags::PATH, Mode::empty())
@@ -409,7 +407,7 @@ mod tests {
         assert_eq!(set_aside(folder.path(), &aside).unwrap().len(), 2);
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect();
         assert_eq!(left, std::slice::from_ref(&aside));
-        // What a removal has not got to is found again.
+        // A folder that was not removed yet is found again.
         assert_eq!(set_aside(folder.path(), &aside).unwrap().len(), 2);
     }
 }

@@ -1,16 +1,16 @@
-//! Processes that have left the group they were started in. They become this process's children when their parents end,
-//! if it is the subreaper. Whose they are is told by a variable in their environment, unless they have changed it.
+//! Processes that have left the process group in which they were started. If this process is the subreaper, they become its children when
+//! their parents end. A variable in their environment tells where they belong, unless they have changed it.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
-/// How often children are looked for: each that is ended may leave some of its own.
+/// How often we look for children. Each one that is killed may leave children of its own.
 const TURNS: usize = 100;
-/// Between two looks whether one that was killed has ended.
+/// The time between two checks whether a killed process has ended.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Ends the children of this process that `is_stray` names, and theirs.
+/// Ends the children of this process that `is_stray` selects, and their children.
 pub fn end(is_stray: impl Fn(i32) -> bool) {
     for _ in 0..TURNS {
         let strays: Vec<_> = children().into_iter().filter(|&pid| is_stray(pid)).filter_map(Pid::from_raw).collect();
@@ -18,10 +18,10 @@ pub fn end(is_stray: impl Fn(i32) -> bool) {
             return;
         }
         for &pid in &strays {
-            // It is not reaped yet, so that its number is its own.
+            // The child has not been reaped, so the number cannot belong to another process.
             let _ = kill_process(pid, Signal::KILL);
         }
-        // One that another traces is told to that one first, and waiting for it here could take for ever.
+        // Not blocking: the end of a traced process is reported to its tracer first, so waiting here could take for ever.
         let is_left = |&pid: &Pid| matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None));
         if strays.iter().filter(|pid| is_left(pid)).count() > 0 {
             std::thread::sleep(PAUSE);

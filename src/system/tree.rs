@@ -1,4 +1,4 @@
-//! How much is in a folder that somebody else fills.
+//! Measures a folder that another user fills.
 
 use std::path::Path;
 
@@ -11,25 +11,25 @@ use super::removal;
 
 /// The unit of `st_blocks`, in bytes (stat(3type)).
 pub(super) const BLOCK: u64 = 512;
-/// What an entry takes at the least: so that a limit in bytes is one on their number too.
+/// The least that an entry counts, in bytes. It turns a limit on bytes into a limit on the number of entries as well.
 const ENTRY: u64 = 4096;
-/// Folders in folders. Each that is being looked at takes a descriptor, and few programs cope with paths that are longer
-/// than this gets them.
+/// The deepest nesting of folders that is measured. Each level takes a descriptor while it is read, and few programs can use paths that are
+/// longer than this allows.
 pub const DEPTH: usize = 250;
 
-/// What is in a folder.
+/// The size of a folder's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// So many bytes.
     Bytes(u64),
-    /// More than was asked about.
+    /// More than the limit that the caller gave.
     More,
-    /// Folders in folders, deeper than [`DEPTH`].
+    /// Folders are nested deeper than [`DEPTH`].
     Deep,
 }
 
-/// How much is in a folder, links not followed. It is not looked any further when it is more than `most` bytes. What goes
-/// while it is looked at, or cannot be read, is left out.
+/// The size of a folder's content, without following links. Counting stops at `most` bytes. Entries that are removed meanwhile, or cannot
+/// be read, are left out.
 #[must_use]
 pub fn size(folder: &Path, most: u64) -> Size {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -57,7 +57,7 @@ pub fn size(folder: &Path, most: u64) -> Size {
                 return Size::Deep;
             }
             let inner = openat(descriptor, name, flags, Mode::empty()).or_else(|error| match error {
-                // Closed to this process, which has the same user: nothing is to be hidden in it.
+                // The folder is closed to this process, which runs as the same user. It must not be a place to hide files.
                 Errno::ACCESS => {
                     removal::unlock(descriptor, name);
                     openat(descriptor, name, flags, Mode::empty())

@@ -1,24 +1,23 @@
-//! What a process and the machine use, as the kernel tells it (proc(5)).
+//! The resources that a process and the machine use, as the kernel shows them (proc(5)).
 
 use std::fs;
 
 use super::{memory::kibibytes, processes};
 
-/// What a process uses.
+/// The resources that a process uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
-    /// Memory in bytes that it has beyond what it was forked with.
+    /// Memory beyond that with which the process was forked, in bytes.
     pub memory: u64,
-    /// Processor time, in seconds, that of its children included when they have ended.
+    /// Processor time, in seconds, including that of its children that have ended.
     pub cpu_seconds: f64,
 }
 
 impl Usage {
-    /// What the process of that number uses now, which was forked with so much memory ([`forked_with`]); `None` when
-    /// it has ended.
+    /// The present usage of process `pid`, which was forked with this much memory ([`forked_with`]); `None` when it has ended.
     ///
-    /// The kernel has these numbers at hand, whatever the size of the process. What it would have to count, page by
-    /// page, is who shares them: `smaps_rollup` takes milliseconds.
+    /// The kernel has these numbers ready, whatever the size of the process. We do not ask which pages are shared, because the kernel would
+    /// have to count page by page: `smaps_rollup` takes milliseconds.
     #[must_use]
     pub fn of(pid: i32, forked_with: u64) -> Option<Self> {
         let memory = own_memory(pid)?.saturating_sub(forked_with);
@@ -33,24 +32,24 @@ pub fn forked_with(parent: i32) -> u64 {
     own_memory(parent).unwrap_or(0)
 }
 
-/// Memory of a process that is not that of files, in bytes. A fork begins with that of its parent.
+/// Memory of a process that belongs to no file, in bytes. A fork begins with that of its parent.
 fn own_memory(pid: i32) -> Option<u64> {
     pages_of_its_own(&processes::read(format!("/proc/{pid}/statm"))?).map(|pages| pages * rustix::param::page_size() as u64)
 }
 
-/// The second field, without the third.
+/// The second field minus the third.
 fn pages_of_its_own(statm: &str) -> Option<u64> {
     let mut fields = statm.split_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
     fields.next()??.checked_sub(fields.next()??)
 }
 
-/// The memory that programs can still have, in bytes.
+/// The memory that is available to programs, in bytes.
 #[must_use]
 pub fn available_memory() -> Option<u64> {
     Some(kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? << 10)
 }
 
-/// The sum of `utime`, `stime`, `cutime` and `cstime`. The second field may have blanks and parentheses in it.
+/// The sum of `utime`, `stime`, `cutime` and `cstime`. The second field may contain spaces and parentheses.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let ticks: Vec<u64> = rest.split_whitespace().skip(11).take(4).filter_map(|field| field.parse().ok()).collect();

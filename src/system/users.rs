@@ -1,9 +1,9 @@
-//! User ids on lease: for processes of which each is to be a user of its own.
+//! Leases user ids to processes, so that each can run as a user of its own.
 //!
-//! An id goes from hand to hand: nobody may find a process or a file of the one who had it before. It is given out only
-//! when no process has it, and again only when the janitor has removed what was left under it anywhere on the machine.
-//! That means looking through folders that are everybody's, and is done for all at once that have come back meanwhile.
-//! An id that has been given out and not been cleaned up since is marked in the file of the locks, for later servers.
+//! An id is used again and again, but no user may find a process or a file of an earlier one. It is leased only when no process has it, and
+//! leased again only after the janitor has removed everything that was left under it on the machine. For that, the janitor has to search
+//! folders that are open to everybody, so it cleans up all ids together that were given back meanwhile. An id that was leased and has not
+//! been cleaned up since is marked in the file of the locks, for later servers.
 
 use std::{
     collections::HashSet,
@@ -22,23 +22,23 @@ use tokio::sync::Notify;
 
 use super::{janitor::Janitor, leftovers, locks, processes};
 
-/// Where servers on one machine tell each other which ids they use: by locks on single bytes.
+/// The file by which servers on one machine tell each other which ids they use: by locks on single bytes.
 const LOCKS: &str = "/run/offshoot.users";
 
-/// How many times as long as cleaning up takes passes until it is done again.
+/// After ids were cleaned up, this many times the duration passes before it is done again.
 const RATIO: u32 = 20;
-/// How long somebody waits for an id while it is cleaned up.
+/// How long a caller waits for an id to be cleaned up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What passes at the least.
+/// The least time between two cleanups.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why there can be no ids; the end of a sentence.
+/// Why no ids can be leased; the end of a sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// Only root can run processes as others.
+    /// Only root can run processes as other users.
     #[error("the server does not run as root")]
     NotRoot,
-    /// Other users could not come to their folders.
+    /// Other users could not reach their folders.
     #[error("{} is closed to other users", .0.display())]
     Closed(PathBuf),
     /// The file of the locks cannot be used.
@@ -46,7 +46,7 @@ pub enum LeaseError {
     Locks(std::io::Error),
 }
 
-/// The ids that can be had; cheap to clone. By default, none.
+/// The ids that can be leased; cheap to clone. By default, there are none.
 #[derive(Debug, Clone, Default)]
 pub struct Users(Option<Arc<Range>>);
 
@@ -56,25 +56,25 @@ struct Range {
     locks: File,
     janitor: Janitor,
     state: Mutex<State>,
-    /// Ids have become free.
+    /// Notified when ids have become free.
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Ids that cannot be given out: somebody has them, or has left something.
+    /// Ids that cannot be leased now: they are leased, or something was left under them.
     used: HashSet<u32>,
-    /// Ids of which it has been told that they are somebody else's.
+    /// Ids for which the log already says that another program uses them.
     told: HashSet<u32>,
-    /// Those that nobody has any more, and for which it has not been looked what is left.
+    /// Ids that were given back and have not been cleaned up yet.
     returned: Vec<u32>,
-    /// Whether the janitor is at it.
+    /// Whether the cleanup is running.
     clearing: bool,
-    /// How many have been given out: ids come back late, so that there is time to clean up.
+    /// How many ids have been tried. Continuing from there uses ids again as late as possible, which leaves time to clean up.
     given: u32,
 }
 
-/// An id on lease; given back when this is dropped.
+/// A leased id. It is given back when this is dropped.
 #[derive(Debug)]
 pub struct User {
     id: u32,
@@ -82,8 +82,8 @@ pub struct User {
 }
 
 impl Users {
-    /// Leases ids of a range, for processes whose folders are in `folder`. Those under which an earlier run has left
-    /// something are not given out before the janitor has removed it.
+    /// Leases the ids of a range, for processes whose folders are in `folder`. Ids under which an earlier run has left something are
+    /// cleaned up first.
     ///
     /// # Errors
     /// [`LeaseError`]
@@ -93,7 +93,7 @@ impl Users {
         }
         let locks = open_locks(Path::new(LOCKS)).or_else(|error| {
             tracing::warn!("{}", not_shared(&error));
-            // Beside the folder, whose content goes when the server starts.
+            // Beside the folder, because the content of the folder is removed when the server starts.
             open_locks(&folder.with_extension("users"))
         });
         let locks = locks.map_err(LeaseError::Locks)?;
@@ -102,13 +102,13 @@ impl Users {
         Ok(Self(Some(range)))
     }
 
-    /// The file whose locks reserve the ids, where there are any: they hold for as long as anybody has it open.
+    /// The file whose locks reserve the ids, if there are any. The locks hold as long as any process has it open.
     #[must_use]
     pub fn reservations(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(|range| range.locks.as_fd())
     }
 
-    /// Takes an id, for which it may have to be cleaned up first; `Ok(None)` where there are none to be had.
+    /// Leases an id, for which it may have to wait until one is cleaned up; `Ok(None)` if there are no ids to lease.
     ///
     /// # Errors
     /// When all are in use.
@@ -141,7 +141,7 @@ impl User {
 }
 
 impl Range {
-    /// An id that is free now.
+    /// Leases an id that is free now.
     fn take(self: &Arc<Self>) -> Option<User> {
         let mut state = self.lock();
         let count = self.ids.end() - self.ids.start() + 1;
@@ -153,11 +153,11 @@ impl Range {
             }
             state.used.insert(id);
             if self.is_marked(id) {
-                // Of a server that has ended without cleaning up.
+                // A server has ended without cleaning up this id.
                 self.give_back(&mut state, id);
             } else if processes::has_processes(id) {
-                // Somebody else's: they would be ended with whoever had the id, and could do to it what they like. They may
-                // be gone when it is this one's turn again.
+                // The processes belong to another program. They would be killed together with ours, and could do to ours what they like.
+                // They may have gone when this id is tried again.
                 if state.told.insert(id) {
                     tracing::warn!(id, "a user id of the range has processes that are somebody else's, and is not used");
                 }
@@ -175,8 +175,7 @@ impl Range {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the ids under which there is something already: what an earlier run has left is removed, and
-    /// what is somebody else's is let be.
+    /// Reserves the ids under which something exists already. Ids that an earlier run has marked are cleaned up; the others are left alone.
     fn take_left(self: &Arc<Self>) {
         let mut left: Vec<u32> = leftovers::owners().into_iter().filter(|id| self.ids.contains(id)).collect();
         left.retain(|&id| locks::reserve(&self.locks, id));
@@ -192,7 +191,7 @@ impl Range {
         }
     }
 
-    /// Notes for later servers whether what is found under an id was left by a lease: the byte that is locked is set.
+    /// Marks for later servers whether things found under an id were left by a lease. The mark is the byte that is also locked.
     fn mark(&self, id: u32, left: bool) {
         if let Err(error) = self.locks.write_at(&[u8::from(left)], id.into()) {
             tracing::debug!(%error, "a user id could not be noted");
@@ -204,10 +203,10 @@ impl Range {
         self.locks.read_at(&mut mark, id.into()).is_ok_and(|count| count == 1 && mark == [1])
     }
 
-    /// Somebody has let go of an id.
+    /// Takes an id back, and starts the cleanup.
     fn give_back(self: &Arc<Self>, state: &mut State, id: u32) {
         state.returned.push(id);
-        // Without a runtime, the server has ended, and the next one does it.
+        // Without a runtime, this server has ended, and the next one cleans up.
         if !state.clearing
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
@@ -216,7 +215,7 @@ impl Range {
         }
     }
 
-    /// Removes what is left under ids that nobody has, and makes them free, until there are no more.
+    /// Cleans up the ids that were given back, and makes them free, until there are no more.
     async fn clear(self: Arc<Self>) {
         loop {
             let returned = {
@@ -246,7 +245,7 @@ impl Range {
                     self.lock().returned.extend(returned);
                 }
             }
-            // What takes long is done less often, and so is what fails.
+            // A cleanup that takes long or fails is repeated less often.
             tokio::time::sleep((took * RATIO).max(PAUSE)).await;
         }
     }
@@ -259,7 +258,7 @@ impl Drop for User {
     }
 }
 
-/// Why processes whose folders are in `folder` cannot have users of their own, if they cannot.
+/// The reason why processes whose folders are in `folder` cannot have users of their own, if there is one.
 #[must_use]
 pub fn obstacle(folder: &Path) -> Option<LeaseError> {
     if !rustix::process::geteuid().is_root() {
@@ -269,7 +268,7 @@ pub fn obstacle(folder: &Path) -> Option<LeaseError> {
     Some(LeaseError::Closed(closed.to_owned()))
 }
 
-/// Why other servers on this machine may lease the same ids, if they may.
+/// The reason why other servers on this machine may lease the same ids, if there is one.
 #[must_use]
 pub fn conflict() -> Option<String> {
     open_locks(Path::new(LOCKS)).err().map(|error| not_shared(&error))
@@ -279,7 +278,7 @@ fn not_shared(error: &std::io::Error) -> String {
     format!("{LOCKS}: {error}: another server on this machine may give the same user ids to its processes, and end these with its own")
 }
 
-/// Whether everybody can pass through a folder.
+/// Whether every user can pass through a folder.
 fn is_open_for_passing(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|metadata| metadata.mode() & 0o001 != 0)
 }

@@ -1,4 +1,4 @@
-//! The house as ARCHITECTURE.md has it: what may lead where, and what is nowhere.
+//! Keeps the structure of ARCHITECTURE.md: which room may use which, and what must not occur in any.
 
 use std::{
     collections::BTreeSet,
@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rooms, and those that each knows. A new arrow belongs here, and into ARCHITECTURE.md; fewer are better. What a dialect
-/// wants of sessions, of the store, or of R, it has from `app`; of `server` it knows how requests come, of `config` its own
-/// section, of `wire` how values are written.
+/// The rooms, and those that each may use. A new arrow has to be added here and to ARCHITECTURE.md; fewer are better. A dialect reaches
+/// sessions, the store and R only through `app`. From `server` it may learn how requests come, from `config` its own section, and from
+/// `wire` how values are written.
 const ARROWS: [(&str, &[&str]); 15] = [
     ("wire", &[]),
     ("system", &[]),
@@ -26,10 +26,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("api", &["app", "auth", "config", "server", "wire"]),
     ("site", &["api", "app", "auth", "config", "server", "telemetry"]),
 ];
-/// The command line puts everything together.
+/// The command line may use every room.
 const TOP: [&str; 1] = ["cli"];
 
-/// Where `unsafe` may be, beside the room that knows R.
+/// Files that may have `unsafe` code, besides the room that knows R.
 const UNSAFE: [&str; 10] = [
     "link/shared.rs",
     "system/leftovers.rs",
@@ -43,10 +43,10 @@ const UNSAFE: [&str; 10] = [
     "r/",
 ];
 
-/// Dialects, each with the words that are its own.
+/// Dialects, each with the words that only it may use.
 const DIALECTS: [(&str, &[&str]); 2] = [("revodeployr", &["deployr"]), ("rock", &["rock"])];
 
-/// Where a dialect is named beside its own folder and its section of the configuration, and why.
+/// Places that may name a dialect, besides its own folder and its section of the configuration, and why.
 const NAMING_DIALECTS: [(&str, &str); 8] = [
     ("api/mod.rs", "puts the dialects together"),
     ("config/mod.rs", "puts the sections together"),
@@ -58,19 +58,19 @@ const NAMING_DIALECTS: [(&str, &str); 8] = [
     ("wire/typed/input/xml.rs", "reads the outermost element of inputs, which is called like the product"),
 ];
 
-/// Rooms of which one process has one thread.
+/// Rooms that run in processes with one thread.
 const WITHOUT_RUNTIME: [&str; 4] = ["link", "r", "wire", "worker"];
 
 /// A source file, without its comments.
 struct Source {
     path: PathBuf,
-    /// Below `src/`.
+    /// Its path below `src/`.
     name: String,
     lines: Vec<String>,
 }
 
 impl Source {
-    /// The room that it is in: a folder, or a file beside the folders.
+    /// The room of the file: a folder, or a file beside the folders.
     fn room(&self) -> &str {
         self.name.split('/').next().unwrap().trim_end_matches(".rs")
     }
@@ -91,7 +91,7 @@ fn sources() -> Vec<Source> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
                 let text = fs::read_to_string(&path).unwrap();
-                // What tests need is their own affair, and stands at the end.
+                // Tests at the end of a file may use anything.
                 let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
                 let lines = code.lines().map(|line| line.split("//").next().unwrap().to_owned()).collect();
                 found.push(Source { path, name, lines });
@@ -102,7 +102,7 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// The rooms that a file names, each with the line: by `crate::room`, also in a list of several.
+/// The rooms that a file names by `crate::room`, also in a list of several, each with the line.
 fn named_rooms(source: &Source) -> Vec<(usize, String)> {
     let mut named = Vec::new();
     let mut depth = None;
@@ -167,7 +167,7 @@ fn rooms_know_those_that_they_may_know_and_no_others() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // What is not used any more is not to come back unseen.
+    // An arrow that is no longer used must be removed, or its return would not be noticed.
     let unused: Vec<_> = ARROWS
         .iter()
         .flat_map(|(from, allowed)| allowed.iter().map(move |to| (*from, *to)))
@@ -213,7 +213,7 @@ fn what_runs_in_a_worker_has_no_runtime_and_no_http() {
 #[test]
 fn dialects_are_named_by_themselves_and_where_they_are_put_together() {
     let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
-    // Files of tests are their own affair.
+    // Files of tests may use anything.
     for source in sources().iter().filter(|source| !source.name.ends_with("tests.rs")) {
         for (dialect, words) in DIALECTS {
             if source.name.starts_with(&format!("api/{dialect}/")) || source.name == format!("config/{dialect}.rs") {

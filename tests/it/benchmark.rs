@@ -1,4 +1,4 @@
-//! The arithmetic of the benchmark's report: what is published about others has to be right.
+//! The arithmetic of the benchmark's report, because figures that we publish about others have to be right.
 
 #[path = "../../benches/compare/report.rs"]
 #[expect(dead_code, reason = "the suite uses the rest")]

@@ -1,4 +1,4 @@
-//! What a build says where R is missing, or is not one that it can use.
+//! The message of a build when R is missing or unsuitable.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn the_build_says_what_is_wrong_with_r_and_what_to_do() {
     }
 }
 
-/// libR-sys is the first to look for R, and would stop the build in words of its own.
+/// libR-sys looks for R first, and would stop the build with a message of its own.
 #[test]
 fn the_build_script_of_libr_sys_is_kept_from_looking_for_r() {
     let config: toml::Table = fs::read_to_string(".cargo/config.toml").unwrap().parse().unwrap();

@@ -29,7 +29,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The administrator, who works on the store of a data folder.
+/// The administrator, working on the store in a data folder.
 struct Administrator(PathBuf);
 
 impl Administrator {
@@ -41,13 +41,13 @@ impl Administrator {
         offshoot(&[arguments, &["--data", self.0.to_str().unwrap()]].concat(), Some(input), &[])
     }
 
-    /// What a command prints that succeeds.
+    /// The output of a command, which has to succeed.
     #[track_caller]
     fn does(&self, arguments: &[&str]) -> String {
         self.reads(arguments, "")
     }
 
-    /// The same, of a command that reads something.
+    /// The output of a command that reads standard input, and has to succeed.
     #[track_caller]
     fn reads(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
@@ -55,13 +55,13 @@ impl Administrator {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The document that a command prints.
+    /// The JSON document that a command prints.
     #[track_caller]
     fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.does(&[arguments, &["--json"]].concat())).unwrap()
     }
 
-    /// What a command says that fails.
+    /// The message of a command, which has to fail.
     #[track_caller]
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, "");
@@ -69,26 +69,26 @@ impl Administrator {
         said(&output).strip_prefix("offshoot: ").unwrap().trim_end().to_owned()
     }
 
-    /// Everything that is in the store, as far as commands show it.
+    /// The content of the store, as far as commands show it.
     fn all(&self) -> Vec<Value> {
         let subjects = ["user", "role", "script", "object", "boundary", "ipfilter", "policy", "project"];
         subjects.iter().map(|subject| self.json(&[subject, "list"])).collect()
     }
 }
 
-/// Makes a call until it has this status: the server notices within a second what has changed in the store.
+/// Makes a call until it has this status, because the server notices changes of the store within a second.
 async fn until(status: u16, client: &Client, path: &str, form: &[(&str, &str)]) {
     let what = format!("{path} is answered with {status}");
     crate::harness::until(&what, async || client.post(path, form).await.status == status).await;
 }
 
-/// Whether a name and a password are let in.
+/// The status of a login with this name and password.
 async fn login(server: &Server, user: &str, password: &str) -> u16 {
     let form = [("username", user), ("password", password)];
     Client::new(server).post("/r/user/login", &form).await.status.as_u16()
 }
 
-/// A server that makes sessions when they are asked for.
+/// A server that makes each session only when it is asked for.
 fn server() -> Server {
     Server::start("[sessions]\npool = 0")
 }

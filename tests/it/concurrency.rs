@@ -1,4 +1,4 @@
-//! Many sessions at once, and nothing left of them.
+//! Many sessions at once, of which nothing is left afterwards.
 
 use crate::harness::{Client, Server, descendants, eventually};
 
@@ -7,7 +7,7 @@ async fn two_hundred_sessions_from_fifty_clients() {
     let server = Server::start("[sessions]\npool = 4");
     let before = open_descriptors(&server);
     let client = Client::admin(&server).await;
-    // Every client has its four sessions open while it waits for the others: all 200 are open at once.
+    // Every client keeps its four sessions open while it waits for the others, so all 200 are open at once.
     let all_open = std::sync::Arc::new(tokio::sync::Barrier::new(50));
     let clients: Vec<_> = (0..50)
         .map(|number| {
@@ -33,7 +33,7 @@ async fn two_hundred_sessions_from_fifty_clients() {
         client.await.unwrap();
     }
     drop(client);
-    // What is left are the pool's workers, their descriptors and folders.
+    // Only the pool's workers, with their descriptors and folders, are left.
     eventually("all workers end", || descendants(server.zygote()).len() == 4);
     eventually("their folders go", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 4);
     eventually("their descriptors are closed", || open_descriptors(&server) <= before + 8);

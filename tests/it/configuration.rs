@@ -1,4 +1,4 @@
-//! docs/configuration.md, which is made from the types of the configuration: their fields, defaults and comments.
+//! docs/configuration.md is generated from the configuration's types: their fields, defaults and comments.
 
 use std::{collections::HashMap, fmt::Write, path::Path};
 
@@ -45,7 +45,7 @@ fn fields() -> HashMap<(String, String), (String, String)> {
     fields
 }
 
-/// A link to another item of the source is of no use on the page.
+/// Without links to other items of the source, which the page does not have.
 fn plain(comment: &str) -> String {
     assert!(!comment.contains("[`"), "a comment of a setting has no links: {comment}");
     comment.replace('|', "\\|")

@@ -1,4 +1,4 @@
-//! What is printed, by whomever, is captured in order and is UTF-8.
+//! All printed text is captured in order and as UTF-8, whichever code prints it.
 
 use crate::harness::{Client, Server};
 
@@ -25,7 +25,7 @@ async fn all_scripts_and_encodings_become_utf8() {
     assert_eq!(session.prints(&format!("cat('{text}')")).await, text);
     assert_eq!(session.prints("x <- 'caf\\xe9'; Encoding(x) <- 'latin1'; cat(x); print(x)").await, "café[1] \"café\"");
     assert_eq!(session.prints("print('\\xff\\xfe')").await, "[1] \"\\xff\\xfe\"");
-    // Bytes that are no text at all.
+    // Bytes that are not valid text.
     assert_eq!(session.prints("cat('a\\xffb')").await, "a\u{fffd}b");
     assert_eq!(session.prints("system(\"printf 'a\\\\377b'\")").await, "a\u{fffd}b");
 }

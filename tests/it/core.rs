@@ -1,4 +1,4 @@
-//! Sessions driven without HTTP: interrupts, for which RevoDeployR has no call.
+//! Sessions without HTTP, because RevoDeployR has no call for interrupts.
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
@@ -52,7 +52,7 @@ fn a_session_is_not_killed_with_another_that_was_abandoned() {
     let core = runtime.block_on(Core::start(|_| ()));
     let session = runtime.block_on(core.sessions.open(someone())).unwrap();
     let user = std::fs::metadata(format!("/proc/{}", session.pid)).unwrap().uid();
-    // Whoever drives it goes away, while it is not able to end.
+    // The task that drives the worker goes away while the worker cannot end.
     let worker = Pid::from_raw(session.pid).unwrap();
     kill_process(worker, Signal::STOP).unwrap();
     drop((session, core, runtime));
@@ -78,7 +78,7 @@ async fn interrupts_stop_what_runs_and_the_session_lives_on() {
             let code = format!("cat('running'); {endless}");
             async move { session.operate(execute(&[]), code.into(), Admission::Immediate).await }
         });
-        // Interrupted at any time after it was started, it stops.
+        // An operation stops, whenever it is interrupted after its start.
         while !session.is_busy() {
             tokio::task::yield_now().await;
         }
@@ -132,7 +132,7 @@ async fn queued_operations_keep_their_order() {
         let session = session.clone();
         let code = format!("seen <- c(seen, {number}L)");
         let mut operation = Box::pin(async move { session.operate(execute(&[]), Bytes::from(code), Admission::Queued).await });
-        // Polled once, it has its place in the queue.
+        // Polling it once puts it in the queue.
         assert!(futures_util::poll!(&mut operation).is_pending());
         waiting.push(operation);
     }
@@ -146,7 +146,7 @@ async fn queued_operations_keep_their_order() {
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
-/// Installs a package that starts a thread when it is loaded; `work` is what the thread does, in C.
+/// Installs a package that starts a thread when it is loaded. `work` is the thread's code, in C.
 fn install_threaded_package(library: &std::path::Path, name: &str, work: &str) {
     let source = library.join("source").join(name);
     std::fs::create_dir_all(source.join("src")).unwrap();
@@ -187,11 +187,11 @@ async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
         "TRUE FALSE 1",
         "{log}"
     );
-    // A session may load it itself.
+    // A session may load the package itself.
     assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
 }
 
-/// Pango starts such threads when it looks for fonts, and the last of them was sometimes taken for one that stays.
+/// Pango starts such threads when it looks for fonts, and the last of them was sometimes mistaken for a thread that stays.
 #[tokio::test]
 async fn a_package_whose_thread_ends_after_a_moment_is_preloaded() {
     let library = tempfile::tempdir().unwrap();
@@ -203,7 +203,7 @@ async fn a_package_whose_thread_ends_after_a_moment_is_preloaded() {
     assert_eq!(session.prints("cat(c('passing', 'lattice') %in% loadedNamespaces())").await, "TRUE TRUE", "{}", server.log());
 }
 
-/// R writes the number of references to a value into it, and would copy the page of each function that a session calls.
+/// R writes the number of references to a value into the value. So each function that a session calls would cost a copy of its page.
 #[tokio::test]
 async fn what_sessions_share_is_not_counted_in_each() {
     let server = Server::start("[sessions]\npool = 0\n[r]\npreload = ['lattice']");

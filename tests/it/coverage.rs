@@ -1,11 +1,11 @@
-//! What every route has: a golden exchange that succeeds, for each of its methods and in each of its formats, and a try
-//! without credentials. The lists of those that have none are empty, and are to stay so.
+//! Every route has a golden exchange that succeeds, for each of its methods and in each of its formats, and a request without credentials.
+//! The lists of routes without them are empty, and have to stay so.
 
 use std::{fs, path::Path};
 
 use offshoot::api::{revodeployr, rock};
 
-/// Methods and paths, as a dialect's table has them. HEAD goes with GET, and is its answer without the content.
+/// Methods and paths of a dialect's table. HEAD is not listed: it belongs to GET, and has the same answer without the content.
 fn routes_of_revodeployr() -> Vec<(&'static str, &'static str)> {
     use revodeployr::{call::Methods, routes::ROUTES};
     let methods = |methods| match methods {
@@ -20,7 +20,7 @@ fn routes_of_rock() -> Vec<(&'static str, &'static str)> {
     rock::routes::ROUTES.iter().map(|route| (route.method.as_str(), route.path)).collect()
 }
 
-/// The snapshots of a folder, without insta's own lines.
+/// The snapshots of a dialect, without the lines that insta adds.
 fn snapshots(dialect: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(dialect).join("snapshots");
     let files =
@@ -28,7 +28,7 @@ fn snapshots(dialect: &str) -> Vec<String> {
     files.map(|file| fs::read_to_string(file).unwrap().splitn(3, "---\n").nth(2).unwrap().to_owned()).collect()
 }
 
-/// Whether a path is one of a route.
+/// Whether a path belongs to a route.
 fn is_of(path: &str, route: &str) -> bool {
     let (path, route): (Vec<_>, Vec<_>) = (path.split('/').collect(), route.split('/').collect());
     path.len() == route.len() && path.iter().zip(route).all(|(part, of_route)| of_route.starts_with('{') || *part == of_route)
@@ -38,7 +38,7 @@ fn is_of(path: &str, route: &str) -> bool {
 struct Exchange<'a> {
     method: &'a str,
     path: &'a str,
-    /// Written first of what is sent, where a dialect has several.
+    /// The format, which is the first parameter of a request if the dialect has several.
     format: Option<&'a str>,
     succeeds: bool,
 }
@@ -53,7 +53,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The routes that have no golden exchange in one of these formats.
+/// The routes without a golden exchange in one of these formats.
 fn without_golden_exchange(dialect: &str, routes: &[(&str, &str)], formats: &[Option<&str>]) -> Vec<String> {
     let snapshots = snapshots(dialect);
     let exchanges: Vec<_> = snapshots.iter().flat_map(|text| text.split("--------\n")).filter_map(Exchange::parse).collect();
@@ -70,12 +70,12 @@ fn no_route_is_without_a_golden_exchange() {
     let none: [String; 0] = [];
     assert_eq!(without_golden_exchange("revodeployr", &routes_of_revodeployr(), &[Some("json"), Some("xml")]), none);
     assert_eq!(without_golden_exchange("rock", &routes_of_rock(), &[None]), none);
-    // The search finds what is missing.
+    // The search finds missing exchanges.
     assert_eq!(without_golden_exchange("rock", &[("PUT", "/"), ("GET", "/r/session/{id}/nothing")], &[None]).len(), 2);
     assert_eq!(without_golden_exchange("revodeployr", &[("GET", "/r/user/whoami")], &[Some("json"), Some("yaml")]).len(), 1);
 }
 
-/// The routes that nobody has tried without credentials; the tries of a dialect are a snapshot of its own.
+/// The routes without a request that has no credentials. A dialect has a snapshot of all such requests.
 fn without_try(dialect: &str, snapshot: &str, routes: &[(&str, &str)]) -> Vec<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(dialect).join("snapshots").join(snapshot);
     let tried = fs::read_to_string(file).unwrap();

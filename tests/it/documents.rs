@@ -1,16 +1,16 @@
-//! The examples in the README and in docs/ work when they are pasted one after the other, and are answered as it is shown.
+//! The examples in the README and in docs/ work when they are pasted one after the other, and have the answers that are shown.
 
 use std::process::Command;
 
 use crate::harness::Demonstration;
 
-/// Commands that are for other machines than this one: they build, start servers, or need what `make test` does not install.
+/// Commands that cannot be tried here: they build, start servers, or need programs that `make test` does not install.
 const SKIPPED: [&str; 5] = ["make ", "docker ", "offshoot ", "python3 ", "node "];
 
 /// Printed between two examples.
 const END: &str = "\u{1e}";
 
-/// An example, and what it is said to print.
+/// An example, and the output that the page shows.
 #[derive(Debug)]
 struct Example<'t> {
     commands: &'t str,
@@ -19,7 +19,7 @@ struct Example<'t> {
 
 fn examples(page: &str) -> Vec<Example<'_>> {
     let mut examples: Vec<Example> = Vec::new();
-    // Text and blocks take turns.
+    // Text and code blocks alternate.
     let mut parts = page.split("```");
     while let (Some(before), Some(block)) = (parts.next(), parts.next()) {
         let (language, content) = block.split_once('\n').unwrap();
@@ -35,7 +35,7 @@ fn examples(page: &str) -> Vec<Example<'_>> {
     examples
 }
 
-/// Without what differs each time, identifiers and cookies, and without line breaks, which the page adds.
+/// Text without the parts that differ each time, identifiers and cookies, and without line breaks, which the page adds.
 fn comparable(text: &str) -> String {
     let is_identifier = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let words = text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
@@ -60,13 +60,13 @@ fn try_examples(page: &str, least: usize) {
     let examples = examples(&page);
     assert!(examples.len() >= least, "{examples:#?}");
     let script: String = examples.iter().map(|example| format!("{}\nprintf '{END}'\n", example.commands)).collect();
-    // Cargo has set R_HOME, which would be R's to find.
+    // Cargo has set R_HOME, but R has to find its home by itself.
     let output = Command::new("bash").args(["-c", &script]).current_dir(folder).env_remove("R_HOME").output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     for (example, printed) in examples.iter().zip(printed.split(END)) {
         let Some(shown) = example.shown else { continue };
         if example.commands.contains("async=true") {
-            // Tells the time, and how far the command is.
+            // The output has the time and the progress of the command.
             assert!(printed.ends_with("}50") && shown.ends_with("}\n50\n"), "{printed}");
             continue;
         }

@@ -1,4 +1,4 @@
-//! Code evaluated for its value.
+//! Evaluation of code for its value.
 
 use std::sync::Arc;
 
@@ -29,14 +29,14 @@ impl Live {
         (answer.reply.clone(), answer)
     }
 
-    /// The value of code that succeeds.
+    /// The value of code, which has to succeed.
     async fn json(&self, code: &str) -> String {
         let (ending, answer) = self.evaluate(JSON, code).await;
         assert_eq!(ending, Ending::Completed, "{code}");
         String::from_utf8(answer.payload.as_ref().to_vec()).unwrap()
     }
 
-    /// The message of code that fails.
+    /// The message of code, which has to fail.
     async fn error(&self, wanted: Use, code: &str) -> String {
         let (ending, answer) = self.evaluate(wanted, code).await;
         assert!(answer.payload.as_ref().is_empty(), "{code}");
@@ -97,7 +97,7 @@ async fn errors_have_no_value() {
     let (ending, answer) = live.evaluate(JSON, "1; 2 +").await;
     assert!(matches!(ending, Ending::SyntaxError { line: 2, .. }), "{ending:?}");
     assert!(answer.payload.as_ref().is_empty());
-    // Neither of the two forms has a place for these.
+    // Neither form can express these values.
     for code in ["expression()", "structure(function(x) x, class = 'mine')"] {
         assert_eq!(live.error(JSON, code).await, "the value cannot be written as JSON: R cannot convert a part of it", "{code}");
     }

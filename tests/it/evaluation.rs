@@ -56,7 +56,7 @@ async fn an_error_stops_the_rest_and_has_its_call() {
     assert_eq!(session.fails("stop(structure(class = c('mine', 'error', 'condition'), list(message = 'own', call = NULL)))").await, "own");
     assert_eq!(session.fails("log('a')").await, "Error in log(\"a\") : non-numeric argument to mathematical function");
     assert_eq!(session.prints("cat(geterrmessage())").await, "Error in log(\"a\") : non-numeric argument to mathematical function");
-    // What an earlier evaluation left behind is not taken for the cause of a later one.
+    // The error of an earlier evaluation must not be reported for a later one.
     assert!(session.fails("f <- function(n) f(n + 1); f(1)").await.contains("too"));
     assert_eq!(
         session.fails("undefined_function()").await,
@@ -91,7 +91,7 @@ async fn conditions_are_recorded_in_order() {
     let texts: Vec<_> = response["warnings"].as_object().unwrap().values().map(|warning| warning["value"].as_str().unwrap()).collect();
     assert_eq!(texts, ["one", "two", "three"]);
     assert_eq!(response["console"]["value"], "said");
-    // Conditions that the code handles itself are not ours.
+    // Conditions that the code handles itself are not reported.
     let response = session
         .run("tryCatch(warning('x'), warning = function(w) NULL); suppressWarnings(warning('y')); try(stop('z'), silent = TRUE)")
         .await;
@@ -165,7 +165,7 @@ async fn a_data_table_is_a_data_frame() {
     let columns = &response["robjects"]["d"]["value"];
     assert_eq!((&columns["k"]["value"], &columns["s"]["value"]), (&json!(["a", "b"]), &json!([4, 2])));
     assert_eq!(columns["i"]["value"], json!(["2020-01-03", "2020-01-02"]));
-    // Threads that its compiled code starts are the session's own.
+    // The session may start threads in its compiled code.
     assert_eq!(session.prints("setDTthreads(2); x <- data.table(k = sample(1e3, 1e5, TRUE))[, .N, by = k]; cat(sum(x$N))").await, "100000");
 }
 

@@ -1,8 +1,8 @@
-//! Our own declarations of R's C interface, compared with R's headers by the C compiler.
+//! The C compiler compares our declarations of R's C interface with R's headers.
 
 use std::{io::Write, process::Command};
 
-/// Each declaration of `src/r/ffi.rs`, in C. Two declarations of one name must agree, or the compiler objects.
+/// Each declaration of `src/r/ffi.rs`, in C. If two declarations of one name differ, the compiler reports an error.
 const DECLARATIONS: &str = r#"
 #include <stdio.h>
 #define R_INTERFACE_PTRS 1
@@ -71,7 +71,7 @@ fn declared_in_c() -> Vec<String> {
     let lines = DECLARATIONS.lines().filter(|line| line.starts_with("extern") || line.starts_with("const char"));
     let mut names: Vec<_> = lines
         .map(|line| {
-            // A pointer to a function has its name in parentheses of its own.
+            // The name of a pointer to a function is in parentheses of its own.
             let (before, after) = line.split_once('(').unwrap_or((line, ""));
             let name = after.strip_prefix('*').filter(|_| before.ends_with(' ')).map_or(before, |rest| rest.split(')').next().unwrap());
             name.trim_end_matches(';').rsplit([' ', '*']).next().unwrap().to_owned()

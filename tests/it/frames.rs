@@ -1,5 +1,5 @@
-//! A zygote and workers that are spoken to by hand, and wrongly: garbage, too little, too much, out of order. Each says
-//! what is wrong and goes on, or ends, and leaves nothing.
+//! A zygote and workers that get wrong messages: garbage, too little, too much, out of order. Each reports the error and goes on, or ends
+//! and leaves nothing.
 
 use std::{
     fs::File,
@@ -33,7 +33,7 @@ use crate::harness::{PATIENCE, descendants, eventually};
 /// Longer than any message to a zygote.
 const TOO_LONG: usize = 100_000;
 
-/// A zygote whose control socket is the test's.
+/// A zygote whose control socket belongs to the test.
 struct Zygote {
     child: Child,
     control: Option<OwnedFd>,
@@ -41,7 +41,7 @@ struct Zygote {
 }
 
 impl Zygote {
-    /// The program, with this first message.
+    /// Starts the program with this first message.
     fn told(first: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
@@ -52,7 +52,7 @@ impl Zygote {
         Self { child, control: Some(control), folder }
     }
 
-    /// One that is ready.
+    /// A zygote that is ready.
     fn start() -> Self {
         let zygote = Self::told(&encode(&Start { preload: Vec::new(), repositories: Vec::new() }));
         assert!(matches!(zygote.receive(), ZygoteReply::Ready { .. }));
@@ -92,7 +92,7 @@ impl Zygote {
         worker
     }
 
-    /// The end of one whose supervisor is gone, or that has nothing to do; what it said, and that nothing is left.
+    /// Waits for the end of a zygote whose supervisor is gone, or that has nothing to do. Returns its output; checks that nothing is left.
     fn end(mut self) -> (ExitStatus, String) {
         self.control.take();
         let zygote = self.child.id().cast_signed();
@@ -158,7 +158,7 @@ fn prefix(header: usize, payload: usize, place: Place, memory: bool) -> Vec<u8> 
     Prefix { header, payload, place, memory }.to_bytes().to_vec()
 }
 
-/// A whole frame with a command.
+/// A complete frame with a command.
 fn frame(request: &Request, payload: &[u8]) -> Vec<u8> {
     let header = encode(request);
     [prefix(header.len(), payload.len(), Place::Inline, false), header, payload.to_vec()].concat()
@@ -185,7 +185,7 @@ fn a_zygote_ignores_what_is_no_request_and_refuses_what_it_cannot_do() {
         zygote.send(&encode(&ZygoteRequest::Ping(number as u64)));
         assert_eq!(zygote.receive(), ZygoteReply::Here(number as u64));
     }
-    // A worker needs its descriptors; one that nobody has is nobody's.
+    // A worker needs descriptors, and is not made without them.
     zygote.send(&fork);
     assert!(matches!(zygote.receive(), ZygoteReply::NotForked { request: 1, reason } if reason == "descriptors are missing"));
     zygote.send(&encode(&ZygoteRequest::EndStrays(1)));
@@ -217,7 +217,7 @@ fn a_worker_ends_at_what_is_no_frame() {
         let mut worker = zygote.fork(number as u64);
         worker.commands.write_all(&bytes).unwrap();
         if what.starts_with("half") || what == "nothing" {
-            // It waits for the rest, until there is nobody to send it.
+            // The worker waits for the rest, until the socket is closed.
             worker.commands.shutdown(std::net::Shutdown::Write).unwrap();
         }
         assert_eq!(worker.receive(), None, "{what}");
@@ -249,12 +249,12 @@ fn a_worker_refuses_what_is_no_command_and_answers_in_order() {
         assert_eq!(worker.receive(), Some(Reply::Refused("the inputs are cut short".to_owned())));
         assert_eq!(worker.receive(), Some(Reply::Files(Vec::new())));
     }
-    // Memory that is not sealed, or shorter than was said, is no payload.
+    // Memory that is not sealed, or is shorter than announced, is refused.
     let mut large = Outgoing::shared(b"\0", 1 << 20, false);
     assert!(large.send(&worker.commands, &[shared::create().unwrap().as_fd()]).unwrap());
     assert_eq!(worker.receive(), None);
     assert!(matches!(zygote.receive(), ZygoteReply::Exited { exit: Exit::Status(0), .. }));
-    // With the last worker still there, the zygote ends it.
+    // The zygote ends the last worker when it ends itself.
     let last = zygote.fork(2);
     let (status, _) = zygote.end();
     assert!(status.success() && !exists(last.pid));

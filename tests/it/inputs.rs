@@ -1,4 +1,4 @@
-//! Values into R: what R makes of what clients push.
+//! Values that clients push, as R sees them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn refused(reply: &Reply, error: &str) {
     assert_eq!((&reply.json()["error"], &reply.json()["success"]), (&json!(error), &json!(false)));
 }
 
-/// What was sent, and an expression of R for the same; `x` is to be identical to it.
+/// The input, and an R expression that has to be identical to its value `x`.
 const ROWS: &[(&str, &str)] = &[
     (r#"{"type":"primitive","value":3}"#, "3"),
     (r#"{"type":"Primitive","value":3}"#, "3"),
@@ -135,7 +135,7 @@ async fn wrapped_inputs_are_there_in_both_ways() {
     let session = session().await;
     push(&session, r#"{"inputs":{"type":"list","value":{"a":{"value":1},"b":{"type":"vector","value":["x","y"]}}}}"#).await.success();
     assert_eq!(session.value("identical(inputs, list(a = a, b = b)) && a == 1 && identical(b, c('x', 'y'))").await["value"], true);
-    // What they share is copied before it is changed.
+    // Shared values are copied before they are changed.
     session.run("b[1] <- 'changed'").await;
     assert_eq!(session.value("inputs$b").await["value"], json!(["x", "y"]));
     push(&session, "{}").await.success();
@@ -198,7 +198,7 @@ async fn more_than_a_session_can_hold_is_refused_and_the_session_lives_on() {
     let server = Server::start("[sessions]\npool = 0\nmemory_mib = 100");
     let session = Client::admin(&server).await.session().await;
     session.run("x <- 1").await;
-    // The doubles do not fit once decoded; the strings do, and R's copies of them do not.
+    // The decoded doubles do not fit. The strings do, but R's copies of them do not.
     let strings: String = (0..2_000_000).map(|at| format!("\"{at}\",")).collect();
     for (elements, code) in [("0,".repeat(20_000_000), 400), (strings, 900)] {
         let body = format!("session={}&inputs={{\"x\":[{}]}}", session.id, elements.trim_end_matches(','));

@@ -1,4 +1,4 @@
-//! A new session has nothing of its parent, of the server, or of another session.
+//! A new session shares nothing with its parent, the server, or another session.
 
 use crate::harness::{Client, Server, is_root_for};
 
@@ -24,8 +24,8 @@ async fn a_new_session_is_empty_and_its_own() {
 async fn no_session_has_the_terminal_of_whoever_started_the_server() {
     let server = Server::shared();
     let session = Client::admin(server).await.session().await;
-    // After the name in parentheses: state, parent, process group, session, terminal (proc(5)). A terminal belongs to
-    // one session of the kernel's, and this one is the zygote's.
+    // After the name in parentheses come state, parent, process group, session and terminal (proc(5)). A terminal belongs to one session of
+    // the kernel's, which is the zygote's.
     let code = "strsplit(sub('.*[)] ', '', readLines('/proc/self/stat')), ' ')[[1]][4:5]";
     assert_eq!(session.value(code).await["value"], serde_json::json!([server.zygote().to_string(), "0"]));
 }
@@ -43,8 +43,8 @@ async fn sessions_draw_different_random_numbers() {
 async fn no_descriptor_is_inherited() {
     let client = Client::admin(Server::shared()).await;
     let (session, _other) = (client.session().await, client.session().await);
-    // 3 is the session's own socket, where commands come from, 4 the pipe for replies, and 5 memory for a large one. One
-    // more is the folder being listed.
+    // 3 is the session's own socket for commands, 4 the pipe for replies, and 5 the memory for a large reply. One more is the folder being
+    // listed.
     let open = session.value("x <- list.files('/proc/self/fd', full.names = TRUE); Sys.readlink(x)").await;
     let open: Vec<_> = open["value"].as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
     assert_eq!(open.len(), 7, "{open:?}");
@@ -52,7 +52,7 @@ async fn no_descriptor_is_inherited() {
     assert!(open[1].starts_with("pipe:") && open[1] == open[2], "{open:?}");
     assert!(open[3].starts_with("socket:") && open[4].starts_with("pipe:") && open[4] != open[1], "{open:?}");
     assert!(open[5].starts_with("/memfd:offshoot"), "{open:?}");
-    // Of a program that R starts, not even those.
+    // A program that R starts has not even these.
     let of_child = session.value("system('ls -l /proc/self/fd', intern = TRUE)").await["value"].to_string();
     assert!(!of_child.contains("socket:") && !of_child.contains("memfd"), "{of_child}");
 }

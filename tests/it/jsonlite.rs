@@ -1,4 +1,4 @@
-//! Values as JSON, against what R's package jsonlite makes of them in the same session.
+//! Values as JSON, compared with the output of R's package jsonlite in the same session.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use offshoot::{
 
 use crate::core::{Core, someone};
 
-/// Prints what jsonlite makes of a value, and returns the value.
+/// Prints jsonlite's output for a value, and returns the value.
 const EXPECTED: &str = r#"
 .expected <- function(x) {
   text <- tryCatch(
@@ -47,7 +47,7 @@ impl Both {
         both
     }
 
-    /// The value as JSON, and what was printed.
+    /// The value as JSON, and the printed text.
     async fn run(&self, code: &str) -> (String, String) {
         let command = Evaluate(Use::Return(ValueEncoding::Json));
         let answer = self.session.operate(command, code.to_owned().into(), Admission::Immediate).await.unwrap();

@@ -1,4 +1,4 @@
-//! How sessions and servers end, and what is left of them: nothing.
+//! How sessions and servers end, and that they leave nothing.
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -20,7 +20,7 @@ fn session_folders(server: &Server) -> usize {
     std::fs::read_dir(server.data().join("run")).unwrap().count()
 }
 
-/// Sends code that ends the session; the answer to it, and to the next call.
+/// Sends code that ends the session; returns the answer to it, and that to the next call.
 async fn last_words(session: &Session, code: &str) -> (String, String) {
     let reply = session.execute(code, &[]).await;
     assert_eq!(reply.status, 502, "{}", reply.text());
@@ -54,7 +54,7 @@ async fn a_session_that_dies_says_how_and_nobody_else_notices() {
     let (now, next) = last_words(&crash, "cat('dying'); tools::pskill(Sys.getpid(), 11); Sys.sleep(5)").await;
     assert!(now.contains("R was ended by signal 11 (invalid memory access); its last output: dying"), "{now}");
     assert!(next.contains("R was ended by signal 11"), "{next}");
-    // Killed while it runs, and while it does not.
+    // Killed while it runs something, and while it does not.
     for busy in [true, false] {
         let session = client.session().await;
         let victim = pid(&session).await;
@@ -88,7 +88,7 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
     std::fs::write(&marker, "").unwrap();
     std::fs::set_permissions(&marker, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let worker = pid(&session).await;
-    // Processes that leave the group and the terminal are found as well, where sessions have their own users.
+    // If sessions have their own users, processes that leave the group and the terminal are found as well.
     let daemon = if is_root_for("what leaves the group of a session") { "setsid sleep 1000 &" } else { "sleep 1000 &" };
     session.run(&format!("system('{daemon}'); .Last <- function() cat('closed', file = '{}')", marker.display())).await;
     assert!(descendants(server.zygote()).len() >= 2);
@@ -107,7 +107,7 @@ async fn what_has_left_a_sessions_group_ends_with_it_also_where_sessions_have_no
     for session in [&one, &other] {
         session.run("system('setsid sh -c \"sleep 1000 & sleep 1000\" > /dev/null 2>&1 &')").await;
     }
-    // Two workers; a shell and two programs of each.
+    // Two workers, each with a shell and two programs.
     eventually("both have started", || descendants(server.zygote()).len() == 8);
     one.close().await;
     eventually("what the first has started ends", || descendants(server.zygote()).len() == 4);
@@ -139,14 +139,14 @@ async fn a_session_whose_client_has_gone_is_busy_until_r_has_ended() {
 
 #[tokio::test]
 async fn a_session_that_exits_behind_our_back_leaves_nothing() {
-    // Without a user of its own, nothing tells what has left a session's group.
+    // If the session has no user of its own, processes that have left its group cannot be found.
     if !is_root_for("what has left the group of a session that exits") {
         return;
     }
     let server = Server::start("[sessions]\npool = 0");
     let session = Client::admin(&server).await.session().await;
     session.run("system('setsid sleep 1000 &')").await;
-    // R finds what it loaded itself; its own search of what it was linked with depends on the libraries in it.
+    // Loaded by name, because it depends on the machine whether R finds symbols in libraries that it was linked with.
     let libc = "dyn.load(sub('.* ', '', grep('libc[.]so', readLines('/proc/self/maps'), value = TRUE)[1]))";
     let (now, _) = last_words(&session, &format!("cat('gone'); .C(getNativeSymbolInfo('_exit', {libc}), 0L)")).await;
     assert!(now.contains("R's process ended with status") && now.contains("its last output: gone"), "{now}");
@@ -163,7 +163,7 @@ async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
     kill(first, Signal::KILL);
     eventually("another zygote is started", || ![0, first].contains(&server.zygote()));
     assert_eq!(session.value("kept").await["value"], 42);
-    // Until it is ready, sessions are refused, and that is all.
+    // Until the new zygote is ready, sessions are refused, and nothing else happens.
     let mut another = None;
     until("it forks", async || {
         let reply = client.post("/r/session/create", &[]).await;
@@ -174,7 +174,7 @@ async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
     .await;
     let another = Session { client: client.clone(), id: another.unwrap() };
     assert_eq!(another.value("1 + 1").await["value"], 2);
-    // The orphan's end is seen as well.
+    // The end of a worker without its zygote is noticed as well.
     assert!(last_words(&session, "q(status = 5)").await.0.contains("R quit with status 5"));
     let orphan = client.session().await;
     kill(server.zygote(), Signal::KILL);
@@ -183,7 +183,7 @@ async fn a_dead_zygote_is_started_again_and_live_sessions_go_on() {
 
 #[tokio::test]
 async fn sigterm_ends_everything_in_order() {
-    // Whoever waited for the grace period to end would wait for hours.
+    // A server that waited for the end of the grace period would wait for hours.
     let mut server = Server::start("[sessions]\npool = 2\ngrace_seconds = 10000");
     let client = Client::admin(&server).await;
     let (busy, _idle) = (client.session().await, client.session().await);
@@ -193,10 +193,10 @@ async fn sigterm_ends_everything_in_order() {
     server.signal(Signal::TERM);
     let status = server.wait();
     assert!(status.success(), "{status} {}", server.log());
-    // The janitor does what it was given to do, and ends then.
+    // The janitor finishes its tasks before it ends.
     eventually("all its processes end", || processes.iter().all(|&pid| !exists(pid)));
     assert_eq!(session_folders(&server), 0);
-    // Whoever was waiting got an answer, and not a broken connection.
+    // The waiting client got an answer, not a broken connection.
     let answered = running.await.unwrap().expect("an answer");
     assert!(answered.text().contains("interrupted") || answered.text().contains("ended"), "{}", answered.text());
 }
@@ -246,7 +246,7 @@ async fn a_session_is_not_killed_as_a_left_over_of_another_server_that_was_kille
     kill(zygote, Signal::STOP);
     server.signal(Signal::KILL);
     server.wait();
-    // As long as the zygote may still end what belongs to the user, nobody else gets it.
+    // The user id is not leased again as long as the zygote may still end its processes.
     let reservations = || std::fs::File::options().read(true).write(true).open("/run/offshoot.users").unwrap();
     assert!(!offshoot::system::locks::reserve(&reservations(), user));
     kill(zygote, Signal::CONT);

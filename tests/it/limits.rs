@@ -1,4 +1,4 @@
-//! What a session may use, and what happens when it wants more.
+//! The limits of a session, and what happens when it exceeds them.
 
 use crate::harness::{Client, Server, UNTIL_GO, eventually, is_root_for};
 
@@ -16,7 +16,7 @@ async fn limits_are_errors_of_r_and_the_session_lives_on() {
     let reply = session.execute("repeat {}", &[]).await.json();
     assert_eq!((reply["errorCode"].as_i64(), reply["success"].as_bool()), (Some(914), Some(false)));
     assert_eq!(reply["error"], "The operation was stopped at its limit of 1 seconds of processor time.");
-    // The next operation has the whole time again.
+    // The next operation has the full time again.
     session.run("for (i in 1:1e6) i").await;
 
     let error = session.execute("con <- file('big', 'wb'); for (i in 1:100) writeBin(raw(1e5), con); close(con)", &[]).await.json();
@@ -96,7 +96,7 @@ async fn idle_sessions_end_and_busy_ones_do_not() {
     let client = Client::admin(&server).await;
     let busy = client.session().await;
     let go = format!("{}/go", busy.value("getwd()").await["value"].as_str().unwrap());
-    // It is busy for longer than the other, which comes later, is idle.
+    // This session is busy for longer than the other, which is opened later, is idle.
     let running = busy.occupy(&format!("{UNTIL_GO}; cat('done')")).await;
     let idle = client.session().await;
     idle.run("cat('last words')").await;

@@ -1,8 +1,8 @@
-//! The supervisor has no R in it.
+//! The supervisor is not linked with R.
 
 use std::process::Command;
 
-/// The libraries that a program needs, and the symbols that it leaves to them.
+/// The libraries that a program needs, and the symbols that it expects from them.
 fn needed(program: &str) -> Vec<String> {
     let output = Command::new("readelf").args(["--dynamic", "--dyn-syms", "--wide"]).arg(program).output().expect("binutils are installed");
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,7 +1,7 @@
 //! The integration tests: a real server, real R, real HTTP.
 //!
-//! `harness` starts servers and speaks to them; `core` drives sessions without HTTP, where no dialect has a
-//! call for what is tested. The other modules are named after what they look at.
+//! `harness` starts servers and their clients. `core` drives sessions without HTTP, for operations that have no call in any dialect. The
+//! other modules are named after the subject of their tests.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::float_cmp, reason = "a number that has to be this one")]

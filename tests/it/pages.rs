@@ -6,7 +6,7 @@ use offshoot::store::scripts::{Parameter, ScriptChange};
 
 use crate::harness::{Demonstration, Server};
 
-/// What a browser makes of a page: the document after everything in it has been done.
+/// The document of a page after a browser has loaded it completely.
 fn browse(url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new("chromium")
@@ -18,7 +18,7 @@ fn browse(url: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The text of the first element of that name.
+/// The text of the first element with this name.
 fn text_of<'t>(document: &'t str, element: &str) -> &'t str {
     let begin = document.find(&format!("<{element}>")).unwrap_or_else(|| panic!("no {element} in {document}")) + element.len() + 2;
     &document[begin..begin + document[begin..].find(&format!("</{element}>")).unwrap()]
@@ -29,11 +29,11 @@ fn example(document: &str) -> String {
     text_of(document, "pre").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
 }
 
-/// What the last of a shell's commands is answered.
+/// The answer to the last of these shell commands.
 fn run(commands: &str, folder: &Path) -> serde_json::Value {
     let output = Command::new("sh").args(["-c", commands]).current_dir(folder).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
-    // Two answers follow each other without a line's end.
+    // Two answers may follow each other without a line break.
     let last = output.rfind("{\"deployr\"").unwrap_or_else(|| panic!("no answer to {commands}"));
     serde_json::from_str::<serde_json::Value>(&output[last..]).unwrap()["deployr"]["response"].take()
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::{Client, Server, Session};
 
-/// Width and height of a PNG (PNG specification, section 11.2.2), which must be whole.
+/// Width and height of a PNG (PNG specification, section 11.2.2), which has to be complete.
 fn png_size(bytes: &[u8]) -> (u32, u32) {
     assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
     assert_eq!(&bytes[bytes.len() - 8..bytes.len() - 4], b"IEND");
@@ -96,7 +96,7 @@ async fn named_devices_do_what_they_do_in_r() {
     assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a b.pdf", "myplot.png"]);
     assert!(found[0].1.starts_with(b"%PDF"));
     assert_eq!(png_size(&found[1].1), (300, 250));
-    // Not asked for, not given; open devices stay open from one execution to the next.
+    // A file that was not requested is not published; open devices stay open from one execution to the next.
     assert!(plots(&session, "png('open.png'); plot(1)", "").await.is_empty());
     let found = plots(&session, "lines(1); invisible(dev.off())", "open.png").await;
     assert_eq!(png_size(&found[0].1), (480, 480));

@@ -1,4 +1,4 @@
-//! Any value of the type model, pushed into a session and read back, is the same: in JSON, in XML, and across.
+//! Any value of the type model is the same after it was pushed into a session and read back: in JSON, in XML, and from one to the other.
 
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{Client, Server, Session};
 
-/// Strings with all that JSON, XML and CSV treat in a way of their own. XML 1.0 has no other control characters.
+/// Strings with all characters that JSON, XML and CSV treat specially. XML 1.0 allows no other control characters.
 fn text() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         "[\\PC\\t\\n\\r]{0,8}",
@@ -46,11 +46,11 @@ fn day() -> impl Strategy<Value = Value> + Clone {
 fn moment() -> impl Strategy<Value = Value> + Clone {
     let clock = (0..24, 0..60, 0..60).prop_map(|(hour, minute, second)| format!(" {hour:02}:{minute:02}:{second:02} +0000"));
     let moment = (day(), clock).prop_map(|(day, clock)| day.as_str().map_or(Value::Null, |day| json!(format!("{day}{clock}"))));
-    // The first and the last day are beyond the range of jiff's moments.
+    // The first and the last day are outside of the range of jiff's moments.
     moment.prop_filter("in range", |moment| moment.as_str().is_none_or(|text| ("0001".."9999").contains(&text)))
 }
 
-/// Elements of one class, with that class.
+/// Elements of one class, and that class.
 fn elements(count: impl Into<proptest::collection::SizeRange> + Clone) -> BoxedStrategy<(&'static str, Vec<Value>)> {
     let of = |class: &'static str, element: BoxedStrategy<Value>| vec(element, count.clone()).prop_map(move |all| (class, all)).boxed();
     prop_oneof![
@@ -95,7 +95,7 @@ fn factor(count: impl Into<proptest::collection::SizeRange> + Clone + 'static) -
     })
 }
 
-/// A matrix whose type its elements tell: its form does not have it.
+/// A matrix. Its form does not name its type, so the elements have to tell it.
 fn matrix() -> impl Strategy<Value = Value> {
     let rows = |first: BoxedStrategy<Value>, element: BoxedStrategy<Value>| {
         (1_usize..4, 1_usize..4).prop_flat_map(move |(rows, columns)| (first.clone(), vec(vec(element.clone(), columns), rows)))
@@ -118,12 +118,12 @@ fn data_frame() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names that are there.
+/// Names that are not empty.
 fn name() -> impl Strategy<Value = String> {
     text().prop_filter("not empty", |name| !name.is_empty())
 }
 
-/// Values in the form in which they are written.
+/// Values in the form in which R's values are written.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!({"type": "primitive", "rclass": "NULL", "value": null})),
@@ -139,7 +139,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// 13 and 13.0 are the same number.
+/// Makes 13 and 13.0 the same number.
 fn normalized(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
@@ -182,7 +182,7 @@ fn values_come_back_as_they_were() {
             push(&session, &format!("<inputs>{xml}</inputs>")).await?;
             let again = held(&session).await;
             prop_assert_eq!(&again, &(json, xml));
-            // The two agree in R, too, and not only in what of it is written.
+            // The two values are also identical in R, not only in their written forms.
             prop_assert_eq!(session.value("identical(before, x)").await["value"].clone(), Value::Bool(true), "{}", again.1);
             Ok(())
         })

@@ -1,13 +1,13 @@
-//! Stores of earlier versions: a database as it was after each migration, with rows in all of its tables, is opened by
-//! today's code, which sees what was there.
+//! Stores of earlier versions. Today's code opens a database as it was after each migration, with rows in all tables, and finds the same
+//! content.
 
 use std::fmt::Write;
 
 use offshoot::store::Store;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, migrate, query_scalar, raw_sql};
 
-/// What is in the tables of each schema. Who adds a migration adds rows as well: today they are read as they are, and once
-/// there is a further migration, through it. The last is the snapshot of what is seen.
+/// The rows in the tables of each schema. A new migration needs rows as well: today they are read unchanged, and later through further
+/// migrations. The last text is the snapshot of the content.
 const ROWS: [(i64, &str, &str); 2] = [(1, include_str!("schemas/1.sql"), "schema_1"), (2, include_str!("schemas/2.sql"), "schema_2")];
 
 /// Makes the database that a version with this schema would have made.
@@ -23,7 +23,7 @@ async fn make(file: &std::path::Path, schema: i64, rows: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// All that the store has, as its callers see it.
+/// The whole content of the store, as its callers see it.
 async fn all(store: &Store) -> String {
     let mut text = String::new();
     let accounts = store.account_list().await.unwrap();
@@ -56,7 +56,7 @@ async fn stores_of_earlier_schemas_are_opened_and_their_data_are_there() {
         make(&data.path().join("offshoot.db"), schema, rows).await;
         let store = Store::open(data.path()).await.unwrap();
         let seen = all(&store).await;
-        // Opened once more, there is nothing left to be done.
+        // When it is opened again, there is nothing left to migrate.
         store.close().await;
         let store = Store::open(data.path()).await.unwrap();
         assert_eq!(all(&store).await, seen);

@@ -1,4 +1,4 @@
-//! R's own serialization, out of a session and into it.
+//! Values in R's own serialization, from a session and to it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use offshoot::{
 
 use crate::core::{Core, someone};
 
-/// Values of every type that `identical()` compares by what they hold.
+/// Values of every type that `identical()` compares by content.
 const VALUES: &[&str] = &[
     "NULL",
     "c(TRUE, NA)",
@@ -44,7 +44,7 @@ const VALUES: &[&str] = &[
     "{ setClass('A', representation(x = 'numeric')); new('A', x = 1) }",
     "setNames(as.list(1:1000), paste0('n', 1:1000))",
     "rep(c('same', 'strings'), 500)",
-    // Long vectors of numbers, which are not left to R.
+    // Long vectors of numbers, which our own code serializes.
     "c(NA, NaN, Inf, -0, 5e-324, 1:5000 / 3)",
     "rep(c(1L, NA, -5L), 1000)",
     "rep(c(TRUE, NA, FALSE), 1000)",
@@ -65,7 +65,7 @@ struct Live {
 
 impl Live {
     async fn start() -> Self {
-        // A length that is not one must not take much memory.
+        // A wrong length must not take much memory.
         let core = Core::start(|config| config.sessions.memory_mib = 128).await;
         let session = core.sessions.open(someone()).await.unwrap();
         Self { core, session }
@@ -75,7 +75,7 @@ impl Live {
         self.session.operate(command, payload.into(), Admission::Immediate).await
     }
 
-    /// The value of code that succeeds, serialized.
+    /// The serialized value of code, which has to succeed.
     async fn value(&self, code: &str) -> Bytes {
         let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
         match answer.reply {
@@ -84,7 +84,7 @@ impl Live {
         }
     }
 
-    /// What code prints that succeeds.
+    /// The output of code, which has to succeed.
     async fn prints(&self, code: &str) -> String {
         let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
         assert_eq!(answer.reply, Ending::Completed);
@@ -116,7 +116,8 @@ async fn values_go_out_as_r_serializes_them_and_come_back_identical() {
     }
 }
 
-/// R marks such a vector, in its stream as well: there the mark says nothing, and a long one goes without.
+/// R marks a vector with room to grow in its stream as well. The mark has no meaning there, and our stream of a long vector does not
+/// have it.
 #[tokio::test]
 async fn vectors_with_room_to_grow_come_back_identical() {
     let live = Live::start().await;
@@ -156,7 +157,7 @@ async fn streams_that_end_too_early_are_errors() {
     for bytes in [&b"no stream at all"[..], b"\x1f\x8b\x08\x00", b"X", b"X\n\xff\xff\xff\xff", &[0; 4096]] {
         live.assign("y", bytes.to_vec()).await.unwrap_err();
     }
-    // What follows a value is not looked at, as in R.
+    // Bytes after the value are ignored, as in R.
     live.assign("y", [whole.as_slice(), b"more"].concat()).await.unwrap();
     assert_eq!(live.prints("cat(y$b)").await, "text");
 }
@@ -172,14 +173,14 @@ async fn corrupt_streams_are_errors_or_values_and_never_end_more_than_their_sess
         corrupt[at] ^= 1 << (at % 8);
         let assigned = live.ask(Unserialize { name: "y".to_owned() }, corrupt).await;
         let outcome = match assigned {
-            // Whatever came of it, it is looked at.
+            // Any value that comes of it is read.
             Ok(Answer { reply: Ending::Completed, .. }) => live.ask(Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
             outcome => outcome,
         };
         match outcome {
             Ok(_) => taken += 1,
             Err(OperationError::Refused(_)) => refused += 1,
-            // R trusts a stream in some places, and makes values of it that are none: `unserialize()` crashes as well.
+            // R trusts a stream in some places and makes invalid values of it; its `unserialize()` crashes as well.
             Err(OperationError::Dead(_)) => {
                 ended += 1;
                 live.session = live.core.sessions.open(someone()).await.unwrap();

@@ -1,11 +1,11 @@
-//! The start page, and what programs find at the same addresses.
+//! The start page, and the answers for programs at the same addresses.
 
 use offshoot::store::policies::Policy;
 use reqwest::{Method, header};
 
 use crate::harness::{Client, PASSWORD, Reply, Rock, Server, read};
 
-/// What Chromium and Firefox send for a page.
+/// The header `Accept` of Chromium and Firefox for a page.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 async fn ask(server: &Server, method: Method, path: &str, accept: Option<&str>) -> Reply {
@@ -27,7 +27,7 @@ async fn page(server: &Server, path: &str) -> String {
     reply.text().to_owned()
 }
 
-/// Has the server read its policies now: it does when an account logs in that it has not seen before.
+/// Makes the server read its policies now, by a login of an account that it does not know yet.
 async fn read_policies(server: &Server) {
     server.account("new", &[]).await;
     Client::login(server, "new", PASSWORD).await;
@@ -50,7 +50,7 @@ async fn a_browser_is_shown_what_the_server_is() {
     ] {
         assert!(page.contains(&part), "no {part} in {page}");
     }
-    // Nothing of it comes from elsewhere, nothing runs, and passwords are shown by demonstrations only.
+    // The page loads nothing from elsewhere and runs nothing, and only demonstrations show passwords.
     for part in ["<script", "<link", "<img", "url(", "secret", "user:password"] {
         assert!(!page.contains(part), "{part} in {page}");
     }
@@ -70,7 +70,7 @@ async fn a_program_is_answered_as_ever() {
         assert_eq!(reply.document(), expected.document(), "{accept:?}");
         assert!(!reply.headers.contains_key(header::VARY) && !reply.headers.contains_key(header::CONTENT_SECURITY_POLICY));
     }
-    // Changes are no question of a page.
+    // A request that changes something never gets the page.
     assert_eq!(ask(server, Method::POST, "/", Some(BROWSER)).await.status, 405);
 }
 

@@ -1,14 +1,14 @@
-//! The type model, out of R's memory, in JSON and in XML.
+//! The type model, written from R's memory in JSON and in XML.
 
 use roxmltree::Document;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Server, Session};
 
-/// An expression of R, its JSON form, and its XML element called `v`.
+/// An R expression, its JSON form, and its XML element `v`.
 struct Row(&'static str, &'static str, &'static str);
 
-/// Every row of the type model, and everything that it cannot express.
+/// Every row of the type model, and every value that it cannot express.
 const ROWS: &[Row] = &[
     // Primitives
     Row(
@@ -233,7 +233,7 @@ const ROWS: &[Row] = &[
         r#"{"type":"list","rclass":"list","value":{"x":{"type":"dataframe","rclass":"data.frame","value":{"x":{"type":"vector","rclass":"numeric","value":[0,10]},"y":{"type":"vector","rclass":"character","value":["zero","ten"]}}}}}"#,
         r#"<robject name="v" type="list"><robject name="x" type="dataframe"><robject name="x" type="vector"><numeric value="0,10"/></robject><robject name="y" type="vector"><character value="zero,ten"/></robject></robject></robject>"#,
     ),
-    // What has no value in the model
+    // Objects without a value in the model
     Row("sum", r#"{"type":"function","rclass":"function","value":null}"#, r#"<robject name="v" type="function"/>"#),
     Row("function(x) x", r#"{"type":"function","rclass":"function","value":null}"#, r#"<robject name="v" type="function"/>"#),
     Row("new.env()", r#"{"type":"environment","rclass":"environment","value":null}"#, r#"<robject name="v" type="environment"/>"#),
@@ -266,7 +266,7 @@ async fn raw(session: &Session, name: &str, format: &str, slice: &[(&str, &str)]
     reply.text().to_owned()
 }
 
-/// What stands between two texts.
+/// The text between two others.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let rest = text.split_once(before).unwrap_or_else(|| panic!("{before} is not in {text}")).1;
     rest.rsplit_once(after).unwrap_or_else(|| panic!("{after} is not in {text}")).0
@@ -289,7 +289,7 @@ async fn every_row_of_the_type_model() {
 #[tokio::test]
 async fn doubles_are_what_r_holds() {
     let session = Client::admin(Server::shared()).await.session().await;
-    // Random bit patterns reach denormals and extremes alike.
+    // Random bit patterns include denormals and extremes.
     let code = "set.seed(20100420); bits <- as.raw(sample(0:255, 8 * 12000, TRUE)); \
                 x <- readBin(bits, 'double', 12000, endian = 'little'); x[1:4] <- c(4.9406564584124654e-324, .Machine$double.xmax, -0, 1e22); \
                 hex <- sprintf('%a', x)";
@@ -328,7 +328,7 @@ fn parse_hex(text: &str) -> f64 {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = u64::from_str_radix(&format!("{whole}{fraction}"), 16).unwrap();
     let exponent = exponent.parse::<i32>().unwrap() - 4 * i32::try_from(fraction.len()).unwrap();
-    // In two steps, as 2^-1074 is at the edge of what a double can be.
+    // In two steps, because 2^-1074 is the smallest number that a double can be.
     #[expect(clippy::cast_precision_loss, reason = "at most 53 bits")]
     let value = digits as f64 * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
     sign * value

@@ -1,4 +1,4 @@
-//! Bare axum routes, in this process, which have no R to ask: what an answer over HTTP costs at the least.
+//! Bare axum routes in this process, without R: the least that an answer over HTTP costs.
 
 use std::{
     collections::HashMap,
@@ -30,11 +30,11 @@ use crate::{
     processes::{Process, lock},
 };
 
-/// Whom a route asks for its answer.
+/// Where a route gets its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
     Nobody,
-    /// `cat`, in a process for each session: what R does in no time would cost as much.
+    /// From `cat`, in a process for each session. An R that took no time would cost as much.
     Cat,
 }
 
@@ -63,7 +63,7 @@ impl Hello {
     }
 }
 
-/// Sends the body to the session's process, and answers what that does.
+/// Sends the body to the session's process, and answers with that process's answer.
 async fn ask(State(sockets): State<Sockets>, Path(session): Path<usize>, body: Bytes) -> Result<Vec<u8>, String> {
     let socket = lock(&sockets).get(&session).cloned().ok_or("no such session")?;
     let mut socket = socket.lock().await;

@@ -1,6 +1,6 @@
-//! The back ends: one file each says how it is started, and how it does the works.
+//! The back ends. Each has a file that says how it is started and how it does the works.
 //!
-//! A work that a back end has no way to do is refused with [`Unsupported`], and appears in the report with that reason.
+//! If a back end cannot do a work, it refuses with [`Unsupported`], and the report gives the reason.
 
 mod hello;
 mod offshoot;
@@ -21,7 +21,7 @@ use self::{
 };
 use super::data::{Form, Object, Sent};
 
-/// Which back end.
+/// A back end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The product, through OBiBa Rock's API.
@@ -36,14 +36,14 @@ pub enum Kind {
     Rserve,
     /// plumber, over HTTP.
     Plumber,
-    /// No R at all: what HTTP itself costs.
+    /// No R at all: the cost of HTTP itself.
     Hello,
-    /// The same, and a process for each session that says what it hears: what a session costs that does nothing.
+    /// No R, but a process for each session that echoes its input: the cost of a session that does nothing.
     HelloProcess,
 }
 
 impl Kind {
-    /// All of them, the baseline first.
+    /// All back ends, the baseline first.
     pub const ALL: [Self; 8] = [
         Self::OffshootRock,
         Self::OffshootRevoDeployR,
@@ -55,7 +55,7 @@ impl Kind {
         Self::HelloProcess,
     ];
 
-    /// What it is called in reports.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::OffshootRock => "Offshoot (Rock)",
@@ -69,15 +69,15 @@ impl Kind {
         }
     }
 
-    /// Whether there is R behind it.
+    /// Whether it uses R.
     pub fn has_r(self) -> bool {
         !matches!(self, Self::Hello | Self::HelloProcess)
     }
 
-    /// Starts it, ready to answer.
+    /// Starts it, and waits until it is ready to answer.
     pub fn start(self, folder: &Path, settings: Settings) -> Result<Box<dyn Backend>> {
         let folder = tempfile::Builder::new().prefix("peer-").tempdir_in(folder)?.keep();
-        // Sessions of Offshoot have users of their own.
+        // Sessions of Offshoot have users of their own, who need to pass through the folder.
         std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
         Ok(match self {
             Self::OffshootRock => Box::new(Offshoot::start(&folder, Api::Rock, settings)?),
@@ -92,12 +92,12 @@ impl Kind {
     }
 }
 
-/// How a back end is started; everything else is as it comes.
+/// How a back end is started. Everything else has its defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Whether sessions are prepared before they are asked for, where that can be chosen.
+    /// Whether sessions are prepared beforehand, if the back end can do this.
     pub pool: bool,
-    /// Data that is in memory before the first session, in MiB, where that can be.
+    /// Data that is loaded before the first session, in MiB, if the back end can do this.
     pub preload_mib: usize,
 }
 
@@ -105,20 +105,20 @@ impl Settings {
     pub const USUAL: Self = Self { pool: true, preload_mib: 0 };
 }
 
-/// A back end that is running; it ends with this value.
+/// A running back end. It ends when this value is dropped.
 pub trait Backend: Sync {
-    /// Opens a session, or what comes nearest.
+    /// Opens a session, or the nearest equivalent.
     fn open(&self) -> Result<Box<dyn Session>>;
 
-    /// The processes of its sessions, those kept ready included.
+    /// The processes of its sessions, including those that are kept ready.
     fn sessions(&self) -> Vec<u32> {
         Vec::new()
     }
 }
 
-/// A session, which is closed with this value.
+/// A session. It is closed when this value is dropped.
 pub trait Session: Send {
-    /// Has `1+1` evaluated, or the script that does it run, and looks at the answer.
+    /// Evaluates `1+1`, or runs the script that does it, and checks the answer.
     fn answer(&mut self) -> Result<()>;
 
     /// Evaluates code for its effects, on one line.
@@ -131,15 +131,15 @@ pub trait Session: Send {
         self.run(COMPUTE)
     }
 
-    /// Has an object that [`Session::run`] has made, or makes it where nothing stays.
+    /// Gets an object that [`Session::run`] has made, or makes it again if the back end keeps nothing.
     fn fetch(&mut self, object: &Object, form: Form) -> Result<Vec<u8>>;
 
-    /// Has R serialize an object into its own memory: what sending it as RDS cannot go below.
+    /// Makes R serialize an object into its own memory: the least that sending it as RDS costs.
     fn serialize(&mut self, _object: &Object) -> Result<()> {
         refuse("is not R by itself")
     }
 
-    /// Brings data into R.
+    /// Sends data to R.
     fn send(&mut self, _sent: &Sent, _form: Form) -> Result<()> {
         refuse("has no way to take data")
     }
@@ -147,11 +147,10 @@ pub trait Session: Send {
     /// A plot of some points, as PNG.
     fn plot(&mut self) -> Result<Vec<u8>>;
 
-    /// Fits a linear model to the data frame `model`, which has been made with [`MODEL_DATA`], and has the
-    /// coefficients of its summary, as JSON.
+    /// Fits a linear model to the data frame `model`, which [`MODEL_DATA`] has made. Returns the coefficients of its summary as JSON.
     fn model(&mut self) -> Result<Vec<u8>>;
 
-    /// Has a script that the administrator has put there run by its name, without a session, and looks at the answer.
+    /// Runs a script of the administrator's by its name, without a session, and checks the answer.
     fn script(&mut self) -> Result<()> {
         refuse("has no scripts")
     }
@@ -161,13 +160,13 @@ pub trait Session: Send {
         refuse("the client's files are its own")
     }
 
-    /// Has the file back that was uploaded last.
+    /// Gets the file that was uploaded last.
     fn download(&mut self) -> Result<Vec<u8>> {
         refuse("the client's files are its own")
     }
 }
 
-/// What a back end has no way to do.
+/// A back end cannot do a work.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unsupported(&'static str);
@@ -180,7 +179,7 @@ fn refuse<T>(why: &'static str) -> Result<T> {
 pub const MODEL_DATA: &str = "set.seed(1); model <- as.data.frame(matrix(rnorm(1e5), ncol = 10)); names(model)[1] <- 'y'";
 /// The coefficients of the model's summary, a matrix of 10 x 4.
 const MODEL: &str = "summary(lm(y ~ ., model))[['coefficients']]";
-/// What [`Session::compute`] does, for a fifth of a second.
+/// The code of [`Session::compute`], which runs for a fifth of a second.
 const COMPUTE: &str = "until <- proc.time()[[3]] + 0.2; while (proc.time()[[3]] < until) sqrt(1)";
 /// The plot of [`Session::plot`].
 const PLOT: &str = "plot(sin(1:100), type = 'b', main = 'A plot')";

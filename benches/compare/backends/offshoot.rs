@@ -1,4 +1,4 @@
-//! Offshoot: the built program, with a login, limits and a user id for each session (as root), as it comes.
+//! Offshoot: the built program with its defaults, that is with a login, limits and (as root) a user id for each session.
 //!
 //! Settings differ from the defaults in the number of sessions, and in how long an idle connection is kept.
 
@@ -22,7 +22,7 @@ use crate::{
 
 const NAME: &str = "admin";
 const PASSWORD: &str = "secret";
-/// Both, as RFC 7617 has them.
+/// Name and password (RFC 7617).
 const BASIC: &str = "Authorization: Basic YWRtaW46c2VjcmV0\r\n";
 const SCRIPT: &str = "answer <- 1+1";
 
@@ -30,11 +30,11 @@ pub(super) struct Offshoot {
     server: Process,
     address: String,
     api: Api,
-    /// Who asks, as a header line.
+    /// The credentials, as a header line.
     credentials: String,
 }
 
-/// Through which of its APIs.
+/// The API that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
     RevoDeployR,
@@ -46,7 +46,7 @@ impl Offshoot {
         let data = folder.join("data");
         let config = folder.join("offshoot.toml");
         std::fs::write(&config, configuration(folder, settings)?)?;
-        // The first start makes the store, and accounts.
+        // The first start creates the store and the accounts.
         drop(serve(&config, &data)?);
         put_script(folder, &data)?;
         let (server, address) = serve(&config, &data)?;
@@ -58,7 +58,7 @@ impl Offshoot {
     }
 }
 
-/// Starts the server: its process, and the address on which it listens.
+/// Starts the server; returns its process, and its address.
 fn serve(config: &Path, data: &Path) -> Result<(Process, String)> {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).arg("--data").arg(data);
@@ -70,7 +70,7 @@ fn serve(config: &Path, data: &Path) -> Result<(Process, String)> {
     Ok((server, address))
 }
 
-/// The program, with nothing of this process's settings.
+/// The program, without the settings in this process's environment.
 fn program() -> Command {
     let mut command = command(env!("CARGO_BIN_EXE_offshoot"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OFFSHOOT_")) {
@@ -92,7 +92,7 @@ fn configuration(folder: &Path, settings: Settings) -> Result<String> {
     Ok(text)
 }
 
-/// Installs an R package that makes so much data when it is loaded.
+/// Installs an R package that makes `mib` MiB of data when it is loaded.
 fn install_package_of(folder: &Path, mib: usize) -> Result<std::path::PathBuf> {
     let (source, library) = (folder.join("benchdata"), folder.join("library"));
     std::fs::create_dir_all(source.join("R"))?;
@@ -133,7 +133,7 @@ impl Backend for Offshoot {
     }
 }
 
-/// What is sent with [`multipart`]'s bodies.
+/// The header for [`multipart`]'s bodies.
 pub(super) const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=the-edge-of-a-part\r\n";
 
 /// A form with these fields, and a file if there is one.

@@ -1,4 +1,4 @@
-//! plumber: one R that answers HTTP, one request after another. There are no sessions: all requests share one R.
+//! plumber: one R process that answers HTTP, one request after another. There are no sessions: all requests share this R.
 
 use std::{path::Path, process::Stdio};
 
@@ -16,7 +16,7 @@ const BYTES: &str = "Content-Type: application/octet-stream\r\n";
 
 pub(super) struct Plumber {
     address: String,
-    /// Ends with this value.
+    /// The process, which ends when this value is dropped.
     _server: Process,
 }
 

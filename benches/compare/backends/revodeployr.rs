@@ -1,4 +1,4 @@
-//! Offshoot through its `RevoDeployR` API: a cookie, forms, and JSON in a type model.
+//! Offshoot through its `RevoDeployR` API: with a cookie, forms, and JSON in a type model.
 
 use anyhow::{Context, Result, ensure};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,7 +18,7 @@ pub(super) struct RevoDeployR {
     id: String,
 }
 
-/// Logs in: the cookie, as a header line.
+/// Logs in; returns the cookie as a header line.
 pub(super) fn login(address: &str, name: &str, password: &str) -> Result<String> {
     let form = format!("username={name}&password={password}");
     let answer = Client::connect(address)?.post("/deployr/r/user/login", "", form.as_bytes())?;
@@ -26,14 +26,14 @@ pub(super) fn login(address: &str, name: &str, password: &str) -> Result<String>
 }
 
 impl RevoDeployR {
-    /// Opens a session for whoever has logged in.
+    /// Opens a session for a client that has logged in.
     pub(super) fn open(mut client: Client) -> Result<Self> {
         let answer = client.post("/deployr/r/session/create", "", &[])?;
         let id = between(&String::from_utf8(answer)?, "\"session\":\"", "\"")?.to_owned();
         Ok(Self { client, id })
     }
 
-    /// Runs code: the whole answer, with these objects in it.
+    /// Runs code; returns the whole answer, which has these objects.
     fn execute(&mut self, code: &str, objects: &str) -> Result<String> {
         let code = utf8_percent_encode(code, NON_ALPHANUMERIC);
         let form = format!("session={}&code={code}&robjects={objects}", self.id);

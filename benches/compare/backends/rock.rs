@@ -1,4 +1,4 @@
-//! Offshoot through OBiBa Rock's API: a name and a password with each request, code as it is, values as JSON or RDS.
+//! Offshoot through OBiBa Rock's API: with a name and a password in each request, plain code, and values as JSON or RDS.
 
 use anyhow::{Result, ensure};
 
@@ -21,7 +21,7 @@ pub(super) struct Rock {
 }
 
 impl Rock {
-    /// Opens a session for whoever the client's credentials name.
+    /// Opens a session for the user whom the client's credentials name.
     pub(super) fn open(mut client: Client) -> Result<Self> {
         let answer = String::from_utf8(client.post("/r/sessions", "", &[])?)?;
         let path = format!("/r/session/{}", between(&answer, "\"id\":\"", "\"")?);
@@ -70,7 +70,7 @@ impl Session for Rock {
         self.eval(MODEL, Form::Json)
     }
 
-    /// Rock has no scripts that are called by name: code that is sent, in a session for it alone.
+    /// Rock cannot call scripts by name, so the code is sent and runs in a session of its own.
     fn script(&mut self) -> Result<()> {
         let answer = self.client.post("/r/_eval", SCRIPT, b"1+1")?;
         ensure!(answer == b"2", "not the answer: {}", String::from_utf8_lossy(&answer));

@@ -1,4 +1,4 @@
-//! A process per request: `Rscript -e`, which has to make anew whatever it is to work with.
+//! A process for each request: `Rscript -e`, which has to make its data anew each time.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -31,7 +31,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// What the code prints.
+    /// The output of the code.
     fn request(&self, code: &str) -> Result<Vec<u8>> {
         use std::io::Read;
         let mut command = command("Rscript");
@@ -54,7 +54,7 @@ impl Session for Requests {
         Ok(())
     }
 
-    /// What is run for the sake of later requests is run by them.
+    /// Does nothing, because nothing stays. Later requests run this code themselves.
     fn run(&mut self, _code: &str) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Rserve: one forked process for each connection, over its binary protocol. It asks for no login, and sets no limits.
+//! Rserve: a forked process for each connection, used over its binary protocol. It requires no login, and sets no limits.
 
 use std::{path::Path, process::Stdio};
 
@@ -20,9 +20,9 @@ impl Rserve {
     pub(super) fn start(folder: &Path, settings: Settings) -> Result<Self> {
         let port = free_port()?;
         let config = folder.join("Rserve.conf");
-        // Sizes in KiB: files of 100 MB are to pass.
+        // Sizes in KiB, so that files of 100 MB fit.
         std::fs::write(&config, format!("port {port}\nremote disable\nmaxinbuf 1048576\nworkdir {}\n", folder.join("work").display()))?;
-        // jsonlite is there for every session, as it would be for those who use it.
+        // Every session has jsonlite loaded, as users would set it up.
         let mut code = "loadNamespace('jsonlite')".to_owned();
         if settings.preload_mib > 0 {
             code.push_str(&format!("; data <- rep(1, {})", settings.preload_mib << 17));

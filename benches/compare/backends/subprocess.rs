@@ -1,4 +1,4 @@
-//! An R over pipes, kept for the whole session: code goes in as text, results come out as JSON by jsonlite.
+//! R over pipes, one process for the whole session: code goes in as text, and results come out as jsonlite's JSON.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -15,7 +15,7 @@ use crate::{
     processes::{Process, command},
 };
 
-/// Ends each result: a character that JSON cannot have.
+/// Ends each result: a character that cannot occur in JSON.
 const END: u8 = 1;
 
 type Running = Arc<Mutex<Vec<u32>>>;
@@ -57,12 +57,12 @@ struct Pipes {
 }
 
 impl Pipes {
-    /// What an expression's value is as JSON.
+    /// The value of an expression as JSON.
     fn value(&mut self, expression: &str) -> Result<Vec<u8>> {
         self.request(&format!("cat(jsonlite::toJSON({expression}, digits = NA), '\\001', sep = '')\n"))
     }
 
-    /// What a line of code prints before it prints the end.
+    /// The text that a line of code prints before the end mark.
     fn request(&mut self, line: &str) -> Result<Vec<u8>> {
         self.input.write_all(line.as_bytes())?;
         let mut result = Vec::new();
@@ -94,7 +94,7 @@ impl Session for Pipes {
         self.run(&format!("serialize({}, NULL)", object.name))
     }
 
-    /// By a file: R reads its standard input in pieces of 4 KiB, and would take longer.
+    /// Through a file, because R reads its standard input in pieces of 4 KiB, which would take longer.
     fn send(&mut self, sent: &Sent, form: Form) -> Result<()> {
         let (bytes, read) = match form {
             Form::Json => (&sent.json, "jsonlite::fromJSON('sent')"),

@@ -1,10 +1,10 @@
-//! What a call asks of a request, before it is carried out.
+//! What a call requires of a request before it is carried out.
 
 use axum::http::Method;
 
 use crate::{app::uploads::Destination, auth::Permission};
 
-/// Which methods a call takes: clients of 2010 send reads by POST as well.
+/// The methods of a call. Clients of 2010 send reads by POST as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Methods {
     /// GET, HEAD and POST.
@@ -16,7 +16,7 @@ pub enum Methods {
 }
 
 impl Methods {
-    /// As the header `Allow` has it.
+    /// The methods as the header `Allow` lists them.
     #[must_use]
     pub fn allow(self) -> &'static str {
         match self {
@@ -26,7 +26,7 @@ impl Methods {
         }
     }
 
-    /// Whether a method is one of them.
+    /// Whether a method is among them.
     #[must_use]
     pub fn allows(self, method: &Method) -> bool {
         match *method {
@@ -42,50 +42,49 @@ impl Methods {
 pub enum Access {
     /// Everybody.
     Open,
-    /// Everybody, to become somebody with a login: what counts for those, as policies on addresses, counts already.
+    /// Everybody who wants to log in. The rules for callers with a login, such as policies on addresses, apply already.
     Entrance,
-    /// Who has logged in, and has this permission.
+    /// Callers who have logged in and have this permission.
     Login(Permission),
 }
 
-/// What comes with a request, and goes with its answer.
+/// What a request brings, and what its answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A form, and an envelope.
+    /// A form; the answer is an envelope.
     Form,
-    /// A form with a file, which goes there.
+    /// A form with a file, which goes to this destination.
     Upload(Destination),
-    /// A form, and the bytes of a file.
+    /// A form; the answer is the bytes of a file.
     Download,
-    /// Nothing but its address, which is the secret that opens a file: only the call is logged.
+    /// Only its address, which is the secret that opens a file: the log therefore has the call and not the address.
     Address,
 }
 
-/// Whether a call that changes something is carried out to its end when the client goes away in the middle, so that
-/// nothing is half changed.
+/// Whether a call that changes something is completed when the client goes away in the middle. Completing it leaves nothing half changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abandoned {
-    /// It is carried out.
+    /// The call is completed.
     GoesOn,
-    /// It ends: what a run has in an R session of its own is nobody's then.
+    /// The call ends. Only a run in an R session of its own was going on, and nobody needs its result any more.
     Ends,
-    /// It ends unless it is about an R session that has an owner.
+    /// The call ends, unless it works in an R session that has an owner.
     EndsWithoutSession,
 }
 
-/// What a call asks of a request.
+/// What a call requires of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     /// Its path below the context, in axum's notation.
     pub path: &'static str,
-    /// The path that its answers name, where that is another.
+    /// The path that answers name; differs from `path` for an alias.
     pub name: &'static str,
     /// Its methods.
     pub methods: Methods,
     /// Who may call it.
     pub access: Access,
-    /// What comes and goes.
+    /// What the request brings, and what the answer is.
     pub kind: Kind,
-    /// What becomes of it without its client.
+    /// What happens when the client goes away.
     pub abandoned: Abandoned,
 }

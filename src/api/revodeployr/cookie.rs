@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The values of the cookie `JSESSIONID` in a `Cookie` header. Unknown pairs are passed over: some clients
-/// send back all of `Set-Cookie`, attributes included.
+/// The values of the cookie `JSESSIONID` in a `Cookie` header. Unknown pairs are ignored, because some clients send back the whole
+/// `Set-Cookie` with its attributes.
 pub fn session_cookies(header: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     header.split(|&byte| byte == b';' || byte == b',').filter_map(|pair| {
         let pair = pair.trim_ascii();

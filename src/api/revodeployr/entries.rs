@@ -1,4 +1,4 @@
-//! How the things that answers tell of look in them: sessions, projects, objects, files.
+//! How sessions, projects, objects and files look in answers.
 
 use super::{
     envelope::{Answer, Entry, Group},
@@ -17,13 +17,13 @@ pub fn about(session: &Session) -> Answer {
     Answer { session: Some(identifiers::session(session.id)), ..Answer::default() }
 }
 
-/// Projects as clients find them.
+/// Projects as clients see them.
 pub fn projects(projects: &[Project]) -> Vec<Group> {
     let entries = projects.iter().map(|project| Entry::new(&project.name, identifiers::project(project.id))).collect();
     vec![Group { json: "projects", xml: ("projects", "project"), entries }]
 }
 
-/// Objects as clients find them: under `repository`, and in JSON under `objects` as well (contract, section 4).
+/// Objects as clients see them: under `repository`, and in JSON under `objects` as well (contract, section 4).
 pub fn objects(element: &'static str, objects: &[Object]) -> Vec<Group> {
     let entries: Vec<_> = objects
         .iter()
@@ -35,7 +35,7 @@ pub fn objects(element: &'static str, objects: &[Object]) -> Vec<Group> {
     ]
 }
 
-/// A file of the repository as clients find it.
+/// A file of the repository as clients see it.
 pub fn file(incoming: &Incoming, app: &App, file: &Object) -> Entry {
     Entry {
         description: Some(file.name.clone()),
@@ -44,7 +44,7 @@ pub fn file(incoming: &Incoming, app: &App, file: &Object) -> Entry {
     }
 }
 
-/// Files with the identities of their addresses.
+/// Files, given as names and the identities of their addresses.
 pub fn addresses(incoming: &Incoming, app: &App, files: Vec<(String, uuid::Uuid)>) -> Vec<Entry> {
     let base = incoming.base(app);
     files.into_iter().map(|(name, id)| Entry::new(&name, identifiers::file_url(&base, id, &name))).collect()

@@ -1,7 +1,6 @@
 //! The envelope of every answer, in JSON and in XML (contract, sections 1, 2 and 4).
 //!
-//! Values come from the worker in their final form and are not looked at again: the envelope is written
-//! around them.
+//! Values come from the worker in their final form. The envelope is written around them without parsing them.
 
 use std::{
     borrow::Cow,
@@ -27,28 +26,28 @@ use crate::{
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// `format=json`, and where none is named.
+    /// `format=json`, and the default.
     #[default]
     Json,
     /// `format=xml`.
     Xml,
-    /// `format=text` of an upload by a form: JSON that a browser shows as a page, for the script that reads the
-    /// page's text (contract, section 6).
+    /// `format=text` of an upload by a form: JSON that a browser shows as a page, because the client's script reads the text of that page
+    /// (contract, section 6).
     Page,
 }
 
-/// Named things in an answer: files, projects...
+/// A group of named things in an answer: files, projects...
 #[derive(Debug, Default)]
 pub struct Group {
     /// The member in JSON; empty to leave it out there.
     pub json: &'static str,
-    /// The element in XML and those inside it; empty to leave it out there.
+    /// In XML, the element of the group and the elements inside it; empty to leave the group out there.
     pub xml: (&'static str, &'static str),
     /// The things.
     pub entries: Vec<Entry>,
 }
 
-/// One of them.
+/// One thing of a group.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
     /// Its name.
@@ -57,26 +56,26 @@ pub struct Entry {
     pub value: String,
     /// Its description; JSON only.
     pub description: Option<String>,
-    /// Where it can be had; JSON only.
+    /// The URL of its content; JSON only.
     pub url: Option<String>,
 }
 
 impl Entry {
-    /// A name and a value.
+    /// An entry with a name and a value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), description: None, url: None }
     }
 }
 
 impl Group {
-    /// Files by name, with their URLs.
+    /// A group of files: names with URLs.
     #[must_use]
     pub fn files(entries: Vec<Entry>) -> Self {
         Self { json: "files", xml: ("files", "file"), entries }
     }
 }
 
-/// What an answer holds. What is `None` or empty is left out, unless said otherwise.
+/// The content of an answer. Fields that are `None` or empty are left out, unless they say otherwise.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// The message and the code of an error; its presence makes `success` false.
@@ -89,15 +88,15 @@ pub struct Answer {
     pub set_cookie: Option<(String, String)>,
     /// User name and display name.
     pub identity: Option<(String, String)>,
-    /// Groups before the objects.
+    /// Groups written before the objects.
     pub groups: Vec<Group>,
     /// Encoded objects.
     pub robjects: Option<Bytes>,
-    /// Groups after the objects.
+    /// Groups written after the objects.
     pub later_groups: Vec<Group>,
     /// Identifiers of live sessions.
     pub live: Option<Vec<String>>,
-    /// Console text; written when it is there, even if empty.
+    /// Console text; written even if it is empty, unless it is `None`.
     pub console: Option<String>,
     /// Texts of warnings.
     pub warnings: Vec<String>,
@@ -106,7 +105,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The response, without a status of its own.
+    /// The response; its caller may set another status.
     #[must_use]
     pub fn render(self, call: &str, format: Format) -> Response {
         let mut out = Out::new();
@@ -138,7 +137,7 @@ impl Answer {
         };
         let mut response = body.into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        // Answers are about one user and one moment.
+        // An answer is for one user at one moment, so no cache may keep it.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((cookie, attributes)) = &self.set_cookie
             && let Ok(value) = HeaderValue::from_str(&format!("JSESSIONID={cookie}; {attributes}"))
@@ -311,8 +310,8 @@ fn json_groups(out: &mut Out, groups: &[Group]) {
     }
 }
 
-/// The members' names in JSON, which can hold each only once: of equal names the first is as it is, and the others have
-/// a number that makes none of the other names (contract, section 4).
+/// The names of the members in JSON, which can hold each name only once. The first of several equal names stays; the others get a number
+/// that makes them unlike all other names (contract, section 4).
 fn keys(entries: &[Entry]) -> Vec<Cow<'_, str>> {
     let mut taken: HashSet<Cow<str>> = entries.iter().map(|entry| Cow::from(&entry.name)).collect();
     let mut numbers: HashMap<&str, usize> = HashMap::new();
@@ -350,7 +349,7 @@ fn xml_groups(out: &mut Out, groups: &[Group]) {
     }
 }
 
-/// What means something in a page, as JSON's escapes: it stands only in strings.
+/// Escapes the characters of JSON that mean something in HTML. They occur only in strings, so JSON's own escapes will do.
 fn for_page(json: &[u8]) -> Vec<u8> {
     let mut page = Vec::with_capacity(json.len());
     for &byte in json {

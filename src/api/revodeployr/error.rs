@@ -23,19 +23,19 @@ use crate::{
     auth::{AuthError, Refused},
 };
 
-/// The `errorCode` of errors that R raised; protocol errors have their status as code.
+/// The `errorCode` of errors that R raised. Protocol errors have their status as the code.
 pub const R_ERROR: u16 = 900;
-/// The `errorCode` of limits that were reached: time, processor time.
+/// The `errorCode` when a limit was reached: time or processor time.
 pub const LIMIT: u16 = 914;
 
-/// A request that is not answered with success.
+/// The answer to a request that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     status: StatusCode,
     message: String,
-    /// The status, or a code of the dialect's own.
+    /// The status, or one of the dialect's own codes.
     code: u16,
-    /// The session that the request named, if it is one.
+    /// The session that the request named, if it exists.
     session: Option<String>,
     allow: Option<&'static str>,
 }
@@ -71,13 +71,13 @@ impl Error {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// 405: the call has another method.
+    /// 405: the call has other methods.
     #[must_use]
     pub fn wrong_method(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("This call allows {allow} only.")) }
     }
 
-    /// 409: the session runs something already.
+    /// 409: the session already runs something.
     #[must_use]
     pub fn busy() -> Self {
         Self::new(StatusCode::CONFLICT, "The R session is busy; try again when it has finished.")
@@ -95,13 +95,13 @@ impl Error {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "You are being logged out.")
     }
 
-    /// The same, about a session.
+    /// Adds the session that the error is about.
     #[must_use]
     pub fn of_session(self, session: uuid::Uuid) -> Self {
         Self { session: Some(identifiers::session(session)), ..self }
     }
 
-    /// The response, for a call.
+    /// The response to a call.
     #[must_use]
     pub fn answer(self, call: &str, format: Format) -> Response {
         let answer = Answer { error: Some((self.message, self.code)), session: self.session, ..Answer::default() };
@@ -189,14 +189,14 @@ impl From<OperationError> for Error {
 }
 
 impl Error {
-    /// 500: not the client's fault. Logged here, and not told.
+    /// 500: not the client's fault. The cause is logged here, and the client is not told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         log_failure(error);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.")
     }
 }
 
-/// With a capital and a full stop.
+/// The text with a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();

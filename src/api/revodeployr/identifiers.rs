@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{api::address, config::RevoDeployR};
 
-/// What is left as it is in a file's name at the end of a URL (RFC 3986, section 2.3).
+/// The characters that are not percent-encoded in a file's name at the end of a URL (RFC 3986, section 2.3).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A live session's identifier.
@@ -49,7 +49,7 @@ pub fn parse_any(prefixes: &[&str], identifier: &str) -> Option<Uuid> {
 #[must_use]
 pub fn parse(prefix: &str, identifier: &str) -> Option<Uuid> {
     let rest = identifier.trim().strip_prefix(prefix)?.strip_prefix('-')?;
-    // Only the usual form, so that one thing has one name.
+    // Only the usual form is taken, so that each thing has one name.
     (rest.len() == 36).then(|| Uuid::try_parse(rest).ok()).flatten()
 }
 
@@ -59,18 +59,18 @@ pub fn base(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> 
     let configured = Some(config.web_context.as_str()).filter(|address| !address.is_empty());
     let address = configured.or(policy).map_or_else(|| address(headers), str::to_owned);
     let address = address.trim_end_matches('/');
-    // It may be given with the context at its end.
+    // The address may already end with the context.
     format!("{}{}", address.strip_suffix(&config.context).unwrap_or(address), config.context)
 }
 
-/// The address of a file that R has made. Its folders are left out of the name.
+/// The address of a file that R has made. It has the file's name without folders.
 #[must_use]
 pub fn file_url(base: &str, id: Uuid, name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name);
     format!("{base}/r/file/get/FILE-{id}/{}", utf8_percent_encode(name, NAME))
 }
 
-/// The address of a file that was uploaded.
+/// The address of an uploaded file.
 #[must_use]
 pub fn upload_url(base: &str, id: Uuid) -> String {
     format!("{base}/r/repository/get/binary/CFILE-{id}")

@@ -1,4 +1,4 @@
-//! What this dialect says of itself: on the start page, and to a program that asks at its context.
+//! How this dialect introduces itself: on the start page, and to a program that requests its context.
 
 use axum::{extract::Request, http::HeaderMap, response::Response};
 
@@ -19,7 +19,7 @@ use crate::{
     server::requests::Notes,
 };
 
-/// The API, as this server has it. The example works as it is for a demonstration, whose passwords are known.
+/// The API as this server offers it. On a demonstration server the example works unchanged, because its passwords are known.
 #[must_use]
 pub fn introduce(app: &App, headers: &HeaderMap, is_demonstration: bool) -> Introduction {
     let base = identifiers::base(&app.settings().revodeployr, app.web_context().as_deref(), headers);
@@ -45,14 +45,14 @@ pub fn introduce(app: &App, headers: &HeaderMap, is_demonstration: bool) -> Intr
     }
 }
 
-/// Whether a request is for the context itself, where there is no call.
+/// Whether a request is for the context itself, which is not a call.
 #[must_use]
 pub fn is_context(app: &App, path: &str) -> bool {
     let context = &app.settings().revodeployr.context;
     !context.is_empty() && path.strip_suffix('/').unwrap_or(path) == context
 }
 
-/// The calls and their methods, in an answer like any other.
+/// Lists the calls and their methods, in an ordinary answer.
 pub fn calls(app: &App, request: &Request) -> Response {
     const METHODS: Methods = Methods::Read;
     Notes::of(request).call("revodeployr", "/");

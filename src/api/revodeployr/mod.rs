@@ -2,15 +2,14 @@
 //!
 //! Quirks, with the sections of the contract they come from:
 //! - Calls are served below the context (`/deployr`) and at the root (1). Reads are GET or POST, changes POST.
-//! - Forms are decoded leniently: a stray `%` stays, an empty parameter is an absent one (1); see
-//!   [`crate::api::form`].
+//! - Forms are decoded leniently: a stray `%` stays, an empty parameter is an absent one (1); see [`crate::api::form`].
 //! - The login is a cookie, given both as `Set-Cookie` and in the body; the two are equal (1).
 //! - R's errors are 200 with `success: false`; protocol errors have a status of their own (2); see [`error`].
-//! - Another user's session is answered as an unknown one (2). One's own can be used from any login, as from the other
-//!   API, and ends with the login that has opened it (4.3).
+//! - Another user's session is answered like an unknown one (2). Users can work in their sessions from any of their logins, and from the
+//!   other API; a session ends with the login that opened it (4.3).
 //! - `execute/code` names plots under `files` and under `objects` (4, compatibility superset).
-//! - Inputs are read as what they are, JSON or XML, whatever `format` says of the answer; a list called `inputs` by
-//!   itself is bound element by element, and as a list (5); see `crate::wire::typed::input`.
+//! - Inputs are parsed as JSON or XML according to their text, not according to `format`, which is only about the answer. A list called
+//!   `inputs` that stands alone is bound element by element, and also as a list (5); see `crate::wire::typed::input`.
 //! - File addresses work without a login: the id is the secret (3).
 //!
 //! Start reading at [`routes`].
@@ -59,7 +58,7 @@ fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) ->
     })
 }
 
-/// What is none of the calls.
+/// Answers a path that is none of the calls.
 async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     if introduction::is_context(&app, path) {
@@ -69,7 +68,7 @@ async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(&app, request.uri()))
 }
 
-/// What is not let in.
+/// Answers a request that the gate has refused.
 async fn refuse(State(app): State<Arc<App>>, Extension(refused): Extension<Refused>, request: Request) -> Response {
     let path = request.uri().path();
     let call = request::below_context(&app, path).unwrap_or(path);

@@ -1,4 +1,4 @@
-//! A request as the calls see it: its parameters, its format, and who sends it.
+//! A request as the calls see it: its parameters, its format, and its sender.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -39,25 +39,25 @@ use crate::{
 /// A request that has been read.
 #[derive(Debug)]
 pub struct Incoming {
-    /// The parameters of the query and, overriding them, of the body.
+    /// The parameters of the query and of the body; the latter override the former.
     pub form: Form,
-    /// Whether the query has more of them than are taken.
+    /// Whether the query has more parameters than are taken.
     query: Result<(), Invalid>,
-    /// The form that the answer is to have; `None` when the request names one that does not exist.
+    /// The format of the answer; `None` when the request names an unknown one.
     pub format: Option<Format>,
-    /// The path that was asked for, with the context.
+    /// The requested path, with the context.
     pub path: String,
     principal: Principal,
     headers: HeaderMap,
     upload: Option<Upload>,
-    /// For the log.
+    /// Notes for the log.
     pub notes: Notes,
-    /// Whether the call was made below the context, and not at the root.
+    /// Whether the call was made below the context, not at the root.
     below_context: bool,
 }
 
 impl Incoming {
-    /// What the head of a request tells, and its body.
+    /// Reads the head of a request, and returns its body unread.
     pub fn new(app: &App, kind: Kind, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
@@ -83,7 +83,7 @@ impl Incoming {
         (incoming, body)
     }
 
-    /// Looks whether the sender may make the call, and only then reads the body.
+    /// Checks that the sender may make the call, and only then reads the body.
     ///
     /// # Errors
     /// 400, 401, 403, 408, 413, and 503 while a logout is under way.
@@ -105,7 +105,7 @@ impl Incoming {
         self.check_format()
     }
 
-    /// The most that a form may have: little, of those of whom nothing is known.
+    /// The largest form that is taken. It is small for a sender whom the server does not know.
     fn limit(&self, app: &App) -> Limit {
         let http = &app.settings().http;
         if self.is_known() { Limit::Mib(http.form_mib) } else { Limit::AnonymousKib(http.anonymous_form_kib) }
@@ -116,19 +116,19 @@ impl Incoming {
         self.principal.account().is_some()
     }
 
-    /// Where the request comes from.
+    /// The address that the request comes from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.principal.address()
     }
 
-    /// Looks at the beginning of the body of a request that is refused: it may name the format of the answer.
+    /// Reads the beginning of the body of a refused request, because it may name the format of the answer.
     pub async fn glance(&mut self, kind: Kind, body: Body) {
         upload::glance(&self.headers, body, &mut self.form).await;
         self.format = format(&self.form, Some(kind));
     }
 
-    /// What was uploaded, under a name that a file can have.
+    /// Takes the uploaded file, with a name that is valid for a file.
     ///
     /// # Errors
     /// 400.
@@ -149,7 +149,7 @@ impl Incoming {
         self.format == Some(Format::Xml)
     }
 
-    /// Whether the format is one of ours.
+    /// Checks that the format is known.
     ///
     /// # Errors
     /// 400.
@@ -157,7 +157,7 @@ impl Incoming {
         self.format.map(drop).ok_or_else(|| Error::invalid("Parameter format is neither json nor xml."))
     }
 
-    /// Whether the caller may make this call, and from where it is made.
+    /// Checks that the caller may make this call, and from this address.
     ///
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
@@ -171,7 +171,7 @@ impl Incoming {
         }
     }
 
-    /// Whether the caller's account may make the call at `path`.
+    /// Checks that the caller's account may make the call at `path`.
     ///
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
@@ -183,7 +183,7 @@ impl Incoming {
         }
     }
 
-    /// Who has logged in.
+    /// The caller, who has to have logged in.
     ///
     /// # Errors
     /// 401, and 503 while a logout is under way.
@@ -191,7 +191,7 @@ impl Incoming {
         self.caller().and_then(|caller| if self.is_known() { Ok(caller) } else { Err(Error::not_logged_in()) })
     }
 
-    /// The login of who has logged in.
+    /// The login of the caller, who has to have logged in.
     ///
     /// # Errors
     /// As [`Self::user`].
@@ -199,7 +199,7 @@ impl Incoming {
         self.user()?.login().ok_or_else(Error::not_logged_in)
     }
 
-    /// Whoever calls, for what is open to all.
+    /// The caller, with or without a login, for calls that are open to all.
     ///
     /// # Errors
     /// 503 while a logout is under way.
@@ -210,7 +210,7 @@ impl Incoming {
         }
     }
 
-    /// Who has logged in before, for those who log in again.
+    /// The earlier login of a caller who logs in again.
     #[must_use]
     pub fn earlier_login(&self) -> Option<&Arc<Login>> {
         self.principal.login()
@@ -219,7 +219,7 @@ impl Incoming {
     /// The caller's session that parameter `session` names.
     ///
     /// # Errors
-    /// 400 for one that is unknown, somebody else's or dead.
+    /// 400 for a session that is unknown, somebody else's or dead.
     pub fn session(&self, app: &App) -> Result<Arc<Session>, Error> {
         let user = self.user()?;
         let identifier = self.form.require("session")?;
@@ -235,7 +235,7 @@ impl Incoming {
         }
     }
 
-    /// The same, when it runs nothing at the moment.
+    /// The same session, which must not be running anything.
     ///
     /// # Errors
     /// As [`Self::session`], and 409.
@@ -250,8 +250,8 @@ impl Incoming {
         identifiers::base(&app.settings().revodeployr, app.web_context().as_deref(), &self.headers)
     }
 
-    /// The attributes of a cookie (RFC 6265, section 4.1). Requests for pages of other sites may bring it back where the
-    /// configuration wants that, and by HTTPS only, without which browsers do not take a cookie like that.
+    /// The attributes of a cookie (RFC 6265, section 4.1). If the configuration allows it, browsers send the cookie also for pages of other
+    /// sites; they take such a cookie only with HTTPS.
     #[must_use]
     pub fn cookie_attributes(&self, app: &App) -> String {
         let path = if self.below_context { app.settings().revodeployr.context.as_str() } else { "/" };
@@ -259,7 +259,7 @@ impl Incoming {
         let same_site = match app.settings().revodeployr.cookie_same_site {
             SameSite::Strict => "Strict",
             SameSite::None if https => "None",
-            // What `*` lets in brings no cookies.
+            // Origins that only `*` lets in send no cookies.
             SameSite::Auto if https && app.settings().http.cors_origins.iter().any(|origin| origin != "*") => "None",
             SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
         };
@@ -268,7 +268,7 @@ impl Incoming {
     }
 }
 
-/// Whether a file can have this name.
+/// Checks that a file can have this name.
 ///
 /// # Errors
 /// 400.
@@ -286,19 +286,19 @@ pub fn check_file_name(name: &str) -> Result<(), Error> {
 #[must_use]
 pub fn format_of_query(app: &App, uri: &Uri) -> Format {
     let mut form = Form::new(app.settings().http.form_fields);
-    // Of too many, the first ones count.
+    // If there are too many parameters, the first ones count.
     let _ = form.add(uri.query().unwrap_or_default().as_bytes());
     format(&form, None).unwrap_or_default()
 }
 
-/// What a path is below the context; `None` for one at the root.
+/// The path below the context; `None` for a path at the root.
 #[must_use]
 pub fn below_context<'p>(app: &App, path: &'p str) -> Option<&'p str> {
     let context = Some(app.settings().revodeployr.context.as_str()).filter(|context| !context.is_empty())?;
     path.strip_prefix(context).filter(|rest| rest.starts_with('/'))
 }
 
-/// `text` is for uploads from a page, and for downloads, where it says nothing (contract, section 6).
+/// `text` is allowed for uploads from a page, and for downloads, where it has no effect (contract, section 6).
 fn format(form: &Form, kind: Option<Kind>) -> Option<Format> {
     let name = form.get("format").ok().flatten();
     match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
@@ -310,10 +310,10 @@ fn format(form: &Form, kind: Option<Kind>) -> Option<Format> {
     }
 }
 
-/// Cookies of our name that are looked at: browsers send one for each path, and programs all that they were ever given.
+/// The most cookies of our name that are checked. Browsers send one for each path, and some programs all that they ever got.
 const COOKIES: usize = 32;
 
-/// The login of the first cookie that is one.
+/// The login of the first cookie that belongs to one.
 fn login(app: &App, headers: &HeaderMap, path_cookie: Option<&PathCookie>) -> Option<Arc<Login>> {
     let headers = headers.get_all(header::COOKIE);
     let mut cookies = headers.iter().flat_map(|value| session_cookies(value.as_bytes())).take(COOKIES);

@@ -1,4 +1,4 @@
-//! The calls, as a table: a row is a path, what it asks of a request, and the function that carries it out.
+//! The calls, as a table. A row has a path, what the call requires of a request, and the function that carries it out.
 
 use std::{fmt, sync::Arc};
 
@@ -19,11 +19,11 @@ use crate::{
     server::requests::Notes,
 };
 
-/// What a call gives.
+/// The result of a call.
 pub enum Outcome {
-    /// Something to be told in the dialect's form.
+    /// An answer to be written in the dialect's form.
     Answer(Box<Answer>),
-    /// A response as it is: a file, or a page.
+    /// A finished response: a file, or a page.
     Response(Response),
 }
 
@@ -42,10 +42,10 @@ impl From<Response> for Outcome {
 /// Carries out a call.
 pub type Handler = for<'a> fn(&'a Arc<App>, &'a mut Incoming) -> BoxFuture<'a, Result<Outcome, Error>>;
 
-/// One row.
+/// One row of the table.
 #[derive(Clone, Copy)]
 pub struct Route {
-    /// What it asks of a request.
+    /// What the call requires of a request.
     pub call: Call,
     handler: Handler,
 }
@@ -90,13 +90,13 @@ impl Route {
         self
     }
 
-    /// Another path of a call: its answers name the one that the guide has.
+    /// Marks a second path of a call. Its answers name the path that the guide has.
     const fn alias_of(mut self, name: &'static str) -> Self {
         self.call.name = name;
         self
     }
 
-    /// Whether the call goes on without its client.
+    /// Whether the call goes on after its client has gone away.
     fn goes_on(&self, incoming: &Incoming) -> bool {
         let has_session = || matches!(incoming.form.get("session"), Ok(Some(_)));
         self.call.methods == Methods::Change
@@ -108,9 +108,9 @@ impl Route {
     }
 }
 
-/// Who has logged in.
+/// Callers who have logged in.
 const USER: Access = Access::Login(Permission::Use);
-/// Who may bring code of their own, as text or inside an R object.
+/// Callers who may bring code of their own, as text or inside an R object.
 const CODER: Access = Access::Login(Permission::Code);
 /// Everybody.
 const OPEN: Access = Access::Open;
@@ -121,7 +121,7 @@ pub static ROUTES: [Route; 51] = [
     Route::change("/r/session/close", USER, handler!(session::close)),
     Route::read("/r/session/ping", USER, handler!(session::ping)),
     Route::change("/r/session/execute/code", CODER, handler!(execute::code)),
-    // Without a session, a stateless run, which is open to all; with one, the session has an owner.
+    // Without a session this is a stateless run, which is open to all. With one, only the session's owner may call.
     Route::change("/r/session/execute/script", OPEN, handler!(execute::script)).abandoned(Abandoned::EndsWithoutSession),
     Route::read("/r/session/output", USER, handler!(session::output)),
     Route::read("/r/session/history", USER, handler!(session::history)),
@@ -168,7 +168,7 @@ pub static ROUTES: [Route; 51] = [
     Route::change("/r/file/upload", USER, handler!(file::upload)).kind(Kind::Upload(Destination::Repository)),
     Route::file("/r/file/get/{id}/{name}", handler!(file::get)).kind(Kind::Address),
     Route::file("/r/repository/get/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
-    // The guide's own example writes it like this.
+    // The guide's own example has this path.
     Route::file("/r/repositoryget/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
 ];
 
@@ -199,12 +199,12 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     }
 }
 
-/// Reads a request, and looks whether its sender may make it. The addresses of files have nothing to read.
+/// Reads a request, and checks that its sender may make it. A request for the address of a file has nothing to read.
 async fn read(app: &Arc<App>, call: &Call, incoming: &mut Incoming, body: Body) -> Result<(), Error> {
     if call.kind == Kind::Address { Ok(()) } else { incoming.read(app, call, body).await }
 }
 
-/// Answers a request that has been read, or could not be.
+/// Answers a request, also one that could not be read.
 async fn answer(app: Arc<App>, route: &'static Route, mut incoming: Incoming, read: Result<(), Error>) -> Response {
     let carried_out = match read {
         Ok(()) => (route.handler)(&app, &mut incoming).await,
@@ -215,7 +215,7 @@ async fn answer(app: Arc<App>, route: &'static Route, mut incoming: Incoming, re
         Ok(Outcome::Answer(answer)) => answer.render(route.call.name, format),
         Ok(Outcome::Response(response)) => response,
         Err(error) => {
-            // A client that talks about a session is told that it is still there.
+            // If the request names a session, the error tells the client that the session is still there.
             let error = match incoming.session(&app) {
                 Ok(session) => error.of_session(session.id),
                 Err(_) => error,

@@ -24,24 +24,24 @@ use crate::{
     },
 };
 
-/// As much is read of a form whose sender may not make the call.
+/// How much is read of a form whose sender may not make the call, in bytes.
 const GLANCE: usize = 64 << 10;
-/// For so long.
+/// How long such a form is read.
 const GLANCE_TIME: Duration = Duration::from_secs(5);
 
 /// The parameter that holds the file.
 pub(super) const FILE: &str = "file";
 
-/// A file that was sent.
+/// An uploaded file.
 #[derive(Debug)]
 pub struct Upload {
-    /// The name that the client's machine has for it, without folders.
+    /// The name of the file on the client's machine, without folders.
     pub file_name: Option<String>,
     /// Its content.
     pub content: Received,
 }
 
-/// Reads a form, with a file in it if there is one, which goes to `destination`. The other parameters are added to `form`.
+/// Reads a form. If it has a file, this goes to `destination`; the other parameters are added to `form`.
 pub(super) async fn read(
     app: &App,
     destination: Destination,
@@ -77,7 +77,7 @@ pub(super) async fn parameters(headers: &HeaderMap, body: Vec<Bytes>, form: &mut
     let mut parts = multer::Multipart::new(pieces, boundary);
     while let Some(mut part) = parts.next_field().await.map_err(unreadable)? {
         let name = part.name().unwrap_or_default().trim().to_owned();
-        // All of the body is there, so that a part comes as one piece, which is not copied.
+        // The whole body is there, so a part comes as one piece, which is not copied.
         let mut value = part.chunk().await.map_err(unreadable)?.unwrap_or_default();
         while let Some(more) = part.chunk().await.map_err(unreadable)? {
             value = joined(vec![value, more]);
@@ -87,7 +87,7 @@ pub(super) async fn parameters(headers: &HeaderMap, body: Vec<Bytes>, form: &mut
     Ok(())
 }
 
-/// The parameters at the beginning of a form that is going to be refused: one of them says how.
+/// Reads the parameters at the beginning of a form that will be refused: one of them names the format of the refusal.
 pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
     if headers.contains_key(header::EXPECT) {
         return; // Its sender waits to be told before sending it.
@@ -102,7 +102,7 @@ pub(super) async fn glance(headers: &HeaderMap, body: Body, form: &mut Form) {
     };
     let _ = tokio::time::timeout(GLANCE_TIME, read).await;
     leave(pieces);
-    // It may end anywhere, and have more parameters than are taken; what comes before counts.
+    // The beginning may stop anywhere and have too many parameters; what comes before counts.
     let _ = parameters(headers, vec![beginning.into()], form).await;
 }
 

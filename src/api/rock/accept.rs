@@ -1,4 +1,4 @@
-//! Which of its two forms an answer is given in (contract, section 1).
+//! The choice between the two forms of an answer (contract, section 1).
 
 use axum::http::HeaderMap;
 
@@ -15,7 +15,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What stands in `Content-Type`.
+    /// The value of `Content-Type`.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -24,8 +24,8 @@ impl Form {
         }
     }
 
-    /// The form that the client likes best: of the highest quality, and of those the first named. Whoever
-    /// takes anything gets JSON.
+    /// The form that the client likes best. Among forms of the same quality, the one that the header names first wins. A client that takes
+    /// anything gets JSON.
     ///
     /// # Errors
     /// 406 when the client takes neither.

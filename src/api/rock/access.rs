@@ -1,4 +1,4 @@
-//! Who may do what (contract, section 2): the dialect's three roles, and what each call asks for.
+//! Who may do what (contract, section 2): the dialect's three roles, and what each call requires.
 //!
 //! | here | elsewhere |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | manager | `PACKAGE_MANAGER`: may look after R, and not run code |
 //! | user | `POWER_USER`: may run any code |
 //!
-//! An account may have several of them. Others have no place in this dialect, where all there is is code.
+//! An account may have several of them. The server's other roles mean nothing in this dialect, because all its clients do is run code.
 
 use std::net::IpAddr;
 
@@ -19,24 +19,24 @@ use crate::{
     auth::{Principal, permissions::role},
 };
 
-/// What a call asks of its caller before it looks at anything else.
+/// What a call requires of its caller. This is checked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Nothing.
     Public,
-    /// Administrators and managers: R itself, and its packages.
+    /// Administrators and managers: for R itself and its packages.
     Server,
-    /// Administrators and users: opening a session.
+    /// Administrators and users: for opening a session.
     Open,
-    /// The same: working in one.
+    /// Administrators and users: for working in a session.
     Work,
-    /// Anybody with a role: looking at sessions, and closing one.
+    /// Anybody with a role: for looking at sessions and closing one.
     Sessions,
-    /// Administrators and managers: closing all sessions at once.
+    /// Administrators and managers: for closing all sessions at once.
     AllSessions,
 }
 
-/// Whether a call may be made at all.
+/// Whether a caller with these roles may make the call.
 #[must_use]
 pub fn roles_allow(principal: &Principal, access: Access) -> bool {
     let [administrator, manager, user] =
@@ -55,22 +55,22 @@ pub fn oversees(principal: &Principal) -> bool {
     principal.has_role(role::ADMINISTRATOR) || principal.has_role(role::PACKAGE_MANAGER)
 }
 
-/// Whether this is the owner of a session, or somebody who may see and close it all the same.
+/// Whether somebody owns a session, or may see and close the sessions of others.
 #[must_use]
 pub fn may_see(principal: &Principal, owner: &str) -> bool {
     principal.name() == owner || oversees(principal)
 }
 
-/// Whether somebody may work in a session of that owner.
+/// Whether somebody may work in a session of this owner.
 #[must_use]
 pub fn may_use(principal: &Principal, owner: &str) -> bool {
     principal.name() == owner || principal.has_role(role::ADMINISTRATOR)
 }
 
-/// Who sends a request, from that address.
+/// The principal that sends a request from this address.
 ///
 /// # Errors
-/// 401 for credentials that are wrong, wherever they are sent to.
+/// 401 for wrong credentials, also on public paths.
 pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Error> {
     if !app.settings().rock.security {
         return Ok(Principal::anybody("?", &[role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER], address));

@@ -1,4 +1,4 @@
-//! The accounts that the configuration declares in Rock's words, and those of a demonstration.
+//! The accounts that the configuration declares with Rock's role names, and those of a demonstration.
 
 use crate::{
     app::App,
@@ -6,11 +6,10 @@ use crate::{
     config::{Secret, rock::User},
 };
 
-/// The password of the accounts that Rock comes with.
+/// The default password of Rock's own accounts.
 const PASSWORD: &str = "password";
 
-/// Makes the accounts of the configuration, or sets them to what it says. For a demonstration, there are also the
-/// three that Rock comes with.
+/// Creates or updates the accounts of the configuration. For a demonstration, it also creates the three accounts that Rock comes with.
 ///
 /// # Errors
 /// [`ChangeError`]
@@ -36,8 +35,8 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
     Ok(())
 }
 
-/// The server's roles for Rock's; see [`super::access`]. An administrator is a user as well, so that the other
-/// APIs let the same account run code.
+/// Translates Rock's roles into the server's; see [`super::access`]. An administrator is a user as well, so that the other APIs let the
+/// same account run code.
 fn roles(words: &[String]) -> Vec<String> {
     let roles = words.iter().flat_map(|word| match word.as_str() {
         "administrator" => &[role::ADMINISTRATOR, role::POWER_USER][..],

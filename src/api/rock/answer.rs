@@ -1,4 +1,4 @@
-//! Answers that are no errors.
+//! Answers to requests that succeeded.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ pub fn json(status: StatusCode, object: &impl Serialize) -> Response {
     value(status, Form::Json, serde_json::to_vec(object).unwrap_or_default().into())
 }
 
-/// 201 with an object, and where it is from now on.
+/// 201 with an object, and its location.
 pub fn created(location: &str, object: &impl Serialize) -> Response {
     located(json(StatusCode::CREATED, object), location)
 }
@@ -28,16 +28,16 @@ pub fn located(mut response: Response, location: &str) -> Response {
     response
 }
 
-/// A value in the form that it is in already.
+/// A value that already has this form.
 pub fn value(status: StatusCode, form: Form, bytes: Bytes) -> Response {
     let mut response = (status, Body::from(bytes)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
-    // Answers are about one user and one moment.
+    // An answer is for one user at one moment, so no cache may keep it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// Nothing, and no type of it.
+/// An empty answer, without a `Content-Type`.
 #[must_use]
 pub fn empty(status: StatusCode) -> Response {
     (status, Body::empty()).into_response()

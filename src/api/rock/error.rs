@@ -18,20 +18,20 @@ use crate::{
     auth::{AuthError, Refused},
 };
 
-/// A request that is not answered with success.
+/// The answer to a request that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     status: StatusCode,
-    /// What went wrong, as one word: clients of the original get the name of its exception.
+    /// What went wrong, as one word. In the original, it is the name of an exception.
     key: &'static str,
-    /// What the message is about; the original has a list of them.
+    /// What the message is about; the original sends a list of such arguments.
     subject: Option<String>,
     message: String,
     /// The methods that the path has.
     allow: Option<String>,
 }
 
-/// The body. The status is text, as in the original.
+/// The body. Its status is text, as in the original.
 #[derive(Serialize)]
 struct Body<'a> {
     status: &'a str,
@@ -51,7 +51,7 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, "IllegalArgumentException", message)
     }
 
-    /// 400: a parameter or a part that has to be there is not.
+    /// 400: a required parameter or part is missing.
     pub fn missing(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MissingServletRequestParameterException", message)
     }
@@ -66,7 +66,7 @@ impl Error {
         Self::new(StatusCode::UNAUTHORIZED, "UnAuthorized", message)
     }
 
-    /// 401: nobody has said who they are.
+    /// 401: the request has no credentials.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::unauthorized("Full authentication is required to access this resource")
@@ -83,7 +83,7 @@ impl Error {
         Self::new(StatusCode::NOT_FOUND, "NoResourceFoundException", format!("There is nothing at {path}"))
     }
 
-    /// 404: no such session, or no longer; what is known of its end goes into the message.
+    /// 404: there is no such session, or not any more. The message says how it ended, if that is known.
     #[must_use]
     pub fn no_such_session(id: &str, end: Option<&Tombstone>) -> Self {
         let reason = end.map(|end| format!(" ({end})")).unwrap_or_default();
@@ -102,7 +102,7 @@ impl Error {
         }
     }
 
-    /// 404: the last operation has not drawn as many pages.
+    /// 404: the last operation has drawn fewer pages.
     #[must_use]
     pub fn no_such_plot(number: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NoSuchElementException", format!("No plot with number: {number}"))
@@ -127,7 +127,7 @@ impl Error {
         }
     }
 
-    /// 406: the answer cannot be had in any of the forms that the client takes.
+    /// 406: the client takes none of the forms that the answer can have.
     #[must_use]
     pub fn not_acceptable(forms: &str) -> Self {
         Self::new(
@@ -137,7 +137,7 @@ impl Error {
         )
     }
 
-    /// 415: the body is of another type.
+    /// 415: the body has a type that the call does not take.
     #[must_use]
     pub fn wrong_type(expected: &str) -> Self {
         Self::new(
@@ -158,13 +158,13 @@ impl Error {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "RRuntimeException", message)
     }
 
-    /// 500: not the client's fault. Logged here, and not told.
+    /// 500: not the client's fault. The cause is logged here, and the client is not told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         log_failure(error);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "RuntimeException", "The server could not do this; its log says why.")
     }
 
-    /// What an operation on a session failed with.
+    /// The error for an operation on a session that failed.
     #[must_use]
     pub fn of_operation(error: OperationError, session: Uuid) -> Self {
         match error {
@@ -184,7 +184,7 @@ impl Error {
         }
     }
 
-    /// What the client reads.
+    /// The message for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -193,7 +193,7 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        // The original writes this one error by hand: without arguments, and as a line.
+        // The original writes only this error by hand: without arguments, and with a line end.
         let by_hand = self.status == StatusCode::UNAUTHORIZED;
         let body = Body {
             status: self.status.as_str(),

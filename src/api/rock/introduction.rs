@@ -1,4 +1,4 @@
-//! What this dialect says of itself on the start page.
+//! How this dialect introduces itself on the start page.
 
 use axum::http::HeaderMap;
 
@@ -10,11 +10,11 @@ use crate::{
     app::App,
 };
 
-/// Rock's API, as this server has it. The example works as it is for a demonstration, whose passwords are known.
+/// Rock's API as this server offers it. On a demonstration server the example works unchanged, because its passwords are known.
 #[must_use]
 pub fn introduce(app: &App, headers: &HeaderMap, is_demonstration: bool) -> Introduction {
     let base = address(headers);
-    // With a name alone, curl asks for the password.
+    // If curl gets only a name, it asks for the password.
     let user = match (app.settings().rock.security, is_demonstration) {
         (false, _) => "",
         (true, true) => "-u user:password ",

@@ -1,18 +1,18 @@
 //! OBiBa Rock: R over REST, as its clients rockr, Opal and Armadillo speak it.
 //!
 //! Quirks, with the sections of the contract they come from:
-//! - Every request carries its name and password (1); see [`access`]. Wrong ones are refused on public paths, too.
-//! - Empty answers have no `Content-Type`: clients read one as a promise (1); see [`answer`].
-//! - Some answers have two forms, chosen by `Accept`; anything is JSON (1); see [`accept`].
+//! - Every request carries a name and a password (1); see [`access`]. Wrong ones are refused even on public paths.
+//! - Empty answers have no `Content-Type`, because clients would then expect content (1); see [`answer`].
+//! - Some answers have two forms, chosen by `Accept`; for a client that takes anything it is JSON (1); see [`accept`].
 //! - Errors are JSON with the status as text; R's errors are 400 (3); see [`error`].
-//! - A manager looks after R and its packages, and after sessions from the outside, and works in none (2).
-//! - Dates of sessions and of commands are written differently, each as clients parse them (7, 9); see [`views`].
-//! - An operation waits for the one that runs; there is one queue for those that are waited for and others (9).
-//! - `wait` is honoured where a command is shown, too: rockr asks there (9, 12).
-//! - The result of a command that failed is its error for those who wait, and for others nothing; such a command
-//!   is kept until it is removed (9, 12).
-//! - Parameters of an upload come in the query or as parts of the form; paths are decoded once more (10).
-//! - A body without a charset is UTF-8, or Latin-1 where it is none (the clients' contract, section 2).
+//! - A manager looks after R and its packages, can see and close sessions, and cannot work in any (2).
+//! - Dates of sessions and of commands are written differently, as clients parse them (7, 9); see [`views`].
+//! - An operation waits for the one that runs; synchronous and asynchronous operations share one queue (9).
+//! - `wait` also works when a command is shown, because rockr sends it there (9, 12).
+//! - The result of a command that failed is its error with `wait`, and is empty without; such a command is kept until it is removed (9,
+//!   12).
+//! - Parameters of an upload come in the query or as parts of the form; paths are decoded twice (10).
+//! - A body without a charset is read as UTF-8, or as Latin-1 if it is not UTF-8 (the clients' contract, section 2).
 //!
 //! Beyond the original: `_interrupt`, `_console`, `_plots`, `/r/_eval`, and three members of a session.
 //!
@@ -65,7 +65,7 @@ pub fn refusals() -> Router {
     routed(|_| refuse.clone(), &refuse)
 }
 
-/// The paths of the table, and all others below those that are the dialect's.
+/// Routes the paths of the table, and answers all other paths below the dialect's own.
 fn routed<S: Clone + Send + Sync + 'static>(call: impl Fn(&'static str) -> MethodRouter<S>, unknown: &MethodRouter<S>) -> Router<S> {
     let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();

@@ -31,23 +31,23 @@ use crate::{
     server::requests::Notes,
 };
 
-/// What some editors put before a text in UTF-8.
+/// Some editors put this before a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A request whose sender may make it; its body is not read yet.
+/// A request whose sender may make it, and whose body has not been read yet.
 #[derive(Debug)]
 pub struct Incoming {
-    /// The program's parts.
+    /// The core.
     pub app: Arc<App>,
     /// The parameters of the query.
     pub query: Form,
-    /// Whether only the head of the answer is wanted.
+    /// Whether the client wants only the head of the answer.
     pub head: bool,
     /// The headers.
     pub headers: HeaderMap,
-    /// Nobody locks it: it only has to be of a type that threads may share.
+    /// Never locked: the mutex only makes the type `Sync`.
     body: Mutex<Body>,
-    /// The parts of the path that are no fixed words.
+    /// The variable parts of the path.
     path: HashMap<String, String>,
     principal: Principal,
     notes: Notes,
@@ -57,7 +57,7 @@ impl Incoming {
     /// Takes a request apart.
     ///
     /// # Errors
-    /// 400 for a query of too many parameters.
+    /// 400 if the query has too many parameters.
     pub fn new(app: Arc<App>, principal: Principal, path: HashMap<String, String>, request: Request) -> Result<Self, Error> {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
@@ -66,27 +66,27 @@ impl Incoming {
         Ok(Self { app, query, head: head.method == Method::HEAD, headers: head.headers, body: Mutex::new(body), path, principal, notes })
     }
 
-    /// Who sends it: somebody with an account, but on public paths.
+    /// The sender. It has an account, except on public paths.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// A part of the path.
+    /// A variable part of the path.
     #[must_use]
     pub fn part(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
     }
 
-    /// A boolean parameter of the query; an empty one is absent.
+    /// A boolean parameter of the query. An empty one counts as absent.
     ///
     /// # Errors
-    /// 400 for what is none.
+    /// 400 if it is not a boolean.
     pub fn boolean(&self, name: &str, default: bool) -> Result<bool, Error> {
         boolean(self.query.get(name)?, default)
     }
 
-    /// The session that the path names, for who may see it.
+    /// The session that the path names, if the caller may see it.
     ///
     /// # Errors
     /// 404 and 403.
@@ -95,7 +95,7 @@ impl Incoming {
         if may_see(&self.principal, &session.owner) { Ok(session) } else { Err(not_owned()) }
     }
 
-    /// The session that the path names, for who may work in it. It is marked as used.
+    /// The session that the path names, if the caller may work in it. It is marked as used.
     ///
     /// # Errors
     /// 404 and 403.
@@ -110,7 +110,7 @@ impl Incoming {
 
     fn find_session(&self) -> Result<Arc<Session>, Error> {
         let id = self.part("id");
-        // Only the usual form, so that one session has one address.
+        // Only the usual form is taken, so that each session has one address.
         let uuid = Uuid::try_parse(id).ok().filter(|_| id.len() == 36);
         match uuid.and_then(|uuid| self.app.session_find(uuid)) {
             Some(Found::Live(session)) => {
@@ -122,14 +122,14 @@ impl Incoming {
         }
     }
 
-    /// The type of the body, without parameters and in lower case; empty when it is not told.
+    /// The type of the body, without parameters and in lower case; empty if the request does not say.
     #[must_use]
     pub fn content_type(&self) -> String {
         let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// Takes the body, to be read by the caller.
+    /// Takes the body, which the caller reads.
     pub fn take_body(&mut self) -> Body {
         std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
@@ -144,9 +144,8 @@ impl Incoming {
         if content.is_empty() { Err(Error::missing("The body of the request is missing")) } else { Ok(content) }
     }
 
-    /// Reads the body as R code. A charset that the request names is honoured where it is one of the two that
-    /// clients use; else the text is taken for UTF-8, and for Latin-1 where it is none (contract of the
-    /// clients, section 2).
+    /// Reads the body as R code. A charset in the request counts if it is one of the two that clients use. Otherwise the text is read as
+    /// UTF-8, or as Latin-1 if it is not UTF-8 (contract of the clients, section 2).
     ///
     /// # Errors
     /// As [`Self::read_body`].
@@ -162,10 +161,10 @@ fn not_owned() -> Error {
     Error::forbidden("R session is not owned by authenticated user")
 }
 
-/// A boolean in any of the words that the original takes.
+/// A boolean, in any of the words that the original takes.
 ///
 /// # Errors
-/// 400 for what is none.
+/// 400 if it is not a boolean.
 pub fn boolean(text: Option<&str>, default: bool) -> Result<bool, Error> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(default) };
     truth(text).ok_or_else(|| Error::invalid(format!("Invalid boolean value '{text}'")))

@@ -1,4 +1,4 @@
-//! The calls, as a table: a row is a path, a method, who may call, and the function that carries it out.
+//! The calls, as a table. A row has a path, a method, who may call, and the function that carries it out.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -68,7 +68,7 @@ const fn delete(path: &'static str, access: Access, handler: Handler) -> Route {
     Route { path, method: Method::DELETE, access, handler }
 }
 
-/// All calls; those of one path stand together.
+/// All calls. Those with the same path stand together.
 pub static ROUTES: [Route; 33] = [
     get("/", Access::Public, handler!(service::info)),
     get("/_info", Access::Public, handler!(service::info)),
@@ -98,7 +98,7 @@ pub static ROUTES: [Route; 33] = [
     get("/r/session/{id}/command/{command}", Access::Work, handler!(commands::show)),
     delete("/r/session/{id}/command/{command}", Access::Work, handler!(commands::remove)),
     get("/r/session/{id}/command/{command}/result", Access::Work, handler!(commands::result)),
-    // What the original does not have.
+    // These are not in the original.
     post("/r/session/{id}/_interrupt", Access::Work, handler!(live::interrupt)),
     get("/r/session/{id}/_console", Access::Work, handler!(live::console)),
     get("/r/session/{id}/_plots", Access::Work, handler!(live::plots)),
@@ -114,7 +114,7 @@ pub async fn dispatch(app: Arc<App>, path: &'static str, parts: HashMap<String, 
     }
 }
 
-/// In this order: who is it, may they, and only then what they send and what it is about.
+/// Checks who the caller is and what they may do, before it looks at what they send or what the request is about.
 async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, String>, request: Request) -> Result<Response, Error> {
     let notes = Notes::of(&request);
     notes.call("rock", path);

@@ -13,7 +13,7 @@ use crate::{
     wire::rds::{self, Value},
 };
 
-/// What this server is among others.
+/// How this server describes itself to a registry of servers.
 #[derive(Debug, Serialize)]
 pub struct Info<'a> {
     id: String,
@@ -25,7 +25,7 @@ pub struct Info<'a> {
 }
 
 impl<'a> Info<'a> {
-    /// The server of these settings.
+    /// The description from the settings.
     #[must_use]
     pub fn of(app: &'a App) -> Self {
         let rock = &app.settings().rock;
@@ -34,7 +34,7 @@ impl<'a> Info<'a> {
 }
 
 impl Info<'_> {
-    /// The same as a list of R's, in R's serialization.
+    /// The same as an R list, in R's serialization.
     #[must_use]
     pub fn serialized(&self) -> Vec<u8> {
         let tags: Vec<[&str; 1]> = self.tags.iter().map(|tag| [tag.as_str()]).collect();
@@ -53,7 +53,7 @@ impl Info<'_> {
     }
 }
 
-/// R, and the machine it is on.
+/// R, and its machine.
 #[derive(Debug, Serialize)]
 pub struct Server<'a> {
     id: String,
@@ -72,7 +72,7 @@ struct Counts {
     busy: usize,
 }
 
-/// -1 for what is not known, as in the original.
+/// Unknown values are -1, as in the original.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct System {
@@ -82,7 +82,7 @@ struct System {
 }
 
 impl<'a> Server<'a> {
-    /// As it is now.
+    /// The present state.
     #[must_use]
     pub fn of(app: &'a App) -> Self {
         let rock = &app.settings().rock;
@@ -124,7 +124,7 @@ pub struct SessionView<'a> {
 }
 
 impl<'a> SessionView<'a> {
-    /// As it is now, with what it uses.
+    /// The session's present state, and the resources that it uses.
     #[must_use]
     pub fn of(session: &'a Session, usage: Option<Usage>) -> Self {
         let busy = session.is_busy();
@@ -168,7 +168,7 @@ pub struct CommandView<'a> {
 }
 
 impl<'a> CommandView<'a> {
-    /// As it is now.
+    /// The command's present state.
     #[must_use]
     pub fn of(command: &'a Operation, session: Uuid) -> Self {
         let outcome = command.outcome();

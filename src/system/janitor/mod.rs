@@ -1,7 +1,7 @@
-//! The janitor: a process that cleans up after others, and this process's hold on it.
+//! The janitor: a process that cleans up after others, and the code by which this process controls it.
 //!
-//! What it is to remove may have been made by somebody who means harm. If that should be the janitor's end, another is
-//! started, and nobody else is concerned. [`process`] is what runs in it.
+//! An attacker may have made the files that the janitor removes. If they make it crash, another janitor is started, and nothing else is
+//! affected. [`process`] is the code that runs in the janitor.
 
 pub mod process;
 
@@ -21,11 +21,11 @@ use tokio::{
 
 use process::{Done, Task, Work};
 
-/// Between the end of a janitor and the start of the next.
+/// The time between the end of a janitor and the start of the next.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long one that has something to do may show nothing. What it does between two signs of life takes moments.
+/// How long a janitor with tasks may be silent. Normally it takes moments between two signs of life.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How often a task is given to a janitor: one that has ended as many may be the reason.
+/// How many janitors get a task. If this many have ended with it, the task may be the cause.
 const TRIES: usize = 3;
 
 /// A handle on the janitor; cheap to clone.
@@ -37,8 +37,8 @@ pub struct Janitor {
 type Answer = oneshot::Sender<Result<(), String>>;
 
 impl Janitor {
-    /// Starts the janitor, and keeps it running for as long as anybody has a handle on it. `program` is one that runs
-    /// [`process::run`] when it is given the command `janitor`.
+    /// Starts the janitor, and keeps it running as long as a handle exists. `program` has to run [`process::run`] when it is given the
+    /// command `janitor`.
     #[must_use]
     pub fn start(program: PathBuf) -> Self {
         Self::with_patience(program, SILENCE)
@@ -53,20 +53,20 @@ impl Janitor {
     /// Kills all processes of a user.
     ///
     /// # Errors
-    /// When some do not end.
+    /// When some processes do not end.
     pub async fn kill(&self, user: u32) -> Result<(), String> {
         self.ask(Work::Kill(vec![user])).await
     }
 
-    /// Removes what users have left on the machine, their processes included.
+    /// Kills the processes of users, and removes everything else that they have left on the machine.
     ///
     /// # Errors
-    /// When some of these do not end.
+    /// When some processes do not end.
     pub async fn clear(&self, users: Vec<u32>) -> Result<(), String> {
         self.ask(Work::Clear(users)).await
     }
 
-    /// Removes a file or a folder; that there is none is fine.
+    /// Removes a file or a folder. It is no error if there is none.
     ///
     /// # Errors
     /// What could not be removed, and why.
@@ -82,19 +82,19 @@ impl Janitor {
     }
 }
 
-/// The task that talks with the janitor.
+/// The task that controls the janitor.
 struct Driver {
     program: PathBuf,
     silence: Duration,
     received: mpsc::UnboundedReceiver<(Work, Answer)>,
-    /// What the janitor has been given and has not done yet, with the number of janitors that have had it.
+    /// The unfinished tasks, each with the number of janitors that have had it.
     given: HashMap<u64, (Work, Answer, usize)>,
     next: u64,
 }
 
 struct Running {
     child: Child,
-    /// Written by a task of its own: whoever gives out tasks has to read answers meanwhile.
+    /// A task of its own writes these lines, because the driver has to read answers meanwhile.
     input: mpsc::UnboundedSender<Vec<u8>>,
     output: Lines<BufReader<ChildStdout>>,
 }
@@ -120,7 +120,7 @@ impl Driver {
         }
     }
 
-    /// Gives out tasks and takes answers until the janitor has ended (false), or nobody wants anything more (true).
+    /// Passes on tasks and answers until the janitor has ended (false), or until all handles are gone (true).
     async fn drive(&mut self, running: &mut Running) -> bool {
         let again: Vec<u64> = self.given.keys().copied().collect();
         again.into_iter().for_each(|id| self.give(running, id));
@@ -128,7 +128,7 @@ impl Driver {
         loop {
             tokio::select! {
                 task = self.received.recv() => {
-                    // What it has been given, the janitor does by itself.
+                    // The janitor finishes the tasks that it has by itself.
                     let Some((work, answer)) = task else { return true };
                     if self.given.is_empty() {
                         heard = Instant::now();
@@ -156,7 +156,7 @@ impl Driver {
         }
     }
 
-    /// Gives the janitor a task. That it has ended is seen by what it does not answer.
+    /// Gives the janitor a task. If the janitor has ended, this is noticed by the missing answer.
     fn give(&mut self, running: &Running, id: u64) {
         let Some((work, _, tries)) = self.given.get_mut(&id) else { return };
         *tries += 1;
@@ -182,7 +182,7 @@ fn start(program: &Path) -> std::io::Result<Running> {
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // It ends when it has done what it has been given, whatever signal the terminal sends.
+        // In a group of its own, so that a signal of the terminal does not end it before it has finished its tasks.
         .process_group(0)
         .spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(std::io::ErrorKind::BrokenPipe.into()) };
@@ -208,7 +208,7 @@ mod tests {
     async fn a_janitor_that_hangs_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (program, first) = (folder.path().join("janitor"), folder.path().join("first"));
-        // The first hangs, the second does what it is asked.
+        // The first janitor hangs, and the second does its tasks.
         let script = format!(
             "#!/bin/sh\nif ! test -e {first}; then : > {first}; exec sleep 1000; fi\nread task\necho '{{\"id\":0,\"failure\":null}}'\ncat > /dev/null\n",
             first = first.display()

@@ -1,8 +1,8 @@
-//! What runs in the janitor: it kills what a user has running, and removes what is left.
+//! The code that runs in the janitor: it kills the processes of users, and removes what they have left.
 //!
-//! Tasks come as lines of JSON on standard input, and are answered on standard output as each is done. They are done in
-//! turns, so that one that takes long does not hold up the others; empty lines in between show that it goes on. At the end
-//! of its input it does what it has been given, and ends.
+//! Tasks are lines of JSON on standard input, and each is answered on standard output when it is done. The janitor works on all tasks in
+//! turns, so that one that takes long does not delay the others; empty lines in between show that it is alive. When its input ends, it
+//! finishes its tasks, and then ends.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -19,16 +19,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::{leftovers, removal::Removal};
 
-/// Entries that are removed before it is the next task's turn.
+/// How many entries are removed before it is the next task's turn.
 const TURN: usize = 500;
-/// How often it shows that it goes on: by an empty line.
+/// How often the janitor writes an empty line to show that it is alive.
 const BEAT: Duration = Duration::from_secs(1);
-/// Between two looks whether killed processes have ended.
+/// The time between two checks whether killed processes have ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long processes may take to end. One that waits for a device may never.
+/// How long processes may take to end. A process that waits for a device may never end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Something to be cleaned up.
+/// A task for the janitor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Names the answer.
@@ -37,32 +37,32 @@ pub struct Task {
     pub work: Work,
 }
 
-/// What can be done.
+/// The work of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
     /// Kill all processes of these users, and wait for their end.
     Kill(Vec<u32>),
-    /// Kill them, and remove what these users have left in places that are everybody's.
+    /// Kill all processes of these users, and remove what they have left in places that are open to everybody.
     Clear(Vec<u32>),
     /// Remove a file or a folder.
     Remove(PathBuf),
 }
 
-/// What became of a task.
+/// The answer to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// From [`Task::id`].
     pub id: u64,
-    /// Why it could not be done, or not all of it.
+    /// Why the task failed, completely or in part.
     pub failure: Option<String>,
 }
 
-/// Does what standard input says, to its end.
+/// Carries out tasks from standard input, until the input ends.
 ///
 /// # Errors
 /// When standard input cannot be read.
 pub fn run() -> io::Result<()> {
-    // It was started under a name that says nothing.
+    // Started through `/proc/self/exe`, the process would have a name that says nothing.
     let _ = rustix::thread::set_name(c"janitor");
     let mut input = Input::default();
     let mut running = VecDeque::new();
@@ -82,7 +82,7 @@ pub fn run() -> io::Result<()> {
             let step = task.step();
             is_waiting &= matches!(step, Step::Wait);
             match step {
-                // When nobody listens any more, what is to be done is done all the same.
+                // If nobody reads the answers any more, the remaining tasks are still done.
                 Step::Done(failure) => drop(answer(&Done { id: task.id, failure })),
                 Step::More | Step::Wait => running.push_back(task),
             }
@@ -95,7 +95,7 @@ pub fn run() -> io::Result<()> {
     }
 }
 
-/// Standard input. It is read without a thread: this process forks.
+/// Standard input. It is read without a thread, because this process forks.
 #[derive(Default)]
 struct Input {
     bytes: Vec<u8>,
@@ -103,7 +103,7 @@ struct Input {
 }
 
 impl Input {
-    /// Reads once, if there is anything within this time.
+    /// Reads once, if data arrives within this time.
     fn read(&mut self, patience: Option<Duration>) -> io::Result<()> {
         let stdin = rustix::stdio::stdin();
         let patience = patience.map(|patience| Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() });
@@ -125,7 +125,7 @@ impl Input {
         Ok(())
     }
 
-    /// The tasks that have been read whole.
+    /// The tasks whose lines are complete.
     fn tasks(&mut self) -> impl Iterator<Item = Task> {
         let whole = self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<u8> = self.bytes.drain(..whole).collect();
@@ -146,7 +146,7 @@ fn write(line: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// A task that is being done.
+/// A task in progress.
 struct Running {
     id: u64,
     begun: Instant,
@@ -160,9 +160,9 @@ enum Stage {
 
 enum Step {
     Done(Option<String>),
-    /// There is more to do at once.
+    /// The task can go on at once.
     More,
-    /// There is something to wait for.
+    /// The task has to wait.
     Wait,
 }
 

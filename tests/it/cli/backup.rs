@@ -1,4 +1,4 @@
-//! Backups, and what becomes of a store that one is restored into.
+//! Backups, and the store into which one is restored.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -33,13 +33,13 @@ impl Full {
         administrator.reads(&["user", "add", "ada", "--role", "POWER_USER", "--boundary", "small", "--password-stdin"], "secret");
         administrator.reads(&["script", "put", "one", "-", "--access", "role:sales"], "1");
         administrator.reads(&["script", "put", "one", "-"], "2");
-        // One content is larger than what is read at a time, and does not compress.
+        // One content is larger than the pieces in which it is read, and does not compress.
         administrator.does(&["object", "put", "large", &file(folder.path(), "large", noise(700_000))]);
         administrator.does(&["object", "put", "small", &file(folder.path(), "small", "a,b\n")]);
         let session = Client::login(&server, "ada", "secret").await.session().await;
         session.run("x <- 1:1000; writeLines('abc', 'f.txt')").await;
         session.post("project/save", &[("descr", "hers")]).await.success();
-        // What goes with a login is not part of a backup.
+        // Objects that belong to a login are not part of a backup.
         session.post("object/save", &[("name", "x"), ("descr", "gone")]).await.success();
         let backup = folder.path().join("backup.zip");
         administrator.does(&["backup", backup.to_str().unwrap()]);
@@ -52,7 +52,7 @@ impl Full {
         if output.status.success() { Ok(()) } else { Err(super::said(&output)) }
     }
 
-    /// Everything that is in a store, code of earlier versions and hashes of contents included.
+    /// The whole content of a store, including code of earlier versions and hashes of contents.
     fn state(&self, of: &Administrator) -> (Vec<Value>, Vec<Value>, [u64; 2]) {
         let all = of.all();
         let contents = ["large", "small"].map(|name| {
@@ -79,7 +79,7 @@ fn noise(count: usize) -> Vec<u8> {
     .collect()
 }
 
-/// A ZIP file again, with its entries changed; an entry for which there is nothing is left out.
+/// A ZIP file with its entries changed; an entry is left out if `change` returns `None`.
 fn rewritten(backup: &Path, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
     let mut archive = ZipArchive::new(Cursor::new(std::fs::read(backup).unwrap())).unwrap();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -122,7 +122,7 @@ async fn a_backup_comes_back_whole_in_another_place() {
     let loaded = ada.post("/r/project/load", &[("id", &project)]).await.success()["session"].as_str().unwrap().to_owned();
     let code = [("session", loaded.as_str()), ("code", "s <- sum(x)"), ("robjects", "s")];
     assert_eq!(ada.post("/r/session/execute/code", &code).await.success()["robjects"]["s"]["value"], 500_500);
-    // What a backup and a restore have needed on their way is gone.
+    // Temporary files of the backup and the restore are gone.
     for data in [full.server.data(), server.data()] {
         let left = std::fs::read_dir(&data).unwrap().flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("backup"));
         assert!(left.is_none(), "{left:?}");
@@ -162,11 +162,11 @@ async fn a_damaged_backup_leaves_the_store_as_it_was() {
     let newer =
         sql(&full.backup, "UPDATE _sqlx_migrations SET version = 1000 WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
     assert!(refused(newer).contains("the backup is of version 1000 of the store"));
-    // A row that refers to one that is not there is found at the very end, when all has been replaced.
+    // A row that refers to a missing one is only found at the very end, when everything has been replaced.
     let dangling = sql(&full.backup, "PRAGMA foreign_keys = OFF; INSERT INTO account_role VALUES ('nobody', 'sales')").await;
     refused(dangling);
 
-    // A byte anywhere: found, or of no consequence.
+    // Any changed byte is either noticed or harmless.
     let mut found = 0;
     for at in (0..whole.len()).step_by(whole.len() / 24) {
         let mut damaged = whole.clone();
@@ -189,7 +189,7 @@ async fn a_damaged_backup_leaves_the_store_as_it_was() {
     assert!(full.restore(&full.administrator, Path::new("/nowhere.zip")).unwrap_err().contains("/nowhere.zip: No such file"));
 }
 
-/// A backup whose database has been changed.
+/// A copy of a backup whose database these statements have changed.
 async fn sql(backup: &Path, statements: &str) -> Vec<u8> {
     use sqlx::{Connection, SqliteConnection};
     let folder = tempfile::tempdir().unwrap();
@@ -208,7 +208,7 @@ async fn a_restore_ends_the_logins_of_a_running_server() {
     let full = Full::new().await;
     let admin = Client::admin(&full.server).await;
     let session = admin.session().await;
-    // A login with autosave, whose session is the project's: it is not saved over what comes back.
+    // A login with autosave, which has the project open: its session must not be saved over the restored project.
     let form = [("username", "ada"), ("password", "secret"), ("autosave", "true")];
     let cookie = Client::new(&full.server).post("/r/user/login", &form).await.success()["cookie"].as_str().unwrap().to_owned();
     let ada = Client::new(&full.server).with_cookie(&cookie);
@@ -220,7 +220,7 @@ async fn a_restore_ends_the_logins_of_a_running_server() {
 
     full.restore(&full.administrator, &full.backup).unwrap();
     let restored = full.state(&full.administrator);
-    // Somebody who logs in at once reads the rules before the server has looked.
+    // A user who logs in at once makes the server read the rules before its next regular check.
     assert_eq!((login(&full.server, "ada", "another").await, login(&full.server, "ada", "secret").await), (401, 200));
     eventually("the sessions are closed", || full.server.log().contains("the store was replaced by a backup: all sessions are closed"));
     for client in [&admin, &ada, &eve] {
@@ -230,7 +230,7 @@ async fn a_restore_ends_the_logins_of_a_running_server() {
     let admin = Client::login(&full.server, "admin", PASSWORD).await;
     assert_eq!(admin.get("/r/session/ping", &[("session", &session.id)]).await.status, 400);
     let mut now = full.state(&full.administrator);
-    // The wrong password counts.
+    // The login with the wrong password was counted.
     now.0[0][0]["failed_logins"] = restored.0[0][0]["failed_logins"].clone();
     assert_eq!(now, restored);
     assert_eq!(admin.session().await.value("1 + 1").await["value"], 2);

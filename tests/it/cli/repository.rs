@@ -90,7 +90,7 @@ async fn an_input_has_the_example_that_it_is_given() {
     let examples = ["--example", "x=[\"a\",\"b\"]", "--example", "file=\"{server}/it\""];
     let put = ["script", "put", "fit", &code, "--access", "anonymous", "--input", "x:vector", "--input", "file"];
     administrator.does(&[put.as_slice(), &examples].concat());
-    // It stays with the inputs, and another takes its place.
+    // The example belongs to the inputs, and a new one replaces it.
     administrator.does(&["script", "put", "fit", "--description", "says", "--example", "x=\"it's\""]);
     let inputs = json!([
         {"name": "x", "type": "vector", "description": "", "example": "it's"},
@@ -144,7 +144,7 @@ async fn what_cannot_be_done_with_scripts_is_said() {
         let said = administrator.fails(&[&["script"], arguments].concat());
         assert!(said.contains(message), "{arguments:?}: {said}");
     }
-    // What is not understood at all, clap says.
+    // Invalid arguments are reported by clap.
     for (arguments, message) in [
         (["put", "x", &code, "--access", "everybody"].as_slice(), "none of private, role:NAME, authenticated, trusted and anonymous"),
         (&["put", "x", &code, "--input", ":vector"], "the name of an R object is missing"),
@@ -162,7 +162,7 @@ async fn objects_are_put_and_loaded() {
     let (administrator, folder) = (Administrator::of(&server), tempfile::tempdir().unwrap());
     let admin = Client::admin(&server).await;
     let session = admin.session().await;
-    // R itself says what R data are: the project's own image of some objects.
+    // R itself writes the R data: an image of some objects, like that of a project.
     let image = r_data(folder.path(), "x <- 42; save(x, file = 'x.RData')", "x.RData");
     let other = r_data(folder.path(), "x <- 43; saveRDS(x, 'x.rds')", "x.rds");
     let id = administrator.does(&["object", "put", "answer", &image, "--access", "authenticated"]).trim().to_owned();
@@ -183,7 +183,7 @@ async fn objects_are_put_and_loaded() {
         assert_eq!(std::fs::read(&copy).unwrap(), bytes);
         assert!(administrator.fails(&["object", "get", by, copy.to_str().unwrap()]).contains("is there already, and is left as it is"));
     }
-    // The name takes another content, and stays what it is to clients.
+    // The object gets new content under its name, and keeps its identifier for clients.
     assert_eq!(administrator.does(&["object", "put", "answer", &other]).trim(), id);
     let again = administrator.json(&["object", "show", &id]);
     assert_eq!(again["access"], "authenticated");
@@ -224,7 +224,7 @@ async fn objects_are_put_and_loaded() {
     assert_eq!(administrator.json(&["object", "list"]), json!([]));
 }
 
-/// A file that R has made.
+/// A file of R data that R has written.
 fn r_data(folder: &Path, code: &str, name: &str) -> String {
     let r = std::process::Command::new("Rscript").args(["-e", code]).current_dir(folder).env_remove("R_HOME").output().unwrap();
     assert!(r.status.success());
@@ -238,7 +238,7 @@ async fn projects_are_listed_shown_and_removed() {
     let admin = Client::admin(&server).await;
     let session = admin.session().await;
     session.run("x <- 1; writeLines('abc', 'f.txt'); library(stats4)").await;
-    // A name may hold what steers a terminal.
+    // A name may contain characters that control a terminal.
     session.post("project/save", &[("descr", "mine \u{1b}[31m")]).await.success();
     let list = administrator.json(&["project", "list"]);
     assert_eq!(names(&list), ["mine \u{1b}[31m"]);
@@ -304,7 +304,7 @@ async fn the_demonstration_has_scripts_and_a_file() {
     let data = std::fs::read_dir(temporary.path()).unwrap().flatten().find(|entry| entry.file_name().to_string_lossy().contains("demo"));
     let administrator = Administrator(data.unwrap().path());
     assert_eq!(names(&administrator.json(&["script", "list"])), ["Sample Analysis Script", "Sample Script", "average"]);
-    // What was uploaded goes with the login; the server's own stays.
+    // Uploads are gone with their login, and the server's own objects stay.
     let objects = administrator.json(&["object", "list"]);
     let own: Vec<_> = objects.as_array().unwrap().iter().filter(|object| object["temporary"] == false).collect();
     assert_eq!(names(&objects), ["satscores.csv"; 2]);

@@ -24,7 +24,7 @@ async fn roles_grant_calls_while_they_are_there() {
     let ada = Client::login(&server, "ada", "secret").await;
     let session = ada.session().await;
     assert_eq!(session.value("1 + 1").await["value"], 2);
-    // What the role does not list is not for her.
+    // The role does not list this call, so she may not make it.
     assert_eq!(session.get("ping", &[]).await.status, 403);
     let code = [("session", session.id.as_str()), ("code", "1")];
     administrator.does(&["role", "put", "analyst", "--no-calls"]);
@@ -103,7 +103,7 @@ async fn filters_say_where_callers_come_from() {
     administrator.does(&["policy", "set", "trusted-ip-filter", "elsewhere"]);
     administrator.does(&["policy", "set", "authenticated-ip-filter", "elsewhere"]);
     until(403, &admin, "/r/user/whoami", &[]).await;
-    // Logins are for callers with a login; others are let in as before.
+    // The filter is only for callers with a login; others are let in as before.
     assert_eq!(login(&server, "admin", PASSWORD).await, 403);
     assert_eq!((run("anonymous").await, run("trusted").await), (200, 403));
     administrator.does(&["policy", "set", "trusted-ip-filter", "here"]);
@@ -113,7 +113,7 @@ async fn filters_say_where_callers_come_from() {
 
     administrator.does(&["policy", "set", "anonymous-ip-filter", "elsewhere"]);
     until(403, &nobody, "/r/script/execute", &[("rscript", "anonymous")]).await;
-    // R and the pages that files are shown on come from anywhere.
+    // R and the pages that show files may read from any address.
     assert_eq!(nobody.fetch(&plot).await.status, 200);
     assert_eq!(login(&server, "admin", PASSWORD).await, 200);
     // A filter is changed in place.
@@ -129,7 +129,7 @@ async fn filters_say_where_callers_come_from() {
     assert!(administrator.does(&["ipfilter", "list"]).contains("elsewhere  127.*.*.*    anonymous-ip-filter\n"));
     let named = "the policy anonymous-ip-filter names elsewhere: change the policy first";
     assert_eq!(administrator.fails(&["ipfilter", "remove", "elsewhere"]), named);
-    // By the word that other subjects have for it.
+    // `remove` works for policies as it does for other subjects.
     administrator.does(&["policy", "remove", "anonymous-ip-filter"]);
     administrator.does(&["ipfilter", "remove", "elsewhere"]);
     assert_eq!(administrator.fails(&["ipfilter", "remove", "elsewhere"]), "there is no IP filter \"elsewhere\"");

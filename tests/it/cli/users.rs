@@ -1,4 +1,4 @@
-//! Accounts, on the command line and as a running server sees them.
+//! Accounts, as the command line and a running server see them.
 
 use super::{Administrator, is_time, login, names, server, until};
 use crate::harness::{Client, PASSWORD, Server, eventually, is_root_for};
@@ -109,7 +109,7 @@ async fn passwords_are_set_and_kept_secret() {
     assert_eq!(login(&server, "ada", "second-password").await, 403);
     administrator.reads(&["user", "passwd", "ada", "--password-stdin"], "second-password");
     assert_eq!(login(&server, "ada", "second-password").await, 200);
-    // At rest there is neither the password nor what clients send of it.
+    // The store has neither the password nor the digest that clients send.
     let files = ["offshoot.db", "offshoot.db-wal"].map(|name| std::fs::read(server.data().join(name)).unwrap_or_default());
     let store = files.concat();
     let digest = offshoot::auth::password::digest(PASSWORD);
@@ -153,7 +153,7 @@ async fn failed_logins_lock_an_account_for_a_while() {
             assert_eq!(login(&server, "ada", "wrong").await, 401);
         }
     };
-    // One that succeeds forgets those that failed.
+    // A successful login resets the number of failed ones.
     fail(9).await;
     assert_eq!(login(&server, "ada", "secret").await, 200);
     fail(10).await;
@@ -164,7 +164,7 @@ async fn failed_logins_lock_an_account_for_a_while() {
     let ada = administrator.json(&["user", "show", "ada"]);
     assert_eq!((&ada["locked"], &ada["locked_out"], &ada["failed_logins"]), (&false.into(), &true.into(), &10.into()));
     assert!(administrator.does(&["user", "list"]).contains("locked by failed logins"));
-    // Others are not concerned, and an administrator unlocks it.
+    // Other accounts are not affected, and an administrator can unlock this one.
     assert_eq!(login(&server, "admin", PASSWORD).await, 200);
     administrator.does(&["user", "unlock", "ada"]);
     assert_eq!(login(&server, "ada", "secret").await, 200);
@@ -172,7 +172,7 @@ async fn failed_logins_lock_an_account_for_a_while() {
     fail(10).await;
     administrator.does(&["policy", "set", "unlock-seconds", "1"]);
     until(401, &Client::new(&server), "/r/user/login", &[("username", "ada"), ("password", "wrong")]).await;
-    // What failed before the lock counts no more.
+    // Failures before the lock do not count any more.
     assert_eq!(login(&server, "ada", "secret").await, 200);
 }
 

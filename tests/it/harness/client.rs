@@ -8,7 +8,7 @@ use super::{
     server::{PASSWORD, Server},
 };
 
-/// Somebody who may have logged in.
+/// A client, which may have logged in.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -16,7 +16,7 @@ pub struct Client {
     cookie: Option<String>,
 }
 
-/// An answer, read to its end.
+/// An answer that was read completely.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -29,19 +29,19 @@ impl Reply {
         std::str::from_utf8(&self.body).expect("an answer is UTF-8")
     }
 
-    /// The whole of an answer in JSON.
+    /// The whole answer as JSON.
     #[track_caller]
     pub fn document(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
-    /// The member `response`, of an answer in JSON.
+    /// The member `response` of an answer in JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         self.document()["deployr"]["response"].take()
     }
 
-    /// The same, of a successful call.
+    /// The member `response` of an answer that has to be a success.
     #[track_caller]
     pub fn success(&self) -> Value {
         let response = self.json();
@@ -70,7 +70,7 @@ impl Client {
         client
     }
 
-    /// The same, with another cookie.
+    /// The same client with another cookie.
     pub fn with_cookie(&self, cookie: &str) -> Self {
         Self { cookie: Some(cookie.to_owned()), ..self.clone() }
     }
@@ -79,12 +79,12 @@ impl Client {
         self.cookie.as_deref().unwrap()
     }
 
-    /// Any request, below the context.
+    /// A request for a path below the context.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.raw(method, &format!("{}{path}", self.base))
     }
 
-    /// Any request, anywhere.
+    /// A request for any address.
     pub fn raw(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, url);
         match &self.cookie {
@@ -101,7 +101,7 @@ impl Client {
         read(self.request(Method::GET, path).query(query)).await
     }
 
-    /// Gets an address that an answer has given.
+    /// Gets an address from an answer.
     pub async fn fetch(&self, url: &str) -> Reply {
         read(self.http.get(url)).await
     }
@@ -113,7 +113,7 @@ impl Client {
     }
 }
 
-/// Sends a request and reads the answer to its end.
+/// Sends a request and reads the answer completely.
 pub async fn read(request: reqwest::RequestBuilder) -> Reply {
     let response = request.send().await.expect("the server answers");
     let (status, headers) = (response.status(), response.headers().clone());
@@ -128,13 +128,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// Runs code, whatever comes of it.
+    /// Runs code, which may fail.
     pub async fn execute(&self, code: &str, further: &[(&str, &str)]) -> Reply {
         let form = [&[("session", self.id.as_str()), ("code", code)], further].concat();
         self.client.post("/r/session/execute/code", &form).await
     }
 
-    /// Sends code to be run. The task has the answer, unless the connection broke.
+    /// Sends code to be run. The task returns the answer, unless the connection broke.
     pub fn begin(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
         let request = self.client.request(Method::POST, "/r/session/execute/code").form(&[("session", self.id.as_str()), ("code", code)]);
         tokio::spawn(async move {
@@ -144,7 +144,7 @@ impl Session {
         })
     }
 
-    /// The same, of code that takes its time; returns when R has come to it.
+    /// Sends code that takes long; returns when R has begun to run it.
     pub async fn occupy(&self, code: &str) -> tokio::task::JoinHandle<Option<Reply>> {
         let point = Point::new();
         let running = self.begin(&format!("{}\n{code}", point.code()));
@@ -152,17 +152,17 @@ impl Session {
         running
     }
 
-    /// Runs code that succeeds; the member `response`.
+    /// Runs code, which has to succeed; returns the member `response`.
     pub async fn run(&self, code: &str) -> Value {
         self.execute(code, &[]).await.success()
     }
 
-    /// Runs code that succeeds, and returns what it printed.
+    /// Runs code, which has to succeed; returns the text that it printed.
     pub async fn prints(&self, code: &str) -> String {
         self.run(code).await["console"]["value"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Runs code that fails, and returns the error.
+    /// Runs code, which has to fail; returns the error.
     pub async fn fails(&self, code: &str) -> String {
         let reply = self.execute(code, &[]).await;
         let response = reply.json();
@@ -176,7 +176,7 @@ impl Session {
         self.execute(&code, &[("robjects", ".value")]).await.success()["robjects"][".value"].take()
     }
 
-    /// A call about this session.
+    /// Makes a call with this session as a parameter.
     pub async fn get(&self, call: &str, query: &[(&str, &str)]) -> Reply {
         self.client.get(&format!("/r/session/{call}"), &[&[("session", self.id.as_str())], query].concat()).await
     }

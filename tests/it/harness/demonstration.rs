@@ -13,7 +13,7 @@ pub struct Demonstration {
     server: Child,
     /// `http://127.0.0.1:port`
     pub address: String,
-    /// A folder to work in, which goes with it.
+    /// A folder to work in, which is removed with this value.
     pub folder: tempfile::TempDir,
 }
 
@@ -43,7 +43,7 @@ impl Demonstration {
 
 impl Drop for Demonstration {
     fn drop(&mut self) {
-        // After a test that has failed, it still runs.
+        // It is still running if the test has failed.
         if matches!(self.server.try_wait(), Ok(None)) {
             self.terminate();
             let _ = self.server.wait();

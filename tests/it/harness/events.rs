@@ -1,4 +1,4 @@
-//! Waiting for events, and for nothing else: a test does not fail because the machine is slow.
+//! Tests wait for events and not for times, so that none fails because the machine is slow.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -8,16 +8,16 @@ use std::{
 
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 
-/// Longer than anything takes, also on a machine that has much else to do: what takes longer never happens.
+/// Longer than any event takes, even on a busy machine: if it has not happened by then, it never will.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Between two looks at something that has no other way to be told.
+/// The time between two checks of a condition that cannot be waited for otherwise.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Code that waits, until somebody makes a file `go` in its working folder.
+/// Code that waits until somebody makes a file `go` in its working folder.
 pub const UNTIL_GO: &str = "while (!file.exists('go')) Sys.sleep(0.01)";
 
-/// Waits until `condition` holds: for events that have no other way to be told.
+/// Waits until `condition` holds, for events that cannot be waited for otherwise.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -27,7 +27,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The same, where the server has to be asked.
+/// Waits until a condition holds that only the server can tell.
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition().await {
@@ -36,7 +36,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A point of R code that tells when R comes to it: by a pipe that has a name.
+/// A point in R code. A named pipe tells the test when R reaches it.
 pub struct Point {
     pipe: pipe::Receiver,
     path: PathBuf,
@@ -55,13 +55,13 @@ impl Point {
         Self { pipe, path, _folder: folder }
     }
 
-    /// The code that tells.
+    /// The code for the point.
     pub fn code(&self) -> String {
-        // `raw` says that it is known to be a pipe: R would warn.
+        // Without `raw`, R would warn that this is a pipe.
         format!("local({{ pipe <- file('{}', 'w', raw = TRUE); cat('here', file = pipe); close(pipe) }})", self.path.display())
     }
 
-    /// Waits until R is there.
+    /// Waits until R has reached the point.
     pub async fn reached(mut self) {
         let told = tokio::time::timeout(PATIENCE, self.pipe.read_u8()).await;
         told.expect("R never came to the point").expect("R says that it is there");

@@ -1,4 +1,4 @@
-//! Servers to test, and clients to test them with.
+//! Servers for tests, and their clients.
 
 mod client;
 mod demonstration;

@@ -32,7 +32,7 @@ id = 'other'
 secret = 'password'
 ";
 
-/// Somebody with a name and a password, or nobody.
+/// A client with a name and a password, or without either.
 #[derive(Clone)]
 pub struct Rock {
     http: reqwest::Client,
@@ -47,30 +47,29 @@ impl Rock {
         format!("{further}\n{SETTINGS}")
     }
 
-    /// The server that all tests of this API share which neither need settings of their own nor count what is on
-    /// it.
+    /// The server for all tests of this API that need no settings of their own and do not count what is on the server.
     pub fn server() -> &'static Server {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Server::keep(SETTINGS))
     }
 
-    /// Somebody on a server.
+    /// A client with this name.
     pub fn on(server: &Server, name: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { http, base: server.address.clone(), name: Some(name.to_owned()), password: "password".to_owned() }
     }
 
-    /// Somebody on the shared server.
+    /// A client with this name, on the shared server.
     pub fn by(name: &str) -> Self {
         Self::on(Self::server(), name)
     }
 
-    /// The same, with another password.
+    /// The same client with another password.
     pub fn with_password(self, password: &str) -> Self {
         Self { password: password.to_owned(), ..self }
     }
 
-    /// Nobody, on a server.
+    /// A client without credentials.
     pub fn nobody(server: &Server) -> Self {
         Self { name: None, ..Self::on(server, "") }
     }
@@ -118,7 +117,7 @@ impl RockSession {
         self.path.rsplit('/').next().unwrap()
     }
 
-    /// The same session, for somebody else.
+    /// The same session, used by another client.
     pub fn by(&self, client: &Rock) -> Self {
         Self { client: client.clone(), path: self.path.clone() }
     }
@@ -131,33 +130,33 @@ impl RockSession {
         self.client.delete(&format!("{}{below}", self.path)).await
     }
 
-    /// Evaluates a script, whatever comes of it.
+    /// Evaluates a script, which may fail.
     pub async fn eval(&self, code: &str) -> Reply {
         self.client.script(&format!("{}/_eval", self.path), code.to_owned()).await
     }
 
-    /// The value of a script.
+    /// The value of a script, which has to succeed.
     pub async fn value(&self, code: &str) -> Value {
         let reply = self.eval(code).await;
         assert_eq!(reply.status, 200, "{code}: {}", reply.text());
         reply.document()
     }
 
-    /// The error of a script.
+    /// The error of a script, which has to fail.
     pub async fn fails(&self, code: &str) -> String {
         let reply = self.eval(code).await;
         assert_eq!(reply.status, 400, "{code}: {}", reply.text());
         reply.document()["message"].as_str().unwrap().to_owned()
     }
 
-    /// Submits a script; the command.
+    /// Submits a script; returns the command.
     pub async fn submit(&self, code: &str) -> Value {
         let reply = self.client.script(&format!("{}/_eval?async=true", self.path), code.to_owned()).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.document()
     }
 
-    /// Submits a script that takes its time, and returns when R has come to it.
+    /// Submits a script that takes long; returns when R has begun to run it.
     pub async fn occupy(&self, code: &str) -> String {
         let point = Point::new();
         let command = self.submit(&format!("{}\n{code}", point.code())).await;
@@ -165,7 +164,7 @@ impl RockSession {
         command["id"].as_str().unwrap().to_owned()
     }
 
-    /// Uploads a file by a form with these further parts.
+    /// Uploads a file by a form that has these further parts.
     pub async fn upload(&self, query: &str, name: &str, content: &[u8], parts: &[(&str, &str)]) -> Reply {
         let mut body = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
         body.extend_from_slice(content);

@@ -18,7 +18,7 @@ use super::events::eventually;
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
 
-/// Whose a server is that is not to be root: nobody's, and none of those that sessions have.
+/// The user of servers that do not run as root. Neither a user of the machine nor a session has this id.
 const ONE_USER: u32 = 64_321;
 
 /// A running server.
@@ -26,22 +26,22 @@ pub struct Server {
     child: Child,
     /// `http://127.0.0.1:port`
     pub address: String,
-    /// Those of all listeners, in the order in which the server has named them.
+    /// The addresses of all listeners, in the order in which the server has named them.
     pub addresses: Vec<String>,
     folder: Option<tempfile::TempDir>,
     standard_error: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Server {
-    /// The server that all tests share which neither need settings of their own nor count what is on it.
+    /// The server for all tests that need no settings of their own and do not count what is on the server.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Self::keep(""))
     }
 
-    /// A server with these settings that goes when all tests have ended.
+    /// A server with these settings that ends when all tests have ended.
     pub fn keep(settings: &'static str) -> Self {
-        // The kernel ends the server when the thread that started it does: this one never ends.
+        // The kernel ends the server together with the thread that started it, so this thread never ends.
         let (started, server) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             started.send(Self::start_in(folder_of_a_kept_server(), settings)).ok();
@@ -60,12 +60,12 @@ impl Server {
         Self::start_in(folder, settings)
     }
 
-    /// A server with these settings that is not root, whoever runs the tests: its sessions are the same user as itself.
+    /// A server that does not run as root, even if the tests do. Its sessions have the same user as itself.
     pub fn start_as_one_user(settings: &str) -> Self {
         Self::start_as_one_user_in(tempfile::tempdir().unwrap(), settings)
     }
 
-    /// The same, in a folder that an earlier one may have used.
+    /// Such a server in a folder that an earlier one may have used.
     pub fn start_as_one_user_in(folder: tempfile::TempDir, settings: &str) -> Self {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
@@ -74,14 +74,14 @@ impl Server {
         Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None)
     }
 
-    /// A server in a control group, whose folder this is.
+    /// A server in the control group with this folder.
     pub fn start_in_group(settings: &str, group: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
         Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group))
     }
 
-    /// A server that listens at these addresses, and at those that the settings have for something else.
+    /// A server that listens at these addresses, and at `others` more that the settings name.
     pub fn start_listening(settings: &str, listen: &[&str], others: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
@@ -93,7 +93,7 @@ impl Server {
         Self::start_listening_in(folder, settings, &["127.0.0.1:0"], 0)
     }
 
-    /// The same, in a folder that an earlier one may have used.
+    /// A server that listens at these addresses, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
         Self::launch(folder, settings, listen, others, None, None)
     }
@@ -142,7 +142,7 @@ impl Server {
         Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }
 
-    /// The program, with nothing of this process's settings.
+    /// The program, without the settings in this process's environment.
     pub fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OFFSHOOT_")) {
@@ -156,7 +156,7 @@ impl Server {
         self.folder.as_ref().unwrap().path().join("data")
     }
 
-    /// The store, beside the server.
+    /// The store, opened besides the server.
     pub async fn store(&self) -> Store {
         Store::open(&self.data()).await.unwrap()
     }
@@ -175,7 +175,7 @@ impl Server {
         id
     }
 
-    /// Adds an account that has these roles.
+    /// Adds an account with these roles.
     pub async fn account(&self, name: &str, roles: &[&str]) {
         let store = self.store().await;
         let account = Account {
@@ -205,20 +205,20 @@ impl Server {
         descendants(self.pid()).into_iter().filter(|&pid| command_name(pid) != "janitor").collect()
     }
 
-    /// The folders of sessions, and what else is beside them.
+    /// The number of entries in the folder of sessions.
     pub fn session_folders(&self) -> usize {
         std::fs::read_dir(self.data().join("run")).map_or(0, Iterator::count)
     }
 
-    /// The most memory that the supervisor has had until now, in KiB; the kernel notes it when memory is given back, so
-    /// that a later answer may be a little lower.
+    /// The most memory that the supervisor has had until now, in KiB. The kernel updates this when memory is given back, so a later answer
+    /// may be a little lower.
     pub fn peak(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// What the server has said on standard error.
+    /// The text that the server has written to standard error.
     pub fn log(&self) -> String {
         self.standard_error.lock().unwrap().clone()
     }
@@ -248,13 +248,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // In order, so that nothing is being written while the folder goes.
+        // The server is stopped first, so that it writes nothing while the folder is removed.
         self.signal_if_running(rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
 }
 
-/// A server that is kept has nobody to remove its folder at the end: the next run of the tests does.
+/// The folder of a server that is kept. Nobody can remove it at the end, so the next run of the tests does.
 fn folder_of_a_kept_server() -> tempfile::TempDir {
     const PREFIX: &str = "offshoot-tests-";
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
@@ -269,7 +269,7 @@ fn folder_of_a_kept_server() -> tempfile::TempDir {
     folder
 }
 
-/// A test that is killed leaves no server behind.
+/// The server must not survive a test that is killed.
 #[expect(unsafe_code, reason = "between fork and exec, one system call")]
 fn end_with_this_thread(command: &mut Command) {
     // SAFETY: prctl is async-signal-safe.
@@ -293,7 +293,7 @@ pub fn descendants(pid: i32) -> Vec<i32> {
     children(pid).into_iter().flat_map(|child| std::iter::once(child).chain(descendants(child))).collect()
 }
 
-/// What a process calls itself.
+/// The name of a process.
 fn command_name(pid: i32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }

@@ -1,11 +1,11 @@
-//! What whoever runs the tests cannot try is said, and counted: a test that has tried nothing looks like one that passed.
+//! Reports and counts the tests that cannot be tried here, because a test that has tried nothing looks like one that has passed.
 
 use std::io::Write;
 
-/// The variable with the name of a file that gets a line for each; `.ci/run` fails if there is one.
+/// The variable with the name of a file that gets a line for each skipped test; `.ci/run` fails if there is one.
 const KEPT: &str = "SKIPPED_TESTS";
 
-/// Whether the tests run as root. `what` is said if they do not: it is not tried then.
+/// Whether the tests run as root. If not, it reports that `what` is not tried.
 pub fn is_root_for(what: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -14,10 +14,10 @@ pub fn is_root_for(what: &str) -> bool {
     is_root
 }
 
-/// Says that something is not tried, and why.
+/// Reports that something is not tried, and why.
 pub fn skipped(why: &str) {
     let line = format!("SKIPPED in {}: {why}\n", std::thread::current().name().unwrap_or("a test"));
-    // Not by a macro: what those print is not shown of tests that pass.
+    // Not by a macro, because their output is hidden if a test passes.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(file) = std::env::var_os(KEPT) {
         let kept = std::fs::OpenOptions::new().create(true).append(true).open(file);

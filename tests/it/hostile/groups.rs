@@ -1,4 +1,4 @@
-//! Control groups, where the kernel has them and whoever runs the tests may make one.
+//! Control groups, if the kernel has them and the tests' user may make one.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::harness::{Client, Server, eventually, skipped};
 
-/// A group that has been delegated; removed in the end.
+/// A delegated group, which is removed at the end.
 struct Delegated(PathBuf);
 
 impl Delegated {
@@ -15,7 +15,7 @@ impl Delegated {
         let mounts = fs::read_to_string("/proc/mounts").ok()?;
         let root = mounts.lines().find_map(|line| line.split(' ').nth(1).filter(|_| line.split(' ').nth(2) == Some("cgroup2")))?;
         let group = Path::new(root).join(format!("offshoot-tests-{}", std::process::id()));
-        // Which of them there are is the machine's affair.
+        // Not every machine has these controllers.
         let _ = fs::write(Path::new(root).join("cgroup.subtree_control"), "+pids");
         fs::create_dir(&group).ok()?;
         let group = Self(group);
@@ -51,7 +51,7 @@ async fn a_session_with_a_group_of_its_own_leaves_no_process_wherever_it_hides()
     eventually("the pool is filled", || group.of_sessions() == 1);
     let client = Client::admin(&server).await;
     let (one, other) = (client.session().await, client.session().await);
-    // Without a word of whose it is, and in a group and a session of its own.
+    // Without the variable that names the session, and in a process group and session of its own.
     one.run("system('setsid env -i sleep 1000 > /dev/null 2>&1 &'); invisible(parallel:::mcfork())").await;
     let sleeps = || {
         server
@@ -64,7 +64,7 @@ async fn a_session_with_a_group_of_its_own_leaves_no_process_wherever_it_hides()
     if group.limits_processes() {
         let many = "p <- list(); r <- try(for (i in 1:20) p[[i]] <- parallel::mcparallel(Sys.sleep(1e6)), silent = TRUE); cat(class(r))";
         assert_eq!(one.prints(many).await, "try-error");
-        // Those of one session are not another's.
+        // Processes of one session do not count to another.
         assert_eq!(other.prints("cat(unlist(parallel::mclapply(1:3, identity, mc.cores = 3)))").await, "1 2 3");
     } else {
         skipped("the machine's control groups do not count processes");

@@ -1,11 +1,11 @@
-//! What a session leaves outside of its folder.
+//! Things that a session leaves outside of its folder.
 
 use std::{collections::HashSet, os::unix::fs::MetadataExt, path::Path};
 
 use super::assert_works;
 use crate::harness::{Client, Server, eventually, is_root_for};
 
-/// User ids that no other test uses, and no server by default: what one of these has left marked would be cleared.
+/// User ids that no other test uses, and no server by default: such a server would clean up the ids that it has marked.
 const USERS: &str = "61200-61203";
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn what_a_session_leaves_under_its_user_id_is_not_there_for_the_next() {
             .all(|folder| !Path::new(folder).join(&name).exists() && !Path::new(folder).join(format!("{name}.txt")).exists())
     });
     eventually("objects are gone", || objects() == 0);
-    // Ids come back.
+    // Each id is leased again.
     for _ in 0..6 {
         assert_works(&server).await;
         eventually("the session is over", || server.session_folders() == 0);
@@ -60,7 +60,7 @@ async fn a_user_id_that_somebody_else_has_is_not_given_out() {
     assert_eq!(users, HashSet::from([61_301, 61_302]));
     assert_eq!(client.post("/r/session/create", &[]).await.status, 503);
     drop(server);
-    // It is not ours to kill.
+    // The process belongs to another program, so it is not killed.
     assert!(other.try_wait().unwrap().is_none());
     other.kill().unwrap();
     other.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Limits that hold in sum.
+//! Limits on the sum of a session's resources.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Way, assert_works, native};
 use crate::harness::{Client, Rock, Server, Session, eventually, read};
 
-/// That a session is ended while this code runs, with this reason.
+/// Checks that a session is ended while this code runs, for this reason.
 async fn assert_ended(server: &Server, session: &Session, code: &str, reason: &str) {
     let reply = session.execute(code, &[]).await;
     assert_ne!(reply.status, 200, "{}", reply.text());
@@ -95,12 +95,12 @@ async fn results_that_nobody_fetches_are_bounded() {
         assert_eq!(run(&one, 12 << 20).await.status, 201);
         assert_eq!(wait(&one, number).await["status"], "COMPLETED");
     }
-    // The third does not fit.
+    // There is no room for the third result.
     assert_eq!(run(&one, 12 << 20).await.status, 201);
     let third = wait(&one, 3).await;
     assert_eq!((&third["status"], &third["withResult"]), (&json!("FAILED"), &json!(false)));
     assert!(third["error"].as_str().unwrap().contains("there is no room to keep"), "{third}");
-    // Nor does it in another session of the same user.
+    // There is no room in another session of the same user either.
     for number in 1..=2 {
         assert_eq!(run(&two, 12 << 20).await.status, 201);
         wait(&two, number).await;
@@ -110,7 +110,7 @@ async fn results_that_nobody_fetches_are_bounded() {
     assert_eq!(of_two, [json!("COMPLETED"), json!("COMPLETED")]);
     assert_eq!(run(&two, 12 << 20).await.status, 201);
     assert_eq!(wait(&two, 3).await["status"], "FAILED");
-    // What has been fetched makes room; what is sent counts too.
+    // A fetched result makes room, and a value that is sent counts, too.
     assert_eq!(one.get("/command/1/result?rm=false").await.body.len() >> 20, 12);
     assert_eq!(run(&one, 12 << 20).await.status, 201);
     assert_eq!(wait(&one, 4).await["status"], "COMPLETED");
@@ -138,7 +138,7 @@ async fn answers_that_nobody_reads_are_bounded() {
     assert_eq!(refused.status, 429, "{}", refused.text());
     assert!(refused.document()["message"].as_str().unwrap().contains("leave no room for its own of 300000"), "{}", refused.text());
     assert_eq!(session.value("6 * 7").await, 42);
-    // Whoever reads one makes room for another; how much of it is on its way does not matter.
+    // Reading one answer makes room for another, however much of it is on its way.
     assert!(unread.remove(0).bytes().await.unwrap().len() > 30_000_000);
     assert_eq!(read(ask()).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! Sessions and clients that mean harm, or no harm: each gets a clear answer, and the server and everybody else go on.
+//! Sessions and clients that do harm, on purpose or not. Each gets a clear answer, and the server and all others go on.
 
 mod groups;
 mod leftovers;
@@ -12,17 +12,17 @@ use crate::harness::{Client, Server, is_root_for};
 
 pub use requests::add_user;
 
-/// A way in which servers run: what holds in one has to hold in the other.
+/// The two ways in which servers run. The tests have to pass in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// As root, with a user id for each session.
     Users,
-    /// Everything as one user who is not root, as in Docker and under systemd.
+    /// Everything as one user other than root, as in Docker and under systemd.
     OneUser,
 }
 
 impl Way {
-    /// Those that can be tried by whoever runs the tests.
+    /// The ways that the tests' user can try.
     pub fn all() -> Vec<Self> {
         if is_root_for("a server whose sessions have users of their own") { vec![Self::Users, Self::OneUser] } else { vec![Self::OneUser] }
     }
@@ -42,7 +42,7 @@ impl Way {
     }
 }
 
-/// That a server does what it is there for.
+/// Checks that a server still works.
 pub async fn assert_works(server: &Server) {
     let session = Client::admin(server).await.session().await;
     assert_eq!(session.value("6 * 7").await["value"], 42);

@@ -1,4 +1,4 @@
-//! Native code in a session, which has the worker's descriptors in its hands.
+//! Native code in a session, which can use the worker's descriptors.
 
 use offshoot::link::{
     command::{ChangedFile, Ending, Executed, PublishedFile, Reply},
@@ -10,7 +10,7 @@ use super::{Way, assert_works};
 use crate::harness::{Client, Server, Session, UNTIL_GO, eventually, until};
 
 const CODE: &str = include_str!("native.c");
-/// Where a worker writes replies, and where commands come from.
+/// The descriptors to which a worker writes replies, and from which it reads commands.
 const REPLIES: i32 = 4;
 const COMMANDS: i32 = 3;
 /// The memory for a large reply.
@@ -31,7 +31,7 @@ async fn load(session: &Session) {
     session.run(&code).await;
 }
 
-/// That a session ended for what it did to its supervisor, which has lost nothing by it.
+/// Checks that a session was ended for attacking the supervisor, and that the supervisor is unharmed.
 async fn assert_refused(server: &Server, before: usize, session: &Session, what: &str) {
     let reply = session.get("ping", &[]).await;
     assert_eq!(reply.status, 400, "{what}: {}", reply.text());
@@ -72,7 +72,7 @@ async fn a_reply_to_no_question_ends_its_session() {
     let before = server.peak();
     let session = session(&server).await;
     let reply = raw_bytes(&frame(&messages::encode(&Reply::Remove(true)), b""));
-    // A child of the session's, when the answer has been given.
+    // A child of the session, which acts after the answer was given.
     let go = format!("{}/go", session.value("getwd()").await["value"].as_str().unwrap());
     session.run(&format!("parallel::mcparallel({{ {UNTIL_GO}; .C('write_bytes', {REPLIES}L, {reply}, length({reply})) }})")).await;
     std::fs::write(go, "").unwrap();
@@ -89,7 +89,7 @@ async fn lists_of_millions_in_a_small_header_cost_nothing() {
     let files = vec![ChangedFile { path: String::new(), created: false, size: 0 }; 300_000];
     let header = messages::encode(&Reply::Execute(Executed { changed: files, ..nothing() }));
     assert!(header.len() < MAX_HEADER);
-    // The same bytes, made where they are written.
+    // The same bytes, made in the session instead of sent to it.
     let (start, end) = (header.len() - 900_000 - 3, header.len());
     let bytes = format!("c({}, raw({}), {})", raw_bytes(&header[..start]), 900_000, raw_bytes(&header[end - 3..]));
     let code = format!(
@@ -188,7 +188,7 @@ async fn a_process_that_traces_the_worker_does_not_outlive_the_server() {
 async fn a_worker_that_takes_no_command_is_ended_with_its_session() {
     let server = Server::start("[sessions]\npool = 0");
     let session = session(&server).await;
-    // An answer that is none of the worker's, while R goes on.
+    // A reply that the worker did not send, while R goes on.
     let answer = raw_bytes(&frame(&messages::encode(&Reply::Execute(nothing())), b"{}"));
     session.run(&format!("b <- {answer}; .C('write_bytes', {REPLIES}L, b, length(b)); repeat {{}}")).await;
     let long = format!("x <- '{}'", "x".repeat(INLINE - 20));
@@ -234,7 +234,7 @@ fn nothing() -> Executed {
     }
 }
 
-/// A whole frame.
+/// A complete frame.
 fn frame(header: &[u8], payload: &[u8]) -> Vec<u8> {
     let prefix = Prefix { header: header.len(), payload: payload.len(), place: Place::Inline, memory: false };
     [&prefix.to_bytes()[..], header, payload].concat()

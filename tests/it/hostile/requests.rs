@@ -1,4 +1,4 @@
-//! Requests that mean harm, or no harm: each gets a clear answer, and the server lives.
+//! Requests that do harm, on purpose or not. Each gets a clear answer, and the server goes on.
 
 use reqwest::Method;
 
@@ -19,7 +19,7 @@ async fn bodies_beyond_the_limit_are_refused() {
     let server = Server::start("[sessions]\npool = 0\n[http]\nform_mib = 2");
     let client = Client::admin(&server).await;
     let session = client.session().await;
-    // Announced, and not announced.
+    // With its length announced, and without.
     let announced = read(client.request(Method::POST, "/r/session/execute/code").body(vec![b'a'; 3 << 20])).await;
     assert_eq!(announced.status, 413);
     assert_eq!(announced.json()["error"], "The request is larger than 2 MiB, which is the most this server takes.");
@@ -64,7 +64,7 @@ pub fn add_user(server: &Server, name: &str) {
     };
     let mut command = Server::command();
     command.args(["user", "--data"]).arg(server.data()).args(["add", name, "--role", "POWER_USER", "--password-stdin"]);
-    // As whom the server runs: what is made anew in its store has to be its own.
+    // The user that the server runs as, who has to own new files in its store.
     let owner = std::fs::metadata(server.data()).unwrap();
     if rustix::process::geteuid().is_root() {
         command.uid(owner.uid()).gid(owner.gid()).current_dir("/");
@@ -168,7 +168,7 @@ async fn odd_requests_are_answered() {
     }
 }
 
-/// A server that has sent and answered something, and its peak of memory until then.
+/// A server that has handled some data, and its peak of memory until then.
 async fn warm(settings: &str) -> (Server, usize) {
     let server = Server::start(settings);
     Client::admin(&server).await.get("/r/user/whoami", &[]).await.success();
@@ -198,7 +198,7 @@ async fn a_form_of_160000_parts_occupies_nobody() {
             reply.json()["error"],
             "The request is larger than 64 KiB, which is the most this server takes without a login (http.anonymous_form_kib): log in first."
         );
-        // What fits in is looked at, and no more of it than is taken.
+        // A form within the limit is read, and no more of it than is taken.
         let reply = send(&nobody, path, PARTS, parts(1100)).await;
         assert_eq!(reply.status, 400, "{path}");
     }
@@ -222,7 +222,7 @@ async fn thirty_million_parameters_take_no_memory() {
     }
     let grown = server.peak().saturating_sub(before);
     assert!(grown < 20_000, "{grown} KiB");
-    // Of those who have logged in, an upload is read piece by piece, and others are no more than they are.
+    // Uploads of users who have logged in are read piece by piece; their other forms take no more memory than their size.
     let admin = Client::admin(&server).await;
     for path in ["/r/file/upload", "/r/user/whoami"] {
         let reply = send(&admin, path, ENCODED, b"a&".repeat(30_000_000)).await;
@@ -244,7 +244,7 @@ async fn a_query_of_too_many_parameters_is_refused_in_each_dialect() {
     assert_eq!((reply.status.as_u16(), reply.document()["message"].as_str()), (400, Some(expected)));
 }
 
-/// Sends the head of a request and nothing of its body; what comes back of the head of the answer.
+/// Sends the head of a request without its body; returns the beginning of the answer.
 fn answer_to_head(server: &Server, path: &str, head: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
@@ -267,9 +267,9 @@ async fn who_asks_is_settled_before_a_body_is_read() {
         ("/r/user/whoami", "Cookie: JSESSIONID=stale\r\n".to_owned(), "401"),
         ("/r/sessions", String::new(), "401"),
         ("/r/_eval", "Authorization: Basic dXNlcjp3cm9uZw==\r\n".to_owned(), "401"),
-        // The manager's, who may run no code.
+        // The credentials of the manager, who may not run code.
         ("/r/_eval", "Authorization: Basic bWFuYWdlcjpwYXNzd29yZA==\r\n".to_owned(), "403"),
-        // And to those who may, the server says that it waits.
+        // The server tells users who may make the call that it waits for the body.
         ("/r/user/whoami", format!("Cookie: JSESSIONID={}\r\n", basic.cookie()), "100"),
         ("/r/_eval", "Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n".to_owned(), "100"),
     ] {

@@ -5,11 +5,11 @@ use rustix::process::Signal;
 use super::{Way, assert_works};
 use crate::harness::{Client, eventually};
 
-/// Makes a folder in a folder, and so on. The path is far too long to be given to anything.
+/// Makes nested folders, whose path is far too long for any system call.
 const DEEP: &str =
     "stopifnot(system2('perl', c('-e', shQuote('for (1..DEPTH) { mkdir \"d\" and chdir \"d\" or die }; open(F, \">file\")'))) == 0)";
 
-/// A folder in memory, where there is such: some disks take milliseconds for each folder that is removed.
+/// A folder in memory, if there is one: some disks take milliseconds to remove each folder.
 fn folder() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -17,7 +17,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Without a limit on files, which would end the session on the way.
+/// Without a limit on files, which would end the session too early.
 const SETTINGS: &str = "[sessions]\npool = 0\ndisk_mib = 0";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The zygote, when something is wrong with it.
+//! The zygote, when it fails.
 
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,7 +27,7 @@ async fn a_zygote_that_has_answered_is_left_in_peace() {
     let server = Server::start("[sessions]\npool = 0");
     let zygote = server.zygote();
     let session = Client::admin(&server).await.session().await;
-    // Longer than it may take for an answer.
+    // Longer than the zygote may take for an answer.
     session.run("Sys.sleep(6)").await;
     assert_eq!(server.zygote(), zygote, "{}", server.log());
 }

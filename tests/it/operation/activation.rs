@@ -1,4 +1,4 @@
-//! What systemd passes on and waits for: a socket, and word that the server is ready.
+//! Starting under systemd: it passes a socket, and waits for a message that the server is ready.
 
 use std::{
     net::TcpListener,
@@ -18,9 +18,9 @@ async fn a_socket_of_systemd_is_used_and_systemd_is_told() {
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // Who connects before the server is there waits for it.
+    // A client that connects before the server is there waits for it.
     let early = tokio::spawn(reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{address}/_check")).send());
-    // The shell puts the socket where systemd does, and says for whom it is.
+    // The shell passes the socket as systemd does, with the process id of its receiver.
     let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve --data \"$1\"";
     let mut command = std::process::Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_offshoot")]).arg(folder.path().join("data"));

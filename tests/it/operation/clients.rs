@@ -11,7 +11,7 @@ fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address.split("://").nth(1).unwrap()).unwrap()
 }
 
-/// Whether the server closes a connection, whatever it says before.
+/// Whether the server closes a connection, after any answer.
 fn is_closed(mut stream: TcpStream) -> bool {
     match stream.read_to_end(&mut Vec::new()) {
         Ok(_) => true,
@@ -19,7 +19,7 @@ fn is_closed(mut stream: TcpStream) -> bool {
     }
 }
 
-/// Connections and shared memory that the server holds. How many files the store has open is its own affair.
+/// How many connections and shared memories the server holds. The files of the store are not counted, because their number varies.
 fn descriptors(server: &Server) -> usize {
     let links = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().flatten();
     let names = links.filter_map(|link| std::fs::read_link(link.path()).ok());
@@ -40,13 +40,13 @@ async fn slow_heads_and_idle_connections_end_and_others_are_served_meanwhile() {
         stream.write_all(start.as_bytes()).unwrap();
         slow.push(stream);
     }
-    // No handshake, and one that is answered with nothing.
+    // No handshake, and an incomplete one.
     for start in [&b""[..], b"\x16\x03\x01"] {
         let mut stream = TcpStream::connect(server.addresses[1].split("://").nth(1).unwrap()).unwrap();
         stream.write_all(start).unwrap();
         slow.push(stream);
     }
-    // One byte after the other is not faster.
+    // Sending byte after byte does not extend the time.
     let mut trickling = connect(&server);
     let trickle = std::thread::spawn(move || {
         while trickling.write_all(b"a").is_ok() {
@@ -60,7 +60,7 @@ async fn slow_heads_and_idle_connections_end_and_others_are_served_meanwhile() {
     trickle.join().unwrap();
     session.run("x <- 1").await;
     eventually("their descriptors are closed", || descriptors(&server) <= before);
-    // Work that takes longer than a head may is not cut off.
+    // An operation may take longer than the head of a request.
     session.run("Sys.sleep(3)").await;
 }
 
@@ -88,7 +88,7 @@ async fn a_client_that_goes_away_in_the_middle_of_a_large_answer_leaves_nothing(
     let server = Server::start("[sessions]\npool = 0\n[http]\nstall_seconds = 1");
     let client = Client::admin(&server).await;
     let session = client.session().await;
-    // As JSON, more than 100 MB.
+    // More than 100 MB as JSON.
     session.run("x <- rep(123456789.123456, 6e6)").await;
     let before = descriptors(&server);
     let request = format!(
@@ -106,7 +106,7 @@ async fn a_client_that_goes_away_in_the_middle_of_a_large_answer_leaves_nothing(
     };
     drop(ask());
     eventually("the answer is given up", || server.log().contains("\"aborted\":true"));
-    // One that stays and reads no more.
+    // A client that stays connected and stops reading.
     let stalled = ask();
     eventually("the answer is given up", || server.log().matches("\"aborted\":true").count() == 2);
     let mapped = || {
@@ -126,7 +126,7 @@ async fn five_thousand_idle_connections_leave_others_served() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).unwrap();
-    // Each takes a descriptor here and one in the server.
+    // Each connection takes a descriptor here and one in the server.
     let count = usize::try_from(hard.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).saturating_sub(1000).min(5000);
     let server = Server::start("[sessions]\npool = 0\nmax = 100\n[http]\nhead_seconds = 120");
     let client = Client::admin(&server).await;
@@ -134,7 +134,7 @@ async fn five_thousand_idle_connections_leave_others_served() {
     let before = descriptors(&server);
     let mut idle = Vec::new();
     while idle.len() < count {
-        // No more at a time than wait for the server to accept them: the kernel makes others wait for seconds.
+        // At most as many at a time as the kernel queues for the server; the kernel makes others wait for seconds.
         idle.extend((0..500.min(count - idle.len())).map(|_| connect(&server)));
         eventually("they are accepted", || descriptors(&server) >= before + idle.len());
     }

@@ -8,12 +8,12 @@ use std::{
 
 use crate::harness::Server;
 
-/// What the doctor says of a machine with these settings.
+/// The doctor's output for these settings.
 fn doctor(settings: &str, listen: &str) -> (Output, String) {
     doctor_as(&mut Server::command(), settings, listen)
 }
 
-/// What it says when it is started by this command.
+/// The doctor's output when this command starts it.
 fn doctor_as(command: &mut Command, settings: &str, listen: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
@@ -82,7 +82,7 @@ fn certificates_that_end_are_noticed() {
     }
 }
 
-/// The program, where `mounts` have been made that it alone sees; `None` where this user may make none.
+/// The program with mounts of its own, which `mounts` makes; `None` if this user may not make any.
 fn program_after(mounts: &str) -> Option<Command> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-ec"]);

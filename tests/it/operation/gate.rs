@@ -1,4 +1,4 @@
-//! Pages of other sites, and names that are not this server's.
+//! Requests for pages of other sites, and with names that are not this server's.
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use reqwest::Method;
 
 use crate::harness::{Client, PASSWORD, Reply, Rock, Server, read};
 
-/// Sends a request as it is written here, and reads the answer to its end.
+/// Sends a request byte by byte as given, and reads the answer completely.
 fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -63,12 +63,12 @@ async fn a_page_of_another_site_runs_no_code_in_the_users_name() {
             let reply = from_page(admin.request(Method::POST, &format!("{path}?format=xml")), headers).await;
             assert!(reply.status == 403 && reply.text().starts_with("<?xml"), "{}", reply.text());
         }
-        // Reading changes nothing, and no page of another site is shown the answer.
+        // A read changes nothing, and browsers do not show the answer to a page of another site.
         assert_eq!(from_page(admin.request(Method::GET, "/r/user/whoami"), headers).await.status, 200);
         let reply = from_page(admin.raw(Method::POST, &format!("{}/metrics", server.address)), headers).await;
         assert!(reply.status == 403 && reply.text().contains("http.cors_origins"), "{}", reply.text());
     }
-    // Programs, and pages of the server itself.
+    // Programs, and pages of the server itself, may change things.
     let own = server.address.as_str();
     for headers in [&[][..], &[("sec-fetch-site", "same-origin"), ("origin", own)], &[("origin", own)], &[("sec-fetch-site", "none")]] {
         let request = user.request(Method::POST, "/r/_eval").header("content-type", "application/x-rscript").body("1 + 1");
@@ -84,7 +84,7 @@ async fn pages_that_the_configuration_names_may_make_changes_and_any_page_only_w
         let client = Client::admin(server).await;
         let reply = from_page(client.request(Method::POST, "/r/session/create"), &BROWSER).await;
         assert_eq!(reply.status, if allowed { 200 } else { 403 });
-        // The page can read why.
+        // The page can read the reason.
         assert!(reply.headers.contains_key("access-control-allow-origin"));
         let form = [("username", "admin"), ("password", PASSWORD)];
         from_page(Client::new(server).request(Method::POST, "/r/user/login").form(&form), &BROWSER).await.success();
@@ -124,7 +124,7 @@ async fn a_request_without_a_host_or_with_two_is_refused() {
         assert!(answer.contains("<?xml"), "{answer}");
         status(&get(&server.address, "/_ready", headers), expected);
     }
-    // HTTP/1.0 knows no hosts, and an address in the first line is the one that counts.
+    // HTTP/1.0 requires no host, and an address in the first line takes precedence.
     status(&raw(&server.address, "GET /_info HTTP/1.0\r\n\r\n"), 200);
     let absolute = "GET http://localhost/_info HTTP/1.1\r\nHost: evil.example.org\r\nConnection: close\r\n\r\n";
     status(&raw(&server.address, absolute), 200);
@@ -143,7 +143,7 @@ async fn a_site_that_takes_the_address_of_loopback_is_not_believed() {
         status(&get(&server.address, "/deployr/r/script/list", &format!("Host: {host}\r\n")), expected);
         status(&get(&server.address, "/_ready", &format!("Host: {host}\r\n")), expected);
     }
-    // A page of that name can send any cookie and any password.
+    // A page with that name can send any cookie and any password.
     status(&get(&server.address, "/r/sessions", "Host: r.example.org\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n"), 403);
     status(&get(&server.address, "/deployr/r/script/list", "Host: r.example.org\r\nCookie: JSESSIONID=x\r\n"), 403);
     status(&get(&server.address, "/_ready", "Host: 10.0.0.7:8050\r\n"), 200);
@@ -171,7 +171,7 @@ async fn names_that_are_not_the_servers_are_refused_when_its_names_are_configure
             status(&get(metrics, path, "Host: evil.example.org\r\n"), 403);
         }
     }
-    // What a trusted proxy forwards is what counts.
+    // The headers of a trusted proxy count.
     let proxy = reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from([127, 0, 0, 2])).build().unwrap();
     for (host, expected) in [("r.example.org", 200), ("evil.example.org", 403)] {
         let reply = read(proxy.get(format!("{}/_info", server.address)).header("x-forwarded-host", host)).await;

@@ -24,7 +24,7 @@ async fn hundreds_of_wrong_logins_from_one_address_do_not_delay_a_right_one_from
         tokio::spawn(async move { ended.send(read(request).await.status.as_u16()) });
     }
     let mut ended = order.1;
-    // Some are refused: as many wait as may.
+    // As many wait as may, and the others are refused.
     let mut answered = Vec::new();
     while !answered.contains(&429) {
         answered.push(ended.recv().await.unwrap());

@@ -1,4 +1,4 @@
-//! What is in the logs, and what never is.
+//! What the logs contain, and what they never contain.
 
 use offshoot::store::{Store, accounts::AccountChange, policies::Policy};
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Client, PASSWORD, Server, eventually, read};
 
-/// The entries of a log in JSON, of one target.
+/// The entries of a log in JSON that have this target.
 fn entries(text: &str, target: &str) -> Vec<Value> {
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     entries.filter(|entry| entry["target"] == target).collect()
@@ -37,7 +37,7 @@ async fn each_request_is_one_line_without_secrets() {
     assert!(fields["duration_ms"].as_f64().unwrap() > 0.0 && fields.get("aborted").is_none(), "{fields}");
     assert_eq!(line["span"]["request.id"].as_str().unwrap(), reply.headers["x-request-id"].to_str().unwrap());
     assert_eq!(line["span"]["client.address"], "127.0.0.1");
-    // An address that is a secret itself is not written.
+    // An address that is a secret is not logged.
     assert!(lines.iter().any(|line| line["fields"]["http.path"] == "/r/file/get/{id}/{name}"));
     let file = plot.split("FILE-").nth(1).unwrap().split('/').next().unwrap();
     for secret in ["very_secret", "very secret", "secret_query", PASSWORD, client.cookie(), file] {
@@ -77,13 +77,13 @@ async fn the_audit_log_tells_of_logins_refusals_and_changes() {
         has(&[("event", "changed"), ("name", "ada"), ("changed", "enabled=false")])
             && has(&[("event", "added"), ("kind", "policy"), ("name", "upload-mib"), ("changed", "7")])
     });
-    // Every entry of a request says where it came from.
+    // Every entry about a request has the client's address.
     let login = audit().into_iter().find(|entry| entry["fields"]["event"] == "login").unwrap();
     assert_eq!(login["span"]["client.address"], "127.0.0.1");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(PASSWORD) && !text.contains("wrong-password") && !text.contains("argon2"));
 
-    // A file that was moved away is left alone after SIGHUP.
+    // After SIGHUP, nothing more is written to a file that was moved away.
     std::fs::rename(&file, folder.path().join("audit.log.1")).unwrap();
     server.signal(rustix::process::Signal::HUP);
     eventually("the file is opened again", || file.exists());

@@ -11,7 +11,7 @@ async fn fetch(server: &Server, url: &str) -> Reply {
     Client::new(server).fetch(url).await
 }
 
-/// The samples of Prometheus' text form: names with their labels, and values.
+/// The samples in Prometheus' text format: names with their labels, and values.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut types = BTreeMap::new();
     let mut samples = BTreeMap::new();
@@ -119,6 +119,6 @@ async fn a_server_without_r_is_alive_and_not_ready() {
     assert!(reply.text().contains("\"r\":false"), "{}", reply.text());
     let alive = server.addresses[1].replace("/metrics", "/_check");
     assert_eq!(fetch(&server, &alive).await.status, 204);
-    // Rock's call of the same name asks R as well.
+    // Rock's call with the same name asks R as well.
     assert_eq!(fetch(&server, &format!("{}/_check", server.address)).await.status, 503);
 }

@@ -1,4 +1,4 @@
-//! What whoever operates a server looks at: certificates, proxies, logs, measurements, limits on clients.
+//! Things that operators of a server care about: certificates, proxies, logs, measurements, limits on clients.
 
 mod activation;
 mod clients;

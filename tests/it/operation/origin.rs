@@ -1,4 +1,4 @@
-//! Proxies, the need for HTTPS, CORS, and compression.
+//! Proxies, required HTTPS, CORS, and compression.
 
 use offshoot::store::{Store, policies::Policy};
 use reqwest::Method;

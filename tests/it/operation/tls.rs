@@ -43,7 +43,7 @@ fn make_certificate(folder: &Path, common_name: &str) {
     );
 }
 
-/// What curl says of `/_check`: status and version of HTTP.
+/// The status and the version of HTTP that curl reports for `/_check`.
 fn curl(address: &str, certificate: &Path, further: &[&str]) -> String {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--noproxy", "*", "--write-out", "%{http_code} %{http_version}", "--cacert"]);
@@ -52,7 +52,7 @@ fn curl(address: &str, certificate: &Path, further: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The certificate that a server shows to openssl, which has checked it.
+/// The certificate that a server shows to openssl, which has to accept it.
 fn shown(address: &str, trusted: &Path) -> String {
     let host = address.strip_prefix("https://").unwrap();
     let arguments = ["s_client", "-connect", host, "-verify_return_error", "-verify_ip", "127.0.0.1", "-CAfile"];
@@ -144,7 +144,7 @@ fn a_self_signed_certificate_is_made_once_and_kept() {
     assert_eq!(std::fs::read(&file).unwrap(), made);
     again.signal(Signal::TERM);
     again.wait();
-    // A name more asks for another.
+    // An additional name requires a new certificate.
     let settings = settings.replace("names = [", "names = ['new.example.org', ");
     let _new = Server::start_listening_in(again.into_folder(), &settings, &["https://127.0.0.1:0"], 0);
     let names = openssl(file.parent().unwrap(), &["x509", "-in", "certificate.pem", "-noout", "-ext", "subjectAltName"]);
@@ -209,7 +209,7 @@ async fn connect(connector: &TlsConnector, address: &str) -> std::io::Result<Enc
     connector.connect(ServerName::from(IpAddr::from(std::net::IpAddr::from([127, 0, 0, 1]))), stream).await
 }
 
-/// Asks on a connection that stays open.
+/// Sends a request on a connection that stays open.
 async fn ask(stream: &mut Encrypted) -> std::io::Result<()> {
     stream.write_all(b"GET /_check HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let mut answer = Vec::new();
@@ -268,7 +268,7 @@ async fn a_certificate_is_replaced_under_load_and_no_request_is_dropped() {
         eventually("the other certificate is shown", || shown_by_any(&server.address, &trusted).contains(name));
         after(50);
     }
-    // One that cannot be used changes nothing.
+    // An invalid certificate changes nothing.
     std::fs::write(&key, "").unwrap();
     server.signal(Signal::HUP);
     eventually("the mistake is logged", || server.log().contains("there is no private key in PEM form"));
@@ -280,7 +280,7 @@ async fn a_certificate_is_replaced_under_load_and_no_request_is_dropped() {
     }
 }
 
-/// The subject of the certificate that is shown, which may be either.
+/// The subject of the certificate that the server shows, which may be signed by any of these.
 fn shown_by_any(address: &str, trusted: &[PathBuf]) -> String {
     let both = trusted[0].with_file_name("both.pem");
     let texts: Vec<_> = trusted.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The table of routes, walked without a login, and with every method.
+//! Every route of the table, without a login, and with every method.
 
 use std::fmt::Write;
 
@@ -15,22 +15,22 @@ fn example(path: &str) -> String {
     path.replace("{id}", "FILE-00000000-0000-4000-8000-000000000000").replace("{name}", "plot.png")
 }
 
-/// What every open route answers to somebody unknown who sends nothing. A route that is not here, and does not
-/// need a login, fails the test: somebody has to decide what it gives away.
+/// The status of every open route for an unknown client that sends nothing. The test fails for a route that needs no login and is not here,
+/// so that somebody decides what the route may reveal.
 const OPEN: &[(&str, u16)] = &[
     ("/r/user/login", 400),
     ("/r/file/get/{id}/{name}", 404),
     ("/r/repository/get/binary/{id}", 404),
     ("/r/repositoryget/binary/{id}", 404),
     ("/r/script/list", 200),
-    // The script is missing; those that are not for everybody are refused, see `roles`.
+    // The script is missing. Scripts that are not for everybody are refused; see `roles`.
     ("/r/script/execute", 400),
     ("/r/execute/script", 400),
     ("/r/session/execute/script", 400),
     ("/script/summary/{id}", 404),
 ];
 
-/// The methods that a route takes, and the header that says so.
+/// The methods of a route, and the header `Allow` for them.
 fn allowed(methods: Methods) -> (&'static [Method], &'static str) {
     match methods {
         Methods::Read => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
@@ -64,7 +64,7 @@ async fn every_route_has_been_tried_without_a_login() {
         }
         writeln!(tried, "{method} {} {expected}", route.call.path).unwrap();
     }
-    // Who adds a route sees here what it tells to somebody unknown; `coverage` sees that none is missing.
+    // The snapshot shows what a new route tells an unknown client; `coverage` checks that no route is missing.
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("without_login", tried);
     });

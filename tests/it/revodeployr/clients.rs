@@ -1,4 +1,4 @@
-//! The clients of 2010 and their ways, from login to logout.
+//! The clients of 2010 and their habits, from login to logout.
 
 use std::{
     io::{Read, Write},
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::guide::{SAMPLE, SAMPLE_INPUTS};
 use crate::harness::{Client, PASSWORD, Server};
 
-/// phpDeployR: every call a POST over a connection of its own, its own headers ended by a bare line feed, the
-/// cookie out of the body, scripts by their identifiers, lists with blanks.
+/// phpDeployR makes every call by POST on a connection of its own. Its own headers end with a bare line feed, it reads the cookie from the
+/// body, names scripts by identifiers, and writes lists with spaces.
 struct Php<'s> {
     server: &'s Server,
     cookie: String,
@@ -62,7 +62,7 @@ async fn a_php_client() {
     assert_eq!(php.call("/r/session/history", &[named])["history"], json!([code, "# script: Sample Script"]));
     assert_eq!(php.call("/r/session/output", &[named])["console"]["value"], "df$b ~ df$a\n");
     assert_eq!(php.call("/r/session/object/list", &[named])["robjects"]["y"]["type"], "primitive");
-    // Where the description is the object's name, the client finds what it has saved.
+    // The client finds a saved object because its description is the object's name.
     let saved = php.call("/r/session/object/save", &[named, ("name", "y"), ("descr", "y")]);
     let id = saved["repository"]["y"]["value"].as_str().unwrap();
     assert_eq!(php.call("/r/repository/object/list", &[])["objects"]["y"]["value"], id);
@@ -77,8 +77,8 @@ async fn a_php_client() {
     php.call("/r/user/logout", &[]);
 }
 
-/// jsDeployR: bodies that are not encoded but for code and inputs, every optional parameter sent and empty,
-/// inputs wrapped in a list, a random number against caches.
+/// jsDeployR encodes only code and inputs in its bodies, sends every optional parameter empty, wraps inputs in a list, and adds a random
+/// number against caches.
 #[tokio::test]
 async fn a_javascript_client() {
     let server = Server::shared();

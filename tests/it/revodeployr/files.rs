@@ -1,4 +1,4 @@
-//! Files of sessions: listed, uploaded, downloaded, read by R through their address.
+//! Files of sessions: they are listed, uploaded, downloaded, and read by R through their addresses.
 
 use reqwest::{Method, multipart};
 use serde_json::json;
@@ -24,13 +24,13 @@ async fn the_working_folder_is_listed_filled_and_emptied() {
     let listed = session.get("file/list", &[]).await.success();
     let files = listed["files"].as_object().unwrap();
     assert_eq!(files.keys().collect::<Vec<_>>(), ["größe 1.csv", "sub/made.txt"]);
-    // An address stays, and shows the file as it is.
+    // An address does not change, and gives the present content of the file.
     let url = files["sub/made.txt"]["value"].as_str().unwrap();
     assert_eq!(session.client.fetch(url).await.text(), "made");
     session.run("cat('changed', file = 'sub/made.txt')").await;
     assert_eq!(session.client.fetch(url).await.text(), "changed");
     assert_eq!(session.get("file/list", &[]).await.success()["files"]["sub/made.txt"]["value"], url);
-    // R owns what was uploaded.
+    // R owns an uploaded file.
     assert_eq!(session.value("d <- read.csv('größe 1.csv'); cat('3,4\\n', file = 'größe 1.csv', append = TRUE); d$b").await["value"], 2);
     let got = session.get("file/download", &[("name", "größe 1.csv"), ("format", "text")]).await;
     assert_eq!(
@@ -63,7 +63,7 @@ async fn files_go_to_the_repository_and_come_back() {
     two.post("file/load", &[("id", id)]).await.success();
     assert_eq!(two.prints("cat(readLines('b.txt', warn = FALSE))").await, "kept");
     assert_eq!(two.post("object/load", &[("id", id)]).await.status, 400);
-    // Under a name that it can be loaded by.
+    // Names by which the file could not be loaded.
     for name in ["..", ".", "sub/..", "sub/", "a\nb"] {
         assert_eq!(one.post("file/save", &[("name", "a.txt"), ("descr", name)]).await.status, 400, "{name}");
     }
@@ -85,7 +85,7 @@ async fn published_files_of_a_session_are_its_artifacts() {
     assert_eq!(session.post("artifact/delete", &[("name", "unnamedplot001.png")]).await.status, 400);
 }
 
-/// R has no cookie, and its session is busy while it reads.
+/// R sends no cookie, and its session is busy while it reads.
 #[tokio::test]
 async fn r_reads_the_addresses_of_its_own_files_while_it_is_busy() {
     let session = session().await;
@@ -110,7 +110,7 @@ async fn a_large_file_is_streamed_both_ways() {
     let session = Client::admin(&server).await.session().await;
     let (content, before) = ("a".repeat(128 << 20), server.peak());
     upload(&session, "large", content.clone().into()).await.success();
-    // The other form that a body can have.
+    // The body in the other form that is possible.
     let body = format!("name=large&file={content}");
     let saved = read(session.client.request(Method::POST, "/r/repository/file/upload").body(body)).await.success();
     let kept = &saved["files"]["large"];
@@ -123,7 +123,7 @@ async fn a_large_file_is_streamed_both_ways() {
     ] {
         assert!(got.body == content.as_bytes(), "{} {}", got.status, got.body.len());
     }
-    // It was never whole in memory: what is on its way at one moment is less, however fast it comes.
+    // The upload was never whole in memory: only some pieces are on their way at one time, however fast they come.
     let grown = server.peak().saturating_sub(before);
     assert!(grown < 60_000, "{grown} KiB");
 }
@@ -144,7 +144,7 @@ async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     assert_eq!(session.client.fetch(listed["files"]["hard"]["value"].as_str().unwrap()).await.status, 404);
     assert_eq!(session.get("file/download", &[("name", "hard")]).await.status, 400);
     assert_eq!(session.post("file/save", &[("name", "hard")]).await.status, 400);
-    // What is published is a copy, and made by the session's user.
+    // Published files are copies, which the session's user makes.
     assert_eq!(session.execute("1", &[("files", "hard")]).await.json()["files"], json!({}));
 }
 
@@ -159,7 +159,7 @@ async fn a_pipe_that_is_asked_for_as_a_file_holds_nobody() {
     assert_eq!(ran.success()["files"], json!({}));
 }
 
-/// Addresses of what a session has drawn, of a file in its folder, and of one that was uploaded.
+/// The addresses of a session's plot, of a file in its folder, and of an upload.
 async fn addresses(session: &Session) -> [String; 3] {
     let drawn = session.run("plot(1); cat('x', file = 'x.txt')").await;
     let listed = session.get("file/list", &[]).await.success();
@@ -181,7 +181,7 @@ async fn statuses(client: &Client, addresses: &[String; 3]) -> [u16; 3] {
     statuses
 }
 
-/// Asks until it is so: the end of a session and of a login takes a moment.
+/// Asks until the statuses are these, because the end of a session or login takes a moment.
 async fn until(client: &Client, addresses: &[String; 3], expected: [u16; 3]) {
     crate::harness::until(&format!("the answers are {expected:?}"), async || statuses(client, addresses).await == expected).await;
 }
@@ -197,12 +197,12 @@ async fn addresses_of_files_end_with_the_login_however_it_ends() {
     let session = admin.session().await;
     let of_admin = addresses(&session).await;
     assert_eq!(statuses(&nobody, &of_admin).await, [200, 200, 200]);
-    // What the session had in its folder goes with it.
+    // Files in the session's folder are gone with it.
     session.close().await;
     until(&nobody, &of_admin, [200, 404, 200]).await;
     admin.post("/r/user/logout", &[]).await.success();
     assert_eq!(statuses(&nobody, &of_admin).await, [404, 404, 404]);
-    // Those of others have stayed, until their account is disabled, or nobody has used the login for a while.
+    // Files of others stay until their account is disabled, or their login expires.
     assert_eq!(statuses(&nobody, &of_ada).await, [200, 200, 200]);
     let store = server.store().await;
     store.account_change("ada", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();

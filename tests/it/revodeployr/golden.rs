@@ -1,10 +1,10 @@
-//! Golden exchanges: each call in each format, with its error cases, as it is on the wire.
+//! Golden exchanges: each call in each format, with its errors, as sent over the wire.
 
 use reqwest::Method;
 
 use crate::harness::{Client, Reply, Server, Session, read};
 
-/// A request and its answer as text, with what differs from run to run taken out.
+/// A request and its answer as text, without the parts that differ from run to run.
 fn exchange(method: &Method, path: &str, form: &[(&str, &str)], reply: &Reply) -> String {
     let form: String = form.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let content_type = reply.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
@@ -12,7 +12,7 @@ fn exchange(method: &Method, path: &str, form: &[(&str, &str)], reply: &Reply) -
     format!("{method} {path}\n{form}\n{}\ncontent-type: {content_type}\n\n{content}\n", reply.status)
 }
 
-/// Exchanges, in both formats, under one name.
+/// Exchanges in both formats, under one name.
 pub(super) struct Golden {
     text: String,
 }
@@ -27,7 +27,7 @@ impl Golden {
         self.call_in("xml", client, method, path, form).await
     }
 
-    /// One exchange in one format: for what can be done only once.
+    /// One exchange in one format, for calls that can be made only once.
     pub(super) async fn call_in(&mut self, format: &str, client: &Client, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
         let form = [&[("format", format)], form].concat();
         let request = client.request(method.clone(), path);
@@ -48,7 +48,7 @@ impl Golden {
                 ("[0-9A-F]{32}", "[cookie]"),
                 (time, "[time]"),
                 ("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC", "[minute]"),
-                // Newer releases of R do not say in which call.
+                // Newer releases of R do not name the call in which the error occurred.
                 ("Error in [a-z]+[(][a-z]+[)] : object", "object"),
             ],
             omit_expression => true,
@@ -89,7 +89,7 @@ async fn user_whoami_and_logout() {
     golden.call(&client, Method::GET, "/r/user/whoami", &[]).await;
     golden.call(&client, Method::POST, "/r/user/whoami", &[]).await;
     golden.call(&Client::new(Server::shared()), Method::GET, "/r/user/whoami", &[]).await;
-    // The second of the two logouts finds nobody logged in.
+    // For the second of the two logouts, nobody is logged in.
     golden.call(&client, Method::POST, "/r/user/logout", &[]).await;
     golden.call(&Client::admin(Server::shared()).await, Method::GET, "/r/user/logout", &[]).await;
     golden.check("user_whoami_and_logout");
@@ -103,7 +103,7 @@ async fn session_create_ping_and_close() {
     let session = client.session().await;
     let named = [("session", session.id.as_str())];
     golden.call(&client, Method::GET, "/r/session/ping", &named).await;
-    // The second of the two finds the session closed.
+    // For the second of the two calls, the session is closed.
     golden.call(&client, Method::POST, "/r/session/close", &named).await;
     for path in ["/r/session/ping", "/r/session/output", "/r/session/history"] {
         golden.call(&client, Method::GET, path, &named).await;
@@ -183,14 +183,14 @@ async fn session_object_list_get_and_delete() {
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "absent")]).await;
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id)]).await;
     golden.call(&session.client, Method::GET, "/r/session/object/get", &[("session", id), ("name", "x"), ("start", "-1")]).await;
-    // The second of the two finds it gone.
+    // For the second of the two calls, the object is gone.
     golden.call(&session.client, Method::POST, "/r/session/object/delete", &[("session", id), ("name", "x"), ("descr", "stray")]).await;
     golden.call(&session.client, Method::POST, "/r/session/object/delete", &[("session", id)]).await;
     golden.call(&session.client, Method::GET, "/r/session/object/delete", &[("session", id), ("name", "y")]).await;
     golden.check("session_object_list_get_and_delete");
 }
 
-/// Appendix B of the guide as inputs, and a list in a list; what R then holds is the same from JSON and from XML.
+/// Appendix B of the guide as inputs, and nested lists. R gets the same values from JSON and from XML.
 #[tokio::test]
 async fn session_object_push() {
     let mut golden = Golden::new();
@@ -267,7 +267,7 @@ async fn unknown_call_and_format() {
     golden.check("unknown_call_and_format");
 }
 
-/// The calls of the 1.x clients that the guide does not have.
+/// The calls of the 1.x clients that are not in the guide.
 #[tokio::test]
 async fn further_calls() {
     let server = Server::start("[sessions]\npool = 1");
@@ -288,7 +288,7 @@ async fn further_calls() {
     golden.call(&client, Method::POST, "/r/session/file/upload", &[named, ("name", "sent.txt"), ("file", "sent")]).await;
     golden.call(&client, Method::POST, "/r/session/object/upload", &[named, ("name", "junk.rData"), ("file", "junk")]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk"), ("file", "junk")]).await;
-    // What saveRDS(1, ascii = TRUE) writes begins like this, and is not looked into further.
+    // The output of saveRDS(1, ascii = TRUE) begins like this; the rest is not checked.
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "one"), ("file", "A\n3\n")]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk")]).await;
     golden.call(&client, Method::GET, "/r/repository/file/list", &[]).await;
@@ -297,7 +297,7 @@ async fn further_calls() {
     golden.call(&client, Method::POST, "/r/session/file/load", &[named, ("id", &id)]).await;
     golden.call(&client, Method::GET, "/r/repository/file/download", &[("id", &id)]).await;
     golden.call(&client, Method::GET, "/r/repository/object/download", &[("id", "CBNRY-x")]).await;
-    // The second of each two finds it gone.
+    // For the second call of each pair, the object is gone.
     golden.call(&client, Method::POST, "/r/repository/file/delete", &[("id", &id)]).await;
     golden.call(&client, Method::POST, "/r/session/file/delete", &[named, ("name", "made.txt")]).await;
     golden.call(&client, Method::POST, "/r/session/artifact/delete", &[named, ("name", "unnamedplot001.png")]).await;

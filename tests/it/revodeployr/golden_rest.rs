@@ -1,5 +1,5 @@
-//! Golden exchanges of what the others leave out: reads that are sent by POST, as clients of 2010 do, what can be done
-//! only once in each format, and files by their addresses.
+//! The remaining golden exchanges: reads sent by POST, as clients of 2010 send them, calls that can be made only once in each format, and
+//! files by their addresses.
 
 use reqwest::Method;
 
@@ -8,12 +8,12 @@ use crate::harness::{Client, Server, Session};
 
 const FORMATS: [&str; 2] = ["json", "xml"];
 
-/// The path of an address that an answer has given, below the context.
+/// The path, below the context, of an address in an answer.
 fn below_context(address: &serde_json::Value) -> String {
     address.as_str().unwrap().split_once("/deployr").unwrap().1.to_owned()
 }
 
-/// The identifier in an answer's member.
+/// The identifier with this name in a member of an answer.
 fn id(answer: &serde_json::Value, member: &str, name: &str) -> String {
     answer[member][name]["value"].as_str().unwrap().to_owned()
 }
@@ -44,7 +44,7 @@ async fn reads_sent_by_post() {
     let named = ("session", session.id.as_str());
     session.run("cat('made', file = 'made.txt'); plot(1); x <- 1").await;
     let file = save_file(&session, "made.txt").await;
-    // What saveRDS(1, ascii = TRUE) writes begins like this.
+    // The output of saveRDS(1, ascii = TRUE) begins like this.
     let object = client.post("/r/repository/object/upload", &[("name", "one"), ("file", "A\n3\n")]).await.success();
     let object = id(&object, "repository", "one");
     let mut golden = Golden::new();

@@ -1,4 +1,4 @@
-//! The examples of the guide, from its own requests, in both formats.
+//! The examples of the guide, with its own requests, in both formats.
 
 use reqwest::Method;
 
@@ -32,7 +32,7 @@ pub(super) const SAMPLE_INPUTS: &str = r#"{
   "x": { "value": "df$b" },
   "y": { "value": "df$a" }
 }"#;
-/// The same in XML, which the guide leaves to its schema.
+/// The same inputs in XML. The guide has only a schema for these.
 const SAMPLE_INPUTS_XML: &str = r#"<deployr><inputs>
   <robject name="df" type="dataframe">
     <robject name="a" type="vector"><numeric value="1,2,3"/></robject>
@@ -50,7 +50,7 @@ async fn session() -> Session {
 async fn execute_code_with_a_plot() {
     let session = session().await;
     let mut golden = Golden::new();
-    // The guide draws random numbers; a seed makes the answer one that can be compared.
+    // The guide draws random numbers; with a seed, the answers can be compared.
     let code = "set.seed(1); myVector <- rnorm(10); png(\"myplot.png\"); plot(myVector); dev.off();";
     let form = [("session", session.id.as_str()), ("robjects", "myVector"), ("files", "myplot.png"), ("code", code)];
     golden.call(&session.client, Method::POST, "/r/session/execute/code", &form).await;
@@ -93,7 +93,7 @@ async fn workspaces_and_projects_are_saved() {
     golden.call(&session.client, Method::POST, "/r/session/workspace/save", &[named]).await;
     golden.call(&session.client, Method::POST, "/r/session/project/save", &[named]).await;
     golden.call(&session.client, Method::POST, "/r/session/project/save", &[named, ("descr", "my project")]).await;
-    // A session that was saved keeps its project, and the project its name.
+    // A session that is saved again keeps its project, and the project keeps its name.
     golden.call(&session.client, Method::POST, "/r/session/project/save", &[named]).await;
     golden.check("guide_3_12_save_workspace_and_project");
 }
@@ -144,7 +144,7 @@ async fn projects() {
     golden.call(&client, Method::GET, "/r/project/list", &[]).await;
     golden.call(&client, Method::POST, "/r/project/load", &[("id", &id)]).await;
     golden.call(&client, Method::POST, "/r/project/load", &[("id", "PROJ-nothing")]).await;
-    // The second of the two finds it gone.
+    // For the second of the two calls, the project is gone.
     golden.call(&client, Method::POST, "/r/project/delete", &[("id", &id)]).await;
     golden.call(&client, Method::POST, "/r/project/load", &[("id", &id)]).await;
     golden.call(&client, Method::GET, "/r/project/list", &[]).await;
@@ -205,7 +205,7 @@ async fn a_file_is_uploaded_and_analysed() {
         }
         let url = uploaded.success()["files"]["satscores.csv"]["value"].as_str().unwrap().to_owned();
         assert!(url.contains("/deployr/r/repository/get/binary/CFILE-"), "{url}");
-        // Whoever knows the address can read it, also as the guide misspells it.
+        // Anybody who knows the address can read the file, also with the guide's misprint.
         for url in [url.clone(), url.replace("repository/get", "repositoryget")] {
             assert_eq!(Client::new(&server).fetch(&url).await.text(), csv);
         }

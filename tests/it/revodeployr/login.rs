@@ -54,7 +54,7 @@ async fn a_logout_ends_sessions_and_files() {
         assert_eq!(client.get(call, &[("session", &session.id)]).await.status, 401);
     }
     assert_eq!(client.post("/r/user/logout", &[]).await.status, 401);
-    // Another login of the same user is not touched, and cannot have the session back.
+    // Another login of the same user is not affected, and cannot get the session back.
     assert_eq!(witness.value("1").await["value"], 1);
     assert_eq!(witness.client.get("/r/session/ping", &[("session", &session.id)]).await.status, 400);
 }

@@ -1,4 +1,4 @@
-//! The RevoDeployR dialect: who may call what, and each exchange as it is on the wire.
+//! The RevoDeployR dialect: who may make which call, and each exchange as sent over the wire.
 
 mod access;
 mod clients;

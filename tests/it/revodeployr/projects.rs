@@ -59,16 +59,16 @@ async fn a_project_is_the_whole_session() {
     let stored = client.post("/r/project/artifacts", &[("id", &id)]).await.success();
     let url = stored["files"].as_object().unwrap().values().next().unwrap()["value"].as_str().unwrap().to_owned();
     assert!(client.fetch(&url).await.body.starts_with(b"\x89PNG"));
-    // Asked for again, it is the same address.
+    // Asking again gives the same address.
     assert_eq!(client.post("/r/project/artifacts", &[("id", &id)]).await.success(), stored);
-    // Loaded twice it is two sessions on one project; the last save wins.
+    // Loading a project twice makes two sessions with one project, and the last save wins.
     let other = load(&client, &id).await;
     other.run("x <- 'other'").await;
     session.run("x <- 'first'").await;
     assert_eq!(only(&other.post("project/save", &[]).await.success()).1, id);
     assert_eq!(only(&session.post("project/save", &[("descr", "renamed")]).await.success()), ("renamed".to_owned(), id.clone()));
     assert_eq!(load(&client, &id).await.value("x").await["value"], "first");
-    // Deleted under a session, the project is gone and the session is not.
+    // A session goes on when its project is deleted.
     client.post("/r/project/delete", &[("id", &id)]).await.success();
     assert_eq!(session.value("x").await["value"], "first");
     assert_eq!(session.post("project/save", &[]).await.status, 400);
@@ -97,7 +97,7 @@ async fn with_autosave_a_closed_session_is_saved() {
     session.close().await;
     let saved = projects(&server).await;
     assert!(saved.len() == 1 && saved[0].name.starts_with("Autosaved2"), "{saved:?}");
-    // One that came from a project goes back to it.
+    // A session that was loaded from a project is saved in it.
     let session = load(&client, &format!("PROJ-{}", saved[0].id)).await;
     session.run("x <- 2").await;
     session.close().await;
@@ -113,13 +113,13 @@ async fn sessions_come_back_with_the_next_login_under_their_own_ids() {
     let (one, two) = (client.session().await, client.session().await);
     one.run("x <- 'one'").await;
     two.run("x <- 'two'").await;
-    // What runs is interrupted, and the session saved as it is.
+    // Running code is interrupted, and the session is saved as it is then.
     let begun = Point::new();
     let running = two.begin(&format!("y <- 'begun'; {}; Sys.sleep(1e6)", begun.code()));
     begun.reached().await;
     client.post("/r/user/logout", &[]).await.success();
     running.await.unwrap();
-    // Without autosave they stay where they are.
+    // Without autosave, saved sessions do not come back.
     let plain = login(&server, false).await;
     assert_eq!(plain.get("/r/session/ping", &[("session", &one.id)]).await.status, 400);
     plain.post("/r/user/logout", &[]).await.success();
@@ -130,7 +130,7 @@ async fn sessions_come_back_with_the_next_login_under_their_own_ids() {
     let mut ids = vec![one.id.clone(), two.id.clone()];
     ids.sort();
     assert_eq!(client.get("/r/user/live", &[]).await.success()["live"], json!(ids));
-    // They come back once.
+    // Saved sessions come back only once.
     let other = login(&server, true).await;
     assert_eq!(other.get("/r/user/live", &[]).await.success()["live"], json!(ids), "they are the user's, and live");
     assert_eq!(projects(&server).await.len(), 2);
@@ -150,7 +150,7 @@ async fn sessions_come_back_after_a_timeout_and_after_a_restart() {
     let client = login(&server, true).await;
     let session = Session { client: client.clone(), id: session.id };
     assert_eq!(session.value("x").await["value"], "kept");
-    // The end of the server is one of every login.
+    // When the server stops, every login ends.
     session.run("x <- 'kept again'").await;
     let mut server = server;
     server.signal(Signal::TERM);
@@ -166,7 +166,7 @@ async fn a_logout_under_way_is_503_and_then_401() {
     let client = login(&server, true).await;
     let session = client.session().await;
     let go = format!("{}/go", session.value("getwd()").await["value"].as_str().unwrap());
-    // A value that R works out when it is saved, and then takes its time.
+    // R computes this value when it is saved, which takes a while.
     let saving = Point::new();
     session.run(&format!("delayedAssign('x', {{ {}; {UNTIL_GO} }})", saving.code())).await;
     let leaving = tokio::spawn({
@@ -180,7 +180,7 @@ async fn a_logout_under_way_is_503_and_then_401() {
     assert_eq!(client.get("/r/user/whoami", &[]).await.status, 401);
 }
 
-/// Kills the server at many points of a save: the project is the old one or the new one, and whole.
+/// Kills the server at many moments of a save. The project is complete each time, either the old one or the new one.
 #[tokio::test]
 async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
     let mut server = Server::start(SETTINGS);
@@ -206,7 +206,7 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
         let saving = tokio::spawn(async move {
             session.client.request(reqwest::Method::POST, "/r/session/project/save").form(&[("session", &session.id)]).send().await.is_ok()
         });
-        // A different point each time: after so many contents have been written.
+        // A different moment each time: when this many contents have been written.
         let contents = || walk(&server.data().join("blobs")).len();
         let (begun, step) = (contents(), usize::try_from(round - 1).unwrap());
         while contents() < begun + step && !saving.is_finished() {
@@ -218,7 +218,7 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
         server = Server::start_in(server.into_folder(), SETTINGS);
     }
     assert!(old > 1 && new > 0, "{old} rounds left the old project, {new} the new one");
-    // What the killed saves had written is collected.
+    // Contents that the killed saves had written are removed.
     let store = server.store().await;
     store.collect_blobs().await.unwrap();
     let kept = walk(&server.data().join("blobs/sha256")).len();
@@ -256,7 +256,7 @@ async fn a_session_that_came_back_outlives_the_one_that_it_was() {
     let wait = format!("function(e) while (!file.exists('{}')) Sys.sleep(0.01)", end.display());
     session.run(&format!("x <- 1; reg.finalizer(environment(), {wait}, onexit = TRUE)")).await;
     client.post("/r/user/logout", &[]).await.success();
-    // The process of the first is still there.
+    // The process of the first session is still there.
     let session = Session { client: login(&server, true).await, ..session };
     session.run("x <- x + 1").await;
     assert_eq!(crate::harness::descendants(server.zygote()).len(), 2);

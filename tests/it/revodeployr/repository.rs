@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, PASSWORD, Reply, Server, eventually, read};
 
-/// The identifier of the only entry of a group.
+/// The identifier of the only entry in a group.
 fn id_in(reply: &Value, group: &str) -> String {
     reply[group].as_object().unwrap().values().next().unwrap()["value"].as_str().unwrap().to_owned()
 }
@@ -20,7 +20,7 @@ async fn upload(client: &Client, path: &str, name: &str, content: Vec<u8>, furth
     read(client.request(Method::POST, path).multipart(form.part("file", part))).await
 }
 
-/// Puts an object of the server's own into the store.
+/// Adds an object of the server's to the store.
 async fn put(server: &Server, name: &str, kind: Kind, access: &str, content: &[u8]) -> Object {
     let store = server.store().await;
     let keeping = store.blobs.keep().await.unwrap();
@@ -134,7 +134,7 @@ async fn two_users_have_nothing_in_common() {
         assert_eq!(left.get(path, &[]).await.success()[group].as_object().unwrap().len(), 1, "{path}");
     }
     assert_eq!(right.get("/r/user/live", &[]).await.success()["live"], json!([own.id]));
-    // It is all still there for whose it is, and as it was.
+    // For its owner, everything is still there and unchanged.
     assert_eq!(session.prints("cat(x, list.files())").await, "1 unnamedplot001.png");
     assert_eq!(session.get("artifact/download", &plot).await.status, 200);
     left.post("/r/project/load", &[("id", &project)]).await.success();
@@ -166,7 +166,7 @@ async fn objects_of_the_server_are_for_those_it_says() {
     assert_eq!(insider.post("/r/repository/object/delete", &[("id", &id)]).await.status, 403);
     assert_eq!(outsider.post("/r/repository/object/delete", &[("id", &id)]).await.status, 400);
     Client::admin(&server).await.post("/r/repository/object/delete", &[("id", &id)]).await.success();
-    // A file for everybody has an address; one for some has not.
+    // A file for everybody has an address; a file for some users has none.
     let open = put(&server, "open.txt", Kind::File, "anonymous", b"open").await;
     let closed = put(&server, "closed.txt", Kind::File, "authenticated", b"closed").await;
     let address = |object: &Object| format!("{}/deployr/r/repository/get/binary/CFILE-{}", server.address, object.id);
@@ -201,7 +201,7 @@ async fn r_data_is_uploaded_and_loaded() {
     let error = "\"junk.rData\" is no R data, as save() and saveRDS() write it.";
     assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (400, Some(error)));
     upload(&client, "/r/repository/object/upload", "xz.rda", fetch("xz.rda").await, &[]).await.success();
-    // Into the repository, and from there.
+    // Saved in the repository, and loaded from it.
     let reply =
         upload(&client, "/r/repository/object/upload", "both.rData", fetch("both.rData").await, &[("name", "both")]).await.success();
     let id = id_in(&reply, "objects");
@@ -212,7 +212,7 @@ async fn r_data_is_uploaded_and_loaded() {
     assert_eq!(reply.body, fetch("both.rData").await);
 }
 
-/// jsDeployR reads the answer out of the `innerHTML` of a frame.
+/// jsDeployR reads the answer from the `innerHTML` of a frame.
 #[tokio::test]
 async fn uploads_from_a_page_are_answered_as_html_safe_json() {
     let client = Client::admin(Server::shared()).await;
@@ -225,7 +225,7 @@ async fn uploads_from_a_page_are_answered_as_html_safe_json() {
     let reply = upload(&client, "/r/repository/file/upload", "x", b"x".to_vec(), &[("name", "../x"), ("format", "text")]).await;
     assert_eq!((reply.status.as_u16(), reply.headers["content-type"].to_str().unwrap()), (400, "text/html; charset=utf-8"));
     assert!(reply.json()["error"].as_str().unwrap().contains("is not a name for a file"));
-    // Other calls have no such format.
+    // Other calls do not take this format.
     assert_eq!(client.get("/r/project/list", &[("format", "text")]).await.status, 400);
 }
 
@@ -246,7 +246,7 @@ async fn names_of_uploads() {
         let reply = upload(&client, "/r/file/upload", "x", b"x".to_vec(), &[("name", name)]).await;
         assert_eq!(reply.status, 400, "{name}");
     }
-    // Without a name, it is that of the client's machine.
+    // Without a name, the file gets its name on the client's machine.
     let reply = upload(&client, "/r/file/upload", "C:\\data\\scores.csv", b"1".to_vec(), &[]).await.success();
     assert!(reply["files"]["scores.csv"].is_object(), "{reply}");
     for (form, error) in [("name=a", "Parameter file is missing."), ("file=a", "Parameter name is missing.")] {
@@ -290,9 +290,9 @@ async fn uploads_beyond_the_limit_are_refused_and_leave_nothing() {
     assert_eq!(reply.status, 413, "{}", reply.text());
     let body = format!("name=a&file={}", "a".repeat((2 << 20) + 1));
     assert_eq!(read(client.request(Method::POST, "/r/file/upload").body(body)).await.status, 413);
-    // Far beyond, announced beforehand.
+    // Far above the limit, as the head of the request says.
     assert_eq!(upload(&client, "/r/file/upload", "a", vec![b'a'; 80 << 20], &[]).await.status, 413);
-    // Nothing is taken from strangers, however large.
+    // Nothing is taken from clients without a login, of whatever size.
     assert_eq!(upload(&Client::new(&server), "/r/file/upload", "a", vec![b'a'; 1 << 10], &[]).await.status, 401);
     let incoming = server.data().join("blobs/incoming");
     eventually("nothing is left half-way", || {
@@ -321,7 +321,7 @@ async fn each_name_is_in_an_answer_once() {
     let session = client.session().await;
     session.run("x <- 1").await;
     let mut saved = Vec::new();
-    // The newest is the first in the list.
+    // The newest object is the first in the list.
     for name in ["x", "x", "x", "x (2)"] {
         saved.push(id_in(&session.post("object/save", &[("name", "x"), ("descr", name)]).await.success(), "repository"));
     }

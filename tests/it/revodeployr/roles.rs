@@ -1,4 +1,4 @@
-//! Which role may make which call.
+//! Which role may make which calls.
 
 use offshoot::{
     api::revodeployr::{
@@ -11,7 +11,7 @@ use reqwest::Method;
 
 use crate::harness::{Client, PASSWORD, Server, read, until};
 
-/// The calls that bring code of the caller's own into R: by the contract (section 7) and by what R data can hold.
+/// The calls that bring the caller's own code into R: according to the contract (section 7), and because R data can contain code.
 const CODE: [&str; 3] = ["/r/session/execute/code", "/r/session/object/upload", "/r/repository/object/upload"];
 
 #[tokio::test]
@@ -65,12 +65,12 @@ async fn a_role_that_is_taken_away_is_missed_within_a_moment() {
     store.account_change("fallen", &change(Some("BASIC_USER"), None)).await.unwrap();
     until("the role is missed", async || session.execute("1", &[]).await.status == 403).await;
     session.get("ping", &[]).await.success();
-    // And so is the account.
+    // The account is disabled, too.
     store.account_change("fallen", &change(None, Some(false))).await.unwrap();
     until("the account is", async || session.get("ping", &[]).await.status == 401).await;
 }
 
-/// R data can hold functions that take the place of those a script calls.
+/// R data can contain functions that replace those that a script calls.
 #[tokio::test]
 async fn a_role_without_code_cannot_bring_it_as_a_file() {
     let server = Server::start("[sessions]\npool = 1");

@@ -1,4 +1,4 @@
-//! Scripts: what is loaded before and kept after, and what is left of a run.
+//! Scripts: objects loaded before and kept after a run, and its results.
 
 use reqwest::Method;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn a_run_that_fails_gives_what_there_is() {
         .script("half", "cat('before'); plot(1); warning('careful'); done <- TRUE; stop('half-way'); cat('never')", "anonymous")
         .await;
     let client = Client::new(server);
-    // By name, by identifier.
+    // The script by its name, and by its identifier.
     for name in ["half".to_owned(), format!("SCRPT-{id}")] {
         let reply = client.post("/r/script/execute", &execute(&name, &[("robjects", "done")])).await;
         let response = reply.json();
@@ -61,7 +61,7 @@ async fn a_run_that_fails_gives_what_there_is() {
     let broken = server.script("broken", "x <- (", "anonymous").await;
     let response = client.post("/r/script/execute", &execute(&format!("SCRPT-{broken}"), &[])).await.json();
     assert_eq!(response["success"], false);
-    // A session that a script kills is not the server's fault, and nobody's loss but its own.
+    // When a script kills its session, this is not the server's fault, and nothing else is lost.
     server.script("deadly", "tools::pskill(Sys.getpid(), 9); Sys.sleep(60)", "anonymous").await;
     assert_eq!(client.post("/r/script/execute", &execute("deadly", &[])).await.status, 502);
 }
@@ -78,7 +78,7 @@ async fn objects_are_loaded_before_inputs_and_inputs_before_the_code() {
     let form = execute("order", &[("preload", &id), ("inputs", inputs), ("objects", "seen")]);
     let reply = session.client.post("/r/script/execute", &form).await.success();
     assert_eq!(reply["robjects"]["seen"]["value"], json!(["loaded", "input", "loaded"]));
-    // Nobody else can load it, and nothing can be loaded that is not there.
+    // Nobody else can load it, and nobody can load a missing object.
     let other = Client::admin(server).await;
     for client in [&other, &Client::new(server)] {
         assert_ne!(client.post("/r/script/execute", &form).await.status, 200);
@@ -98,19 +98,19 @@ async fn workspaces_of_runs_are_saved_also_without_a_login() {
     let (name, entry) = response["repository"].as_object().unwrap().iter().next().unwrap();
     assert!(name.starts_with("count 2") && response["objects"][name] == *entry, "{response}");
     let id = entry["value"].as_str().unwrap();
-    // The next run goes on from there, for whoever has the cookie.
+    // The next run continues from there, for any client with the cookie.
     let again = execute("count", &[("preload", id), ("robjects", "n")]);
     let client = client.with_cookie(&cookie);
     assert_eq!(client.post("/r/script/execute", &again).await.success()["robjects"]["n"]["value"], 2);
     assert_eq!(Client::new(server).post("/r/script/execute", &again).await.status, 400);
-    // The cookie is nobody's: it opens no other door.
+    // The cookie belongs to no account, and allows no other call.
     for (path, status) in [("/r/user/whoami", 401), ("/r/session/create", 401), ("/r/repository/object/list", 401), ("/r/script/list", 200)]
     {
         assert_eq!(client.post(path, &[]).await.status, status, "{path}");
     }
-    // Somebody who logs in with it becomes somebody.
+    // A user can log in with this cookie.
     client.post("/r/user/login", &[("username", "admin"), ("password", PASSWORD)]).await.success();
-    // With a login, it is kept with that.
+    // If the caller has a login, the objects belong to it.
     let admin = Client::admin(server).await;
     let reply = admin.post("/r/script/execute", &execute("count", &[("saveworkspace", "true")])).await;
     assert!(!reply.headers.contains_key("set-cookie") && reply.success()["repository"].as_object().unwrap().len() == 1);
@@ -147,7 +147,7 @@ async fn access_levels() {
     check(&Client::login(&server, "insider", PASSWORD).await, "atur").await;
     check(&Client::login(&server, "outsider", PASSWORD).await, "atu").await;
     check(&Client::login(&server, "manager", PASSWORD).await, "aturp").await;
-    // From an address that the server trusts, once it trusts one.
+    // The address becomes a trusted one.
     store.policy_put(offshoot::store::policies::Policy::TrustedIpFilter, "home").await.unwrap();
     until("it does", async || anonymous.post("/r/script/execute", &execute("t", &[])).await.status == 200).await;
     check(&anonymous, "at").await;
@@ -173,7 +173,7 @@ async fn boundaries_are_those_of_the_script_or_of_the_account() {
     server.script("burn", "repeat {}", "anonymous").await;
     let change = offshoot::store::scripts::ScriptChange { boundary: Some(Some("small".into())), ..Default::default() };
     store.script_put("burn", &change).await.unwrap();
-    // The server has heard of the boundaries when it knows the account that was made after them.
+    // When the server knows this account, it also knows the boundaries, which were made before.
     server.account("bound", &["POWER_USER"]).await;
     let change = offshoot::store::accounts::AccountChange { boundary: Some(Some("small".into())), ..Default::default() };
     store.account_change("bound", &change).await.unwrap();
@@ -194,10 +194,10 @@ async fn boundaries_are_those_of_the_script_or_of_the_account() {
         (&burnt["errorCode"], &burnt["error"]),
         (&json!(914), &json!("The operation was stopped at its limit of 1 seconds of processor time."))
     );
-    // The account's boundary holds for its sessions.
+    // The account's boundary applies to its sessions.
     let session = bound.session().await;
     limited(&session.execute("numeric(3e7)", &[]).await, 100);
-    // In a session the script's holds while it runs, and the session's afterwards.
+    // In a session, the script's boundary applies while the script runs, and the session's applies afterwards.
     let session = admin.session().await;
     limited(&session.post("execute/script", &execute("small", &[])).await, 100);
     session.run("x <- numeric(3e7)").await;
@@ -210,7 +210,7 @@ async fn what_runs_for_nobody_has_a_time_limit_of_its_own() {
     server.script("wait", "Sys.sleep(600)", "anonymous").await;
     let store = server.store().await;
     store.policy_put(offshoot::store::policies::Policy::AnonymousSeconds, "1").await.unwrap();
-    // An account that the server has heard of tells that it has heard of the policy.
+    // When the server knows this account, it also knows the policy.
     server.account("later", &["BASIC_USER"]).await;
     Client::login(&server, "later", PASSWORD).await;
     let reply = Client::new(&server).post("/r/script/execute", &execute("wait", &[])).await.json();

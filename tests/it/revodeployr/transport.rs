@@ -33,7 +33,7 @@ async fn calls_are_below_the_context_and_at_the_root() {
     let client = Client::admin(server).await;
     for prefix in ["/deployr", ""] {
         let reply = read(client.raw(Method::GET, &format!("{}{prefix}/r/user/whoami", server.address))).await;
-        // The call is named without the context.
+        // Answers name the call without the context.
         assert_eq!(reply.success()["call"], "/r/user/whoami");
     }
     let other = Server::start("[sessions]\npool = 0\n[revodeployr]\ncontext = '/old/name'\nweb_context = 'https://r.example.org'");
@@ -81,7 +81,7 @@ async fn parameters_come_from_the_query_and_from_the_body() {
     let path = format!("/r/session/object/get?session={}&name=x&format=xml&rnd=123", session.id);
     let reply = read(session.client.request(Method::POST, &path).body("name=y&format=json")).await.success();
     assert_eq!(reply["robjects"]["y"]["value"], 2);
-    // Empty is absent, names and lists have blanks, booleans are words of all kinds.
+    // Empty parameters count as absent, names and lists have spaces, and booleans are various words.
     let reply = session.execute("z <- 3", &[("robjects", " x , , z,"), ("files", ""), ("format", "JSON"), ("inputs", "")]).await.success();
     assert_eq!(reply["robjects"].as_object().unwrap().len(), 2);
     for word in ["true", "T", "1", "on", "TRUE"] {
@@ -122,7 +122,7 @@ async fn a_cookie_in_the_path_is_no_part_of_any_address() {
         sent["files"]["a.csv"]["value"].as_str().unwrap().to_owned(),
         format!("{}/deployr/script/summary/SCRPT-{script}", server.address),
         format!("{}/deployr/r/user/whoami", server.address),
-        // The dialect without a context has paths of this form too.
+        // The other dialect has paths of this form, too.
         format!("{}/r/session/ping", server.address),
     ];
     for address in addresses {
@@ -165,7 +165,7 @@ async fn an_error_has_the_format_that_the_body_names() {
         let reply = read(nobody.request(method, path).form(&[("format", "xml")])).await;
         assert_eq!((reply.status.as_u16(), kind(&reply).as_str()), (405, "application/xml"), "{path}");
     }
-    // Of a large upload the beginning is read, and nothing if its sender waits to be told to send it.
+    // Of a large upload, only the beginning is read, and nothing if the client waits for permission to send it.
     let answer = |head: &str, body: &str| {
         let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
         let head = format!("POST /r/file/upload HTTP/1.1\r\nHost: localhost\r\n{head}\r\nContent-Length: 100000000\r\n\r\n{body}");

@@ -1,4 +1,4 @@
-//! Who may call what: the matrix of the contract, and every route without credentials.
+//! Who may make which call: the matrix of the contract, and every route without credentials.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode, header};
 
 use crate::harness::{Reply, Rock, Server, read, until};
 
-/// A path of the table with its placeholders filled in, by what is not there.
+/// A path of the table. Its placeholders name things that do not exist.
 fn example(path: &str) -> String {
     let path = path.replace("{id}", "00000000-0000-4000-8000-000000000000");
     path.replace("{command}", "1").replace("{number}", "1").replace("{name}", "absent")
@@ -87,7 +87,7 @@ async fn accounts_without_a_role_of_this_api_may_do_nothing_here() {
     }
 }
 
-/// Adds an account that may not run code of its own.
+/// Adds an account that may not run its own code.
 async fn add_without_role(server: &Server, name: &str) {
     use offshoot::store::{Store, accounts::AccountChange};
     crate::hostile::add_user(server, name);
@@ -121,7 +121,7 @@ async fn every_route_has_been_tried_without_credentials() {
         }
         writeln!(tried, "{what} {}", reply.status.as_u16()).unwrap();
     }
-    // Who adds a route sees here what it tells to nobody; `coverage` sees that none is missing.
+    // The snapshot shows what a new route tells an unknown client; `coverage` checks that no route is missing.
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("rock_without_credentials", tried);
     });
@@ -130,7 +130,7 @@ async fn every_route_has_been_tried_without_credentials() {
 #[tokio::test]
 async fn wrong_credentials_are_refused_everywhere() {
     let impostor = Rock::by("user").with_password("wrong");
-    // A few of each kind are enough: an account is locked after ten.
+    // Only a few of each kind, because an account is locked after ten.
     for (method, path) in [(Method::GET, "/"), (Method::GET, "/_check"), (Method::POST, "/r/sessions"), (Method::GET, "/rserver")] {
         let reply = read(impostor.request(method.clone(), path)).await;
         assert_unauthorized(&reply, "Bad credentials", &format!("{method} {path}"));
@@ -155,7 +155,7 @@ async fn a_remembered_password_is_forgotten_when_the_account_changes() {
     let user = Rock::on(&server, "user");
     assert_eq!(user.get("/r/sessions").await.status, 200);
     assert_eq!(user.get("/r/sessions").await.status, 200);
-    // Another process changes the account, and the server hears of it.
+    // Another process changes the account, and the server notices it.
     let store = Store::open(&server.data()).await.unwrap();
     let change = AccountChange { password_hash: Some(password::hash("another")), ..AccountChange::default() };
     store.account_change("user", &change).await.unwrap();
@@ -194,20 +194,20 @@ async fn checks_come_in_their_order() {
     let (administrator, other, manager) = (Rock::by("administrator"), Rock::by("other"), Rock::by("manager"));
     let session = Rock::by("user").open().await;
     let foreign = session.by(&other);
-    // The role, before anything about the session or the body.
+    // The role is checked before the session and the body.
     assert_eq!(manager.script(&format!("{}/_eval", session.path), "").await.status, 403);
     assert_eq!(manager.script("/r/session/absent/_eval", "1").await.status, 403);
-    // The body and the parameters, before the session.
+    // The body and the parameters are checked before the session.
     assert_eq!(administrator.script("/r/session/absent/_eval", "").await.status, 400);
     assert_eq!(administrator.script("/r/session/absent/_eval?async=perhaps", "1").await.status, 400);
     assert_eq!(read(administrator.request(Method::POST, "/r/session/absent/_assign?s=x").body("1")).await.status, 415);
-    // That it is there, before whose it is.
+    // Whether the session exists is checked before its owner.
     assert_eq!(other.script("/r/session/absent/_eval", "1").await.status, 404);
     for reply in [foreign.eval("1").await, foreign.get("").await, foreign.delete("").await, foreign.get("/commands").await] {
         assert_eq!(reply.status, 403);
         assert_eq!(reply.document()["message"], "R session is not owned by authenticated user");
     }
-    // An administrator may do all, a manager may look and close.
+    // An administrator may do everything; a manager may see and close sessions.
     assert_eq!(session.by(&administrator).value("1").await, 1);
     assert_eq!(session.by(&manager).get("").await.status, 200);
     assert_eq!(session.by(&manager).delete("").await.status, 204);

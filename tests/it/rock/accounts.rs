@@ -1,4 +1,4 @@
-//! Accounts that the configuration declares, in Rock's words and in its container's variables.
+//! Accounts that the configuration declares, with Rock's role names and the variables of its container.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,7 +9,7 @@ use crate::harness::{Client, Rock, Server};
 
 #[tokio::test]
 async fn secrets_are_plain_or_hashed() {
-    // All of "password": as `htpasswd -nbB` makes it, and as in Spring Security's reference.
+    // Hashes of "password": as `htpasswd -nbB` makes them, and from Spring Security's reference.
     let bcrypt = format!("{{bcrypt}}{}", bcrypt::hash("password", 4).unwrap());
     let pbkdf2 = "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc";
     let scrypt = "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==\
@@ -42,12 +42,12 @@ async fn the_configuration_has_the_last_word_at_each_start() {
         assert_eq!(ada(&server).with_password(secret).get("/rserver").await.status, rserver, "{secret} {roles}");
     }
     assert_eq!(ada(&server).get("/").await.status, 401);
-    // An administrator of Rock runs code through the other API as well.
+    // An administrator of Rock can run code through the other API as well.
     let session = Client::login(&server, "ada", "another").await.session().await;
     assert_eq!(session.value("1").await["value"], 1);
 }
 
-/// A server of the program, with these variables and arguments, and its address.
+/// Starts the program with these variables and arguments; returns its process and its address.
 fn start(variables: &[(&str, &str)], arguments: &[&str]) -> (Child, String) {
     let mut command = Server::command();
     command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).envs(variables.iter().copied());
@@ -163,7 +163,7 @@ async fn without_security_everybody_may_do_everything() {
     assert_eq!(session.get("").await.document()["subject"], "?");
     assert_eq!(session.value("1").await, 1);
     assert_eq!(nobody.get("/rserver").await.status, 200);
-    // The other API still asks.
+    // The other API still requires a login.
     assert_eq!(Client::new(&server).get("/r/user/whoami", &[]).await.status, 401);
 }
 

@@ -1,4 +1,4 @@
-//! Sessions of the real clients' kinds: requests as rockr, Opal and Armadillo send them.
+//! Complete sessions of the real clients: requests as rockr, Opal and Armadillo send them.
 
 use std::{
     io::{Read, Write},
@@ -8,20 +8,20 @@ use std::{
 use super::packages::repository;
 use crate::harness::{Rock, Server};
 
-/// Sends a request as it stands; the head of the answer, and its body.
+/// Sends a request exactly as given; returns the head and the body of the answer.
 fn exchange(server: &Server, request: &[u8]) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(server.address.trim_start_matches("http://")).unwrap();
     stream.write_all(request).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    // What a client gets that has asked whether it may send its body.
+    // The interim answer to a client that asks whether it may send its body.
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
     let answer = answer.strip_prefix(interim).unwrap_or(&answer);
     let at = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     (String::from_utf8(answer[..at].to_vec()).unwrap(), answer[at + 4..].to_vec())
 }
 
-/// A request with these header lines; the body's length is told.
+/// A request with these header lines, and the length of its body.
 fn request(line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut text = format!("{line} HTTP/1.1\r\nHost: rock.localhost:8085\r\nConnection: close\r\n");
     for header in headers {
@@ -31,7 +31,7 @@ fn request(line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [text.as_bytes(), body].concat()
 }
 
-/// `id` in an object.
+/// The member `id` of an object.
 fn id(body: &[u8]) -> String {
     serde_json::from_slice::<serde_json::Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
 }
@@ -52,14 +52,14 @@ fn opal() {
     let info: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status(&head), info["type"].as_str(), info["cluster"].as_str()), ("200", Some("rock"), Some("default")));
     assert_eq!(status(&exchange(server, &request("GET /_check", &["Accept: text/plain, */*"], b"")).0), "204");
-    // PUT of what runs already, with the manager's credentials.
+    // Starts R, which is running already, with the manager's credentials.
     let (head, body) = exchange(server, &request("PUT /rserver", &[MANAGER, json], b""));
     let state: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status(&head), &state["running"]), ("200", &true.into()));
     for count in [&state["sessions"]["total"], &state["sessions"]["busy"], &state["system"]["cores"], &state["system"]["freeMemory"]] {
         assert!(i32::try_from(count.as_i64().unwrap()).is_ok());
     }
-    // A session, without a body; its dates are parsed strictly.
+    // Opens a session, without a body. The client parses its dates strictly.
     let (head, body) = exchange(server, &request("POST /r/sessions", &[USER, json], b""));
     assert_eq!(status(&head), "201");
     let opened: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -77,7 +77,7 @@ fn opal() {
     let (_, body) =
         exchange(server, &request(&format!("POST {session}/_eval"), &[USER, json, "Content-Type: application/x-rscript"], b"x"));
     assert_eq!(body, "\"größe\"".as_bytes());
-    // An upload: the path encoded twice, the body chunked, the part without a length.
+    // Uploads a file: the path is encoded twice, the body is chunked, and the part has no length.
     let part =
         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"data.rds\"\r\nContent-Type: application/octet-stream\r\n\r\n";
     let mut upload = format!(
@@ -96,11 +96,11 @@ fn opal() {
     let (_, body) =
         exchange(server, &request(&format!("POST {session}/_eval"), &[USER, json, "Content-Type: application/x-rscript"], list));
     assert_eq!(body, "\"my data/über.txt\"".as_bytes());
-    // A download: encoded once.
+    // Downloads a file: the path is encoded once.
     let (head, body) =
         exchange(server, &request(&format!("GET {session}/_download?path=my%20data%2F%C3%BCber.txt"), &[USER, "Accept: */*"], b""));
     assert_eq!((status(&head), body.as_slice()), ("200", &b"content"[..]));
-    // Raw values, and an error, of which it shows the message.
+    // Raw values, and an error, whose message the client shows.
     let raw = ["Accept: application/octet-stream, application/json", "Content-Type: application/x-rscript", USER];
     let (head, body) = exchange(server, &request(&format!("POST {session}/_eval"), &raw, b"base::is.null(NULL)"));
     assert!(head.contains("content-type: application/octet-stream") && body.starts_with(b"X\n"));
@@ -115,7 +115,7 @@ fn armadillo() {
     let server = Rock::server();
     let (head, body) = exchange(server, &request("HEAD /", &[ADMINISTRATOR], b""));
     assert_eq!((status(&head), body.len()), ("200", 0));
-    // Its HTTP client offers to change to TLS; nobody takes that up.
+    // The client offers to change to TLS, which the server ignores.
     let upgrade = "Upgrade: TLS/1.2";
     let (head, body) = exchange(server, &request("POST /r/sessions", &[ADMINISTRATOR, upgrade, "Content-Type: application/json"], b"{}"));
     assert_eq!(status(&head), "201", "{head}");
@@ -143,7 +143,7 @@ fn rockr() {
     let server = Rock::server();
     let octets = "Accept: application/octet-stream, application/json";
     let json = "Accept: application/json, text/xml, application/xml, */*";
-    // rockr.open: the type of JSON, and no body.
+    // rockr.open: the type is JSON, but there is no body.
     let (head, body) = exchange(
         server,
         &request("POST /r/sessions", &[USER, json, "Content-Type: application/json", "Accept-Encoding: deflate, gzip, br, zstd"], b""),
@@ -151,7 +151,7 @@ fn rockr() {
     assert!(head.contains("content-type: application/json") && !head.contains("content-encoding"), "{head}");
     let session = format!("/r/session/{}", id(&body));
     let script = "Content-Type: application/x-rscript";
-    // rockr.assign of data, then of a function.
+    // rockr.assign of data, and then of a function.
     let value = "WAoAAAADAAQCAgADBQAAAAAFVVRGLTgAAAAOAAAAAUBFAAAAAAAA";
     let assign = format!("POST {session}/_assign?s=D&async=FALSE");
     let (head, body) = exchange(server, &request(&assign, &[USER, octets, "Content-Type: application/x-rdata"], value.as_bytes()));
@@ -161,7 +161,7 @@ fn rockr() {
     assert_eq!(status(&head), "200");
     let (_, body) = exchange(server, &request(&format!("POST {session}/_eval?async=FALSE"), &[USER, octets, script], b"f(0L)"));
     assert!(body.starts_with(b"X\n") && body.ends_with(&42.0_f64.to_be_bytes()));
-    // rockr.eval(NULL): an empty body is an error, in JSON.
+    // rockr.eval(NULL): an empty body is an error, which is sent as JSON.
     let (head, _) = exchange(server, &request(&format!("POST {session}/_eval?async=FALSE"), &[USER, octets, script], b""));
     assert!(status(&head) == "400" && head.contains("content-type: application/json"));
     // rockr.eval(async = TRUE), rockr.command_result(wait = TRUE).
@@ -176,7 +176,7 @@ fn rockr() {
     }
     let (head, body) = exchange(server, &request(&format!("GET {session}/command/1/result?rm=TRUE"), &[USER, octets], b""));
     assert!(head.contains("content-type: application/octet-stream") && body.ends_with(&7.0_f64.to_be_bytes()));
-    // rockr.file_upload: file first, then the parameters as parts.
+    // rockr.file_upload: the file comes first, and then the parameters as parts.
     let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"code.R\"\r\nContent-Type: text/plain\r\n\r\n6 * 7\n\r\n\
         --b\r\nContent-Disposition: form-data; name=\"overwrite\"\r\n\r\nTRUE\r\n--b\r\nContent-Disposition: form-data; name=\"temp\"\r\n\r\nTRUE\r\n--b--\r\n";
     let headers = [USER, "Accept: application/json", "Content-Type: multipart/form-data; boundary=b", "Expect: 100-continue"];
@@ -220,7 +220,7 @@ fn rockr_of_a_manager() {
         body
     };
     serialized("/rserver/_version");
-    // rockr.package_install, twice, and what lists and shows packages.
+    // rockr.package_install, twice, and the calls that list and show packages.
     for name in ["firstofall", "secondofall"] {
         let line = format!("POST /rserver/packages?name={name}&manager=cran");
         let (status, head, body) = ask(&line, octets, &["Content-Type: application/x-rscript"]);

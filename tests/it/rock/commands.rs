@@ -1,4 +1,4 @@
-//! Commands: order, waiting, results, and what becomes of them.
+//! Commands: their order, waiting for them, their results, and their removal.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn finished(session: &RockSession, id: &str) -> Value {
     session.get(&format!("/command/{id}?wait=TRUE")).await.document()
 }
 
-/// Lets [`UNTIL_GO`] go on.
+/// Lets the code [`UNTIL_GO`] continue.
 async fn go(session: &RockSession) {
     assert_eq!(session.upload("?path=go", "go", b"", &[]).await.status, 200);
 }
@@ -29,7 +29,7 @@ async fn a_command_is_pending_then_running_then_done() {
     let second = session.submit("x <- 2; x * 21").await;
     assert_eq!((&second["id"], &second["status"], &second["finished"]), (&json!("2"), &json!("PENDING"), &json!(false)));
     assert!(second.get("startDate").is_none() && second.get("endDate").is_none() && second.get("error").is_none());
-    // Not yet: nothing, and it stays.
+    // The command has not ended: the result is empty, and the command is kept.
     let early = result(&session, "2", "").await;
     assert_eq!((early.status.as_u16(), early.body.len()), (204, 0));
     assert!(!early.headers.contains_key("content-type"));
@@ -68,7 +68,7 @@ async fn errors_of_failed_commands_are_kept() {
     let failed = finished(&session, "1").await;
     assert_eq!((&failed["status"], &failed["withError"], &failed["withResult"]), (&json!("FAILED"), &json!(true), &json!(false)));
     assert_eq!(failed["error"], "first\n");
-    // Fetching the result does not lose the error, however it is done.
+    // Fetching the result keeps a failed command and its error, even with `rm`.
     assert_eq!(result(&session, "1", "?rm=true").await.status, 204);
     let waited = result(&session, "1", "?rm=true&wait=true").await;
     assert_eq!((waited.status.as_u16(), &waited.document()["message"]), (400, &json!("first\n")));
@@ -95,7 +95,7 @@ async fn a_removed_command_does_not_run_and_a_running_one_goes_on() {
         tokio::spawn(async move { session.get("/command/2?wait=true").await })
     };
     assert_eq!(session.delete("/command/2").await.status, 204);
-    // Whoever waits for it is woken.
+    // A client that waits for the command gets an answer.
     assert_eq!(waiting.await.unwrap().status, 404);
     assert_eq!(session.delete(&format!("/command/{running}")).await.status, 204);
     go(&session).await;
@@ -131,7 +131,7 @@ async fn waiters_are_never_left_behind() {
 
 #[tokio::test]
 async fn a_wait_ends_when_the_client_leaves() {
-    // Nobody else comes and goes on a server of its own.
+    // On a server of its own, no other clients come and go.
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     let session = Rock::on(&server, "user").open().await;
     let running = session.occupy(UNTIL_GO).await;
@@ -172,10 +172,10 @@ async fn an_operation_that_nobody_waits_for_any_more_does_not_begin() {
     let running = session.occupy(UNTIL_GO).await;
     let abandoned = tokio::spawn({
         let session = session.clone();
-        // The attempts below may be there first.
+        // The attempts below may take the place first.
         async move { while session.eval("left <- 1").await.status == 429 {} }
     });
-    // It is in the queue when nothing else finds room there, and gone when something does.
+    // The operation is in the queue when nothing else finds room there, and gone when something else does.
     let submit = async || session.client.script(&format!("{}/_eval?async=true", session.path), "NULL").await;
     while let reply = submit().await
         && reply.status == 201

@@ -1,11 +1,11 @@
-//! `_eval` and `_assign`: values in and out, errors, and what is sent.
+//! `_eval` and `_assign`: values in both directions, errors, and forms of requests.
 
 use reqwest::{Method, header};
 use serde_json::json;
 
 use crate::harness::{Reply, Rock, RockSession, Server, descendants, eventually, read};
 
-/// Posts a body of some type.
+/// Posts a body with this type.
 async fn post(session: &RockSession, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Reply {
     let request = session.client.request(Method::POST, &format!("{}{path}", session.path));
     read(request.header(header::CONTENT_TYPE, content_type).body(body)).await
@@ -43,7 +43,7 @@ async fn values_go_out_serialized_and_come_in() {
         session.value("jsonlite_free <- function(x) { y <- serialize(x, NULL); paste(y, collapse = '') }; jsonlite_free(x)").await;
     let hexadecimal: String = value.body.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(encoded, hexadecimal, "the bytes are those of serialize(x, NULL)");
-    // And in again, as rockr sends it: base64, with or without line ends.
+    // Sent back as rockr does it: in base64, with or without line ends.
     let encoded = base64(&value.body);
     let lines: Vec<_> = encoded.as_bytes().chunks(72).map(|line| std::str::from_utf8(line).unwrap()).collect();
     for body in [encoded.clone(), lines.join("\r\n") + "\r\n"] {
@@ -144,7 +144,7 @@ async fn other_types_and_empty_bodies_are_refused() {
         assert_eq!(reply.status, status, "{path} {content_type}");
         assert_eq!(reply.document()["status"], status.to_string());
     }
-    // A script need not say that it is one.
+    // A script need not declare its type.
     let request = session.client.request(Method::POST, &format!("{}/_eval", session.path));
     assert_eq!(read(request.body("1 + 1")).await.text(), "2");
     let request = session.client.request(Method::POST, &format!("{}/_eval", session.path)).header(header::ACCEPT, "text/html");
@@ -172,7 +172,7 @@ async fn a_stateless_evaluation_leaves_nothing() {
     assert_eq!((failed.status.as_u16(), &failed.document()["message"]), (400, &json!("no\n")));
     let request = user.request(Method::POST, "/r/_eval").header(header::ACCEPT, "application/octet-stream").body("1");
     assert_eq!(&read(request).await.body[..2], b"X\n");
-    // It ends when the client leaves.
+    // The session ends when the client goes away.
     let leaving = tokio::spawn({
         let user = user.clone();
         async move { user.script("/r/_eval", "repeat {}").await }

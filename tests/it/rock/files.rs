@@ -1,4 +1,4 @@
-//! Uploads and downloads: names of all kinds, and hostile ones.
+//! Uploads and downloads with names of all kinds, including hostile ones.
 
 use std::{
     io::{Read, Write},
@@ -26,7 +26,7 @@ async fn files_come_and_go_with_their_names() {
     let session = Rock::by("user").open().await;
     let content: Vec<u8> = (0..=255).cycle().take(700_000).collect();
     for name in ["plain.txt", "a b.csv", "größe.txt", "日本語", "100%", "q?x#y&z=1", ".RData", "sub/deeper/file.rds", "/rooted"] {
-        // Encoded once, as curl and Armadillo send it, and twice, as Opal does.
+        // The path is encoded once, as by curl and Armadillo, and twice, as by Opal.
         for query in [encoded(name), encoded(&encoded(name))] {
             let reply = session.upload(&format!("?path={query}&overwrite=TRUE"), "ignored", &content, &[]).await;
             assert_eq!((reply.status.as_u16(), reply.body.len()), (200, 0), "{name} {query}: {}", reply.text());
@@ -40,7 +40,7 @@ async fn files_come_and_go_with_their_names() {
             assert!(back.headers[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment; filename="));
         }
     }
-    // A plus is a blank, once decoded again.
+    // A plus becomes a space when it is decoded again.
     session.upload("?path=a%2Bb", "x", b"1", &[]).await;
     session.upload("?path=a%252Bc", "x", b"1", &[]).await;
     assert_eq!(session.value("list.files(pattern = '^a.[bc]$')").await, json!(["a b", "a+c"]));
@@ -49,17 +49,17 @@ async fn files_come_and_go_with_their_names() {
 #[tokio::test]
 async fn parameters_come_in_the_query_or_in_the_form() {
     let session = Rock::by("user").open().await;
-    // Without a path, the name that the client's file has.
+    // Without a path, the file gets its name on the client's machine.
     assert_eq!(session.upload("", "C:\\data\\own.txt", b"1", &[]).await.status, 200);
     assert_eq!(session.upload("?path=&overwrite=", "empty.txt", b"1", &[]).await.status, 200);
-    // rockr's way: parts behind the file, booleans in capitals.
+    // As rockr does it: parts after the file, and booleans in capitals.
     let parts = [("path", "in/form.txt"), ("overwrite", "FALSE"), ("temp", "FALSE")];
     assert_eq!(session.upload("", "x", b"1", &parts).await.status, 200);
     refused(&session.upload("", "x", b"2", &parts).await, "File exists and cannot be overridden");
     assert_eq!(session.upload("?overwrite=yes", "x", b"2", &[("path", "in/form.txt")]).await.status, 200);
     assert_eq!(session.value("readLines('in/form.txt', warn = FALSE)").await, "2");
     assert_eq!(session.value("sort(list.files(recursive = TRUE))").await, json!(["empty.txt", "in/form.txt", "own.txt"]));
-    // The temporary folder is R's own.
+    // The temporary folder belongs to R.
     assert_eq!(session.upload("?temp=true", "code.R", b"x <- 6 * 7", &[]).await.status, 200);
     assert_eq!(session.value("source(file.path(tempdir(), 'code.R')); x").await, 42);
     assert_eq!(session.get("/_download?path=code.R&temp=TRUE").await.text(), "x <- 6 * 7");
@@ -93,7 +93,7 @@ async fn what_is_wrong_is_said() {
         upload("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cut\"\r\n\r\nhal")
             .await;
     assert_eq!(cut.status, 400);
-    // Nothing half-written is there, in sight or out of it.
+    // No incomplete file is left, visible or hidden.
     assert_eq!(session.value("list.files(recursive = TRUE, all.files = TRUE)").await, "folder/file");
     assert_eq!(session.value("length(list.files('..', pattern = 'draft'))").await, 0);
 }
@@ -109,7 +109,7 @@ async fn an_upload_beyond_the_limit_is_refused() {
     assert_eq!(session.value("list.files()").await, "small");
 }
 
-/// Everything that a session can put in the way.
+/// All obstacles that a session can make.
 #[tokio::test]
 async fn nothing_leads_out_of_the_folder() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
@@ -137,7 +137,7 @@ async fn nothing_leads_out_of_the_folder() {
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "secret");
     assert_eq!(session.upload("?path=alias/new", "x", b"yes", &[]).await.status, 200);
     assert_eq!(session.value("readLines('real/new', warn = FALSE)").await, "yes");
-    // R's temporary folder, replaced by a way out, or with one in it where the session cannot replace it.
+    // R's temporary folder is replaced by a link out of it, or contains one if the session cannot replace it.
     let replaced = session.value("t <- tempdir(); unlink(t, recursive = TRUE); file.symlink('/etc', t); basename(Sys.readlink(t))").await;
     for path in ["passwd", "etc/passwd"] {
         assert_eq!(session.get(&format!("/_download?path={path}&temp=true")).await.status, 400, "{path}");
@@ -160,7 +160,7 @@ async fn a_hard_link_to_what_is_not_the_sessions_is_no_way_in() {
     let work = session.value("getwd()").await.as_str().unwrap().to_owned();
     std::fs::hard_link(&secret, format!("{work}/hard")).unwrap();
     refused(&session.get("/_download?path=hard").await, "Source file path is not valid");
-    // Written over, it is another file, and the secret stays what it was.
+    // Overwriting makes a new file, and the secret is unchanged.
     assert_eq!(session.upload("?path=hard&overwrite=true", "x", b"own", &[]).await.status, 200);
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret");
     assert_eq!(session.get("/_download?path=hard").await.text(), "own");
@@ -175,7 +175,7 @@ async fn folders_exchanged_meanwhile_lead_nowhere() {
     std::fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     std::fs::write(target.join("file"), "secret").unwrap();
     session.value("dir.create('real'); writeLines('inside', 'real/file')").await;
-    // `way` is now the folder, now a link out of it.
+    // `way` is alternately a folder and a link out of it.
     let swap = format!(
         "repeat {{ file.rename('real', 'way'); file.rename('way', 'real'); file.symlink('{}', 'way'); unlink('way') }}",
         target.display()
@@ -248,7 +248,7 @@ async fn a_large_file_is_streamed_both_ways() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(session.get("/_download?path=large").await.body.len(), size);
-    // It was never whole in memory.
+    // The upload was never whole in memory.
     let grown = server.peak().saturating_sub(before);
     assert!(grown < 100_000, "{grown} KiB");
 }
@@ -256,7 +256,7 @@ async fn a_large_file_is_streamed_both_ways() {
 #[tokio::test]
 async fn names_of_files_are_taken_as_they_are() {
     let session = Rock::by("user").open().await;
-    // Only the parameter is decoded once more; the name that comes with the file is its name.
+    // Only the parameter is decoded a second time, not the file's own name.
     assert_eq!(session.upload("", "a+b%20c.txt", b"x", &[]).await.status, 200);
     assert_eq!(session.upload("?path=", "other+.txt", b"x", &[]).await.status, 200);
     assert_eq!(session.value("list.files()").await, json!(["a+b%20c.txt", "other+.txt"]));

@@ -1,4 +1,4 @@
-//! Golden exchanges: each call with its outcomes, as it is on the wire.
+//! Golden exchanges: each call with its results, as sent over the wire.
 
 use reqwest::{Method, header};
 
@@ -10,7 +10,7 @@ use crate::harness::{Reply, Rock, RockSession, Server, read, until};
 struct Golden(String);
 
 impl Golden {
-    /// Sends a request, and writes down what was sent and what came back.
+    /// Sends a request, and records the exchange.
     async fn call(&mut self, client: &Rock, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut request = client.request(method.parse().unwrap(), path);
         for (name, value) in headers {
@@ -159,7 +159,7 @@ async fn files() {
     }
     let path = format!("{}/_upload", session.path);
     golden.call(&session.client, "POST", &path, &[("content-type", "text/plain")], "hello").await;
-    // As rockr sends it: the parameters are parts of the form.
+    // As rockr sends it, with the parameters as parts of the form.
     let part = |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let further = [part("path", "sub/part.txt"), part("overwrite", "TRUE"), part("temp", "FALSE")].concat();
     let form = form.replace("--b--", &format!("{further}--b--"));

@@ -1,4 +1,4 @@
-//! What goes beyond the original: `_interrupt`, `_console`, `_plots`.
+//! Calls that the original does not have: `_interrupt`, `_console`, `_plots`.
 
 use reqwest::{Method, header};
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn an_interrupt_stops_what_runs_and_the_session_lives_on() {
     let failed = session.get(&format!("/command/{running}?wait=true")).await.document();
     assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("The operation was interrupted")));
     assert_eq!(session.value("kept").await, 1);
-    // Where nothing runs, nothing happens, now or later.
+    // If nothing is running, an interrupt has no effect, now or later.
     assert_eq!(interrupt(&session).await.status, 204);
     assert_eq!(session.value("kept").await, 1);
 }
@@ -65,7 +65,7 @@ async fn warnings_and_errors_are_on_the_console_as_r_prints_them() {
         session.eval(code).await;
         assert_eq!(session.get("/_console").await.text(), printed, "{code}");
     }
-    // What R says is not said twice, and no warning is left for the next operation.
+    // R's own message is not printed twice, and no warning is left for the next operation.
     assert_eq!(session.value("options(warn = 0); 1").await, 1);
     assert_eq!(session.get("/_console").await.text(), "");
 }
@@ -81,16 +81,16 @@ async fn the_console_is_live_and_ends_with_the_operation() {
     while !seen.contains("begun") {
         seen.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
     }
-    // It came while R was running.
+    // The text arrived while R was running.
     assert!(session.get("").await.document()["busy"].as_bool().unwrap());
     session.upload("?path=go", "x", b"", &[]).await;
     while let Some(piece) = response.chunk().await.unwrap() {
         seen.push_str(std::str::from_utf8(&piece).unwrap());
     }
-    // However what is printed later is cut into pieces, it comes once, in order, and then the end.
+    // The text comes once and in order, in whatever pieces, and then the end.
     assert_eq!(streamed(&seen), "begunended", "{seen}");
     assert!(seen.trim_end().ends_with("event: end\ndata: null"), "{seen}");
-    // After the end: all of it, and the end.
+    // After the end of the operation, the stream has the whole text, and the end.
     let after = get(&session, "/_console", "text/event-stream").await;
     assert!(
         after.text().contains("data: \"begunended\"\n") && after.text().trim_end().ends_with("event: end\ndata: null"),
@@ -114,7 +114,7 @@ async fn looking_at_plots_and_assigning_data_leave_the_console_as_it_is() {
     assert_eq!(session.get("/_console").await.text(), "");
 }
 
-/// What the events of a stream have in them, and the end.
+/// The text in the events of a stream, and its end.
 fn streamed(events: &str) -> String {
     let pieces = events.lines().filter_map(|line| line.strip_prefix("data: "));
     pieces.filter_map(|data| serde_json::from_str::<Option<String>>(data).unwrap()).collect()
@@ -124,7 +124,7 @@ fn streamed(events: &str) -> String {
 async fn the_end_of_the_console_is_not_lost_to_the_next_operation() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0\nconsole_kib = 0"));
     let session = Rock::on(&server, "user").open().await;
-    // More than the connection holds while nobody reads from it.
+    // More text than the connection holds while nobody reads from it.
     session.occupy("cat(strrep('x', 2e7)); while (!file.exists('go')) Sys.sleep(0.01); cat('tail')").await;
     session.submit("cat('another'); 1").await;
     let request = session.client.request(Method::GET, &format!("{}/_console", session.path)).header(header::ACCEPT, "text/event-stream");
@@ -154,7 +154,7 @@ async fn plots_are_drawn_again_as_they_are_wanted() {
     let plots = session.get("/_plots").await.document();
     assert_eq!(plots.as_array().unwrap().len(), 3);
     assert!(plots[0]["location"].as_str().unwrap().ends_with(&format!("{}/_plots/1", session.path)));
-    // Looking at plots is no operation that would forget them, and no file is left.
+    // Looking at plots does not count as an operation, which would forget them, and leaves no file.
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 3);
     let first = session.get("/_plots/1").await;
     assert_eq!((first.headers[header::CONTENT_TYPE].to_str().unwrap(), size(&first.body)), ("image/png", (800, 600)));
@@ -203,7 +203,7 @@ async fn plots_whose_device_the_code_closes_are_kept() {
         }
     }
     assert_eq!(session.fails("dev.off()").await, "Error in dev.off() : cannot shut down device 1 (the null device)\n");
-    // The number of a device that was ours may be that of the code's own.
+    // A device of the code may have the number that one of ours had before.
     session.value("plot(1); dev.off(); png('own.png'); plot(2); NULL").await;
     assert_eq!(session.value("names(dev.list())").await, "png");
 }
@@ -216,7 +216,7 @@ async fn plots_of_grid_and_of_failed_code_are_kept() {
     assert_eq!(size(&session.get("/_plots/2").await.body), (800, 600));
     session.fails("plot(1); stop('after')").await;
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
-    // A device of the code's own is the code's.
+    // Plots on a device of the code are not ours.
     session.value("png('own.png'); plot(1); dev.off(); plot(2); NULL").await;
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
     assert_eq!(session.value("list.files()").await, "own.png");

@@ -1,4 +1,4 @@
-//! OBiBa Rock's dialect: who may call what, each exchange as it is on the wire, and its clients' habits.
+//! OBiBa Rock's dialect: who may make which call, each exchange as sent over the wire, and the habits of its clients.
 
 mod access;
 mod accounts;

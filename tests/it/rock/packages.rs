@@ -1,4 +1,4 @@
-//! Packages: listed, described, installed from a repository made for the test, and removed.
+//! Packages are listed, described, installed from a repository made for the test, and removed.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Reply, Rock, Server, is_root_for, read};
 
-/// Makes a repository with these packages: name, version, further lines of the description, R code.
+/// Makes a repository with these packages: name, version, further lines of the description, and R code.
 pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
     let contrib = folder.join("src/contrib");
     std::fs::create_dir_all(&contrib).unwrap();
@@ -41,7 +41,7 @@ fn r(folder: &Path, arguments: &[&str]) {
 }
 
 async fn install(manager: &Rock, query: &str) -> Reply {
-    // As rockr sends it: no body, and the type of a script.
+    // As rockr sends it: without a body, but with the type of a script.
     let request = manager.request(Method::POST, &format!("/rserver/packages?{query}"));
     read(request.header(header::CONTENT_TYPE, "application/x-rscript")).await
 }
@@ -72,7 +72,7 @@ async fn packages_are_installed_updated_and_removed() {
     assert_eq!((installed.status.as_u16(), installed.body.len()), (201, 0), "{}", installed.text());
     assert!(installed.headers[header::LOCATION].to_str().unwrap().ends_with("/rserver/package/wanted"));
     assert!(!installed.headers.contains_key(header::CONTENT_TYPE));
-    // In new sessions, and in those that are open; with what it needs.
+    // The package and those it needs are there in new sessions and in open ones.
     for session in [&user.open().await, &before] {
         assert_eq!(session.value("wanted::answer()").await, 21);
         assert_eq!(session.value("dirname(find.package('wanted')) == .libPaths()[2]").await, true);
@@ -81,7 +81,7 @@ async fn packages_are_installed_updated_and_removed() {
     let shown = manager.get("/rserver/package/wanted").await.document();
     assert_eq!((&shown["name"], &shown["Version"], &shown["Title"]), (&json!("wanted"), &json!("1.0"), &json!("For a Test")));
 
-    // What does not install is an error with R's words, and leaves nothing.
+    // A failed installation is an error with R's message, and leaves nothing.
     for (query, words) in [("name=broken", "it does not install"), ("name=absent", "absent")] {
         let failed = install(&manager, query).await;
         assert_eq!((failed.status.as_u16(), &failed.document()["key"]), (400, &json!("REvaluationRuntimeException")));
@@ -96,7 +96,7 @@ async fn packages_are_installed_updated_and_removed() {
     };
     assert_eq!(names(), ["needed", "wanted"]);
 
-    // Methods for DataSHIELD, from the description and from a file, always in arrays.
+    // Methods for DataSHIELD, from the description and from a file, are always arrays.
     assert_eq!(install(&manager, "name=filed&manager=CRAN").await.status, 201);
     assert_eq!(
         manager.get("/rserver/packages/_datashield").await.document(),
@@ -143,14 +143,14 @@ async fn a_session_installs_what_was_uploaded_for_itself() {
     session.upload("?path=own.tar.gz&overwrite=true", "own.tar.gz", &source, &[]).await;
     let installed = session.eval("install.packages('own.tar.gz', repos = NULL); own::answer()").await;
     assert_eq!((installed.status.as_u16(), installed.text()), (200, "42"), "{}", session.get("/_console").await.text());
-    // From the server's repositories, and in R processes that the session starts.
+    // Packages come from the server's repositories, and R processes that the session starts have them, too.
     assert_eq!(session.value("getOption('repos')[['CRAN']]").await, repository.as_str());
     assert_eq!(session.value("length(getOption('repos'))").await, 2);
     assert_eq!(session.value("options(repos = getOption('repos')[1]); install.packages('more', quiet = TRUE); more::x").await, 1);
     let child = "system2(file.path(R.home('bin'), 'Rscript'), c('-e', shQuote('cat(own::answer())')), stdout = TRUE)";
     assert_eq!(session.value(child).await, "42");
     assert_eq!(session.value("list.files()").await, "own.tar.gz");
-    // Nobody else has it, and it goes with the session.
+    // No other session has the package, and it is removed with the session.
     assert_eq!(Rock::on(&server, "user").open().await.value("requireNamespace('own', quietly = TRUE)").await, false);
 }
 
@@ -169,12 +169,12 @@ async fn installing_is_confined() {
     if is_root_for("the user of an installation") {
         assert_eq!(session.value("curious::x").await, "no");
         assert_ne!(session.value("curious::user").await, "root");
-        // What the package has left running is gone; otherwise it belongs to the tests' user.
+        // Processes that the package has started are gone. Without root, they belong to the tests' user and stay.
         assert!(!sleeps(server.pid()));
     }
 }
 
-/// Whether a program that the package started is still there.
+/// Whether a process that the package has started is still there.
 fn sleeps(server: i32) -> bool {
     crate::harness::descendants(server)
         .iter()
@@ -184,7 +184,7 @@ fn sleeps(server: i32) -> bool {
 #[tokio::test]
 async fn other_managers_go_through_their_packages() {
     let folder = tempfile::tempdir().unwrap();
-    // Stand-ins for the packages that bring these managers, which have nothing here to install from.
+    // Stand-ins for the packages of these managers, which cannot reach their sources here.
     let note = |what: &str| format!("writeLines(paste({what}), 'note.txt'); stop(paste('asked for', {what}), call. = FALSE)");
     let remotes = format!("install_github <- function(repo, ref, upgrade, force, lib) {{ {} }}\n", note("repo, ref, upgrade"));
     let bioc = format!("install <- function(pkgs, ask, update, lib) {{ {} }}\n", note("pkgs, ask"));
@@ -243,7 +243,7 @@ async fn packages_are_listed_as_a_matrix() {
     let column = |name: &str| columns.iter().position(|column| *column == name).unwrap();
     let row = &list["rows"][names.iter().position(|name| *name == "stats").unwrap()];
     assert_eq!((&row[column("Package")], &row[column("Priority")]), (&json!("stats"), &json!("base")));
-    // A missing cell is null, as are the columns that only some packages have.
+    // A missing cell is null. So are cells in columns that only some packages have.
     assert_eq!(row[column("AggregateMethods")], Value::Null);
     assert_eq!(list["rows"].as_array().unwrap().len(), names.len());
     for expected in ["Version", "Title", "Description", "Author", "Maintainer", "Date/Publication", "AssignMethods", "Options"] {

@@ -1,4 +1,4 @@
-//! `/rserver`: its state, stopping and starting, also under load.
+//! `/rserver`: the state of R, and stopping and starting it, also under load.
 
 use std::sync::{
     Arc,
@@ -37,10 +37,10 @@ async fn a_stop_ends_r_and_all_sessions_and_a_start_makes_new_ones_possible() {
     let state = stopped.document();
     assert_eq!((&state["running"], &state["sessions"]["total"], &state["system"]["cores"]), (&json!(false), &json!(0), &json!(-1)));
     eventually("nothing of R runs", || server.processes_of_r().is_empty());
-    // A folder goes after the process whose it was.
+    // A session's folder is removed after its process has ended.
     eventually("no folder of a session is left", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 0);
     assert_eq!(session.get("").await.status, 404);
-    // While it is stopped.
+    // While R is stopped.
     assert_eq!(manager.get("/rserver").await.document()["running"], false);
     assert_eq!(Rock::nobody(&server).get("/_check").await.status, 503);
     assert_eq!(manager.delete("/rserver").await.status, 200);

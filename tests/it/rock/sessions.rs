@@ -1,4 +1,4 @@
-//! Sessions: opened, listed, closed, and how they end.
+//! Sessions are opened, listed and closed, and how they end.
 
 use reqwest::Method;
 use serde_json::json;
@@ -64,7 +64,7 @@ async fn a_busy_session_is_closed_at_once() {
     assert_eq!(session.delete("").await.status, 204);
     assert_eq!(session.get("").await.status, 404);
     assert_eq!(session.delete("").await.status, 404);
-    // Whoever waits for its command is told.
+    // A client that waits for the session's command gets an answer.
     assert!(waiting.await.unwrap().status.is_client_error());
     eventually("R has ended", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
 }
@@ -81,7 +81,7 @@ async fn a_session_that_has_ended_by_itself_says_how() {
     let expected = format!("No such R session: {} (R quit with status 3; its last output: last words)", quit.id());
     assert_eq!(message(&quit).await, expected);
     assert_eq!(message(&quit.by(&manager)).await, expected);
-    // Who may not see it is not told.
+    // A client that may not see the session does not learn how it ended.
     assert_eq!(message(&quit.by(&other)).await, format!("No such R session: {}", quit.id()));
 
     let killed = user.open().await;
@@ -94,7 +94,7 @@ async fn a_session_that_has_ended_by_itself_says_how() {
     assert_eq!(message(&idle).await, expected);
 }
 
-/// Whether the folder of some session is there.
+/// Whether the folder of any session exists.
 fn is_listed(server: &Server, _path: &str) -> bool {
     std::fs::read_dir(server.data().join("run")).unwrap().next().is_some()
 }
@@ -111,7 +111,7 @@ async fn a_session_is_used_through_another_api_by_its_owner() {
     let plot = run["files"]["unnamedplot001.png"]["value"].as_str().unwrap();
     assert_eq!(other.client.fetch(plot).await.status, 200);
     assert_eq!(session.value("y").await, "from there");
-    // And the other way round.
+    // The same in the other direction.
     let opened = Client::login(server, "user", "password").await.session().await;
     opened.run("z <- 1").await;
     let here = Rock::by("user").get(&format!("/r/session/{}", opened.id.trim_start_matches("LIVE-"))).await.document();
@@ -174,7 +174,7 @@ async fn a_session_that_somebody_else_has_closed_says_so() {
     let reply = session.eval("1").await;
     let message = reply.document()["message"].as_str().unwrap().to_owned();
     assert!(reply.status == 404 && message.contains("administrator has closed the session"), "{message}");
-    // Its owner knows.
+    // The owner of a session learns how it ended.
     let own = Rock::on(&server, "user").open().await;
     own.delete("").await;
     assert!(!own.eval("1").await.text().contains("closed"));
@@ -187,7 +187,7 @@ async fn questions_of_the_server_for_r_are_no_sessions() {
     let session = user.open().await;
     assert_eq!(administrator.get("/rserver/_version").await.status, 200);
     assert_eq!(administrator.get("/rserver/package/stats").await.status, 200);
-    // A run counts, and nobody sees it.
+    // The session of a run counts, but nobody sees it.
     assert_eq!(read(user.request(Method::POST, "/r/_eval").body("1")).await.status, 503);
     session.delete("").await;
     let running = tokio::spawn(user.request(Method::POST, "/r/_eval").body("Sys.sleep(600)").send());

@@ -30,17 +30,17 @@ pub(in super::super) async fn code(app: &Arc<App>, incoming: &Incoming) -> Resul
     let mut outcome = app.execute(&session, run).await.map_err(|failure| Error::from(failure).of_session(session.id))?;
     app.history_add(&session, code);
     let files = publish(app, incoming, &session, &mut outcome, login).await;
-    // The guide shows files under both names (contract, section 4).
+    // The guide shows files both as `files` and as `objects` (contract, section 4).
     let objects = Group { json: "objects", xml: ("objects", "object"), entries: files.clone() };
     Ok(Answer { groups: in_order([Group::files(files), objects], incoming), ..answer(outcome, about(&session)) })
 }
 
-/// JSON has files first, XML objects.
+/// JSON lists files first, XML objects first.
 fn in_order([files, objects]: [Group; 2], incoming: &Incoming) -> Vec<Group> {
     if incoming.is_xml() { vec![objects, files] } else { vec![files, objects] }
 }
 
-/// `/r/session/execute/script`; without a session, a stateless run, as one client has it.
+/// `/r/session/execute/script`. Without a session it is a stateless run, as one of the clients expects.
 pub(in super::super) async fn script(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     if incoming.form.get("session")?.is_none() {
         return super::script::execute(app, incoming).await;

@@ -1,4 +1,4 @@
-//! Files: those of a session, those that are uploaded, and the addresses of both.
+//! Files: those of a session, uploads, and the addresses of both.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     app::{App, Failure, files::Area, objects::Kind},
 };
 
-/// `/r/file/get/FILE-.../name`. The id is the secret: whoever knows the address may read it (contract, section 3).
+/// `/r/file/get/FILE-.../name`. The id is the secret: anybody who knows the address may read the file (contract, section 3).
 pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
     let identifier = incoming.path.rsplit('/').nth(1).unwrap_or_default();
     let id = identifiers::parse("FILE", identifier).ok_or_else(no_address)?;
@@ -30,7 +30,7 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
     download::file(file, &name, Purpose::Show)
 }
 
-/// `/r/repository/get/binary/CFILE-...`, likewise.
+/// `/r/repository/get/binary/CFILE-...`. Here too, the id is the secret.
 pub(in super::super) async fn get_uploaded(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
     let identifier = incoming.path.rsplit('/').next().unwrap_or_default();
     let id = identifiers::parse("CFILE", identifier).ok_or_else(no_address)?;
@@ -42,7 +42,7 @@ fn no_address() -> Error {
     Error::not_found("There is no such file, or it went with the login it belonged to.")
 }
 
-/// The error for what is not there, in place of the one that the core has for it.
+/// Replaces the core's error for a missing thing by the dialect's.
 fn or_unknown(failure: Failure, unknown: impl FnOnce() -> Error) -> Error {
     match failure {
         Failure::Unknown(_) => unknown(),

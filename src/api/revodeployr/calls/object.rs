@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Format {
-    /// How values are written in this format.
+    /// The encoding of values in this format.
     pub(super) fn encoding(self) -> Encoding {
         match self {
             Self::Json | Self::Page => Encoding::TypedJson,
@@ -28,7 +28,7 @@ impl Format {
     }
 }
 
-/// `/r/session/object/list`: all objects, or with `filter` those whose value can be had.
+/// `/r/session/object/list`: all objects. With `filter`, only those whose value a client can get.
 pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let only_encodable = incoming.form.boolean("filter")?.unwrap_or(false);
     let session = incoming.session(app)?;
@@ -62,17 +62,17 @@ async fn objects(
     Ok((Answer { robjects: Some(objects), ..about(session) }, missing))
 }
 
-/// A session that died under a command is not found again: the error names it here.
+/// The error of a command in a session. If the session died, a later lookup would not find it, so the error names it here.
 fn of(session: &Session, failure: Failure) -> Error {
     Error::from(failure).of_session(session.id)
 }
 
-/// `/r/session/object/push`: objects from encoded inputs, all of them or none.
+/// `/r/session/object/push`: binds objects from encoded inputs, either all or none.
 pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let inputs = incoming.form.content("inputs")?;
     let session = incoming.session(app)?;
     app.value_assign(&session, inputs).await.map_err(|failure| match failure {
-        // It names the inputs, as they were sent.
+        // The sentence names the inputs as they were sent.
         Failure::Invalid(sentence) => Error::invalid(sentence),
         failure => of(&session, failure),
     })?;
@@ -94,7 +94,7 @@ pub(in super::super) async fn load(app: &Arc<App>, incoming: &Incoming) -> Resul
     loaded(&session, app.object_load(&session, &object).await)
 }
 
-/// `/r/session/object/upload`: a file of R data. What `saveRDS()` wrote is called `name`.
+/// `/r/session/object/upload`: a file of R data. An object that `saveRDS()` wrote gets the name `name`.
 pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
     let session = incoming.session(app)?;
     let (name, received) = incoming.take_upload()?;
@@ -102,7 +102,7 @@ pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) ->
     loaded(&session, app.object_load_upload(&session, name, received).await)
 }
 
-/// What cannot be loaded is R's error, and not the caller's.
+/// The answer to a load. Data that cannot be loaded is reported as an error of R's, not of the caller's.
 fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Result<Answer, Error> {
     match outcome {
         Ok(warnings) => Ok(Answer { warnings, ..about(session) }),
@@ -123,7 +123,7 @@ fn unknown(name: &str) -> Error {
     Error::invalid(format!("There is no object {name:?} in the R session."))
 }
 
-/// R raised an error: not the caller's fault, nor the server's.
+/// R raised an error, which is neither the caller's fault nor the server's.
 fn failed(session: &Session, message: String) -> Answer {
     Answer { error: Some((message, R_ERROR)), ..about(session) }
 }

@@ -15,13 +15,13 @@ use crate::{
     app::App,
 };
 
-/// The project that parameter `id` names.
+/// The identity of the project that parameter `id` names.
 fn wanted(incoming: &Incoming) -> Result<Uuid, Error> {
     let identifier = incoming.form.require("id")?;
     identifiers::parse("PROJ", identifier).ok_or_else(|| Error::invalid(format!("Invalid project identifier: {identifier}")))
 }
 
-/// `/r/project/list`, those saved last first.
+/// `/r/project/list`: the project that was saved last comes first.
 pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let projects = app.project_list(incoming.user()?).await?;
     Ok(Answer { groups: entries::projects(&projects), ..Answer::default() })

@@ -62,7 +62,7 @@ pub(in super::super) async fn delete_file(app: &Arc<App>, incoming: &Incoming) -
     delete(app, incoming, true).await
 }
 
-/// Each of the two removes its own only.
+/// Each of the two calls removes only its own kind.
 async fn delete(app: &App, incoming: &Incoming, of_files: bool) -> Result<Answer, Error> {
     let object = object_of_id(app, incoming).await?;
     if (object.kind == Kind::File) != of_files {
@@ -73,7 +73,7 @@ async fn delete(app: &App, incoming: &Incoming, of_files: bool) -> Result<Answer
     Ok(Answer::default())
 }
 
-/// Adds what was uploaded to the repository.
+/// Adds an upload to the repository.
 pub(super) async fn upload(app: &App, incoming: &mut Incoming, kind: Kind) -> Result<Object, Error> {
     let (name, received) = incoming.take_upload()?;
     Ok(app.object_upload(incoming.user()?, &name, kind, received).await?)

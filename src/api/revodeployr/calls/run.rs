@@ -1,4 +1,4 @@
-//! How runs of code are asked for, and answered.
+//! How clients ask for runs of code, and how these are answered.
 
 use std::sync::Arc;
 
@@ -28,12 +28,12 @@ pub(super) async fn wanted_script(app: &App, incoming: &Incoming, principal: &Pr
     Ok(app.script(id.as_deref().unwrap_or(name), principal).await?)
 }
 
-/// What the parameters of both script calls ask for.
+/// The run that the parameters of both script calls ask for.
 pub(super) async fn run_of<'a>(app: &App, incoming: &'a Incoming, script: &'a Script, principal: &Principal) -> Result<Run<'a>, Error> {
     let form = &incoming.form;
     let mut objects = form.list("robjects")?;
     if objects.is_empty() {
-        // A misprint of the guide.
+        // The guide has a misprint, which clients may have copied.
         objects = form.list("objects")?;
     }
     let preload = match form.get("preload")? {
@@ -53,12 +53,12 @@ pub(super) async fn run_of<'a>(app: &App, incoming: &'a Incoming, script: &'a Sc
     })
 }
 
-/// What a kept workspace is called.
+/// The name of a saved workspace.
 pub(super) fn workspace_name(script: &Script) -> String {
     format!("{} {}", script.name, jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))
 }
 
-/// The answer of both script calls: `objects` only beside a workspace that was saved.
+/// The answer of both script calls. It has `objects` only if a workspace was saved.
 pub(super) fn script_answer(files: Vec<Entry>, saved: Option<Object>, answer: Answer) -> Answer {
     let entries: Vec<_> = saved.into_iter().map(|object| Entry::new(object.name, identifiers::object(object.id))).collect();
     let mut later_groups = Vec::new();
@@ -83,7 +83,7 @@ pub(super) async fn publish(
     published.iter().map(|PublishedFile { name, id, .. }| Entry::new(name, identifiers::file_url(&base, *id, name))).collect()
 }
 
-/// What a run has given, in an answer about something.
+/// Adds the outcome of a run to an answer that says what it is about.
 pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
     Answer {
         error: error_of(&outcome),
@@ -94,7 +94,7 @@ pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
     }
 }
 
-/// Console text as calls give it: without its last line end, and only if there is some.
+/// Console text as calls give it: without its last line end; `None` if it is empty.
 fn console(mut text: String) -> Option<String> {
     if text.ends_with('\n') {
         text.pop();
@@ -106,7 +106,7 @@ fn console(mut text: String) -> Option<String> {
 fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
     let limits = &outcome.limits;
     Some(match (&outcome.executed.ending, outcome.stopped) {
-        // Code may complete although it was stopped: what was cut short may have been a program that it ran.
+        // Code may complete although it was stopped: perhaps only a program that it ran was cut short.
         (Ending::Completed | Ending::Interrupted, Some(Stop::TimeLimit(seconds))) => {
             (format!("The operation was stopped at its time limit of {seconds} seconds."), error::LIMIT)
         }
@@ -127,12 +127,12 @@ fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
     })
 }
 
-/// R has no class for this error, but few words (memory.c).
+/// R has no class for this error, but only a few wordings (memory.c).
 fn is_out_of_memory(condition: &Condition) -> bool {
     ["cannot allocate", "memory exhausted", "could not allocate"].iter().any(|words| condition.message.contains(words))
 }
 
-/// The warnings that R raised, and those that are ours: objects that were asked for and are not there.
+/// The warnings that R raised, and our own about requested objects that do not exist.
 fn warnings(conditions: Vec<Condition>, missing: Vec<MissingObject>, dropped: u64) -> Vec<String> {
     let raised = conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
     let missing = missing.into_iter().map(|missing| match missing.error {

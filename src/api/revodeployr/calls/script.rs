@@ -31,7 +31,7 @@ pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Re
     if outcome.executed.published.is_empty() && !outcome.executed.saved {
         return Ok(script_answer(Vec::new(), None, answer(outcome, Answer::default())));
     }
-    // What is kept needs a login to go with; who has none is given one.
+    // Files and objects that are kept need a login to belong to; a caller without one is given one.
     let (login, cookie) = match caller.login() {
         Some(login) => (Arc::clone(login), None),
         None => {

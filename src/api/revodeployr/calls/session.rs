@@ -1,4 +1,4 @@
-//! `/r/session/...`: create, close, ping, output, history, and what saves all of a session.
+//! `/r/session/...`: create, close, ping, output, history, and the calls that save a whole session.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(in super::super) async fn create(app: &Arc<App>, incoming: &Incoming) -> Res
     let user = incoming.user()?;
     let session = app.session_open(user).await?;
     if incoming.login()?.is_closing() {
-        // A logout has looked for sessions before this one was there.
+        // A logout closed the login's sessions before this one was there.
         app.session_close(&session, user);
         return Err(Error::logging_out());
     }
@@ -31,7 +31,7 @@ pub(in super::super) async fn close(app: &Arc<App>, incoming: &Incoming) -> Resu
     Ok(about(&session))
 }
 
-/// `/r/session/workspace/save`: all objects, into the repository.
+/// `/r/session/workspace/save`: saves all objects in the repository.
 pub(in super::super) async fn save_workspace(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.require("descr")?;
     let session = incoming.session(app)?;
@@ -39,7 +39,7 @@ pub(in super::super) async fn save_workspace(app: &Arc<App>, incoming: &Incoming
     Ok(Answer { groups: entries::objects("object", &[object]), ..about(&session) })
 }
 
-/// `/r/session/project/save`: the session, into its project or a new one.
+/// `/r/session/project/save`: saves the session in its project or in a new one.
 pub(in super::super) async fn save_project(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.get("descr")?;
     let session = incoming.session(app)?;
@@ -55,13 +55,13 @@ pub(in super::super) async fn ping(app: &Arc<App>, incoming: &Incoming) -> Resul
     Ok(about(&*incoming.idle_session(app)?))
 }
 
-/// `/r/session/output`: what the last execution printed, as it was printed.
+/// `/r/session/output`: the console text of the last execution, unchanged.
 pub(in super::super) async fn output(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let session = incoming.idle_session(app)?;
     Ok(Answer { console: Some(session.record.output().as_ref().to_owned()), ..about(&session) })
 }
 
-/// `/r/session/history`: the code blocks, as they were received.
+/// `/r/session/history`: the code blocks, unchanged.
 pub(in super::super) async fn history(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let session = incoming.idle_session(app)?;
     Ok(Answer { history: Some(session.record.history()), ..about(&session) })

@@ -29,15 +29,15 @@ struct Page<'a> {
     changed: String,
 }
 
-/// Inputs or outputs.
+/// A table of inputs or of outputs.
 struct Table<'a> {
     title: &'static str,
     parameters: &'a [Parameter],
-    /// What is said when there are none.
+    /// The text when there are none.
     none: &'static str,
 }
 
-/// `/script/summary/SCRPT-...`, for those who may run the script.
+/// `/script/summary/SCRPT-...`, for callers who may run the script.
 pub(in super::super) async fn page(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
     let unknown = || Error::not_found("There is no such script, or you may not run it; some need a login.");
     let id = identifiers::parse("SCRPT", incoming.path.rsplit('/').next().unwrap_or_default()).ok_or_else(unknown)?;
@@ -110,12 +110,12 @@ fn continued(lines: &mut Vec<String>, line: &str) {
     lines.push(line.to_owned());
 }
 
-/// As one word of a POSIX shell.
+/// The text quoted as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A value of a type, in the type model, for an input without an example of its own.
+/// A value of this type in the type model, for an input that has no example of its own.
 fn example_value(kind: &str) -> serde_json::Value {
     use serde_json::json;
     match kind.trim().to_ascii_lowercase().as_str() {

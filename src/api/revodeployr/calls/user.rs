@@ -8,7 +8,7 @@ use crate::{
     auth::password,
 };
 
-/// `/r/user/login`: the password as it is, or its SHA-1 digest.
+/// `/r/user/login`: takes the password itself, or its SHA-1 digest.
 pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.require("username")?.trim();
     let password = incoming.form.require("password")?;
@@ -29,13 +29,13 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
     Ok(Answer { cookie: Some(cookie), set_cookie, ..Answer::default() })
 }
 
-/// The digests that the sent text may stand for: itself, if it looks like one, or else that of a password.
+/// The digests that the sent text may mean: the text itself, if it looks like a digest; otherwise the digest of a password.
 fn digests(sent: &str, plain: bool) -> Vec<String> {
     let itself = password::is_digest(sent).then(|| sent.to_ascii_lowercase());
     itself.into_iter().chain(plain.then(|| password::digest(sent))).collect()
 }
 
-/// `/r/user/logout`: ends the sessions of this login, then the login.
+/// `/r/user/logout`: ends the sessions of this login, and then the login.
 pub(in super::super) async fn logout(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let login = incoming.login()?;
     if !login.begin_closing() {
@@ -52,7 +52,7 @@ pub(in super::super) async fn whoami(_: &Arc<App>, incoming: &Incoming) -> Resul
     Ok(Answer { identity: Some((login.user.clone(), login.display_name.clone())), ..Answer::default() })
 }
 
-/// `/r/user/autosave`: from now on, for this login.
+/// `/r/user/autosave`: sets it for this login from now on.
 pub(in super::super) async fn autosave(_: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     incoming.login()?.set_autosave(incoming.form.boolean("save")?.unwrap_or(true));
     Ok(Answer::default())

@@ -28,7 +28,7 @@ pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &CommandView::of(&command, session.id)))
 }
 
-/// `DELETE .../command/{command}`: one that waits will not run; one that runs goes on.
+/// `DELETE .../command/{command}`: a waiting command will not run; a running one goes on.
 pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let command = find(incoming, &session)?;
@@ -39,11 +39,11 @@ pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
     }
 }
 
-/// `GET .../command/{command}/result`: the value of an evaluation, after which the command is removed, unless
-/// `rm` says otherwise. Without `wait`, a command that has not ended answers nothing.
+/// `GET .../command/{command}/result`: the value of an evaluation. The command is then removed, unless `rm` says otherwise. Without `wait`,
+/// the answer for an unfinished command is empty.
 ///
-/// A command that failed answers nothing either, and is kept, as its error could be read nowhere else; who
-/// waits gets the error.
+/// A command that failed also has an empty answer, and is kept, because its error could not be read anywhere else. With `wait`, the client
+/// gets the error.
 pub async fn result(incoming: &mut Incoming) -> Result<Response, Error> {
     let remove = incoming.boolean("rm", true)?;
     let wait = incoming.boolean("wait", false)?;
@@ -51,7 +51,7 @@ pub async fn result(incoming: &mut Incoming) -> Result<Response, Error> {
     let command = find(incoming, &session)?;
     let outcome = if wait { command.ended().await } else { command.outcome() };
     let Some(outcome) = outcome else {
-        // Not ended, or removed while somebody waited for its end.
+        // The command has not ended, or was removed while somebody waited for its end.
         return if wait { Err(Error::no_such_command(incoming.part("command"))) } else { Ok(answer::empty(StatusCode::NO_CONTENT)) };
     };
     let response = match value(&outcome.result, session.id) {
@@ -69,14 +69,14 @@ pub async fn result(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// The form in which whoever submitted the command wants its value.
+/// The form of the value that the client asked for when it submitted the command.
 fn form(command: &Operation) -> Form {
     if command.note == Form::Rds as u8 { Form::Rds } else { Form::Json }
 }
 
 fn find(incoming: &Incoming, session: &Session) -> Result<Arc<Operation>, Error> {
     let id = incoming.part("command");
-    // Numbers are written in one way only.
+    // Only the usual form of a number is taken.
     let number = id.parse::<u64>().ok().filter(|number| number.to_string() == id);
     number.and_then(|number| session.deferred.get(number)).ok_or_else(|| Error::no_such_command(id))
 }

@@ -38,7 +38,7 @@ impl Form {
     }
 }
 
-/// `POST .../_eval`: the value of the last statement, or with `async` a command that gives it later.
+/// `POST .../_eval`: the value of the last statement; with `async`, a command that will give it later.
 pub async fn evaluate(incoming: &mut Incoming) -> Result<Response, Error> {
     let asynchronous = incoming.boolean("async", false)?;
     let form = Form::negotiate(&incoming.headers)?;
@@ -53,7 +53,7 @@ pub async fn evaluate(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::value(StatusCode::OK, form, bytes))
 }
 
-/// `POST .../_assign?s=name`: the value of a script, or a serialized value, is bound to a name.
+/// `POST .../_assign?s=name`: binds the value of a script, or a serialized value, to a name.
 pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
     let name = incoming.query.get("s")?.ok_or_else(|| Error::missing("Required parameter 's' is not present."))?.to_owned();
     let asynchronous = incoming.boolean("async", false)?;
@@ -78,8 +78,8 @@ pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::empty(StatusCode::OK))
 }
 
-/// `POST /r/_eval`: the value of a script in a session for it alone, which ends with the answer, or when the
-/// client goes away. Not in the original.
+/// `POST /r/_eval`: the value of a script in a session of its own, which ends with the answer, or when the client goes away. Not in the
+/// original.
 pub async fn once(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let script = read_script(incoming).await?;
@@ -89,18 +89,18 @@ pub async fn once(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::value(StatusCode::OK, form, bytes))
 }
 
-/// Tells a new session what it is in, as the hidden object `.info`.
+/// Describes a new session to its code, as the hidden object `.info`.
 pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<(), Error> {
     let value = Info::of(&incoming.app).serialized().into();
     operate(&incoming.app, session, Evaluation::BindSerialized { name: ".info".to_owned(), value }).await?;
     Ok(())
 }
 
-/// What R answers to a question of ours, which has `arguments` in the character vector `.arguments`.
+/// R's answer to a question of the server's, whose code finds `arguments` in the character vector `.arguments`.
 pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], form: Form) -> Result<Bytes, Error> {
     let done = incoming.app.question(code, arguments, form.encoding()).await.map_err(|failure| match failure {
         Failure::Open(error) => error.into(),
-        // Nobody has sent this code: that it fails is the server's fault.
+        // No client sent this code, so its failure is the server's fault.
         failure => Error::no_r(failure.to_string()),
     })?;
     let given = value(&Ok(done), Uuid::nil()).map_err(|error| Error::no_r(error.message()))?;
@@ -111,7 +111,7 @@ async fn operate(app: &App, session: &Arc<Session>, evaluation: Evaluation) -> R
     value(&app.evaluate(session, evaluation).await, session.id)
 }
 
-/// Leaves an evaluation to the session; the answer is how to ask for it.
+/// Leaves an evaluation to the session. The answer is the command, which the client can ask about.
 fn submit(incoming: &Incoming, session: &Arc<Session>, evaluation: Evaluation, label: String, form: Form) -> Result<Response, Error> {
     let command = incoming.app.evaluate_later(session, evaluation, label, form as u8);
     let command = command.map_err(|error| Error::of_operation(error, session.id))?;
@@ -119,7 +119,7 @@ fn submit(incoming: &Incoming, session: &Arc<Session>, evaluation: Evaluation, l
     Ok(answer::created(&location, &CommandView::of(&command, session.id)))
 }
 
-/// A script, which may be sent without saying that it is one.
+/// Reads a script. The request need not declare its type.
 async fn read_script(incoming: &mut Incoming) -> Result<String, Error> {
     match incoming.content_type().as_str() {
         SCRIPT | "" => incoming.read_script().await,
@@ -127,7 +127,7 @@ async fn read_script(incoming: &mut Incoming) -> Result<String, Error> {
     }
 }
 
-/// Decodes base64 in the place where it is.
+/// Decodes base64 in place.
 fn decode(encoded: Bytes) -> Result<Bytes, Error> {
     let decoded = base64::decode(encoded.into());
     decoded.map(Bytes::from).map_err(|_| Error::invalid("The body of the request is not base64"))

@@ -23,11 +23,11 @@ use crate::{
     },
 };
 
-/// Longest part of a form that is no file, in bytes.
+/// Longest part of a form other than the file, in bytes.
 const PART: u64 = 64 << 10;
 
-/// `POST .../_upload`: the part `file` of a form, written as it comes. The parameters are in the query, or are
-/// parts of the form, before or after the file.
+/// `POST .../_upload`: the part `file` of a form, which is written while it arrives. The parameters are in the query, or are parts of the
+/// form before or after the file.
 pub async fn upload(incoming: &mut Incoming) -> Result<Response, Error> {
     let mut target = Target {
         path: incoming.query.get("path")?.map(str::to_owned),
@@ -63,7 +63,7 @@ pub async fn upload(incoming: &mut Incoming) -> Result<Response, Error> {
         return Err(error.into_error(limit));
     }
     let Some((name, received)) = uploaded else { return Err(Error::missing("Required part 'file' is not present.")) };
-    // A file's own name is encoded by nobody.
+    // The file's own name is not decoded, because no client encodes it.
     let path = target.path.as_deref().filter(|path| !path.is_empty()).map_or(Ok(name), decoded)?;
     session.touch();
     incoming.app.file_put(&session, area(target.temporary), &path, received, target.overwrite).await.map_err(|error| match error {
@@ -125,7 +125,7 @@ async fn text(part: &mut Part<'_>) -> Result<String, PartsError> {
     Ok(body::text(part.content(&mut left).await?.into()))
 }
 
-/// Receives a part that is a file; returns the name that the client gives it as well.
+/// Receives a part that is a file. Returns also the file's name on the client's machine.
 async fn receive(app: &App, limit: u64, part: &mut Part<'_>) -> Result<(String, Received), UploadError> {
     let name = part.file_name().unwrap_or_default().to_owned();
     let failed = |failure: Failure| write_failed(&failure);
@@ -163,8 +163,7 @@ pub async fn download(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(file::answer(file::content(content, length), length, &path, Purpose::Download))
 }
 
-/// A path decoded once more than usual, as some clients encode it twice. What cannot be decoded again is meant
-/// as it is.
+/// Decodes a path a second time, because some clients encode it twice. A path that cannot be decoded again is taken as it is.
 fn decoded(path: &str) -> Result<String, Error> {
     let text = again(path).unwrap_or_else(|| path.to_owned());
     if text.contains('\0') { Err(Error::invalid("The path is not valid: it has a NUL in it")) } else { Ok(text) }

@@ -1,4 +1,4 @@
-//! What runs in a session, and what it has drawn: `_interrupt`, `_console`, `_plots`. Not in the original.
+//! The running operation of a session, and its plots: `_interrupt`, `_console`, `_plots`. Not in the original.
 
 use std::convert::Infallible;
 
@@ -24,16 +24,15 @@ use crate::{
 const PNG: &str = "image/png";
 const SVG: &str = "image/svg+xml";
 
-/// `POST /r/session/{id}/_interrupt`: stops the running operation; the session lives on. Where nothing runs,
-/// nothing happens.
+/// `POST /r/session/{id}/_interrupt`: stops the running operation, if there is one. The session lives on.
 pub async fn interrupt(incoming: &mut Incoming) -> Result<Response, Error> {
     incoming.session()?.interrupt();
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// `GET /r/session/{id}/_console`: what the running operation has printed until now, or the last one did. As
-/// `text/event-stream`, from its beginning and as it is printed, until it ends: events `console` with a piece of
-/// text as a JSON string, then one event `end`. (An event without data is none to browsers.)
+/// `GET /r/session/{id}/_console`: the console text of the running operation until now, or of the last one. As `text/event-stream`, the
+/// text is sent from its beginning while it is printed, until the operation ends: events `console` with a piece of text as a JSON string,
+/// then one event `end`. (Browsers ignore an event without data.)
 pub async fn console(incoming: &mut Incoming) -> Result<Response, Error> {
     let session = incoming.session()?;
     let preferred = accept::prefer(&incoming.headers, ["text/plain", "text/event-stream"]);
@@ -55,7 +54,7 @@ pub async fn console(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-/// `GET /r/session/{id}/_plots`: the pages that the last operation has drawn, and where their pictures are.
+/// `GET /r/session/{id}/_plots`: the pages that the last operation has drawn, with the addresses of their pictures.
 pub async fn plots(incoming: &mut Incoming) -> Result<Response, Error> {
     #[derive(Serialize)]
     struct Plot {
@@ -69,8 +68,8 @@ pub async fn plots(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &plots))
 }
 
-/// `GET /r/session/{id}/_plots/{number}`: a page, drawn anew as PNG or SVG, `width` by `height` pixels, at
-/// `resolution` pixels per inch.
+/// `GET /r/session/{id}/_plots/{number}`: a page, drawn anew as PNG or SVG with `width` by `height` pixels, at `resolution` pixels per
+/// inch.
 pub async fn plot(incoming: &mut Incoming) -> Result<Response, Error> {
     let part = incoming.part("number");
     let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
@@ -97,7 +96,7 @@ pub async fn plot(incoming: &mut Incoming) -> Result<Response, Error> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(if svg { SVG } else { PNG }));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // An SVG may have what R's code wanted in it.
+    // R code may have put scripts into an SVG.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     Ok(response)
 }

@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// Whose repositories are meant when GitHub is named without an owner, and their branch.
+/// The default owner of a GitHub repository, and the default branch.
 const OWNER: &str = "obiba";
 const BRANCH: &str = "master";
 
-/// The functions of `packages.R`, and a call of one of them.
+/// Code for R: the functions of `packages.R`, and a call of one of them.
 macro_rules! question {
     ($call:literal) => {
         concat!(include_str!("packages.R"), "\n", $call)
@@ -39,13 +39,13 @@ pub async fn datashield(incoming: &mut Incoming) -> Result<Response, Error> {
     let code = if form == Form::Rds { question!("declared()") } else { question!("declared_as_arrays()") };
     let mut declared = evaluate::ask(incoming, code, &[], form).await?;
     if form == Form::Json && declared == b"[]"[..] {
-        // An object, however many packages are in it.
+        // R writes an empty list as `[]`, but clients expect an object.
         declared = Bytes::from_static(b"{}");
     }
     Ok(answer::value(StatusCode::OK, form, declared))
 }
 
-/// `GET /rserver/package/{name}`: its description. Serialized, that of an absent package is NA, as in R.
+/// `GET /rserver/package/{name}`: its description. In the serialized form, an absent package is NA, as in R.
 pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = Form::negotiate(&incoming.headers)?;
     let name = valid(incoming.part("name"))?;
@@ -57,7 +57,7 @@ pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::value(StatusCode::OK, form, description))
 }
 
-/// `POST /rserver/packages`: installs a package, and answers when that is done.
+/// `POST /rserver/packages`: installs a package, and answers when it is installed.
 pub async fn install(incoming: &mut Incoming) -> Result<Response, Error> {
     let name = incoming.query.get("name")?.ok_or_else(|| Error::missing("Required parameter 'name' is not present."))?;
     let reference = incoming.query.get("ref")?;
@@ -76,7 +76,7 @@ pub async fn update(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::empty(StatusCode::OK))
 }
 
-/// `DELETE /rserver/packages?name=a,b`: what cannot be removed stays, and is only logged.
+/// `DELETE /rserver/packages?name=a,b`: a package that cannot be removed stays, which is only logged.
 pub async fn remove_several(incoming: &mut Incoming) -> Result<Response, Error> {
     let names = incoming.query.all("name")?.into_iter().flat_map(|names| names.split(','));
     let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -92,7 +92,7 @@ pub async fn remove_several(incoming: &mut Incoming) -> Result<Response, Error> 
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// `DELETE /rserver/package/{name}`: the same.
+/// `DELETE /rserver/package/{name}`: likewise, for one package.
 pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
     remove_one(&incoming.app, valid(incoming.part("name"))?).await;
     Ok(answer::empty(StatusCode::NO_CONTENT))
@@ -116,7 +116,7 @@ fn failed(error: PackageError) -> Error {
     }
 }
 
-/// Where a package comes from, and what it is called in its address.
+/// Where a package comes from, and its name in the answer's address.
 fn source(manager: &str, name: &str, reference: Option<&str>) -> Result<(Source, String), Error> {
     match manager {
         "cran" => Ok((Source::Repositories(valid(name)?.to_owned()), name.to_owned())),

@@ -17,9 +17,9 @@ use crate::api::rock::{
     views::Server,
 };
 
-/// Lines of the log that are given when nobody says how many.
+/// How many lines of the log are sent by default.
 const LINES: usize = 1_000;
-/// What R gets to stop, when it is stopped.
+/// How long R may take to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `GET /rserver`
@@ -27,13 +27,13 @@ pub async fn status(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &Server::of(&incoming.app)))
 }
 
-/// `PUT /rserver`: while R runs, this changes nothing.
+/// `PUT /rserver`: starts R; changes nothing if R is running.
 pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
     incoming.app.runtime_start().await.map_err(|error| Error::no_r(format!("{:#}", anyhow::Error::new(error))))?;
     status(incoming).await
 }
 
-/// `DELETE /rserver`: ends all sessions, and R. The stop goes on when the client goes away.
+/// `DELETE /rserver`: ends all sessions, and R. The stop is completed even if the client goes away.
 pub async fn stop(incoming: &mut Incoming) -> Result<Response, Error> {
     incoming.app.runtime_stop(PATIENCE).await;
     status(incoming).await

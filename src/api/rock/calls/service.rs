@@ -1,4 +1,4 @@
-//! `/`, `/_info` and `/_check`: for whoever looks for servers (contract, section 4).
+//! `/`, `/_info` and `/_check`: for programs that look for servers (contract, section 4).
 
 use axum::{http::StatusCode, response::Response};
 
@@ -7,12 +7,12 @@ use crate::{
     app::sessions::OpenError,
 };
 
-/// What this server is.
+/// Describes this server.
 pub async fn info(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &Info::of(&incoming.app)))
 }
 
-/// Whether R answers: a worker is there, or can be had.
+/// Whether R answers: a worker is ready, or can be made.
 pub async fn check(incoming: &mut Incoming) -> Result<Response, Error> {
     match incoming.app.runtime_check().await {
         Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),

@@ -19,7 +19,7 @@ use crate::{
     app::sessions::Session,
 };
 
-/// `GET /r/sessions`: all that the caller may see; who sees all may ask for those of one `subject`.
+/// `GET /r/sessions`: all sessions that the caller may see. A caller who may see all can ask for those of one `subject`.
 pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
     let principal = incoming.principal();
     let subject = incoming.query.get("subject")?.filter(|_| oversees(principal));
@@ -31,13 +31,13 @@ pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &views))
 }
 
-/// `POST /r/sessions`. What the request may have as a body is ignored.
+/// `POST /r/sessions`. A body is ignored.
 pub async fn open(incoming: &mut Incoming) -> Result<Response, Error> {
     let app = &incoming.app;
     let session = app.session_open_idle(incoming.principal(), app.settings().rock.idle_seconds).await?;
     if let Err(error) = evaluate::introduce(incoming, &session).await {
         app.session_close(&session, incoming.principal());
-        // Nobody has asked for that session: it is the open that failed.
+        // The client does not know this session yet, so the error is about the open and does not name it.
         return Err(Error::no_r(error.message()));
     }
     let location = format!("{}/r/session/{}", address(&incoming.headers), session.id);
@@ -49,7 +49,7 @@ pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(view(incoming, StatusCode::OK, &incoming.seen_session()?).await)
 }
 
-/// `DELETE /r/session/{id}`: what runs is interrupted, and killed if it does not stop.
+/// `DELETE /r/session/{id}`: interrupts the running code, and kills the session if the code does not stop.
 pub async fn close(incoming: &mut Incoming) -> Result<Response, Error> {
     incoming.app.session_close(&*incoming.seen_session()?, incoming.principal());
     Ok(answer::empty(StatusCode::NO_CONTENT))
