@@ -1,15 +1,18 @@
 //! Copies contents between the store and the folders of sessions.
 
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{fs::File, io, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{App, Failure};
+use super::{
+    App, Failure,
+    files::{Area, draft_put},
+};
 use crate::{
     link::messages::folder,
     session::Session,
     store::{Blob, blobs::Keeping},
-    system::folder::Folder,
+    system::folder::Draft,
 };
 
 impl App {
@@ -19,7 +22,7 @@ impl App {
     /// [`Failure`]
     pub(super) async fn content_bring(&self, session: &Arc<Session>, hash: &str) -> Result<Uuid, Failure> {
         let file = Uuid::new_v4();
-        self.content_place(session, hash, folder::FILES, &file.to_string()).await?;
+        self.content_place(session, hash, Area::Exchange, &file.to_string()).await?;
         Ok(file)
     }
 
@@ -27,16 +30,19 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub(super) async fn content_place(&self, session: &Arc<Session>, hash: &str, below: &'static str, path: &str) -> Result<(), Failure> {
-        let (of, path) = (Arc::clone(session), path.to_owned());
-        let (target, draft, file) = blocking(move || {
-            let target = Folder::open(&of.folder, Path::new(below), of.user)?;
-            let (file, draft) = target.draft()?;
-            Ok((target, draft, file))
-        })
-        .await?;
+    pub(super) async fn content_place(&self, session: &Arc<Session>, hash: &str, area: Area, path: &str) -> Result<(), Failure> {
+        let (file, draft) = self.content_draft(hash).await?;
+        Ok(draft_put(session, area, path, file, draft, true).await?)
+    }
+
+    /// Copies a content into a draft.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn content_draft(&self, hash: &str) -> Result<(File, Draft), Failure> {
+        let (file, draft) = self.draft().await?;
         self.store.blobs.copy_to(hash, file.try_clone()?).await?;
-        Ok(blocking(move || Ok(target.put_draft(&file, &draft, &path, true))).await??)
+        Ok((file, draft))
     }
 
     /// Moves a file that a session's worker has written for the server into the store.
@@ -45,21 +51,12 @@ impl App {
     /// [`Failure`]
     pub(super) async fn content_collect(&self, session: &Arc<Session>, file: Uuid, keeping: &Keeping) -> Result<Blob, Failure> {
         let path = file.to_string();
-        let content = self.file_open_in(session, folder::FILES, &path).await?;
+        let content = self.file_open(session, Area::Exchange, &path).await?;
         let blob = self.store.blobs.put(keeping, tokio::fs::File::from_std(content)).await?;
         let written = session.folder.join(folder::FILES).join(path);
         // The session may have replaced the file; only the name is removed.
         let _ = tokio::fs::remove_file(written).await;
         Ok(blob)
-    }
-
-    /// Opens a file in a folder of a session.
-    ///
-    /// # Errors
-    /// [`Failure::Unknown`] when there is none
-    pub(super) async fn file_open_in(&self, session: &Arc<Session>, below: &'static str, path: &str) -> Result<File, Failure> {
-        let (of, path) = (Arc::clone(session), path.to_owned());
-        Ok(blocking(move || Ok(Folder::open(&of.folder, Path::new(below), of.user)?.read(&path))).await??)
     }
 }
 

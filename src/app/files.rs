@@ -16,7 +16,7 @@ use crate::{
         messages::folder,
     },
     session::{Admission, Session},
-    system::folder::Folder,
+    system::folder::{Draft, Folder},
     wire::condition::Condition,
 };
 
@@ -27,16 +27,32 @@ pub enum Area {
     Work,
     /// R's `tempdir()`.
     Temporary,
+    /// The folder in which the server and the worker hand files to each other.
+    Exchange,
 }
 
 impl Area {
     fn open(self, session: &Session) -> io::Result<Folder> {
         let path = match self {
             Self::Work => PathBuf::from(folder::WORK),
+            Self::Exchange => PathBuf::from(folder::FILES),
             Self::Temporary => session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary).to_owned(),
         };
         Folder::open(&session.folder, &path, session.user)
     }
+}
+
+/// Moves a draft to its place in a folder of a session.
+pub(super) async fn draft_put(
+    session: &Arc<Session>,
+    area: Area,
+    path: &str,
+    file: File,
+    draft: Draft,
+    overwrite: bool,
+) -> Result<(), FileError> {
+    let (of, path) = (Arc::clone(session), path.to_owned());
+    blocking(move || Ok(area.open(&of)?.put_draft(&file, &draft, &path, overwrite))).await?
 }
 
 impl App {
@@ -72,17 +88,11 @@ impl App {
         received: Received,
         overwrite: bool,
     ) -> Result<(), FileError> {
-        let (of, path) = (Arc::clone(session), path.to_owned());
         let (file, draft) = match received {
             Received::Draft { file, draft } => (file, draft),
-            Received::Content { blob, .. } => {
-                let target = Arc::clone(session);
-                let (file, draft) = blocking(move || area.open(&target)?.draft()).await?;
-                self.store.blobs.copy_to(&blob.hash, file.try_clone()?).await.map_err(io::Error::other)?;
-                (file, draft)
-            }
+            Received::Content { blob, .. } => self.content_draft(&blob.hash).await.map_err(io::Error::other)?,
         };
-        blocking(move || Ok(area.open(&of)?.put_draft(&file, &draft, &path, overwrite))).await?
+        draft_put(session, area, path, file, draft, overwrite).await
     }
 
     /// Puts an upload into the working folder of a session, which must not be running anything, and replaces a file of the same name.

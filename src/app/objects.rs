@@ -1,25 +1,21 @@
 //! The repository: objects and files of the principal's login, and those of the server that the principal may use.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
-use super::{App, Failure, contents::blocking, sessions::login, uploads::Received};
+use super::{App, Failure, files::Area, sessions::login, uploads::Received};
 pub use crate::store::{
     Access,
     objects::{Kind, Object},
 };
 use crate::{
     auth::{Permission, Principal, permissions},
-    link::{
-        command::{Load, Save, SaveImage, Stored},
-        messages::folder,
-    },
+    link::command::{Load, Save, SaveImage, Stored},
     session::{Admission, Session},
     store::{Blob, StoreError, blobs::Keeping},
-    system::folder::Folder,
     wire::rdata::is_r_data,
 };
 
@@ -186,15 +182,7 @@ impl App {
     pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
         let stored = Uuid::new_v4();
-        match received {
-            Received::Draft { file, draft } => {
-                let of = Arc::clone(session);
-                let path = stored.to_string();
-                let put = move || Ok(Folder::open(&of.folder, folder::FILES.as_ref(), of.user)?.put_draft(&file, &draft, &path, false));
-                blocking(put).await??;
-            }
-            Received::Content { blob, .. } => self.content_place(session, &blob.hash, folder::FILES, &stored.to_string()).await?,
-        }
+        self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
         Self::ask(&turn, Load(Stored { file: stored, name: name.to_owned() })).await
     }
 
@@ -204,7 +192,7 @@ impl App {
     /// [`Failure`]
     pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, name: &str) -> Result<Object, Failure> {
         let _turn = session.turn(Admission::Immediate)?;
-        let file: File = self.file_open_in(session, folder::WORK, path).await?;
+        let file = self.file_open(session, Area::Work, path).await?;
         let keeping = self.store.blobs.keep().await?;
         let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?;
         self.object_add(principal, name, Kind::File, blob, &keeping).await
@@ -216,7 +204,7 @@ impl App {
     /// [`Failure`]
     pub async fn file_load(&self, session: &Arc<Session>, object: &Object) -> Result<(), Failure> {
         let _turn = session.turn(Admission::Immediate)?;
-        self.content_place(session, &object.blob.hash, folder::WORK, &object.name).await
+        self.content_place(session, &object.blob.hash, Area::Work, &object.name).await
     }
 }
 

@@ -4,14 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{App, Failure, sessions::login};
+use super::{App, Failure, files::Area, sessions::login};
 pub use crate::store::projects::Project;
 use crate::{
     auth::{Login, Principal},
-    link::{
-        command::{Image, LoadImage, SaveImage, Stored, Surroundings},
-        messages::folder,
-    },
+    link::command::{Image, LoadImage, SaveImage, Stored, Surroundings},
     session::{Admission, Session},
     store::projects::{Naming, ProjectFile, State},
 };
@@ -41,7 +38,7 @@ impl App {
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
             // Files that have gone meanwhile, or do not belong to the session, are left out.
-            let Ok(content) = self.file_open_in(session, folder::WORK, &path).await else { continue };
+            let Ok(content) = self.file_open(session, Area::Work, &path).await else { continue };
             let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
             let published = published.contains_key(&path);
             files.push(ProjectFile { path, blob, published });
@@ -114,7 +111,7 @@ impl App {
     ) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Queued)?;
         for file in &files {
-            self.content_place(session, &file.blob.hash, folder::WORK, &file.path).await?;
+            self.content_place(session, &file.blob.hash, Area::Work, &file.path).await?;
         }
         let State { history, output, packages, folder } = project.state;
         let workspace = Stored { file: self.content_bring(session, &project.workspace.hash).await?, name: String::new() };

@@ -1,6 +1,9 @@
 //! Uploads on their way to a session or into the repository.
 
-use std::{fs::File, io::Write, path::Path};
+use std::{
+    fs::File,
+    io::{self, Write},
+};
 
 use super::{App, Failure, contents::blocking};
 use crate::{
@@ -60,6 +63,12 @@ pub enum Received {
 }
 
 impl App {
+    /// A new file that is moved to its place when it is written.
+    pub(super) async fn draft(&self) -> io::Result<(File, Draft)> {
+        let folder = self.uploads.clone();
+        blocking(move || draft(&folder)).await
+    }
+
     /// Largest upload that is taken, in MiB.
     #[must_use]
     pub fn upload_mib(&self) -> u64 {
@@ -73,8 +82,7 @@ impl App {
     pub async fn upload_receive(&self, destination: Destination, limit_mib: u64) -> Result<Receiving, Failure> {
         let sink = match destination {
             Destination::Session => {
-                let folder = self.uploads.clone();
-                let (file, draft) = blocking(move || draft(Path::new(&folder))).await?;
+                let (file, draft) = self.draft().await?;
                 Sink::Draft { file, draft, collected: Vec::new() }
             }
             Destination::Repository => {

@@ -223,13 +223,17 @@ impl Session {
                 Err(OperationError::Refused(message)) => message.len(),
                 Err(_) => 0,
             };
-            let mut share = session.deferred.make_room(size);
-            if share.is_none() {
-                result = Err(OperationError::NothingKept(size));
-            } else if let Ok(done) = &mut result {
-                let payload = std::mem::take(&mut done.payload);
-                done.payload = share.take().map_or(payload.clone(), |share| share.of(payload));
-            }
+            let share = match (session.deferred.make_room(size), &mut result) {
+                (None, result) => {
+                    *result = Err(OperationError::NothingKept(size));
+                    None
+                }
+                (Some(share), Ok(done)) => {
+                    done.payload = share.of(std::mem::take(&mut done.payload));
+                    None
+                }
+                (share, Err(_)) => share,
+            };
             let _ = waiting.outcome.set(Outcome { ended: Timestamp::now(), result, _share: share });
             waiting.settled.cancel();
         });

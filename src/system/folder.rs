@@ -118,14 +118,6 @@ impl Folder {
         Ok(file)
     }
 
-    /// Makes a new file beside the folder. The caller writes it, and moves it to its place by [`Self::put_draft`].
-    ///
-    /// # Errors
-    /// Errors of the system.
-    pub fn draft(&self) -> io::Result<(File, Draft)> {
-        draft_in(self.private.try_clone()?)
-    }
-
     /// Moves a draft to `path`, and makes the folders of that path. The draft may be from any folder of the same file system. A leading
     /// slash means this folder. From then on the file belongs to the user.
     ///
@@ -253,11 +245,7 @@ impl Folder {
 /// # Errors
 /// Errors of the system.
 pub fn draft(folder: &Path) -> io::Result<(File, Draft)> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    draft_in(openat(CWD, folder, flags, Mode::empty())?)
-}
-
-fn draft_in(private: OwnedFd) -> io::Result<(File, Draft)> {
+    let private = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let name = format!("draft-{}", Uuid::new_v4());
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = openat(&private, &name, flags, Mode::RUSR | Mode::WUSR)?;
@@ -289,7 +277,7 @@ mod tests {
     use std::{
         fs,
         io::{Read, Write},
-        os::unix::fs::symlink,
+        os::{fd::AsRawFd, unix::fs::symlink},
     };
 
     /// A private folder, and a folder in it to work in.
@@ -301,7 +289,8 @@ mod tests {
     }
 
     fn put(work: &Folder, path: &str, text: &str, overwrite: bool) -> Result<(), FileError> {
-        let (mut file, draft) = work.draft().unwrap();
+        let private = format!("/proc/self/fd/{}", work.private.as_raw_fd());
+        let (mut file, draft) = draft(Path::new(&private)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
         work.put_draft(&file, &draft, path, overwrite)
     }
