@@ -14,17 +14,6 @@ begin_session <- function() {
   invisible()
 }
 
-# R's own words for what is wrong with code that does not parse.
-syntax_error <- function(text) {
-  tryCatch({
-    parse(text = text, keep.source = FALSE, encoding = "UTF-8")
-    ""
-  }, error = conditionMessage)
-}
-
-# The top level keeps its last value, as at R's prompt.
-unlockBinding(".Last.value", baseenv())
-
 r_version <- function() paste(R.version$major, R.version$minor, sep = ".")
 
 # Where packages are installed from. The first is R's usual one: packages ask for it by this name.

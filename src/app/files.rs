@@ -17,7 +17,6 @@ use crate::{
     },
     session::{Admission, Session},
     system::folder::{Draft, Folder},
-    wire::condition::Condition,
 };
 
 /// A folder of a session that has files for clients.
@@ -140,7 +139,7 @@ impl App {
         if taken.len() < all {
             let missing = all - taken.len();
             let warning = format!("{missing} of {all} files could not be published: the files of a login may take so much, and no more");
-            outcome.executed.conditions.push(Condition::warning(warning));
+            outcome.executed.warnings.push(warning);
         }
         taken
     }

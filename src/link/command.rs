@@ -188,10 +188,10 @@ pub struct LoadImage {
 pub struct Executed {
     /// How it ended.
     pub ending: Ending,
-    /// Warnings and messages, in order.
-    pub conditions: Vec<Condition>,
-    /// The number of warnings and messages that were not kept because there were too many.
-    pub dropped_conditions: u64,
+    /// Warnings, in order.
+    pub warnings: Vec<String>,
+    /// The number of warnings that were not kept because there were too many.
+    pub dropped_warnings: u64,
     /// Requested objects that are not in the payload.
     pub missing: Vec<MissingObject>,
     /// Files of the working folder that the evaluation created or changed, sorted.

@@ -4,27 +4,20 @@
 //! that pipe without a buffer, so that it stands in order with what C code and child processes print. Marks in the
 //! pipe, which the worker chooses, tell R's error stream from the rest. Children that R forks write the same way.
 //!
-//! R calls the functions that `install` puts in place. None of them calls an R function that may jump, except inside
+//! R calls the functions that `install` puts in place. None of those here calls an R function that may jump, except inside
 //! [`super::exec::protect`], so R never leaves them by longjmp: their ABI is "C", and they may own what they like.
 
 use std::{
     cell::{Cell, RefCell},
-    ffi::{CStr, c_char, c_int, c_uchar},
+    ffi::{CStr, c_char, c_int},
     slice,
 };
 
-use super::ffi;
+use super::{ffi, reports, statement, toplevel};
 
 thread_local! {
     /// The mark before text of R's error stream in the pipe, and the mark after it.
     static ERROR_MARKS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-    /// Whether our handler has recorded the error that R reports next: the report is then kept from the console.
-    static ERROR_RECORDED: Cell<bool> = const { Cell::new(false) };
-    /// Whether R has reported an error since this was asked last, recorded or not.
-    static ERROR_REPORTED: Cell<bool> = const { Cell::new(false) };
-    /// Whether to leave out the words that R puts before warnings after an error. It takes the last report of an error for
-    /// one of the same statement, although there was none.
-    static ADDITION: Cell<bool> = const { Cell::new(false) };
     /// Whether R's error stream is kept from the console.
     static SILENT: Cell<bool> = const { Cell::new(false) };
     /// Ends this process when R quits.
@@ -34,21 +27,6 @@ thread_local! {
 /// Sets the marks that are written before and after text of R's error stream.
 pub fn set_error_marks(before: Vec<u8>, after: Vec<u8>) {
     ERROR_MARKS.set([before, after]);
-}
-
-/// Tells whether the error that R reports next has been recorded already.
-pub(super) fn set_error_recorded(recorded: bool) {
-    ERROR_RECORDED.set(recorded);
-}
-
-/// Whether R has reported an error since the last time this was asked.
-pub(super) fn take_error_reported() -> bool {
-    ERROR_REPORTED.take()
-}
-
-/// Tells whether R is about to print warnings, from which the words "In addition:" are to be left out.
-pub(super) fn set_addition(addition: bool) {
-    ADDITION.set(addition);
 }
 
 /// Keeps R's error stream from the console, or no longer; returns what was in force.
@@ -72,13 +50,13 @@ pub(super) unsafe fn install() {
         ffi::R_Consolefile = std::ptr::null_mut();
         ffi::ptr_R_WriteConsole = None;
         ffi::ptr_R_WriteConsoleEx = Some(write);
-        ffi::ptr_R_ReadConsole = Some(read);
+        ffi::ptr_R_ReadConsole = Some(toplevel::read_line);
         ffi::ptr_R_ShowMessage = Some(show_message);
         ffi::ptr_R_Suicide = Some(suicide);
         ffi::ptr_R_CleanUp = Some(clean_up);
-        ffi::ptr_R_Busy = Some(busy);
+        ffi::ptr_R_Busy = Some(statement::busy);
         ffi::ptr_R_FlushConsole = Some(nothing);
-        ffi::ptr_R_ResetConsole = Some(nothing);
+        ffi::ptr_R_ResetConsole = Some(reset);
         ffi::ptr_R_ClearerrConsole = Some(nothing);
         ffi::ptr_R_ShowFiles = Some(show_files);
         ffi::ptr_R_ChooseFile = Some(choose_file);
@@ -89,20 +67,11 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
     let Ok(length) = usize::try_from(length) else { return };
     // SAFETY: R passes `length` bytes.
     let text = unsafe { slice::from_raw_parts(text.cast::<u8>(), length) };
-    if kind == 0 {
-        write_all(&[text]);
+    let is_error_stream = kind != 0;
+    if (is_error_stream && SILENT.get()) || !reports::pass(is_error_stream, text) {
         return;
     }
-    let is_report = is_error_report(text);
-    if is_report {
-        ERROR_REPORTED.set(true);
-    }
-    // R writes "In addition: " in the user's language, and by a call of its own: it is the text without an end of line.
-    let addition = ADDITION.take() && !text.contains(&b'\n');
-    if addition || SILENT.get() || (ERROR_RECORDED.get() && is_report) {
-        return;
-    }
-    write_error(text);
+    if is_error_stream { write_error(text) } else { write_all(&[text]) }
 }
 
 /// Reports an error that stops an evaluation and that R does not print, such as code that does not parse.
@@ -110,15 +79,9 @@ pub fn report_error(message: &str) {
     write_error(format!("Error: {message}\n").as_bytes());
 }
 
-fn write_error(text: &[u8]) {
+/// Writes to the console as R's error stream does.
+pub(super) fn write_error(text: &[u8]) {
     ERROR_MARKS.with_borrow(|[before, after]| write_all(&[before, text, after]));
-}
-
-/// Whether `text` is R's report of the error that it is about to jump for.
-fn is_error_report(text: &[u8]) -> bool {
-    // SAFETY: R returns a static, terminated buffer.
-    let report = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_bytes();
-    !text.is_empty() && text == report
 }
 
 /// Writes the parts to standard output. R is not told if that fails because nobody reads the console any more.
@@ -148,11 +111,6 @@ fn write_all(parts: &[&[u8]]) {
             rest = &mut rest[1..];
         }
     }
-}
-
-/// R asks the user for a line. Answers with the end of input, as a non-interactive R does.
-unsafe extern "C" fn read(_prompt: *const c_char, _buffer: *mut c_uchar, _length: c_int, _history: c_int) -> c_int {
-    0
 }
 
 unsafe extern "C" fn show_message(text: *const c_char) {
@@ -200,7 +158,12 @@ fn finish(run_last: bool, status: c_int) -> ! {
     }
 }
 
-unsafe extern "C" fn busy(_which: c_int) {}
+/// R is about to jump to its top level.
+unsafe extern "C" fn reset() {
+    if !SILENT.get() {
+        reports::jump();
+    }
+}
 
 unsafe extern "C" fn nothing() {}
 

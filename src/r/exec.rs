@@ -1,12 +1,8 @@
 //! The way into R: [`protect`].
 
-use std::{
-    ffi::{CStr, c_void},
-    marker::PhantomData,
-    mem::needs_drop,
-};
+use std::{ffi::c_void, marker::PhantomData, mem::needs_drop};
 
-use super::{console, ffi, interrupt, kept, preserved::Preserved, view::RValue};
+use super::{console, error_text, ffi, interrupt, kept, preserved::Preserved, view::RValue};
 
 /// Proof that the code holding it runs inside [`protect`], on R's thread. A function that takes it may call R
 /// functions that fail by longjmp. When R jumps, the frame of that function is thrown away without running
@@ -16,6 +12,16 @@ use super::{console, ffi, interrupt, kept, preserved::Preserved, view::RValue};
 /// memory, so that the compiler keeps it from leaving the region.
 #[derive(Debug, Clone, Copy)]
 pub struct R<'r>(PhantomData<(&'r (), *mut ())>);
+
+impl R<'_> {
+    /// The token, for code that R's own loop runs at its prompt.
+    ///
+    /// # Safety
+    /// R's loop is below on the stack, and so is where it continues after an error. The frames in between own nothing.
+    pub(super) unsafe fn at_prompt() -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// R left a protected region by longjmp: an error, an interrupt, or a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,38 +191,16 @@ where
 /// Keeps R's report of an error from the console while `run` runs, and returns it as an error.
 fn quietly<T>(run: impl FnOnce() -> Result<T, Jumped>) -> Result<T, RError> {
     let was = console::silence_errors(true);
-    let earlier = mark_error_text(0);
-    let result = run();
+    // An interrupt is no error, and leaves the text of the last error as it is.
+    let (result, is_error) = error_text::watch(run);
     console::silence_errors(was);
-    if result.is_ok() {
-        mark_error_text(earlier);
-    }
-    result.map_err(|Jumped| match last_error() {
-        _ if interrupt::cpu_limit_reached() => RError::CpuLimit,
-        message if message.is_empty() => RError::Interrupted,
-        message => RError::Failed(message),
+    result.map_err(|Jumped| {
+        if interrupt::cpu_limit_reached() {
+            RError::CpuLimit
+        } else if is_error {
+            RError::Failed(error_text::condition().message)
+        } else {
+            RError::Interrupted
+        }
     })
-}
-
-/// Sets the first byte of the text of R's last error, and returns the byte that was there. An interrupt is no error,
-/// and leaves the text as it is: only by a mark in the text can the two be told apart. If there was no error, the mark
-/// is taken away again, since users can read the text (`geterrmessage()`).
-fn mark_error_text(byte: u8) -> u8 {
-    // SAFETY: R returns a static array of its own, which is not constant; one thread.
-    unsafe { ffi::R_curErrorBuf().cast_mut().cast::<u8>().replace(byte) }
-}
-
-/// The text of R's last error, without its "Error in f(x) : ".
-#[must_use]
-pub fn last_error() -> String {
-    // SAFETY: R returns a static buffer that is always terminated; nothing else runs while it is copied.
-    let text = unsafe { CStr::from_ptr(ffi::R_curErrorBuf()) }.to_string_lossy();
-    // With the option `showErrorCalls`, R appends the calls that led to the error. They are not part of the message.
-    let text = text.trim_end();
-    let text = text.rsplit_once('\n').filter(|(_, last)| last.starts_with("Calls: ")).map_or(text, |(message, _)| message);
-    let message = match text.strip_prefix("Error in ") {
-        Some(rest) => rest.split_once(" : ").map_or(rest, |(_, message)| message),
-        None => text.strip_prefix("Error: ").unwrap_or(text),
-    };
-    message.trim_start().to_owned()
 }

@@ -8,7 +8,7 @@
 //! The declarations are grouped by R's headers, and `tests/it/ffi.rs` has the C compiler compare each with
 //! the headers of the R that is installed.
 
-use std::ffi::{c_char, c_int, c_uchar, c_void};
+use std::ffi::{c_char, c_int, c_uchar, c_ulong, c_void};
 
 use libR_sys::{R_inpstream_t, R_pstream_format_t, Rboolean, SEXP};
 
@@ -29,7 +29,18 @@ unsafe extern "C-unwind" {
         hook_data: SEXP,
     );
 
+    pub fn R_UnwindProtect(
+        body: Option<unsafe extern "C-unwind" fn(*mut c_void) -> SEXP>,
+        data: *mut c_void,
+        clean: Option<unsafe extern "C-unwind" fn(*mut c_void, Rboolean)>,
+        clean_data: *mut c_void,
+        jump: SEXP,
+    ) -> SEXP;
+
     // Rembedded.h
+    pub fn R_ReplDLLinit();
+    pub fn R_ReplDLLdo1() -> c_int;
+    pub fn run_Rmainloop();
     pub static mut R_SignalHandlers: c_int;
     pub static mut R_TempDir: *mut c_char;
 
@@ -40,7 +51,7 @@ unsafe extern "C-unwind" {
     pub static mut R_running_as_main_program: c_int;
     pub static mut ptr_R_Suicide: Option<unsafe extern "C" fn(*const c_char)>;
     pub static mut ptr_R_ShowMessage: Option<unsafe extern "C" fn(*const c_char)>;
-    pub static mut ptr_R_ReadConsole: Option<unsafe extern "C" fn(*const c_char, *mut c_uchar, c_int, c_int) -> c_int>;
+    pub static mut ptr_R_ReadConsole: Option<unsafe extern "C-unwind" fn(*const c_char, *mut c_uchar, c_int, c_int) -> c_int>;
     pub static mut ptr_R_WriteConsole: Option<unsafe extern "C" fn(*const c_char, c_int)>;
     pub static mut ptr_R_WriteConsoleEx: Option<unsafe extern "C" fn(*const c_char, c_int, c_int)>;
     pub static mut ptr_R_ResetConsole: Option<unsafe extern "C" fn()>;
@@ -52,8 +63,9 @@ unsafe extern "C-unwind" {
         Option<unsafe extern "C" fn(c_int, *mut *const c_char, *mut *const c_char, *const c_char, c_int, *const c_char) -> c_int>;
     pub static mut ptr_R_ChooseFile: Option<unsafe extern "C" fn(c_int, *mut c_char, c_int) -> c_int>;
 
-    // Internal to R, but exported: whether the result of the last evaluation is to be printed (Defn.h).
-    pub static mut R_Visible: c_int;
+    // Internal to R, but exported: the values that R protects, and how many they are (Defn.h).
+    pub static mut R_PPStack: *mut SEXP;
+    pub static mut R_PPStackTop: c_int;
     // Internal to R, but exported: set by package parallel in its children (Defn.h).
     pub static mut R_isForkedChild: c_int;
     // Internal to R, but exported: the value and the code of a promise, the value of a symbol (Defn.h).
@@ -62,10 +74,14 @@ unsafe extern "C-unwind" {
     pub fn SYMVALUE(symbol: SEXP) -> SEXP;
     // R_ext/Error.h's neighbour, used by front ends: the text of the last error.
     pub fn R_curErrorBuf() -> *const c_char;
+
+    // libintl.h: translations, which R's own messages come from.
+    pub fn dgettext(domain: *const c_char, message: *const c_char) -> *mut c_char;
+    pub fn dngettext(domain: *const c_char, one: *const c_char, many: *const c_char, count: c_ulong) -> *mut c_char;
 }
 
 /// A native routine for `.Call` with any number of arguments, as R stores it.
 pub type NativeRoutine = Option<unsafe extern "C" fn() -> *mut c_void>;
 
-/// A native routine of four arguments for `.Call`.
-pub type Native4 = unsafe extern "C" fn(SEXP, SEXP, SEXP, SEXP) -> SEXP;
+/// A native routine of one argument for `.Call`.
+pub type Native1 = unsafe extern "C-unwind" fn(SEXP) -> SEXP;

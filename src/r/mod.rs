@@ -8,14 +8,14 @@
 //! only unsafe code uses one, and says what keeps the value alive. Two types do say it: a [`preserved::Preserved`] keeps
 //! its value for as long as it lives, and a [`view::RValue`] cannot be used for longer than its value is there.
 //!
-//! Start reading at [`init`], then [`exec`] and [`eval`].
+//! Start reading at [`init`], then [`exec`] and [`toplevel`].
 
 #![expect(unsafe_code, reason = "R's C API")]
 
 pub mod build;
-pub mod conditions;
 pub mod console;
 pub mod encode;
+mod error_text;
 pub mod eval;
 pub mod exec;
 pub mod ffi;
@@ -28,8 +28,11 @@ mod kept;
 mod model;
 pub mod objects;
 pub mod preserved;
+pub mod reports;
 pub mod scripts;
 pub mod serialize;
+mod statement;
 mod strings;
+pub mod toplevel;
 pub mod view;
 pub mod workspace;

@@ -8,14 +8,14 @@ use libR_sys::{
 };
 
 use super::{
-    conditions, eval,
+    error_text, eval,
     exec::{R, RError, protect_quietly},
     preserved::{self, Preserved},
-    strings,
+    reports, statement, strings, toplevel,
 };
 
 const FILES: [(&str, &str); 5] = [
-    ("conditions.R", include_str!("../../r-init/conditions.R")),
+    ("toplevel.R", include_str!("../../r-init/toplevel.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
     ("json.R", include_str!("../../r-init/json.R")),
@@ -61,8 +61,10 @@ pub(super) fn load() -> Result<(), LoadError> {
         // SAFETY: preserved above.
         unsafe { eval::source(text, environment) }.map_err(|source| LoadError::File { file: name, source })?;
     }
-    // SAFETY: preserved above; the files have defined what is looked for.
-    protect_quietly(|r| unsafe { conditions::install(r, environment) })?;
+    error_text::prepare()?;
+    reports::prepare()?;
+    statement::prepare()?;
+    toplevel::prepare()?;
     Ok(())
 }
 
@@ -101,6 +103,14 @@ pub fn call(function: &CStr) -> Result<(), RError> {
 /// # Errors
 /// R's.
 pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, RError> {
+    Ok(value(function, arguments)?.strings())
+}
+
+/// Calls a function of `r-init/` with strings. Returns its value.
+///
+/// # Errors
+/// R's.
+pub(super) fn value(function: &CStr, arguments: &[&str]) -> Result<Preserved, RError> {
     let answer = protect_quietly(|r| {
         // SAFETY: inside `protect`; everything is protected while R runs, each argument as soon as it is in the list. The
         // answer is kept until it is copied.
@@ -119,7 +129,20 @@ pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, RError> {
             answer
         }
     })?;
-    Ok(Preserved::from(answer).strings())
+    Ok(answer.into())
+}
+
+/// A call, to be evaluated in base R often: parsed once, and preserved for good.
+pub(super) fn call_of(r: R, text: &str) -> SEXP {
+    // SAFETY: inside `protect`; everything is protected while R runs, and the call is preserved as soon as it is there.
+    unsafe {
+        let text = Rf_protect(strings::scalar(r, text));
+        let parse = Rf_protect(Rf_lang2(strings::symbol(r, c"str2lang"), text));
+        let call = Rf_eval(parse, R_BaseEnv);
+        R_PreserveObject(call);
+        Rf_unprotect(2);
+        call
+    }
 }
 
 /// The length of a variable of `r-init/`, without evaluating anything.

@@ -29,20 +29,6 @@ pub(super) unsafe fn text<'a>(string: SEXP) -> Text<'a> {
     }
 }
 
-/// The first string of a character vector; an empty one when there is none.
-///
-/// # Safety
-/// `vector` is reachable from R.
-pub(super) unsafe fn first(vector: SEXP) -> String {
-    // SAFETY: the type and the length are checked before the element is taken.
-    unsafe {
-        if TYPEOF(vector) != SEXPTYPE::STRSXP || XLENGTH(vector) == 0 {
-            return String::new();
-        }
-        owned(text(STRING_ELT(vector, 0)))
-    }
-}
-
 /// All strings of a character vector; none when it is something else.
 ///
 /// # Safety

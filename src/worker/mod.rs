@@ -1,11 +1,12 @@
 //! The program `offshoot-worker`: the zygote, and the workers forked from it.
 //!
 //! [`zygote`] starts R and forks. [`setup`] makes a child a worker, by [`folders`], [`user`], [`limits`] and [`signals`].
-//! [`session`] is a worker's life: read a command, evaluate, reply. There is one thread, which waits where it has to: no
+//! [`session`] is a worker's life: read a command, carry it out, reply. There is one thread, which waits where it has to: no
 //! runtime here.
 //!
 //! Start reading at [`crate::link::messages`], then [`zygote`].
 
+mod evaluation;
 pub mod files;
 pub mod folders;
 #[expect(unsafe_code, reason = "fork, kill and _exit")]

@@ -64,10 +64,8 @@ pub fn warm_up() -> Result<(), SourceError> {
     for _ in 0..3 {
         r::scripts::call(c"begin_session")?;
         for code in CODE {
-            let code = r::eval::parse(code)?;
-            let _ = r::eval::run(&code, false);
-            let _ = r::eval::value(&code, None);
-            let _ = r::conditions::take();
+            // The last one fails, as it is meant to.
+            let _ = r::eval::rehearse(code);
         }
     }
     r::console::silence_errors(silent);

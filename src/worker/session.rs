@@ -1,12 +1,18 @@
 //! A worker's life: read a command, carry it out, reply.
 
-use std::{cell::RefCell, collections::HashSet, ffi::CString, io, path::PathBuf, rc::Rc};
+use std::{
+    cell::RefCell,
+    ffi::CString,
+    fmt, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use uuid::Uuid;
 
 use super::{
-    files,
-    files::Snapshot,
+    evaluation::{self, Begun, Then},
+    files::{self, Snapshot},
     fork,
     limits::{self, Processor},
     signals, with_sources,
@@ -15,28 +21,24 @@ use crate::{
     link::{
         channel::{Frame, Link},
         command::{
-            Assign, Command, Draw, Ending, Evaluate, Execute, Executed, Files, Image, Load, LoadImage, Objects, Pages, PublishedFile,
-            Remove, RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize, Use,
+            Assign, Command, Draw, Ending, Files, Image, Load, LoadImage, Objects, Pages, PublishedFile, Remove, RemoveFile, Reply,
+            Request, Save, SaveImage, Stored, Surroundings, Unserialize,
         },
         messages::{self, folder},
     },
-    r,
-    r::{graphics::Plots, preserved::Preserved},
-    wire::{
-        Detail, MissingObject, Out, Spill, Written,
-        condition::{Condition, Severity},
-        typed::input,
+    r::{
+        self,
+        reports::Warnings,
+        toplevel::{self, Evaluation, Reader},
     },
+    wire::{MissingObject, Out, Spill, Written, typed::input},
 };
 
-/// Most bytes of names in each list of a reply to an evaluation. The lists are in the header of a frame, whose size is
-/// limited.
-const LIST: usize = 128 << 10;
 /// The payload of a reply that has none.
-const NOTHING: Written = Written::Bytes(Vec::new());
+pub(super) const NOTHING: Written = Written::Bytes(Vec::new());
 
 /// Why a command was not carried out.
-enum Refusal {
+pub(super) enum Refusal {
     /// R says so, or the system.
     Failed(String),
     /// The inputs are not as they have to be. A sentence.
@@ -50,7 +52,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Refusal {
 }
 
 /// What a command gives, and the payload that goes with it.
-type Carried<T> = Result<(T, Written), Refusal>;
+pub(super) type Carried<T> = Result<(T, Written), Refusal>;
 
 thread_local! {
     /// The worker's link, for functions that R calls: `q()` reports by it, and large values are written into its memory.
@@ -58,13 +60,52 @@ thread_local! {
 }
 
 /// A worker with its session's folder.
-#[derive(Debug)]
 pub struct Worker {
     link: Rc<Link>,
     work: PathBuf,
     published: PathBuf,
     processor: Processor,
     cpu_seconds: Option<u64>,
+    /// What to do with the outcome of the code that R evaluates.
+    then: Option<Then>,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Worker").field("work", &self.work).finish_non_exhaustive()
+    }
+}
+
+impl Reader for Worker {
+    /// Carries out commands until there is one that evaluates code. Ends the process when there are no more.
+    fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Evaluation {
+        if let (Some((ending, warnings)), Some(then)) = (ended, self.then.take()) {
+            let (reply, payload) = then(self, ending, warnings);
+            fork::end_if_child();
+            self.reply(&reply, payload);
+        }
+        loop {
+            let frame = match self.link.receive() {
+                Ok(Some(frame)) => frame,
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                    self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), NOTHING);
+                    continue;
+                }
+                Ok(None) | Err(_) => fork::end_session(0),
+            };
+            r::interrupt::clear();
+            self.processor.allow(self.cpu_seconds);
+            let begun = self.begin(&frame);
+            fork::end_if_child();
+            match begun {
+                Begun::Code(evaluation, then) => {
+                    self.then = Some(then);
+                    return evaluation;
+                }
+                Begun::Over(reply, payload) => self.reply(&reply, payload),
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -80,6 +121,7 @@ impl Worker {
             published: spec.folder.join(folder::FILES),
             processor: Processor::own(),
             cpu_seconds: spec.limits.cpu_seconds,
+            then: None,
         }
     }
 
@@ -87,22 +129,7 @@ impl Worker {
     pub fn run(self) -> ! {
         signals::watch_supervisor();
         self.reply(&Reply::Hello { temporary: r::init::temporary_folder() }, NOTHING);
-        loop {
-            let frame = match self.link.receive() {
-                Ok(Some(frame)) => frame,
-                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                    self.reply(&Reply::Refused("what was sent does not fit in the session's memory".to_owned()), NOTHING);
-                    continue;
-                }
-                Ok(None) | Err(_) => break,
-            };
-            r::interrupt::clear();
-            self.processor.allow(self.cpu_seconds);
-            let (reply, payload) = self.answer(&frame);
-            fork::end_if_child();
-            self.reply(&reply, payload);
-        }
-        fork::end_session(0)
+        toplevel::run(Box::new(self))
     }
 
     fn reply(&self, reply: &Reply, payload: Written) {
@@ -119,11 +146,12 @@ impl Worker {
         }
     }
 
-    fn answer(&self, frame: &Frame) -> (Reply, Written) {
+    /// Carries out a command, or begins to.
+    fn begin(&self, frame: &Frame) -> Begun {
         let payload = frame.payload.as_ref();
-        match messages::decode::<Request>(&frame.header) {
-            Some(Request::Execute(command)) => reply_to::<Execute>(self.execute(&command, payload)),
-            Some(Request::Evaluate(Evaluate(wanted))) => reply_to::<Evaluate>(evaluate(&wanted, payload)),
+        let (reply, payload) = match messages::decode::<Request>(&frame.header) {
+            Some(Request::Execute(command)) => return self.execute(command, payload).unwrap_or_else(Begun::from),
+            Some(Request::Evaluate(command)) => return evaluation::evaluate(command, payload).unwrap_or_else(Begun::from),
             Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
             Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
             Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload))),
@@ -138,58 +166,26 @@ impl Worker {
             Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), NOTHING),
-        }
+        };
+        Begun::Over(reply, payload)
     }
 
-    fn execute(&self, execute: &Execute, payload: &[u8]) -> Carried<Executed> {
-        let (inputs, code) =
-            payload.split_at_checked(execute.inputs).ok_or_else(|| Refusal::Failed("the inputs are cut short".to_owned()))?;
-        let code = text(code)?;
-        let mut warnings = Vec::new();
-        for stored in &execute.preload {
-            warnings.extend(self.load(stored)?);
-        }
-        if !inputs.is_empty() {
-            assign(inputs)?;
-        }
-        r::graphics::begin(Plots::Files);
-        let before = Snapshot::of(&self.work);
-        if execute.limits.cpu_seconds.is_some() {
-            self.processor.allow(execute.limits.cpu_seconds);
-        }
-        limits::lower_memory(execute.limits.memory);
-        let ending = r::eval::parse(code).map_or_else(Ending::from, |code| r::eval::run(&code, execute.print).into());
-        limits::restore_memory();
-        fork::end_if_child();
-        let recorded = r::conditions::take();
-        r::graphics::close_unnamed();
-        let changed = listed(Snapshot::of(&self.work).since(&before), |file| file.path.len(), "changed files", &mut warnings);
-        let plots = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path));
-        let mut known = HashSet::new();
-        let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
-        let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
-        let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
-        let encoded = r::encode::objects(out(), &execute.objects, Detail::WHOLE, execute.encoding)?;
-        let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
-        let missing = listed(encoded.missing, size, "objects that could not be had", &mut warnings);
-        let mut saved = false;
-        if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
-            match r::workspace::save(&self.stored(file)) {
-                Ok(()) => saved = true,
-                Err(error) => warnings.push(format!("the workspace could not be saved: {error}")),
-            }
-        }
-        let conditions = warnings.into_iter().map(Condition::warning).chain(recorded.conditions).collect();
-        let executed = Executed { ending, conditions, dropped_conditions: recorded.dropped as u64, missing, changed, published, saved };
-        Ok((executed, encoded.bytes))
+    /// The folder that the session works in.
+    pub(super) fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// The limit on processor time.
+    pub(super) fn processor(&self) -> &Processor {
+        &self.processor
     }
 
     /// Where a file of R data is, on its way in or out.
-    fn stored(&self, file: Uuid) -> PathBuf {
+    pub(super) fn stored(&self, file: Uuid) -> PathBuf {
         self.published.join(file.to_string())
     }
 
-    fn load(&self, stored: &Stored) -> Result<Vec<String>, Refusal> {
+    pub(super) fn load(&self, stored: &Stored) -> Result<Vec<String>, Refusal> {
         let path = self.stored(stored.file);
         let loaded = r::workspace::load(&path, &stored.name);
         let _ = std::fs::remove_file(path);
@@ -214,17 +210,31 @@ impl Worker {
         Ok(warnings)
     }
 
-    fn publish(&self, name: &str) -> Option<PublishedFile> {
+    pub(super) fn publish(&self, name: &str) -> Option<PublishedFile> {
         files::publish(&self.work, &self.published, name)
     }
 }
 
 /// What a command gave, as its reply.
-fn reply_to<C: Command>(carried: Carried<C::Reply>) -> (Reply, Written) {
+pub(super) fn reply_to<C: Command>(carried: Carried<C::Reply>) -> (Reply, Written) {
     match carried {
         Ok((reply, payload)) => (C::reply(reply), payload),
-        Err(Refusal::Failed(message)) => (Reply::Refused(message), NOTHING),
-        Err(Refusal::InvalidInput(sentence)) => (Reply::InvalidInput(sentence), NOTHING),
+        Err(refusal) => (refusal.into(), NOTHING),
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed(message) => Self::Refused(message),
+            Refusal::InvalidInput(sentence) => Self::InvalidInput(sentence),
+        }
+    }
+}
+
+impl From<Refusal> for Begun {
+    fn from(refusal: Refusal) -> Self {
+        Self::Over(refusal.into(), NOTHING)
     }
 }
 
@@ -233,84 +243,14 @@ fn bare<T>(carried: Result<T, Refusal>) -> Carried<T> {
     carried.map(|reply| (reply, NOTHING))
 }
 
-/// Code as text.
-fn text(code: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(code).map_err(|_| Refusal::Failed("the code is not UTF-8".to_owned()))
-}
-
 /// A buffer for values. Large ones go straight into the memory that the supervisor will map. The kernel does not count that
 /// as memory of this process, so we see to it that it fits into the session's limit.
-fn out() -> Out {
+pub(super) fn out() -> Out {
     Out::with_file(|| Ok(Spill { file: link().ok_or(io::ErrorKind::NotFound)?.memory()?, room: limits::memory_left() }))
 }
 
 fn link() -> Option<Rc<Link>> {
     LINK.with_borrow(Clone::clone)
-}
-
-/// As many items as fit into a reply. If there are more, a warning says so.
-fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
-    // The size of the numbers beside each name.
-    const BESIDE: usize = 16;
-    let mut room = LIST;
-    let fits = |item: &&T| {
-        let left = room.checked_sub(size(item) + BESIDE);
-        room = left.unwrap_or(0);
-        left.is_some()
-    };
-    let (kept, all) = (items.iter().take_while(fits).count(), items.len());
-    if kept < all {
-        warnings.push(format!("there are {all} {what}, of which {kept} are listed"));
-        items.truncate(kept);
-    }
-    items
-}
-
-impl From<r::eval::SyntaxError> for Ending {
-    fn from(r::eval::SyntaxError { message, line, column }: r::eval::SyntaxError) -> Self {
-        Self::SyntaxError { message, line, column }
-    }
-}
-
-impl From<r::eval::Ending> for Ending {
-    fn from(ending: r::eval::Ending) -> Self {
-        match ending {
-            r::eval::Ending::Completed => Self::Completed,
-            r::eval::Ending::Failed(condition) => Self::Failed(condition),
-            r::eval::Ending::Interrupted => Self::Interrupted,
-            r::eval::Ending::CpuLimit => Self::CpuLimit,
-        }
-    }
-}
-
-fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
-    let code = text(code)?;
-    r::graphics::begin(Plots::Recorded);
-    let value = value(code, wanted);
-    fork::end_if_child();
-    drop(r::conditions::take());
-    r::graphics::close_unnamed();
-    let written = value.and_then(|value| match wanted {
-        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(error))),
-        Use::Assign(_) => Ok(NOTHING),
-    });
-    Ok(written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes)))
-}
-
-/// The value of the last statement, bound to its name if it is to have one.
-fn value(code: &str, wanted: &Use) -> Result<Preserved, Ending> {
-    let name = match wanted {
-        Use::Return(_) => None,
-        Use::Assign(name) => Some(symbol(name).map_err(|error| failed(error.to_string()))?),
-    };
-    let code = r::eval::parse(code).inspect_err(|error| r::console::report_error(&error.message))?;
-    Ok(r::eval::value(&code, name.as_deref())?)
-}
-
-/// Ends an evaluation with an error of ours, or with one of R's that it has not reported on the console.
-fn failed(message: String) -> Ending {
-    r::console::report_error(&message);
-    Ending::Failed(Condition::new(Severity::Error, message, String::new(), Vec::new()))
 }
 
 fn unserialize(name: &str, serialized: &[u8]) -> Carried<Ending> {
@@ -322,10 +262,10 @@ fn unserialize(name: &str, serialized: &[u8]) -> Carried<Ending> {
 /// A name that no object can have.
 #[derive(Debug, thiserror::Error)]
 #[error("a name cannot contain a NUL character")]
-struct NulInName;
+pub(super) struct NulInName;
 
 /// A name in the form that R takes. R itself refuses names that are wrong in other ways.
-fn symbol(name: &str) -> Result<CString, NulInName> {
+pub(super) fn symbol(name: &str) -> Result<CString, NulInName> {
     CString::new(name).map_err(|_| NulInName)
 }
 
@@ -346,7 +286,7 @@ fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> 
 }
 
 /// Binds inputs: all of them, or none where this fails.
-fn assign(inputs: &[u8]) -> Result<(), Refusal> {
+pub(super) fn assign(inputs: &[u8]) -> Result<(), Refusal> {
     let inputs = input::read(inputs).map_err(|invalid| Refusal::InvalidInput(invalid.to_string()))?;
     Ok(r::build::assign(&inputs)?)
 }

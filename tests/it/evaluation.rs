@@ -17,7 +17,7 @@ async fn a_restart_is_not_taken_for_an_earlier_error() {
 async fn warnings_are_known_to_the_code_that_follows() {
     let session = Client::admin(Server::shared()).await.session().await;
     assert_eq!(session.value("length(warnings())").await["value"], 0);
-    session.run("warning('one'); f <- function() warning('two'); f()").await;
+    session.run("f <- function() warning('two'); { warning('one'); f() }").await;
     assert_eq!(session.value("names(warnings())").await["value"], json!(["one", "two"]));
     assert_eq!(session.prints("print(warnings())").await, "Warning messages:\n1: one\n2: In f() : two");
     session.run("for (i in 1:60) warning(i)").await;
@@ -98,10 +98,14 @@ async fn conditions_are_recorded_in_order() {
     assert!(response.get("warnings").is_none(), "{response}");
     let response = session.run("withCallingHandlers({ warning('w'); cat('goes on') }, warning = function(w) cat('seen '))").await;
     assert_eq!((&response["console"]["value"], &response["warnings"]["warning001"]["value"]), (&json!("seen goes on"), &json!("w")));
-    let response = session.run("for (i in 1:1100) warning(i)").await;
+    let response = session.run("for (i in 1:60) warning(i)").await;
+    let warnings = response["warnings"].as_object().unwrap();
+    assert_eq!(warnings.len(), 51);
+    assert_eq!(warnings["warning051"]["value"], "There were 50 or more warnings (use warnings() to see the first 50)");
+    let response = session.run(&"warning('w'); ".repeat(1100)).await;
     let warnings = response["warnings"].as_object().unwrap();
     assert_eq!(warnings.len(), 1001);
-    assert_eq!(warnings["warning1001"]["value"], "100 more warnings and messages were left out");
+    assert_eq!(warnings["warning1001"]["value"], "100 more warnings were left out");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{io::Write, process::Command};
 /// Each declaration of `src/r/ffi.rs`, in C. If two declarations of one name differ, the compiler reports an error.
 const DECLARATIONS: &str = r#"
 #include <stdio.h>
+#include <libintl.h>
 #define R_INTERFACE_PTRS 1
 #include <Rinternals.h>
 #include <Rembedded.h>
@@ -13,6 +14,10 @@ const DECLARATIONS: &str = r#"
 extern Rboolean R_ToplevelExec(void (*)(void *), void *);
 extern void R_InitInPStream(R_inpstream_t, R_pstream_data_t, R_pstream_format_t, int (*)(R_inpstream_t),
     void (*)(R_inpstream_t, void *, int), SEXP (*)(SEXP, SEXP), SEXP);
+extern SEXP R_UnwindProtect(SEXP (*)(void *), void *, void (*)(void *, Rboolean), void *, SEXP);
+extern void R_ReplDLLinit(void);
+extern int R_ReplDLLdo1(void);
+extern void run_Rmainloop(void);
 extern int R_SignalHandlers;
 extern char *R_TempDir;
 extern Rboolean R_Interactive;
@@ -31,12 +36,15 @@ extern void (*ptr_R_Busy)(int);
 extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
 extern int (*ptr_R_ShowFiles)(int, const char **, const char **, const char *, Rboolean, const char *);
 extern int (*ptr_R_ChooseFile)(int, char *, int);
-extern int R_Visible;
+extern SEXP *R_PPStack;
+extern int R_PPStackTop;
 extern int R_isForkedChild;
 extern SEXP PRVALUE(SEXP);
 extern SEXP PRCODE(SEXP);
 extern SEXP SYMVALUE(SEXP);
 const char *R_curErrorBuf(void);
+extern char *dgettext(const char *, const char *);
+extern char *dngettext(const char *, const char *, const char *, unsigned long);
 
 _Static_assert(sizeof(Rboolean) == sizeof(int), "size of Rboolean");
 _Static_assert(sizeof(SA_TYPE) == sizeof(int), "size of SA_TYPE");

@@ -225,8 +225,8 @@ async fn a_file_that_its_session_can_still_write_to_is_not_published() {
 fn nothing() -> Executed {
     Executed {
         ending: Ending::Completed,
-        conditions: Vec::new(),
-        dropped_conditions: 0,
+        warnings: Vec::new(),
+        dropped_warnings: 0,
         missing: Vec::new(),
         changed: Vec::new(),
         published: Vec::new(),

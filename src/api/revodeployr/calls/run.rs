@@ -18,7 +18,6 @@ use crate::{
         sessions::{Session, Stop},
     },
     auth::{Login, Principal},
-    wire::condition::Severity,
 };
 
 /// The script that the request names, by name or identifier.
@@ -88,7 +87,7 @@ pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
     Answer {
         error: error_of(&outcome),
         console: console(outcome.console),
-        warnings: warnings(outcome.executed.conditions, outcome.executed.missing, outcome.executed.dropped_conditions),
+        warnings: warnings(outcome.executed.warnings, outcome.executed.missing, outcome.executed.dropped_warnings),
         robjects: Some(outcome.objects),
         ..about
     }
@@ -133,12 +132,11 @@ fn is_out_of_memory(condition: &Condition) -> bool {
 }
 
 /// The warnings that R raised, and our own about requested objects that do not exist.
-fn warnings(conditions: Vec<Condition>, missing: Vec<MissingObject>, dropped: u64) -> Vec<String> {
-    let raised = conditions.into_iter().filter(|condition| condition.severity == Severity::Warning).map(|condition| condition.message);
+fn warnings(raised: Vec<String>, missing: Vec<MissingObject>, dropped: u64) -> Vec<String> {
     let missing = missing.into_iter().map(|missing| match missing.error {
         None => format!("object '{}' not found", missing.name),
         Some(error) => format!("object '{}' could not be read: {error}", missing.name),
     });
-    let dropped = (dropped > 0).then(|| format!("{dropped} more warnings and messages were left out"));
-    raised.chain(missing).chain(dropped).collect()
+    let dropped = (dropped > 0).then(|| format!("{dropped} more warnings were left out"));
+    raised.into_iter().chain(missing).chain(dropped).collect()
 }
