@@ -13,7 +13,7 @@ pub use crate::store::{
 };
 use crate::{
     auth::{Permission, Principal, permissions},
-    link::command::{Load, Save, SaveImage, Stored},
+    link::command::{Load, Save, Stored},
     session::{Admission, Session},
     store::{Blob, StoreError, blobs::Keeping},
     wire::rdata::is_r_data,
@@ -139,15 +139,21 @@ impl App {
         self.object_collect(session, principal, file, name, Kind::Object).await
     }
 
-    /// Saves all objects of a session.
+    /// Saves all objects of a session. Returns also what could not be saved, a sentence each.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn workspace_save(&self, session: &Arc<Session>, principal: &Principal, name: &str) -> Result<Object, Failure> {
+    pub async fn workspace_save(
+        &self,
+        session: &Arc<Session>,
+        principal: &Principal,
+        name: &str,
+    ) -> Result<(Object, Vec<String>), Failure> {
         let turn = session.turn(Admission::Immediate)?;
         let file = Uuid::new_v4();
-        Self::ask(&turn, SaveImage { file }).await?;
-        self.object_collect(session, principal, file, name, Kind::Workspace).await
+        let image = Self::image_write(&turn, file).await?;
+        let object = self.object_collect(session, principal, file, name, Kind::Workspace).await?;
+        Ok((object, image.unsaved))
     }
 
     /// Moves a file that a session's worker has written for the server into the repository.

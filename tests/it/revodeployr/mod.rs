@@ -1,6 +1,7 @@
 //! The RevoDeployR dialect: who may make which call, and each exchange as sent over the wire.
 
 mod access;
+mod autosave;
 mod clients;
 mod files;
 mod golden;
