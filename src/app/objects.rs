@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
-use super::{App, Failure, files::Area, sessions::login, uploads::Received};
+use super::{App, Failure, contents::blocking, files::Area, sessions::login, uploads::Received};
 pub use crate::store::{
     Access,
     objects::{Kind, Object},
@@ -81,10 +81,7 @@ impl App {
     async fn require_r_data(&self, name: &str, blob: &Blob) -> Result<(), Failure> {
         let first = self.store.blobs.get(&blob.hash).await?.next().await;
         let start = first.transpose().map_err(StoreError::from)?.unwrap_or_default();
-        if is_r_data(&*start).map_err(StoreError::from)? == Some(false) {
-            return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
-        }
-        Ok(())
+        require_r_data(name, is_r_data(&*start).map_err(StoreError::from)?)
     }
 
     /// Adds a content, which `keeping` protects until then. The object belongs to the principal's login.
@@ -181,15 +178,27 @@ impl App {
         Self::ask(&turn, Load(Stored { file, name: object.name.clone() })).await
     }
 
-    /// Loads an upload of R data into a session; returns R's warnings.
+    /// Loads a file of R data that was uploaded into a session; returns R's warnings. An object without a name gets that of the file.
     ///
     /// # Errors
-    /// [`Failure`]
+    /// [`Failure::Invalid`] for what is no R data, and others
     pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
+        match &received {
+            Received::Content { blob, .. } => self.require_r_data(name, blob).await?,
+            Received::Draft { file, .. } => {
+                let mut file = file.try_clone()?;
+                let is_data = blocking(move || {
+                    std::io::Seek::rewind(&mut file)?;
+                    is_r_data(file)
+                });
+                require_r_data(name, is_data.await?)?;
+            }
+        }
         let stored = Uuid::new_v4();
         self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
-        Self::ask(&turn, Load(Stored { file: stored, name: name.to_owned() })).await
+        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
+        Self::ask(&turn, Load(Stored { file: stored, name })).await
     }
 
     /// Copies a file of the working folder into the repository.
@@ -212,6 +221,14 @@ impl App {
         let _turn = session.turn(Admission::Immediate)?;
         self.content_place(session, &object.blob.hash, Area::Work, &object.name).await
     }
+}
+
+/// Checks what [`is_r_data`] has found.
+fn require_r_data(name: &str, is_data: Option<bool>) -> Result<(), Failure> {
+    if is_data == Some(false) {
+        return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
+    }
+    Ok(())
 }
 
 /// Whether an object is a file that has an address: one of any login's, or one of the server's that is for everybody. The address of a

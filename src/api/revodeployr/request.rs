@@ -134,8 +134,8 @@ impl Incoming {
     /// 400.
     pub fn take_upload(&mut self) -> Result<(String, Received), Error> {
         let upload = self.upload.take().ok_or_else(|| Error::invalid("Parameter file is missing."))?;
-        let name = match (self.form.get("name")?, upload.file_name) {
-            (Some(name), _) => name.trim().to_owned(),
+        let name = match (self.form.label("name")?, upload.file_name) {
+            (Some(name), _) => name.to_owned(),
             (None, Some(name)) => name,
             (None, None) => return Err(Error::invalid("Parameter name is missing.")),
         };
@@ -222,7 +222,7 @@ impl Incoming {
     /// 400 for a session that is unknown, somebody else's or dead.
     pub fn session(&self, app: &App) -> Result<Arc<Session>, Error> {
         let user = self.user()?;
-        let identifier = self.form.require("session")?;
+        let identifier = self.form.require_label("session")?;
         let unknown = || Error::invalid(format!("Invalid session identifier: {identifier}"));
         let id = identifiers::parse("LIVE", identifier).ok_or_else(unknown)?;
         match app.session(id, user) {

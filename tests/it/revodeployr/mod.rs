@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod golden_rest;
 mod guide;
+mod lenient;
 mod login;
 mod projects;
 mod repository;

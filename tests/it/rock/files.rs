@@ -288,3 +288,13 @@ async fn an_upload_of_very_many_parts_or_of_a_part_without_an_end_to_its_head_is
     assert!(grown < 20_000, "{grown} KiB");
     assert_eq!(session.value("list.files()").await, json!([]));
 }
+
+#[tokio::test]
+async fn a_form_without_a_chosen_file_lacks_the_file() {
+    let session = Rock::by("user").open().await;
+    // What browsers send when no file was chosen; a file that was chosen may be empty.
+    let refused = session.upload("?path=x", "", b"", &[]).await;
+    assert_eq!((refused.status.as_u16(), &refused.document()["message"]), (400, &json!("Required part 'file' is not present.")));
+    assert_eq!(session.upload("?path=y", "empty.txt", b"", &[]).await.status, 200);
+    assert_eq!(session.value("list.files()").await, "y");
+}

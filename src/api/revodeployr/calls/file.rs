@@ -74,7 +74,7 @@ pub(in super::super) async fn upload_to_session(app: &Arc<App>, incoming: &mut I
 
 /// `/r/session/file/download`
 pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     let file = app.file_open(&session, Area::Work, name).await.map_err(|_| no_file(name))?;
     download::file(file, name, Purpose::Download)
@@ -82,7 +82,7 @@ pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &I
 
 /// `/r/session/file/delete`
 pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.session(app)?;
     app.file_remove(&session, name).await?;
     Ok(about(&session))
@@ -90,8 +90,8 @@ pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Inc
 
 /// `/r/session/file/save`: into the repository.
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let path = incoming.form.require("name")?;
-    let name = incoming.form.get("descr")?.unwrap_or(path);
+    let path = incoming.form.require_label("name")?;
+    let name = incoming.form.label("descr")?.unwrap_or(path);
     let name = name.rsplit('/').next().unwrap_or(name);
     check_file_name(name)?;
     let session = incoming.session(app)?;
@@ -116,7 +116,7 @@ pub(in super::super) async fn artifacts(app: &Arc<App>, incoming: &Incoming) -> 
 
 /// `/r/session/artifact/download`
 pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     let made = app.artifact_list(&session).into_iter().find(|(known, _)| known == name);
     let (_, id) = made.ok_or_else(|| no_file(name))?;
@@ -126,7 +126,7 @@ pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incom
 
 /// `/r/session/artifact/delete`
 pub(in super::super) async fn delete_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     if app.artifact_remove(&session, name).await? { Ok(about(&session)) } else { Err(no_file(name)) }
 }

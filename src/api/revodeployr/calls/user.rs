@@ -12,7 +12,7 @@ use crate::{
 
 /// `/r/user/login`: takes the password itself, or its SHA-1 digest.
 pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("username")?.trim();
+    let name = incoming.form.require_label("username")?;
     let password = incoming.form.require("password")?;
     let autosave = incoming.form.boolean("autosave")?.unwrap_or(false);
     if let Some(earlier) = incoming.earlier_login() {
