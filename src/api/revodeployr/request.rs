@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, header, request::Parts as Head},
 };
 
 use super::{
@@ -282,12 +282,12 @@ pub fn check_file_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The format that a query names; JSON when it names none.
-#[must_use]
-pub fn format_of_query(app: &App, uri: &Uri) -> Format {
+/// The format that a request for no call names, in its query or at the beginning of its body; JSON when it names none.
+pub async fn format_of(app: &App, head: &Head, body: Body) -> Format {
     let mut form = Form::new(app.settings().http.form_fields);
     // If there are too many parameters, the first ones count.
-    let _ = form.add(uri.query().unwrap_or_default().as_bytes());
+    let _ = form.add(head.uri.query().unwrap_or_default().as_bytes());
+    upload::glance(&head.headers, body, &mut form).await;
     format(&form, None).unwrap_or_default()
 }
 
