@@ -58,11 +58,18 @@ impl App {
         object.ok_or_else(|| Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned()))
     }
 
-    /// Adds an upload to the repository.
+    /// Adds an upload to the repository. The description may be empty.
     ///
     /// # Errors
     /// [`Failure::Invalid`] for an object that is not R data, and others
-    pub async fn object_upload(&self, principal: &Principal, name: &str, kind: Kind, received: Received) -> Result<Object, Failure> {
+    pub async fn object_upload(
+        &self,
+        principal: &Principal,
+        name: &str,
+        description: &str,
+        kind: Kind,
+        received: Received,
+    ) -> Result<Object, Failure> {
         let (blob, keeping) = match received {
             Received::Content { blob, keeping } => (blob, keeping),
             Received::Draft { mut file, .. } => {
@@ -74,7 +81,7 @@ impl App {
         if kind == Kind::Object {
             self.require_r_data(name, &blob).await?;
         }
-        self.object_add(principal, name, kind, blob, &keeping).await
+        self.object_add(principal, name, description, kind, blob, &keeping).await
     }
 
     /// Checks by the first bytes of a content that it may be R data.
@@ -89,12 +96,14 @@ impl App {
         &self,
         principal: &Principal,
         name: &str,
+        description: &str,
         kind: Kind,
         blob: Blob,
         keeping: &Keeping,
     ) -> Result<Object, Failure> {
         let login = login(principal)?;
-        let object = Object::of_login(principal.account(), login.id, name, kind, blob);
+        let description = description.to_owned();
+        let object = Object { description, ..Object::of_login(principal.account(), login.id, name, kind, blob) };
         self.store.object_add(&object, keeping).await?;
         if login.is_closing() {
             // A logout removed the login's objects before this one was there.
@@ -164,10 +173,11 @@ impl App {
     ) -> Result<Object, Failure> {
         let keeping = self.store.blobs.keep().await?;
         let blob = self.content_collect(session, file, &keeping).await?;
-        self.object_add(principal, name, kind, blob, &keeping).await
+        self.object_add(principal, name, "", kind, blob, &keeping).await
     }
 
-    /// Loads an object of the repository into a session; returns R's warnings.
+    /// Loads an object of the repository into a session; returns R's warnings. An object without a name gets that of the file that it
+    /// came in.
     ///
     /// # Errors
     /// [`Failure`]
@@ -175,7 +185,7 @@ impl App {
         require_data(object)?;
         let turn = session.turn(Admission::Immediate)?;
         let file = self.content_bring(session, &object.blob.hash).await?;
-        Self::ask(&turn, Load(Stored { file, name: object.name.clone() })).await
+        Self::ask(&turn, Load(Stored { file, name: object_name(&object.name) })).await
     }
 
     /// Loads a file of R data that was uploaded into a session; returns R's warnings. An object without a name gets that of the file.
@@ -197,20 +207,20 @@ impl App {
         }
         let stored = Uuid::new_v4();
         self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
-        Self::ask(&turn, Load(Stored { file: stored, name })).await
+        Self::ask(&turn, Load(Stored { file: stored, name: object_name(name) })).await
     }
 
-    /// Copies a file of the working folder into the repository.
+    /// Copies a file of the working folder into the repository, where it keeps its name. The description may be empty.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, name: &str) -> Result<Object, Failure> {
+    pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, description: &str) -> Result<Object, Failure> {
         let _turn = session.turn(Admission::Immediate)?;
         let file = self.file_open(session, Area::Work, path).await?;
         let keeping = self.store.blobs.keep().await?;
         let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?;
-        self.object_add(principal, name, Kind::File, blob, &keeping).await
+        let name = path.rsplit('/').next().unwrap_or(path);
+        self.object_add(principal, name, description, Kind::File, blob, &keeping).await
     }
 
     /// Copies a file of the repository into the working folder, where it keeps its name.
@@ -221,6 +231,13 @@ impl App {
         let _turn = session.turn(Admission::Immediate)?;
         self.content_place(session, &object.blob.hash, Area::Work, &object.name).await
     }
+}
+
+/// The name of the object in a file of `saveRDS()`, which has none itself: that of the file, without the ending for R data.
+pub(super) fn object_name(file: &str) -> String {
+    let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+    let is_data = ["rds", "rdata", "rda"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+    if is_data && !stem.is_empty() { stem } else { file }.to_owned()
 }
 
 /// Checks what [`is_r_data`] has found.

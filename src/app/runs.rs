@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{App, Failure, objects::require_data, sessions::as_limits};
+use super::{
+    App, Failure,
+    objects::{object_name, require_data},
+    sessions::as_limits,
+};
 pub use crate::link::{
     command::{Executed, PublishedFile},
     messages::Limits,
@@ -85,7 +89,7 @@ impl App {
         let turn = session.turn(Admission::Immediate)?;
         let mut preload = Vec::with_capacity(run.preload.len());
         for object in run.preload {
-            preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object.name });
+            preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object_name(&object.name) });
         }
         let save = run.keep.then(Uuid::new_v4);
         let limits = Limits {

@@ -55,19 +55,48 @@ async fn the_working_folder_is_listed_filled_and_emptied() {
 async fn files_go_to_the_repository_and_come_back() {
     let client = Client::admin(Server::shared()).await;
     let (one, two) = (client.session().await, client.session().await);
-    one.run("cat('kept', file = 'a.txt')").await;
-    let saved = one.post("file/save", &[("name", "a.txt"), ("descr", "b.txt")]).await.success();
-    let entry = &saved["files"]["b.txt"];
+    one.run("dir.create('sub'); cat('kept', file = 'sub/a.txt')").await;
+    let saved = one.post("file/save", &[("name", "sub/a.txt"), ("descr", "my data")]).await.success();
+    let entry = &saved["files"]["a.txt"];
+    assert_eq!(entry["descr"], "my data");
     let id = entry["value"].as_str().unwrap();
     assert_eq!(client.fetch(entry["url"].as_str().unwrap()).await.text(), "kept");
     two.post("file/load", &[("id", id)]).await.success();
-    assert_eq!(two.prints("cat(readLines('b.txt', warn = FALSE))").await, "kept");
+    assert_eq!(two.prints("cat(readLines('a.txt', warn = FALSE))").await, "kept");
     assert_eq!(two.post("object/load", &[("id", id)]).await.status, 400);
-    // Names by which the file could not be loaded.
-    for name in ["..", ".", "sub/..", "sub/", "a\nb"] {
-        assert_eq!(one.post("file/save", &[("name", "a.txt"), ("descr", name)]).await.status, 400, "{name}");
+    for name in ["..", ".", "sub/..", "sub/", "sub"] {
+        assert_eq!(one.post("file/save", &[("name", name)]).await.status, 400, "{name}");
     }
     assert_eq!(client.get("/r/repository/file/list", &[]).await.success()["files"].as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_description_is_no_name() {
+    let server = Server::start("[sessions]\npool = 1");
+    let client = Client::admin(&server).await;
+    let session = client.session().await;
+    session.run("cat('a\n1\n', file = 'd.csv'); saveRDS(1:3, 'model.rds')").await;
+    // Any text describes a file: it is cut nowhere.
+    let description = "my data, 1/2 & <more>";
+    let saved = session.post("file/save", &[("name", "d.csv"), ("descr", description)]).await.success();
+    let id = saved["files"]["d.csv"]["value"].as_str().unwrap();
+    session.post("file/delete", &[("name", "d.csv")]).await.success();
+    session.post("file/load", &[("id", id)]).await.success();
+    assert_eq!(session.value("sort(list.files())").await["value"], json!(["d.csv", "model.rds"]));
+    let model = session.get("file/download", &[("name", "model.rds")]).await.body;
+    for (call, name, content) in
+        [("/r/repository/file/upload", "e.csv", b"x".to_vec()), ("/r/repository/object/upload", "model.rds", model)]
+    {
+        let parts = multipart::Form::new().text("name", name).text("descr", description).part("file", multipart::Part::bytes(content));
+        read(client.request(Method::POST, call).multipart(parts)).await.success();
+    }
+    let files = client.get("/r/repository/file/list", &[]).await.success()["files"].clone();
+    assert_eq!((&files["d.csv"]["descr"], &files["e.csv"]["descr"]), (&json!(description), &json!(description)));
+    let objects = client.get("/r/repository/object/list", &[]).await.success()["objects"].clone();
+    assert_eq!(objects["model.rds"]["descr"], description);
+    // An object without a name of its own gets that of its file, and not the file's ending.
+    session.post("object/load", &[("id", objects["model.rds"]["value"].as_str().unwrap())]).await.success();
+    assert_eq!(session.value("model").await["value"], json!([1, 2, 3]));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::{
             envelope::{Answer, Entry, Group},
             error::Error,
             identifiers,
-            request::{Incoming, check_file_name},
+            request::Incoming,
         },
     },
     app::{App, Failure, files::Area, objects::Kind},
@@ -88,14 +88,12 @@ pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Inc
     Ok(about(&session))
 }
 
-/// `/r/session/file/save`: into the repository.
+/// `/r/session/file/save`: into the repository, under its own name; `descr` describes it.
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let path = incoming.form.require_label("name")?;
-    let name = incoming.form.label("descr")?.unwrap_or(path);
-    let name = name.rsplit('/').next().unwrap_or(name);
-    check_file_name(name)?;
+    let description = incoming.form.label("descr")?.unwrap_or_default();
     let session = incoming.session(app)?;
-    let file = app.file_save(&session, incoming.user()?, path, name).await?;
+    let file = app.file_save(&session, incoming.user()?, path, description).await?;
     Ok(Answer { groups: vec![Group::files(vec![entries::file(incoming, app, &file)])], ..about(&session) })
 }
 

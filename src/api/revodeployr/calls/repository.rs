@@ -76,7 +76,8 @@ async fn delete(app: &App, incoming: &Incoming, of_files: bool) -> Result<Answer
 /// Adds an upload to the repository.
 pub(super) async fn upload(app: &App, incoming: &mut Incoming, kind: Kind) -> Result<Object, Error> {
     let (name, received) = incoming.take_upload()?;
-    Ok(app.object_upload(incoming.user()?, &name, kind, received).await?)
+    let description = incoming.form.label("descr")?.unwrap_or_default();
+    Ok(app.object_upload(incoming.user()?, &name, description, kind, received).await?)
 }
 
 /// `/r/repository/object/upload`
