@@ -229,8 +229,12 @@ impl Worker {
             |(folder, packages)| Surroundings { folder, packages },
         );
         let mut unsaved = listed(unsaved, String::len, "objects that were not saved", &mut more);
+        let files = Snapshot::of(&self.work);
+        let skipped = listed(files.skipped(), String::len, "links and folders that were not saved", &mut more);
+        unsaved
+            .extend(skipped.iter().map(|path| format!("'{path}' was not saved, as it is no file, or a folder that is too deep or closed")));
         unsaved.append(&mut more);
-        Ok(Some(Image { surroundings, files: Snapshot::of(&self.work).paths(), unsaved }))
+        Ok(Some(Image { surroundings, files: files.paths(), unsaved }))
     }
 
     fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage) -> Result<Vec<String>, Refusal> {

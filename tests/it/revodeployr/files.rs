@@ -283,3 +283,54 @@ async fn names_of_downloads_are_one_value_of_a_header() {
         assert!(!got.headers.contains_key("x-evil"));
     }
 }
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_listed_fetched_saved_and_deleted() {
+    let session = session().await;
+    // In Latin-1, as programs of 2010 wrote names; and names that could be taken for an escape, or be cut by a client.
+    session.run("latin <- rawToChar(as.raw(c(0x63, 0x61, 0x66, 0xe9))); cat('old', file = latin)").await;
+    let names = [r"caf\xe9", r"a\\xff", r"\x20b\x20", r"c\x0ad", r"e\f"];
+    let reply =
+        session.execute("for (name in c('a\\\\xff', ' b ', 'c\\nd', 'e\\\\f')) cat('new', file = name)", &[("files", names[0])]).await;
+    let published = reply.success()["files"][names[0]]["value"].as_str().unwrap().to_owned();
+    assert_eq!(session.client.fetch(&published).await.text(), "old");
+    let listed = session.get("file/list", &[]).await.success()["files"].clone();
+    let mut sorted = names.map(str::to_owned);
+    sorted.sort();
+    let mut seen: Vec<_> = listed.as_object().unwrap().keys().cloned().collect();
+    seen.sort();
+    assert_eq!(seen, sorted);
+    for name in names {
+        let content = if name == names[0] { "old" } else { "new" };
+        assert_eq!(session.client.fetch(listed[name]["value"].as_str().unwrap()).await.text(), content, "{name}");
+        assert_eq!(session.get("file/download", &[("name", name)]).await.text(), content, "{name}");
+    }
+    let xml = session.get("file/list", &[("format", "xml")]).await;
+    assert!(xml.text().contains(r#"<file name="c\x0ad""#), "{}", xml.text());
+    // It goes to the repository and into a project, and comes back under the same bytes.
+    let saved = session.post("file/save", &[("name", names[0])]).await.success();
+    let id = saved["files"][names[0]]["value"].as_str().unwrap();
+    let project = session.post("project/save", &[("descr", "bytes")]).await.success();
+    let project = project["projects"]["bytes"]["value"].as_str().unwrap().to_owned();
+    for name in names {
+        session.post("file/delete", &[("name", name)]).await.success();
+    }
+    assert_eq!(session.value("length(list.files())").await["value"], 0);
+    session.post("file/load", &[("id", id)]).await.success();
+    assert_eq!(session.value("file.exists(latin)").await["value"], true);
+    let loaded = session.client.post("/r/project/load", &[("id", &project)]).await.success();
+    let loaded = Session { id: loaded["session"].as_str().unwrap().to_owned(), ..session };
+    assert_eq!(
+        loaded.value("c(file.exists(latin, 'a\\\\xff', ' b ', 'c\\nd', 'e\\\\f'), length(list.files()) == 5)").await["value"],
+        json!([true, true, true, true, true, true])
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_is_not_saved_with_its_session_is_named() {
+    let session = session().await;
+    session.run("cat('x', file = 'file'); invisible(file.symlink('file', 'link'))").await;
+    let saved = session.post("project/save", &[("descr", "linked")]).await.success();
+    let warning = saved["warnings"]["warning001"]["value"].as_str().unwrap();
+    assert!(warning.starts_with("'link' was not saved"), "{warning}");
+}

@@ -298,3 +298,15 @@ async fn a_form_without_a_chosen_file_lacks_the_file() {
     assert_eq!(session.upload("?path=y", "empty.txt", b"", &[]).await.status, 200);
     assert_eq!(session.value("list.files()").await, "y");
 }
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_fetched_by_the_name_that_r_prints() {
+    let session = Rock::by("user").open().await;
+    session.value("latin <- rawToChar(as.raw(c(0x63, 0x61, 0x66, 0xe9))); cat('old', file = latin); cat('new', file = 'a\\\\xff')").await;
+    assert!(session.value("capture.output(print(list.files()))").await.to_string().contains(r"caf\\xe9"));
+    assert_eq!(session.get(&format!("/_download?path={}", encoded(r"caf\xe9"))).await.text(), "old");
+    assert_eq!(session.get(&format!("/_download?path={}", encoded(r"a\\xff"))).await.text(), "new");
+    let reply = session.upload(&format!("?path={}&overwrite=true", encoded(r"caf\xe9")), "x", b"newer", &[]).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(session.value("readLines(latin, warn = FALSE)").await, "newer");
+}
