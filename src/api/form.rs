@@ -85,6 +85,22 @@ impl Form {
         self.get(name)?.ok_or_else(|| missing(name))
     }
 
+    /// A name, an identifier or a description: blanks around it do not count, and one of blanks alone is absent.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn label(&self, name: &str) -> Result<Option<&str>, Invalid> {
+        Ok(self.get(name)?.map(str::trim_ascii).filter(|label| !label.is_empty()))
+    }
+
+    /// A required [`Self::label`].
+    ///
+    /// # Errors
+    /// When it is not there, or is not UTF-8.
+    pub fn require_label(&self, name: &str) -> Result<&str, Invalid> {
+        self.label(name)?.ok_or_else(|| missing(name))
+    }
+
     /// The bytes of a required parameter, which are sent on unchanged.
     ///
     /// # Errors
@@ -208,7 +224,9 @@ mod tests {
 
     #[test]
     fn typed_parameters_say_what_is_wrong() {
-        let form = form("l=x, y,,z ,x&b=TRUE&n=-1&w=maybe&bad=%ff");
+        let form = form("l=x, y,,z ,x&b=TRUE&n=-1&w=maybe&bad=%ff&descr = test_x &blank=+%0d%0a");
+        assert_eq!((form.require_label("descr").unwrap(), form.get("descr").unwrap()), ("test_x", Some(" test_x ")));
+        assert_eq!(form.label("blank").unwrap(), None);
         assert_eq!(form.list("l").unwrap(), ["x", "y", "z"]);
         assert_eq!(form.boolean("b").unwrap(), Some(true));
         assert!(form.count("n").unwrap_err().0.contains("Parameter n"));

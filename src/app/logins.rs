@@ -2,15 +2,15 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::App;
+use super::{App, autosave::Kept};
 use crate::{
     auth::{Login, Principal},
     store::policies::Policy,
 };
 
 impl App {
-    /// Begins a login of an account. Returns also its cookie. With autosave, the sessions that were saved when the user's last login ended
-    /// come back.
+    /// Begins a login of an account, and returns its cookie. With autosave, the sessions that were saved when the user's last login ended
+    /// come back; returns what became of them.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -20,13 +20,11 @@ impl App {
         display_name: &str,
         autosave: bool,
         address: IpAddr,
-    ) -> Result<(String, Arc<Login>), getrandom::Error> {
+    ) -> Result<(String, Vec<Kept>), getrandom::Error> {
         let (cookie, login) = self.logins.create(name, display_name, autosave)?;
         tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
-        if autosave {
-            self.login_restore(&Principal::of_login(&self.rules.now(), Arc::clone(&login), address)).await;
-        }
-        Ok((cookie, login))
+        let restored = self.login_restore(&login, &Principal::of_login(&self.rules.now(), Arc::clone(&login), address)).await;
+        Ok((cookie, restored))
     }
 
     /// Begins a login without an account, to which files and objects can belong.
@@ -49,17 +47,20 @@ impl App {
         Duration::from_secs(policies.number(Policy::LoginSeconds, self.config.revodeployr.login_seconds))
     }
 
-    /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first.
-    pub async fn login_end(&self, login: &Login) {
+    /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first; those that cannot be saved stay open.
+    /// Returns what became of them.
+    pub async fn login_end(&self, login: &Login) -> Vec<Kept> {
         // Also when the login has expired: work that is still going on for it must not leave anything behind.
         let _ = login.begin_closing();
-        self.login_suspend(login).await;
-        self.sessions.close_login(login.id);
+        let kept = self.login_suspend(&[login]).await;
+        let unsaved: Vec<_> = kept.iter().filter(|kept| kept.outcome.is_err()).map(|kept| kept.session).collect();
+        self.sessions.close_login(login.id, &unsaved);
         if let Err(error) = self.store.object_forget(Some(login.id)).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the objects of a login could not be removed");
         }
         let (published, id) = (Arc::clone(&self.published), login.id);
         let _ = tokio::task::spawn_blocking(move || published.forget(id)).await;
         self.logins.remove(login.id);
+        kept
     }
 }

@@ -4,6 +4,7 @@
 //! Each file has the operations on one of these things, as methods of [`App`] whose names begin with that of the thing. Start reading at
 //! [`App`]; most requests end up in [`runs`] or [`evaluation`].
 
+pub mod autosave;
 mod contents;
 pub mod evaluation;
 pub mod failure;
@@ -175,15 +176,11 @@ impl App {
     /// Ends everything: sessions, R and the tasks.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.cancel();
-        let suspended = async {
+        self.suspend_all(patience, async {
             // A login that is just expiring is saved completely.
             self.tasks.wait().await;
-            let logins = self.logins.take(|_| true);
-            futures_util::future::join_all(logins.iter().map(|login| self.login_suspend(login))).await;
-        };
-        if tokio::time::timeout(patience, suspended).await.is_err() {
-            tracing::error!("some sessions could not be saved in time");
-        }
+        })
+        .await;
         self.sessions.stop(patience).await;
         self.store.close().await;
         // Removes files of sessions that had to be killed. The janitor goes on if this takes longer.

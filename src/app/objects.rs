@@ -6,14 +6,14 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
-use super::{App, Failure, files::Area, sessions::login, uploads::Received};
+use super::{App, Failure, contents::blocking, files::Area, sessions::login, uploads::Received};
 pub use crate::store::{
     Access,
     objects::{Kind, Object},
 };
 use crate::{
     auth::{Permission, Principal, permissions},
-    link::command::{Load, Save, SaveImage, Stored},
+    link::command::{Load, Save, Stored},
     session::{Admission, Session},
     store::{Blob, StoreError, blobs::Keeping},
     wire::rdata::is_r_data,
@@ -58,11 +58,18 @@ impl App {
         object.ok_or_else(|| Failure::Unknown("There is no such file, or it went with the login it belonged to.".to_owned()))
     }
 
-    /// Adds an upload to the repository.
+    /// Adds an upload to the repository. The description may be empty.
     ///
     /// # Errors
     /// [`Failure::Invalid`] for an object that is not R data, and others
-    pub async fn object_upload(&self, principal: &Principal, name: &str, kind: Kind, received: Received) -> Result<Object, Failure> {
+    pub async fn object_upload(
+        &self,
+        principal: &Principal,
+        name: &str,
+        description: &str,
+        kind: Kind,
+        received: Received,
+    ) -> Result<Object, Failure> {
         let (blob, keeping) = match received {
             Received::Content { blob, keeping } => (blob, keeping),
             Received::Draft { mut file, .. } => {
@@ -74,17 +81,14 @@ impl App {
         if kind == Kind::Object {
             self.require_r_data(name, &blob).await?;
         }
-        self.object_add(principal, name, kind, blob, &keeping).await
+        self.object_add(principal, name, description, kind, blob, &keeping).await
     }
 
     /// Checks by the first bytes of a content that it may be R data.
     async fn require_r_data(&self, name: &str, blob: &Blob) -> Result<(), Failure> {
         let first = self.store.blobs.get(&blob.hash).await?.next().await;
         let start = first.transpose().map_err(StoreError::from)?.unwrap_or_default();
-        if is_r_data(&*start).map_err(StoreError::from)? == Some(false) {
-            return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
-        }
-        Ok(())
+        require_r_data(name, is_r_data(&*start).map_err(StoreError::from)?)
     }
 
     /// Adds a content, which `keeping` protects until then. The object belongs to the principal's login.
@@ -92,12 +96,14 @@ impl App {
         &self,
         principal: &Principal,
         name: &str,
+        description: &str,
         kind: Kind,
         blob: Blob,
         keeping: &Keeping,
     ) -> Result<Object, Failure> {
         let login = login(principal)?;
-        let object = Object::of_login(principal.account(), login.id, name, kind, blob);
+        let description = description.to_owned();
+        let object = Object { description, ..Object::of_login(principal.account(), login.id, name, kind, blob) };
         self.store.object_add(&object, keeping).await?;
         if login.is_closing() {
             // A logout removed the login's objects before this one was there.
@@ -139,15 +145,21 @@ impl App {
         self.object_collect(session, principal, file, name, Kind::Object).await
     }
 
-    /// Saves all objects of a session.
+    /// Saves all objects of a session. Returns also what could not be saved, a sentence each.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn workspace_save(&self, session: &Arc<Session>, principal: &Principal, name: &str) -> Result<Object, Failure> {
+    pub async fn workspace_save(
+        &self,
+        session: &Arc<Session>,
+        principal: &Principal,
+        name: &str,
+    ) -> Result<(Object, Vec<String>), Failure> {
         let turn = session.turn(Admission::Immediate)?;
         let file = Uuid::new_v4();
-        Self::ask(&turn, SaveImage { file }).await?;
-        self.object_collect(session, principal, file, name, Kind::Workspace).await
+        let image = Self::image_write(&turn, file).await?;
+        let object = self.object_collect(session, principal, file, name, Kind::Workspace).await?;
+        Ok((object, image.unsaved))
     }
 
     /// Moves a file that a session's worker has written for the server into the repository.
@@ -161,10 +173,11 @@ impl App {
     ) -> Result<Object, Failure> {
         let keeping = self.store.blobs.keep().await?;
         let blob = self.content_collect(session, file, &keeping).await?;
-        self.object_add(principal, name, kind, blob, &keeping).await
+        self.object_add(principal, name, "", kind, blob, &keeping).await
     }
 
-    /// Loads an object of the repository into a session; returns R's warnings.
+    /// Loads an object of the repository into a session; returns R's warnings. An object without a name gets that of the file that it
+    /// came in.
     ///
     /// # Errors
     /// [`Failure`]
@@ -172,30 +185,42 @@ impl App {
         require_data(object)?;
         let turn = session.turn(Admission::Immediate)?;
         let file = self.content_bring(session, &object.blob.hash).await?;
-        Self::ask(&turn, Load(Stored { file, name: object.name.clone() })).await
+        Self::ask(&turn, Load(Stored { file, name: object_name(&object.name) })).await
     }
 
-    /// Loads an upload of R data into a session; returns R's warnings.
+    /// Loads a file of R data that was uploaded into a session; returns R's warnings. An object without a name gets that of the file.
     ///
     /// # Errors
-    /// [`Failure`]
+    /// [`Failure::Invalid`] for what is no R data, and others
     pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
+        match &received {
+            Received::Content { blob, .. } => self.require_r_data(name, blob).await?,
+            Received::Draft { file, .. } => {
+                let mut file = file.try_clone()?;
+                let is_data = blocking(move || {
+                    std::io::Seek::rewind(&mut file)?;
+                    is_r_data(file)
+                });
+                require_r_data(name, is_data.await?)?;
+            }
+        }
         let stored = Uuid::new_v4();
         self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
-        Self::ask(&turn, Load(Stored { file: stored, name: name.to_owned() })).await
+        Self::ask(&turn, Load(Stored { file: stored, name: object_name(name) })).await
     }
 
-    /// Copies a file of the working folder into the repository.
+    /// Copies a file of the working folder into the repository, where it keeps its name. The description may be empty.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, name: &str) -> Result<Object, Failure> {
+    pub async fn file_save(&self, session: &Arc<Session>, principal: &Principal, path: &str, description: &str) -> Result<Object, Failure> {
         let _turn = session.turn(Admission::Immediate)?;
         let file = self.file_open(session, Area::Work, path).await?;
         let keeping = self.store.blobs.keep().await?;
         let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?;
-        self.object_add(principal, name, Kind::File, blob, &keeping).await
+        let name = path.rsplit('/').next().unwrap_or(path);
+        self.object_add(principal, name, description, Kind::File, blob, &keeping).await
     }
 
     /// Copies a file of the repository into the working folder, where it keeps its name.
@@ -206,6 +231,21 @@ impl App {
         let _turn = session.turn(Admission::Immediate)?;
         self.content_place(session, &object.blob.hash, Area::Work, &object.name).await
     }
+}
+
+/// The name of the object in a file of `saveRDS()`, which has none itself: that of the file, without the ending for R data.
+pub(super) fn object_name(file: &str) -> String {
+    let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+    let is_data = ["rds", "rdata", "rda"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+    if is_data && !stem.is_empty() { stem } else { file }.to_owned()
+}
+
+/// Checks what [`is_r_data`] has found.
+fn require_r_data(name: &str, is_data: Option<bool>) -> Result<(), Failure> {
+    if is_data == Some(false) {
+        return Err(Failure::Invalid(format!("{name:?} is no R data, as save() and saveRDS() write it.")));
+    }
+    Ok(())
 }
 
 /// Whether an object is a file that has an address: one of any login's, or one of the server's that is for everybody. The address of a

@@ -8,17 +8,19 @@ use super::{App, Failure, files::Area, sessions::login};
 pub use crate::store::projects::Project;
 use crate::{
     auth::{Login, Principal},
-    link::command::{Image, LoadImage, SaveImage, Stored, Surroundings},
+    link::command::{Image, LoadImage, Stored, Surroundings},
     session::{Admission, Session},
     store::projects::{Naming, ProjectFile, State},
+    system::folder::FileError,
 };
 
 impl App {
     /// Saves a session in its project, or in a new one. Without `name`, the project keeps its name, and a new one is named after the time.
+    /// Returns also what could not be saved, a sentence each.
     ///
     /// # Errors
     /// [`Failure`]; the project is unchanged in this case.
-    pub async fn project_save(&self, session: &Arc<Session>, name: Option<&str>) -> Result<Project, Failure> {
+    pub async fn project_save(&self, session: &Arc<Session>, name: Option<&str>) -> Result<(Project, Vec<String>), Failure> {
         self.project_save_when(session, name, Admission::Immediate).await
     }
 
@@ -28,17 +30,23 @@ impl App {
         session: &Arc<Session>,
         name: Option<&str>,
         admission: Admission,
-    ) -> Result<Project, Failure> {
+    ) -> Result<(Project, Vec<String>), Failure> {
         let turn = session.turn(admission)?;
         let file = Uuid::new_v4();
-        let Image { surroundings, files: paths } = Self::ask(&turn, SaveImage { file }).await?;
+        let Image { surroundings, files: paths, mut unsaved } = Self::image_write(&turn, file).await?;
         let keeping = self.store.blobs.keep().await?;
         let workspace = self.content_collect(session, file, &keeping).await?;
         let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            // Files that have gone meanwhile, or do not belong to the session, are left out.
-            let Ok(content) = self.file_open(session, Area::Work, &path).await else { continue };
+            let content = match self.file_open(session, Area::Work, &path).await {
+                Ok(content) => content,
+                Err(FileError::Missing) => continue, // It has gone meanwhile.
+                Err(error) => {
+                    unsaved.push(format!("file {path:?} was not saved: {error}"));
+                    continue;
+                }
+            };
             let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
             let published = published.contains_key(&path);
             files.push(ProjectFile { path, blob, published });
@@ -66,7 +74,7 @@ impl App {
         };
         let name = self.store.project_save(&project, naming, &files, &keeping).await?;
         session.record.bind(Some(project.id));
-        Ok(Project { name, ..project })
+        Ok((Project { name, ..project }, unsaved))
     }
 
     /// The projects of a user. The one that was saved last comes first.
@@ -86,7 +94,7 @@ impl App {
     }
 
     /// Loads a project into a session with this identity, which it had before; a new one if there is none.
-    async fn project_load_as(
+    pub(super) async fn project_load_as(
         &self,
         project: Uuid,
         principal: &Principal,
@@ -158,58 +166,5 @@ impl App {
             .filter(|session| session.record.project() == Some(project))
             .for_each(|session| session.record.bind(None));
         Ok(())
-    }
-
-    /// Closes a session. If the login has autosave, the session is saved first.
-    ///
-    /// # Errors
-    /// [`Failure`]; the session stays open in this case.
-    pub async fn session_finish(&self, session: &Arc<Session>, principal: &Principal) -> Result<(), Failure> {
-        if principal.login().is_some_and(|login| login.autosaves()) {
-            self.project_save(session, None).await?;
-        }
-        self.session_close(session, principal);
-        Ok(())
-    }
-
-    /// Saves the sessions of a login that ends, if it has autosave, so that they come back with the user's next login.
-    pub(super) async fn login_suspend(&self, login: &Login) {
-        if !login.autosaves() {
-            return;
-        }
-        let of_login = self.sessions.list().into_iter().filter(|session| session.login == Some(login.id));
-        futures_util::future::join_all(of_login.map(async |session| {
-            // Otherwise running code could delay the logout for as long as it likes.
-            session.interrupt();
-            let saved = async {
-                let project = self.project_save_when(&session, None, Admission::Queued).await?;
-                // The old session has to be gone before it can come back with the same identity.
-                self.sessions.close(&session);
-                self.store.suspend(session.id, &session.owner, project.id).await?;
-                Ok::<_, Failure>(())
-            };
-            if let Err(error) = saved.await {
-                tracing::error!(session.id = %session.id, error = &error as &dyn std::error::Error, "a session could not be saved");
-            }
-        }))
-        .await;
-    }
-
-    /// Brings back the sessions that were saved when the user's last login ended.
-    pub async fn login_restore(&self, principal: &Principal) {
-        let suspended = match self.store.suspended(principal.name()).await {
-            Ok(suspended) => suspended,
-            Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "saved sessions could not be read"),
-        };
-        for (session, project) in suspended {
-            if !self.store.resume(session, principal.name()).await.unwrap_or(false) {
-                continue;
-            }
-            if let Err(error) = self.project_load_as(project, principal, Some(session)).await {
-                tracing::error!(session.id = %session, error = &error as &dyn std::error::Error, "a session could not be brought back");
-                // The next login tries again.
-                let _ = self.store.suspend(session, principal.name(), project).await;
-            }
-        }
     }
 }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{App, Failure, objects::require_data, sessions::as_limits};
+use super::{
+    App, Failure,
+    objects::{object_name, require_data},
+    sessions::as_limits,
+};
 pub use crate::link::{
     command::{Executed, PublishedFile},
     messages::Limits,
@@ -80,10 +84,12 @@ impl App {
     /// [`Failure`]
     pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<Outcome, Failure> {
         run.preload.iter().try_for_each(require_data)?;
+        // Editors of some systems put it before a text, and R would not parse it.
+        let code = run.code.strip_prefix('\u{feff}').unwrap_or(run.code);
         let turn = session.turn(Admission::Immediate)?;
         let mut preload = Vec::with_capacity(run.preload.len());
         for object in run.preload {
-            preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object.name });
+            preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object_name(&object.name) });
         }
         let save = run.keep.then(Uuid::new_v4);
         let limits = Limits {
@@ -101,9 +107,9 @@ impl App {
             limits: run.limits,
             save,
         };
-        let mut payload = BytesMut::with_capacity(run.inputs.len() + run.code.len());
+        let mut payload = BytesMut::with_capacity(run.inputs.len() + code.len());
         payload.extend_from_slice(run.inputs.as_bytes());
-        payload.extend_from_slice(run.code.as_bytes());
+        payload.extend_from_slice(code.as_bytes());
         let answered = turn.operate(execute, payload.freeze()).await?;
         let executed = answered.reply;
         Ok(Outcome {

@@ -172,10 +172,15 @@ impl App {
         self.sessions.start_r().await
     }
 
-    /// Ends all sessions, and R, which has `patience` to stop. This goes on when the caller goes away.
-    pub async fn runtime_stop(&self, patience: Duration) {
-        let sessions = self.sessions.clone();
-        let _ = tokio::spawn(async move { sessions.stop_r(patience).await }).await;
+    /// Ends all sessions, and R, which has `patience` to stop. Sessions of logins with autosave are saved first. This goes on when the
+    /// caller goes away.
+    pub async fn runtime_stop(self: &Arc<Self>, patience: Duration) {
+        let app = Arc::clone(self);
+        let stopped = async move {
+            app.suspend_all(patience, std::future::ready(())).await;
+            app.sessions.stop_r(patience).await;
+        };
+        let _ = tokio::spawn(stopped).await;
     }
 
     /// Checks that a session could be opened.

@@ -7,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 use super::App;
 use crate::{
     auth::Login,
-    session::Session,
     store::{StoreError, Watch, rules::Rules},
 };
 
@@ -76,7 +75,7 @@ impl App {
     async fn end_unused(self: Arc<Self>) {
         while self.pause(SWEEP).await {
             for session in self.sessions.idle() {
-                self.end_idle(&session).await;
+                self.session_end_idle(&session).await;
             }
             let busy = |login: &Login| self.sessions.all().iter().any(|session| session.login == Some(login.id) && session.is_busy());
             for login in self.logins.take_expired(self.login_lifetime(), busy) {
@@ -84,16 +83,6 @@ impl App {
                 self.login_end(&login).await;
             }
         }
-    }
-
-    async fn end_idle(&self, session: &Arc<Session>) {
-        let login = session.login.and_then(|id| self.logins.find(id));
-        if login.is_some_and(|login| login.autosaves())
-            && let Err(error) = self.project_save(session, None).await
-        {
-            tracing::error!(session.id = %session.id, error = &error as &dyn std::error::Error, "an idle session could not be saved");
-        }
-        self.sessions.expire(session);
     }
 
     async fn collect_contents(self: Arc<Self>) {

@@ -25,6 +25,8 @@ pub struct Login {
     autosave: AtomicBool,
     /// Set while a logout is under way.
     closing: AtomicBool,
+    /// Sessions of earlier logins that were not brought back when this one began.
+    stale: Mutex<Vec<Uuid>>,
     used: Mutex<Instant>,
 }
 
@@ -44,6 +46,17 @@ impl Login {
     /// Sets whether sessions are saved when the login ends.
     pub fn set_autosave(&self, autosave: bool) {
         self.autosave.store(autosave, Ordering::Release);
+    }
+
+    /// Sessions of earlier logins that were not brought back when this one began.
+    #[must_use]
+    pub fn stale(&self) -> Vec<Uuid> {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets [`Self::stale`].
+    pub fn set_stale(&self, sessions: Vec<Uuid>) {
+        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
     }
 
     /// Whether a logout is under way.
@@ -94,6 +107,7 @@ impl Logins {
             display_name: display_name.to_owned(),
             autosave: AtomicBool::new(autosave),
             closing: AtomicBool::new(false),
+            stale: Mutex::default(),
             used: Mutex::new(Instant::now()),
         });
         self.table().insert(cookie.clone(), Arc::clone(&login));
@@ -109,6 +123,12 @@ impl Logins {
         }
         *login.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Some(login)
+    }
+
+    /// All logins.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Login>> {
+        self.table().values().cloned().collect()
     }
 
     /// How many logins there are.

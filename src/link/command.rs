@@ -149,11 +149,13 @@ pub struct Save {
     pub file: Uuid,
 }
 
-/// Write all objects into a new file, and report the rest of the session's state.
+/// Write all objects into a new file, and report the rest of the session's state. There is no reply value if R was stopped before the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveImage {
     /// The name of the file.
     pub file: Uuid,
+    /// Whether to compute values that are computed when they are needed: promises, and active bindings.
+    pub evaluate: bool,
 }
 
 /// The state of a session, besides the objects that [`SaveImage`] has written.
@@ -163,6 +165,8 @@ pub struct Image {
     pub surroundings: Surroundings,
     /// The files in the working folder, by their paths in it.
     pub files: Vec<String>,
+    /// What could not be saved: a sentence each.
+    pub unsaved: Vec<String>,
 }
 
 /// The state of a session besides its objects and files.
@@ -310,7 +314,7 @@ commands! {
     RemoveFile => bool,
     Load => Vec<String>,
     Save => bool,
-    SaveImage => Image,
+    SaveImage => Option<Image>,
     LoadImage => Vec<String>,
 }
 
@@ -320,6 +324,7 @@ impl Reply {
     pub fn was_cut_short(&self) -> bool {
         match self {
             Self::Execute(Executed { ending, .. }) | Self::Evaluate(ending) => *ending == Ending::Interrupted,
+            Self::SaveImage(image) => image.is_none(),
             Self::Refused(_) => true,
             _ => false,
         }

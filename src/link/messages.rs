@@ -119,6 +119,8 @@ pub mod folder {
     pub const LIBRARY: &str = "library";
     /// The folder for copies of published files, and for files on their way between server and worker.
     pub const FILES: &str = "files";
+    /// All of them.
+    pub const ALL: [&str; 4] = [WORK, TEMPORARY, LIBRARY, FILES];
 }
 
 /// Encodes a header.

@@ -1,13 +1,15 @@
 //! The objects of the global environment, by name.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use libR_sys::{
-    R_BindingIsActive, R_GlobalEnv, R_existsVarInFrame, R_lsInternal3, R_removeVarFromFrame, Rboolean, Rf_defineVar, Rf_eval, SEXP,
+    R_BindingIsActive, R_GlobalEnv, R_UnboundValue, R_existsVarInFrame, R_lsInternal3, R_removeVarFromFrame, Rboolean, Rf_defineVar,
+    Rf_eval, Rf_findVarInFrame, SEXP, SEXPTYPE, TYPEOF,
 };
 
 use super::{
     exec::{R, RError, protect_quietly},
+    ffi,
     preserved::{self, Preserved},
     strings,
 };
@@ -17,11 +19,44 @@ use super::{
 /// # Errors
 /// R's, when memory has run out.
 pub fn names() -> Result<Vec<String>, RError> {
+    list(Rboolean::FALSE)
+}
+
+fn list(all: Rboolean) -> Result<Vec<String>, RError> {
     let names = protect_quietly(|r| {
         // SAFETY: inside `protect`; kept as soon as they are made.
-        unsafe { preserved::keep(r, R_lsInternal3(R_GlobalEnv, Rboolean::FALSE, Rboolean::TRUE)) }
+        unsafe { preserved::keep(r, R_lsInternal3(R_GlobalEnv, all, Rboolean::TRUE)) }
     })?;
     Ok(Preserved::from(names).strings())
+}
+
+/// The names of all promises in the global environment whose values have not been computed yet. R code cannot find them without
+/// computing them.
+///
+/// # Errors
+/// R's, when memory has run out.
+pub fn promises() -> Result<Vec<String>, RError> {
+    let names = list(Rboolean::TRUE)?;
+    let mut promises = Vec::new();
+    for name in names {
+        let Ok(symbol) = CString::new(name.as_str()) else { continue };
+        if protect_quietly(|r| is_promise(r, &symbol))? {
+            promises.push(name);
+        }
+    }
+    Ok(promises)
+}
+
+/// Whether the value of an object that exists has not been computed yet.
+fn is_promise(r: R, name: &CStr) -> bool {
+    // SAFETY: inside `protect`, of a name that exists; to look at a binding that is not active allocates nothing.
+    unsafe {
+        if is_active(r, name) {
+            return false;
+        }
+        let value = Rf_findVarInFrame(R_GlobalEnv, strings::symbol(r, name));
+        TYPEOF(value) == SEXPTYPE::PROMSXP && ffi::PRVALUE(value) == R_UnboundValue
+    }
 }
 
 /// Whether the global environment has an object of that name.

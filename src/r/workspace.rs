@@ -2,22 +2,40 @@
 
 use std::path::Path;
 
-use super::{exec::RError, scripts::ask};
+use super::{exec::RError, objects, scripts::ask};
 
-/// Writes all objects of the global environment into a new file.
+/// Most bytes of a sentence about an object: an error of R's can have a text of any length.
+const SENTENCE: usize = 1000;
+
+/// Writes the objects of the global environment into a new file. Returns a sentence for each object that cannot be saved. If `evaluate` is
+/// false, nothing is computed for it: active bindings are left out, and promises are saved as they are.
 ///
 /// # Errors
-/// R's.
-pub fn save(file: &Path) -> Result<(), RError> {
-    ask(c"save_workspace", &[&file.to_string_lossy()]).map(drop)
+/// R's, also if no object can be written. There is no file then.
+pub fn save(file: &Path, evaluate: bool) -> Result<Vec<String>, RError> {
+    let promises = if evaluate { Vec::new() } else { objects::promises()? };
+    let path = file.to_string_lossy();
+    let arguments: Vec<&str> =
+        [&*path, if evaluate { "TRUE" } else { "FALSE" }].into_iter().chain(promises.iter().map(String::as_str)).collect();
+    let mut unsaved = whole(file, ask(c"save_workspace", &arguments))?;
+    unsaved.iter_mut().for_each(|sentence| sentence.truncate(sentence.floor_char_boundary(SENTENCE)));
+    Ok(unsaved)
 }
 
 /// Writes one object into a new file; false when there is none of that name.
 ///
 /// # Errors
-/// R's.
+/// R's. There is no file then.
 pub fn save_object(file: &Path, name: &str) -> Result<bool, RError> {
-    Ok(ask(c"save_object", &[&file.to_string_lossy(), name])?.first().is_some_and(|answer| answer == "saved"))
+    let saved = whole(file, ask(c"save_object", &[&file.to_string_lossy(), name]))?;
+    Ok(saved.first().is_some_and(|answer| answer == "saved"))
+}
+
+/// Removes a file that was not written to its end.
+fn whole<T>(file: &Path, written: Result<T, RError>) -> Result<T, RError> {
+    written.inspect_err(|_| {
+        let _ = std::fs::remove_file(file);
+    })
 }
 
 /// Loads a file that `save()` or `saveRDS()` has written. A file of `saveRDS()` holds one object without a name, which is

@@ -158,9 +158,10 @@ impl Sessions {
         self.0.registry.end(session, Cause::Closed(name.to_owned()));
     }
 
-    /// Closes all sessions of a login.
-    pub fn close_login(&self, login: Uuid) {
-        self.0.registry.forget_all(|session| session.login == Some(login)).iter().for_each(|session| session.close());
+    /// Closes all sessions of a login but those in `kept`.
+    pub fn close_login(&self, login: Uuid, kept: &[Uuid]) {
+        let ends = |session: &Session| session.login == Some(login) && !kept.contains(&session.id);
+        self.0.registry.forget_all(ends).iter().for_each(|session| session.close());
     }
 
     /// All live sessions that users can work in.

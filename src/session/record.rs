@@ -1,6 +1,9 @@
 //! What the server remembers of a session beside R's own state: the code that it has run, the output, and its project.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use uuid::Uuid;
 
@@ -15,11 +18,13 @@ pub struct Record {
     history: Mutex<Vec<Arc<str>>>,
     /// What the last execution printed.
     output: Mutex<Arc<str>>,
+    /// Whether saving the session at its end has failed.
+    unsaved: AtomicBool,
 }
 
 impl Default for Record {
     fn default() -> Self {
-        Self { project: Mutex::default(), history: Mutex::default(), output: Mutex::new("".into()) }
+        Self { project: Mutex::default(), history: Mutex::default(), output: Mutex::new("".into()), unsaved: AtomicBool::new(false) }
     }
 }
 
@@ -60,6 +65,17 @@ impl Record {
     /// Sets the project in which the session is saved from now on.
     pub fn bind(&self, project: Option<Uuid>) {
         *lock(&self.project) = project;
+    }
+
+    /// Whether the session was to end, and saving it has failed.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Acquire)
+    }
+
+    /// Notes that saving the session at its end has failed; false if that is known already.
+    pub fn mark_unsaved(&self) -> bool {
+        !self.unsaved.swap(true, Ordering::AcqRel)
     }
 
     /// What the last execution printed.

@@ -40,6 +40,8 @@ pub struct Object {
     pub id: Uuid,
     /// What its owner calls it; for a file, the file's name.
     pub name: String,
+    /// What its owner says of it; may be empty.
+    pub description: String,
     /// What it is.
     pub kind: Kind,
     /// Who may use it beside its owner.
@@ -58,14 +60,14 @@ impl Object {
     /// A new object of a login; a login without an account has no owner.
     #[must_use]
     pub fn of_login(owner: Option<&str>, login: Uuid, name: &str, kind: Kind, blob: Blob) -> Self {
-        let owner = owner.map(str::to_owned);
-        Self { id: Uuid::new_v4(), name: name.to_owned(), kind, access: Access::Private, owner, login: Some(login), blob, created: now() }
+        Self { owner: owner.map(str::to_owned), login: Some(login), ..Self::of_server(name, kind, Access::Private, blob) }
     }
 
     /// A new object of the server's own.
     #[must_use]
     pub fn of_server(name: &str, kind: Kind, access: Access, blob: Blob) -> Self {
-        Self { id: Uuid::new_v4(), name: name.to_owned(), kind, access, owner: None, login: None, blob, created: now() }
+        let (name, description) = (name.to_owned(), String::new());
+        Self { id: Uuid::new_v4(), name, description, kind, access, owner: None, login: None, blob, created: now() }
     }
 }
 
@@ -79,6 +81,7 @@ impl FromRow<'_, SqliteRow> for Object {
         Ok(Self {
             id: super::uuid(row, "id")?,
             name: row.try_get("name")?,
+            description: row.try_get("description")?,
             kind,
             access: Access::read(row.try_get("access")?, row.try_get("roles")?),
             owner: row.try_get("owner")?,
@@ -208,7 +211,8 @@ impl Store {
 async fn write(connection: &mut SqliteConnection, object: &Object) -> Result<(), ChangeError> {
     let id = object.id.to_string();
     query(
-        "INSERT INTO object (id, name, kind, access, owner, login, blob, size, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO object (id, name, kind, access, owner, login, blob, size, created, description)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (id) DO UPDATE SET kind = $3, access = $4, blob = $7, size = $8, created = $9",
     )
     .bind(&id)
@@ -220,6 +224,7 @@ async fn write(connection: &mut SqliteConnection, object: &Object) -> Result<(),
     .bind(&object.blob.hash)
     .bind(super::size(&object.blob))
     .bind(object.created)
+    .bind(&object.description)
     .execute(&mut *connection)
     .await?;
     set_roles(connection, Of::Object, &id, &object.access).await

@@ -23,7 +23,7 @@ use rustix::{
 };
 use uuid::Uuid;
 
-use super::locks;
+use super::{locks, names};
 
 /// How often a path is followed again when it has changed on the way.
 const TRIES: usize = 20;
@@ -266,9 +266,9 @@ impl Drop for Draft {
     }
 }
 
-/// A path relative to the folder, without a leading slash.
+/// The path that a text means, relative to the folder, without a leading slash.
 fn relative(path: &str) -> PathBuf {
-    Path::new(path).components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir)).collect()
+    names::meant(path).components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir)).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod leftovers;
 #[expect(unsafe_code, reason = "locks of this kind have a system call that no crate binds")]
 pub mod locks;
 pub mod memory;
+pub mod names;
 pub mod orphans;
 #[expect(unsafe_code, reason = "signals to all processes of a user are sent by a child that becomes that user")]
 pub mod processes;

@@ -96,8 +96,11 @@ impl Worker {
         let missing = listed(encoded.missing, size, "objects that could not be had", &mut warnings);
         let mut saved = false;
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
-            match r::workspace::save(&self.stored(file)) {
-                Ok(()) => saved = true,
+            match self.save_objects(file, true) {
+                Ok(unsaved) => {
+                    warnings.extend(unsaved);
+                    saved = true;
+                }
                 Err(error) => warnings.push(format!("the workspace could not be saved: {error}")),
             }
         }
@@ -173,7 +176,7 @@ fn text(code: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// As many items as fit into a reply. If there are more, a warning says so.
-fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
+pub(super) fn listed<T>(mut items: Vec<T>, size: impl Fn(&T) -> usize, what: &str, warnings: &mut Vec<String>) -> Vec<T> {
     // The size of the numbers beside each name.
     const BESIDE: usize = 16;
     let mut room = LIST;

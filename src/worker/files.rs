@@ -10,14 +10,20 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::link::command::{ChangedFile, PublishedFile};
+use crate::{
+    link::command::{ChangedFile, PublishedFile},
+    system::names,
+};
 
 /// Most levels of folders within folders. Files in deeper folders are not found.
 const MAX_DEPTH: usize = 16;
 
 /// The state of the files below a folder: enough to tell whether one was written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Snapshot(BTreeMap<PathBuf, State>);
+pub struct Snapshot {
+    files: BTreeMap<PathBuf, State>,
+    skipped: Vec<PathBuf>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 struct State {
@@ -31,10 +37,13 @@ impl Snapshot {
     /// Looks at all regular files below `folder`. Folders that cannot be read are left out.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
-        let mut files = BTreeMap::new();
+        let (mut files, mut skipped) = (BTreeMap::new(), Vec::new());
         let mut folders = vec![(PathBuf::new(), 0)];
         while let Some((relative, depth)) = folders.pop() {
-            let Ok(entries) = fs::read_dir(folder.join(&relative)) else { continue };
+            let Ok(entries) = fs::read_dir(folder.join(&relative)) else {
+                skipped.push(relative);
+                continue;
+            };
             for entry in entries.flatten() {
                 let path = relative.join(entry.file_name());
                 // This is about the entry itself: links are not followed.
@@ -49,28 +58,32 @@ impl Snapshot {
                         changed: (metadata.ctime(), metadata.ctime_nsec()),
                     };
                     files.insert(path, state);
+                } else {
+                    skipped.push(path);
                 }
             }
         }
-        Self(files)
+        Self { files, skipped }
     }
 
-    /// The paths of all files, sorted.
+    /// The paths of all files, sorted, as [`names`] has them.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        self.0.keys().filter_map(|path| path.to_str().map(str::to_owned)).collect()
+        self.files.keys().map(|path| names::shown(path)).collect()
+    }
+
+    /// What is no file or was not looked into: links, folders that are too deep.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<String> {
+        self.skipped.iter().map(|path| names::shown(path)).collect()
     }
 
     /// The files that were created or changed since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Vec<ChangedFile> {
-        let changed = self.0.iter().filter(|(path, state)| before.0.get(*path) != Some(state));
+        let changed = self.files.iter().filter(|(path, state)| before.files.get(*path) != Some(state));
         changed
-            .map(|(path, state)| ChangedFile {
-                path: path.to_string_lossy().into_owned(),
-                created: !before.0.contains_key(path),
-                size: state.size,
-            })
+            .map(|(path, state)| ChangedFile { path: names::shown(path), created: !before.files.contains_key(path), size: state.size })
             .collect()
     }
 }
@@ -90,15 +103,16 @@ fn is_inside(path: &Path) -> bool {
 /// Removes a file of the working folder; false when there is no such file.
 #[must_use]
 pub fn remove(work: &Path, name: &str) -> bool {
-    is_inside(Path::new(name)) && fs::remove_file(work.join(name)).is_ok()
+    let relative = names::meant(name);
+    is_inside(&relative) && fs::remove_file(work.join(relative)).is_ok()
 }
 
 /// Copies a file of the working folder, as it is now; `None` when there is no such file. The copy keeps its
 /// content when the code writes the file again.
 #[must_use]
 pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFile> {
-    let relative = Path::new(name);
-    if !is_inside(relative) {
+    let relative = names::meant(name);
+    if !is_inside(&relative) {
         return None;
     }
     let id = Uuid::new_v4();

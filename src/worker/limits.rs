@@ -1,13 +1,16 @@
 //! The limits of a worker: how much memory, processor time, and so on it may use.
 
-use std::{cell::Cell, fs, io};
+use std::{cell::Cell, fs, io, path::Path};
 
 use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
     time::{ClockId, clock_gettime},
 };
 
-use crate::link::messages::Limits;
+use crate::{
+    link::messages::{Limits, folder},
+    system::tree::{self, Size},
+};
 
 /// Most descriptors of a process. R itself has at most 128 connections open.
 const DESCRIPTORS: u64 = 4096;
@@ -83,6 +86,24 @@ pub fn memory_left() -> usize {
 pub fn restore_memory() {
     let maximum = getrlimit(Resource::As).maximum;
     let _ = setrlimit(Resource::As, Rlimit { current: maximum, maximum });
+}
+
+/// Lowers the limit on the size of a file to what the session's files may still grow by, while `write` writes one. Otherwise a large file
+/// would end the session, and not only the writing. `most` is the limit on all files in the folders of the session's `folder`.
+pub fn within_disk<T>(folder: &Path, most: Option<u64>, write: impl FnOnce() -> T) -> T {
+    let Some(most) = most else { return write() };
+    // The session may not read the folder above them.
+    let room = folder::ALL.iter().fold(most, |room, name| match tree::size(&folder.join(name), room) {
+        Size::Bytes(taken) => room.saturating_sub(taken),
+        Size::More | Size::Deep => 0,
+    });
+    let all = getrlimit(Resource::Fsize);
+    let lowered = all.maximum.map_or(room, |maximum| maximum.min(room));
+    // Failing is harmless: the server ends the session if it takes too much.
+    let _ = setrlimit(Resource::Fsize, Rlimit { current: Some(lowered), ..all });
+    let written = write();
+    let _ = setrlimit(Resource::Fsize, all);
+    written
 }
 
 /// The limit on processor time, which is set anew for each operation.

@@ -11,7 +11,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    evaluation::{self, Begun, Then},
+    evaluation::{self, Begun, Then, listed},
     files::{self, Snapshot},
     fork,
     limits::{self, Processor},
@@ -28,6 +28,7 @@ use crate::{
     },
     r::{
         self,
+        exec::RError,
         reports::Warnings,
         toplevel::{self, Evaluation, Reader},
     },
@@ -66,6 +67,9 @@ pub struct Worker {
     published: PathBuf,
     processor: Processor,
     cpu_seconds: Option<u64>,
+    /// The session's folder, and the limit on all files in it.
+    folder: PathBuf,
+    disk: Option<u64>,
     /// What to do with the outcome of the code that R evaluates.
     then: Option<Then>,
 }
@@ -121,6 +125,8 @@ impl Worker {
             published: spec.folder.join(folder::FILES),
             processor: Processor::own(),
             cpu_seconds: spec.limits.cpu_seconds,
+            folder: spec.folder.clone(),
+            disk: spec.limits.disk,
             then: None,
         }
     }
@@ -162,7 +168,7 @@ impl Worker {
             Some(Request::RemoveFile(RemoveFile { path })) => reply_to::<RemoveFile>(bare(Ok(files::remove(&self.work, &path)))),
             Some(Request::Load(Load(stored))) => reply_to::<Load>(bare(self.load(&stored))),
             Some(Request::Save(Save { name, file })) => reply_to::<Save>(bare(self.save(&name, file))),
-            Some(Request::SaveImage(SaveImage { file })) => reply_to::<SaveImage>(bare(self.save_image(file))),
+            Some(Request::SaveImage(command)) => reply_to::<SaveImage>(bare(self.save_image(&command))),
             Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
             Some(Request::End) => r::console::end_session(),
             None => (Reply::Refused("unknown command".to_owned()), NOTHING),
@@ -193,14 +199,36 @@ impl Worker {
     }
 
     fn save(&self, name: &str, file: Uuid) -> Result<bool, Refusal> {
-        Ok(r::workspace::save_object(&self.stored(file), name)?)
+        Ok(limits::within_disk(&self.folder, self.disk, || r::workspace::save_object(&self.stored(file), name))?)
     }
 
-    fn save_image(&self, file: Uuid) -> Result<Image, Refusal> {
+    /// Writes all objects; see [`r::workspace::save`].
+    pub(super) fn save_objects(&self, file: Uuid, evaluate: bool) -> Result<Vec<String>, RError> {
+        limits::within_disk(&self.folder, self.disk, || r::workspace::save(&self.stored(file), evaluate))
+    }
+
+    fn save_image(&self, &SaveImage { file, evaluate }: &SaveImage) -> Result<Option<Image>, Refusal> {
         r::graphics::close_unnamed();
-        r::workspace::save(&self.stored(file))?;
-        let (folder, packages) = r::workspace::describe(&self.work)?;
-        Ok(Image { surroundings: Surroundings { folder, packages }, files: Snapshot::of(&self.work).paths() })
+        let unsaved = match self.save_objects(file, evaluate) {
+            Ok(unsaved) => unsaved,
+            Err(RError::Interrupted | RError::CpuLimit) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut more = Vec::new();
+        let surroundings = r::workspace::describe(&self.work).map_or_else(
+            |error| {
+                more.push(format!("the folder and the attached packages were not saved: {error}"));
+                Surroundings::default()
+            },
+            |(folder, packages)| Surroundings { folder, packages },
+        );
+        let mut unsaved = listed(unsaved, String::len, "objects that were not saved", &mut more);
+        let files = Snapshot::of(&self.work);
+        let skipped = listed(files.skipped(), String::len, "links and folders that were not saved", &mut more);
+        unsaved
+            .extend(skipped.iter().map(|path| format!("'{path}' was not saved, as it is no file, or a folder that is too deep or closed")));
+        unsaved.append(&mut more);
+        Ok(Some(Image { surroundings, files: files.paths(), unsaved }))
     }
 
     fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage) -> Result<Vec<String>, Refusal> {

@@ -47,8 +47,9 @@ const UNSAFE: [&str; 10] = [
 const DIALECTS: [(&str, &[&str]); 2] = [("revodeployr", &["deployr"]), ("rock", &["rock"])];
 
 /// Places that may name a dialect, besides its own folder and its section of the configuration, and why.
-const NAMING_DIALECTS: [(&str, &str); 8] = [
+const NAMING_DIALECTS: [(&str, &str); 9] = [
     ("api/mod.rs", "puts the dialects together"),
+    ("api/unrouted.rs", "finds the dialect whose paths an unknown path looks like"),
     ("config/mod.rs", "puts the sections together"),
     ("config/layers.rs", "reads accounts from the variables of Rock's container"),
     ("app/logins.rs", "asks how long a login lasts, which is a setting of RevoDeployR's"),

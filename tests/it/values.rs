@@ -426,3 +426,20 @@ async fn lists_name_what_they_cannot_show() {
     assert_eq!((&unreadable["success"], &unreadable["error"]), (&json!(false), &json!("never forced")));
     assert_eq!(session.value("x").await["value"], 1);
 }
+
+#[tokio::test]
+async fn a_list_describes_factors_and_dates_alike_in_json_and_in_xml() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    session.run("o <- factor('a', ordered = TRUE); f <- factor('b'); d <- as.Date('2010-04-20'); t <- Sys.time() + 0:1").await;
+    let listed = session.get("object/list", &[]).await.success()["robjects"].clone();
+    assert_eq!(listed["o"], json!({"type": "factor", "rclass": "factor", "ordered": true}));
+    assert_eq!(listed["f"]["ordered"], false);
+    let xml = session.get("object/list", &[("format", "xml")]).await;
+    assert!(xml.text().contains(r#"<robject name="o" type="factor" ordered="true" rclass="factor"/>"#), "{}", xml.text());
+    for (name, value) in [("d", "d"), ("t", "t")] {
+        let got = session.get("object/get", &[("name", value)]).await.success()["robjects"][name].clone();
+        let format = got["format"].as_str().unwrap();
+        assert_eq!(listed[name]["format"], format);
+        assert!(xml.text().contains(&format!(r#"<robject name="{name}" type="{}" format="{format}""#, got["type"].as_str().unwrap())));
+    }
+}

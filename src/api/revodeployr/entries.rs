@@ -27,7 +27,7 @@ pub fn projects(projects: &[Project]) -> Vec<Group> {
 pub fn objects(element: &'static str, objects: &[Object]) -> Vec<Group> {
     let entries: Vec<_> = objects
         .iter()
-        .map(|object| Entry { description: Some(object.name.clone()), ..Entry::new(&object.name, identifiers::object(object.id)) })
+        .map(|object| Entry { description: Some(description(object)), ..Entry::new(&object.name, identifiers::object(object.id)) })
         .collect();
     vec![
         Group { json: "repository", xml: ("repository", element), entries: entries.clone() },
@@ -35,10 +35,15 @@ pub fn objects(element: &'static str, objects: &[Object]) -> Vec<Group> {
     ]
 }
 
+/// What clients show; the name, if nothing was said.
+fn description(object: &Object) -> String {
+    if object.description.is_empty() { &object.name } else { &object.description }.clone()
+}
+
 /// A file of the repository as clients see it.
 pub fn file(incoming: &Incoming, app: &App, file: &Object) -> Entry {
     Entry {
-        description: Some(file.name.clone()),
+        description: Some(description(file)),
         url: has_address(file).then(|| identifiers::upload_url(&incoming.base(app), file.id)),
         ..Entry::new(&file.name, identifiers::file(file.id))
     }

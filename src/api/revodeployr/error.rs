@@ -95,6 +95,12 @@ impl Error {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "You are being logged out.")
     }
 
+    /// The message and the code, to be told in an answer about something else.
+    #[must_use]
+    pub fn told(self) -> (String, u16) {
+        (self.message, self.code)
+    }
+
     /// Adds the session that the error is about.
     #[must_use]
     pub fn of_session(self, session: uuid::Uuid) -> Self {

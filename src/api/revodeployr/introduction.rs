@@ -53,15 +53,16 @@ pub fn is_context(app: &App, path: &str) -> bool {
 }
 
 /// Lists the calls and their methods, in an ordinary answer.
-pub fn calls(app: &App, request: &Request) -> Response {
+pub async fn calls(app: &App, request: Request) -> Response {
     const METHODS: Methods = Methods::Read;
-    Notes::of(request).call("revodeployr", "/");
-    let format = request::format_of_query(app, request.uri());
-    let refused = check_origin(&app.rules().now(), client_address(request.extensions()), is_https(request.headers()), false).err();
+    Notes::of(&request).call("revodeployr", "/");
+    let (request, body) = request.into_parts();
+    let format = request::format_of(app, &request, body).await;
+    let refused = check_origin(&app.rules().now(), client_address(&request.extensions), is_https(&request.headers), false).err();
     if let Some(refused) = refused {
         return Error::forbidden(refused.to_string()).answer("/", format);
     }
-    if !METHODS.allows(request.method()) {
+    if !METHODS.allows(&request.method) {
         return Error::wrong_method(METHODS.allow()).answer("/", format);
     }
     let entries = ROUTES.iter().map(|route| Entry::new(route.call.path, route.call.methods.allow())).collect();

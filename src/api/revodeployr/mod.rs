@@ -10,6 +10,7 @@
 //! - `execute/code` names plots under `files` and under `objects` (4, compatibility superset).
 //! - Inputs are parsed as JSON or XML according to their text, not according to `format`, which is only about the answer. A list called
 //!   `inputs` that stands alone is bound element by element, and also as a list (5); see `crate::wire::typed::input`.
+//! - Names, identifiers and descriptions are trimmed, as the guide's examples have blanks around them; code and data are not.
 //! - File addresses work without a login: the id is the secret (3).
 //!
 //! Start reading at [`routes`].
@@ -42,12 +43,15 @@ use routes::{ROUTES, Route};
 /// The dialect's routes.
 pub fn router(app: &Arc<App>) -> Router {
     let call = |route| any(move |State(app): State<Arc<App>>, request: Request| routes::dispatch(app, route, request));
-    routed(app, call).fallback(unrouted).with_state(Arc::clone(app))
+    routed(app, call).with_state(Arc::clone(app))
 }
 
 /// The same paths, for requests that are refused.
 pub fn refusals(app: &Arc<App>) -> Router {
-    routed(app, |_| any(refuse)).fallback(refuse).with_state(Arc::clone(app))
+    let refuse = |State(app): State<Arc<App>>, Extension(refused): Extension<Refused>, request: Request| async move {
+        refuse(&app, refused, request).await
+    };
+    routed(app, |_| any(refuse)).with_state(Arc::clone(app))
 }
 
 fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) -> Router<Arc<App>> {
@@ -58,19 +62,29 @@ fn routed(app: &App, call: impl Fn(&'static Route) -> MethodRouter<Arc<App>>) ->
     })
 }
 
+/// Whether a path belongs to this dialect whatever follows: it is the context or below it.
+pub fn owns(app: &App, path: &str) -> bool {
+    introduction::is_context(app, path) || request::below_context(app, path).is_some()
+}
+
 /// Answers a path that is none of the calls.
-async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
+pub async fn unrouted(app: &App, request: Request) -> Response {
     let path = request.uri().path();
-    if introduction::is_context(&app, path) {
-        return introduction::calls(&app, &request);
+    if introduction::is_context(app, path) {
+        return introduction::calls(app, request).await;
     }
-    let call = request::below_context(&app, path).unwrap_or(path);
-    Error::not_found(format!("There is no such call: {path}")).answer(call, request::format_of_query(&app, request.uri()))
+    answer(app, Error::not_found(format!("There is no such call: {path}")), request).await
 }
 
 /// Answers a request that the gate has refused.
-async fn refuse(State(app): State<Arc<App>>, Extension(refused): Extension<Refused>, request: Request) -> Response {
-    let path = request.uri().path();
-    let call = request::below_context(&app, path).unwrap_or(path);
-    Error::from(refused).answer(call, request::format_of_query(&app, request.uri()))
+pub async fn refuse(app: &App, refused: Refused, request: Request) -> Response {
+    answer(app, Error::from(refused), request).await
+}
+
+/// Answers a request that reaches no call.
+async fn answer(app: &App, error: Error, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let format = request::format_of(app, &head, body).await;
+    error.answer(request::below_context(app, path).unwrap_or(path), format)
 }

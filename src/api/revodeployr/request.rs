@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, header, request::Parts as Head},
 };
 
 use super::{
@@ -134,8 +134,8 @@ impl Incoming {
     /// 400.
     pub fn take_upload(&mut self) -> Result<(String, Received), Error> {
         let upload = self.upload.take().ok_or_else(|| Error::invalid("Parameter file is missing."))?;
-        let name = match (self.form.get("name")?, upload.file_name) {
-            (Some(name), _) => name.trim().to_owned(),
+        let name = match (self.form.label("name")?, upload.file_name) {
+            (Some(name), _) => name.to_owned(),
             (None, Some(name)) => name,
             (None, None) => return Err(Error::invalid("Parameter name is missing.")),
         };
@@ -222,7 +222,7 @@ impl Incoming {
     /// 400 for a session that is unknown, somebody else's or dead.
     pub fn session(&self, app: &App) -> Result<Arc<Session>, Error> {
         let user = self.user()?;
-        let identifier = self.form.require("session")?;
+        let identifier = self.form.require_label("session")?;
         let unknown = || Error::invalid(format!("Invalid session identifier: {identifier}"));
         let id = identifiers::parse("LIVE", identifier).ok_or_else(unknown)?;
         match app.session(id, user) {
@@ -282,12 +282,12 @@ pub fn check_file_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The format that a query names; JSON when it names none.
-#[must_use]
-pub fn format_of_query(app: &App, uri: &Uri) -> Format {
+/// The format that a request for no call names, in its query or at the beginning of its body; JSON when it names none.
+pub async fn format_of(app: &App, head: &Head, body: Body) -> Format {
     let mut form = Form::new(app.settings().http.form_fields);
     // If there are too many parameters, the first ones count.
-    let _ = form.add(uri.query().unwrap_or_default().as_bytes());
+    let _ = form.add(head.uri.query().unwrap_or_default().as_bytes());
+    upload::glance(&head.headers, body, &mut form).await;
     format(&form, None).unwrap_or_default()
 }
 

@@ -98,7 +98,7 @@ impl Route {
 
     /// Whether the call goes on after its client has gone away.
     fn goes_on(&self, incoming: &Incoming) -> bool {
-        let has_session = || matches!(incoming.form.get("session"), Ok(Some(_)));
+        let has_session = || matches!(incoming.form.label("session"), Ok(Some(_)));
         self.call.methods == Methods::Change
             && match self.call.abandoned {
                 Abandoned::GoesOn => true,

@@ -127,10 +127,15 @@ async fn multipart(
         if part.name() == FILE && upload.is_none() {
             let file_name = part.file_name().map(str::to_owned);
             let mut receiving = app.upload_receive(destination, app.upload_mib()).await?;
+            let mut is_empty = true;
             while let Some(piece) = part.chunk().await.map_err(unreadable)? {
+                is_empty &= piece.is_empty();
                 receiving.write(&piece).await?;
             }
-            upload = Some(Upload { file_name, content: receiving.finish().await? });
+            // A browser sends nothing under no name when no file was chosen.
+            if !is_empty || file_name.as_ref().is_some_and(|name| !name.is_empty()) {
+                upload = Some(Upload { file_name, content: receiving.finish().await? });
+            }
         } else {
             let name = part.name().to_owned();
             form.push(&name, part.content(&mut left).await.map_err(unreadable)?)?;
@@ -154,7 +159,8 @@ async fn url_encoded(
             PiecesError::TooLarge => Error::too_large(app.settings().http.form_mib),
             PiecesError::Invalid(invalid) => invalid.into(),
         })?;
-        if let Some(of_file) = of_file {
+        // Like other parameters, an empty file is an absent one: here it has no name that would tell it from one.
+        if let Some(of_file) = of_file.filter(|of_file| !of_file.is_empty()) {
             let receiving = match &mut receiving {
                 Some(receiving) => receiving,
                 none => none.insert(app.upload_receive(destination, app.upload_mib()).await?),

@@ -35,7 +35,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     Extension, Router,
     extract::{Path, Request, State, rejection::PathRejection},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
 
@@ -55,20 +55,27 @@ pub fn router(app: &Arc<App>) -> Router {
             }
         })
     };
-    let unknown = any(|request: Request| async move { Error::no_such_path(request.uri().path()).into_response() });
-    routed(call, &unknown).with_state(Arc::clone(app))
+    routed(call).with_state(Arc::clone(app))
 }
 
 /// The same paths, for requests that are refused.
 pub fn refusals() -> Router {
-    let refuse = any(|Extension(refused): Extension<Refused>| async move { Error::from(refused).into_response() });
-    routed(|_| refuse.clone(), &refuse)
+    let refuse = any(|Extension(refused): Extension<Refused>| async move { refuse(refused) });
+    routed(|_| refuse.clone())
 }
 
-/// Routes the paths of the table, and answers all other paths below the dialect's own.
-fn routed<S: Clone + Send + Sync + 'static>(call: impl Fn(&'static str) -> MethodRouter<S>, unknown: &MethodRouter<S>) -> Router<S> {
+fn routed<S: Clone + Send + Sync + 'static>(call: impl Fn(&'static str) -> MethodRouter<S>) -> Router<S> {
     let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();
-    let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, call(path)));
-    ["/rserver/{*rest}", "/r/session/{id}/{*rest}"].into_iter().fold(router, |router, path| router.route(path, unknown.clone()))
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, call(path)))
+}
+
+/// Answers a path that is none of the calls.
+pub fn unrouted(path: &str) -> Response {
+    Error::no_such_path(path).into_response()
+}
+
+/// Answers a request that the gate has refused.
+pub fn refuse(refused: Refused) -> Response {
+    Error::from(refused).into_response()
 }

@@ -43,6 +43,15 @@ fn push_description<'a, V: Value<'a>>(out: &mut Out, kind: Kind, value: V) {
     push_json(out, kind.type_name(value));
     out.push(b",\"rclass\":");
     push_json(out, kind.class_name(value));
+    match kind {
+        Kind::Moment | Kind::Moments => {
+            out.push(b",\"format\":\"");
+            out.push(moment_format(value).as_bytes());
+            out.byte(b'"');
+        }
+        Kind::Factor { ordered } => out.push(if ordered { b",\"ordered\":true" } else { b",\"ordered\":false" }),
+        _ => {}
+    }
 }
 
 struct Writer<'o> {
@@ -54,22 +63,13 @@ impl Writer<'_> {
     fn object<'a, V: Value<'a>>(&mut self, value: V, place: Place, slice: Slice, depth: usize) {
         let kind = Kind::of(value, place);
         push_description(self.out, kind, value);
-        match kind {
-            Kind::Moment | Kind::Moments => {
-                self.out.push(b",\"format\":\"");
-                self.out.push(moment_format(value).as_bytes());
-                self.out.byte(b'"');
+        if let Kind::Factor { .. } = kind {
+            self.out.push(b",\"levels\":[");
+            for at in 0..value.levels() {
+                self.comma(at);
+                push_json(self.out, value.level(at));
             }
-            Kind::Factor { ordered } => {
-                self.out.push(if ordered { b",\"ordered\":true" } else { b",\"ordered\":false" });
-                self.out.push(b",\"levels\":[");
-                for at in 0..value.levels() {
-                    self.comma(at);
-                    push_json(self.out, value.level(at));
-                }
-                self.out.byte(b']');
-            }
-            _ => {}
+            self.out.byte(b']');
         }
         self.out.push(b",\"value\":");
         self.value(kind, value, slice, depth);

@@ -55,19 +55,48 @@ async fn the_working_folder_is_listed_filled_and_emptied() {
 async fn files_go_to_the_repository_and_come_back() {
     let client = Client::admin(Server::shared()).await;
     let (one, two) = (client.session().await, client.session().await);
-    one.run("cat('kept', file = 'a.txt')").await;
-    let saved = one.post("file/save", &[("name", "a.txt"), ("descr", "b.txt")]).await.success();
-    let entry = &saved["files"]["b.txt"];
+    one.run("dir.create('sub'); cat('kept', file = 'sub/a.txt')").await;
+    let saved = one.post("file/save", &[("name", "sub/a.txt"), ("descr", "my data")]).await.success();
+    let entry = &saved["files"]["a.txt"];
+    assert_eq!(entry["descr"], "my data");
     let id = entry["value"].as_str().unwrap();
     assert_eq!(client.fetch(entry["url"].as_str().unwrap()).await.text(), "kept");
     two.post("file/load", &[("id", id)]).await.success();
-    assert_eq!(two.prints("cat(readLines('b.txt', warn = FALSE))").await, "kept");
+    assert_eq!(two.prints("cat(readLines('a.txt', warn = FALSE))").await, "kept");
     assert_eq!(two.post("object/load", &[("id", id)]).await.status, 400);
-    // Names by which the file could not be loaded.
-    for name in ["..", ".", "sub/..", "sub/", "a\nb"] {
-        assert_eq!(one.post("file/save", &[("name", "a.txt"), ("descr", name)]).await.status, 400, "{name}");
+    for name in ["..", ".", "sub/..", "sub/", "sub"] {
+        assert_eq!(one.post("file/save", &[("name", name)]).await.status, 400, "{name}");
     }
     assert_eq!(client.get("/r/repository/file/list", &[]).await.success()["files"].as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_description_is_no_name() {
+    let server = Server::start("[sessions]\npool = 1");
+    let client = Client::admin(&server).await;
+    let session = client.session().await;
+    session.run("cat('a\n1\n', file = 'd.csv'); saveRDS(1:3, 'model.rds')").await;
+    // Any text describes a file: it is cut nowhere.
+    let description = "my data, 1/2 & <more>";
+    let saved = session.post("file/save", &[("name", "d.csv"), ("descr", description)]).await.success();
+    let id = saved["files"]["d.csv"]["value"].as_str().unwrap();
+    session.post("file/delete", &[("name", "d.csv")]).await.success();
+    session.post("file/load", &[("id", id)]).await.success();
+    assert_eq!(session.value("sort(list.files())").await["value"], json!(["d.csv", "model.rds"]));
+    let model = session.get("file/download", &[("name", "model.rds")]).await.body;
+    for (call, name, content) in
+        [("/r/repository/file/upload", "e.csv", b"x".to_vec()), ("/r/repository/object/upload", "model.rds", model)]
+    {
+        let parts = multipart::Form::new().text("name", name).text("descr", description).part("file", multipart::Part::bytes(content));
+        read(client.request(Method::POST, call).multipart(parts)).await.success();
+    }
+    let files = client.get("/r/repository/file/list", &[]).await.success()["files"].clone();
+    assert_eq!((&files["d.csv"]["descr"], &files["e.csv"]["descr"]), (&json!(description), &json!(description)));
+    let objects = client.get("/r/repository/object/list", &[]).await.success()["objects"].clone();
+    assert_eq!(objects["model.rds"]["descr"], description);
+    // An object without a name of its own gets that of its file, and not the file's ending.
+    session.post("object/load", &[("id", objects["model.rds"]["value"].as_str().unwrap())]).await.success();
+    assert_eq!(session.value("model").await["value"], json!([1, 2, 3]));
 }
 
 #[tokio::test]
@@ -253,4 +282,55 @@ async fn names_of_downloads_are_one_value_of_a_header() {
         assert_eq!((got.text(), got.headers["content-disposition"].to_str().unwrap()), ("x", expected));
         assert!(!got.headers.contains_key("x-evil"));
     }
+}
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_listed_fetched_saved_and_deleted() {
+    let session = session().await;
+    // In Latin-1, as programs of 2010 wrote names; and names that could be taken for an escape, or be cut by a client.
+    session.run("latin <- rawToChar(as.raw(c(0x63, 0x61, 0x66, 0xe9))); cat('old', file = latin)").await;
+    let names = [r"caf\xe9", r"a\\xff", r"\x20b\x20", r"c\x0ad", r"e\f"];
+    let reply =
+        session.execute("for (name in c('a\\\\xff', ' b ', 'c\\nd', 'e\\\\f')) cat('new', file = name)", &[("files", names[0])]).await;
+    let published = reply.success()["files"][names[0]]["value"].as_str().unwrap().to_owned();
+    assert_eq!(session.client.fetch(&published).await.text(), "old");
+    let listed = session.get("file/list", &[]).await.success()["files"].clone();
+    let mut sorted = names.map(str::to_owned);
+    sorted.sort();
+    let mut seen: Vec<_> = listed.as_object().unwrap().keys().cloned().collect();
+    seen.sort();
+    assert_eq!(seen, sorted);
+    for name in names {
+        let content = if name == names[0] { "old" } else { "new" };
+        assert_eq!(session.client.fetch(listed[name]["value"].as_str().unwrap()).await.text(), content, "{name}");
+        assert_eq!(session.get("file/download", &[("name", name)]).await.text(), content, "{name}");
+    }
+    let xml = session.get("file/list", &[("format", "xml")]).await;
+    assert!(xml.text().contains(r#"<file name="c\x0ad""#), "{}", xml.text());
+    // It goes to the repository and into a project, and comes back under the same bytes.
+    let saved = session.post("file/save", &[("name", names[0])]).await.success();
+    let id = saved["files"][names[0]]["value"].as_str().unwrap();
+    let project = session.post("project/save", &[("descr", "bytes")]).await.success();
+    let project = project["projects"]["bytes"]["value"].as_str().unwrap().to_owned();
+    for name in names {
+        session.post("file/delete", &[("name", name)]).await.success();
+    }
+    assert_eq!(session.value("length(list.files())").await["value"], 0);
+    session.post("file/load", &[("id", id)]).await.success();
+    assert_eq!(session.value("file.exists(latin)").await["value"], true);
+    let loaded = session.client.post("/r/project/load", &[("id", &project)]).await.success();
+    let loaded = Session { id: loaded["session"].as_str().unwrap().to_owned(), ..session };
+    assert_eq!(
+        loaded.value("c(file.exists(latin, 'a\\\\xff', ' b ', 'c\\nd', 'e\\\\f'), length(list.files()) == 5)").await["value"],
+        json!([true, true, true, true, true, true])
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_is_not_saved_with_its_session_is_named() {
+    let session = session().await;
+    session.run("cat('x', file = 'file'); invisible(file.symlink('file', 'link'))").await;
+    let saved = session.post("project/save", &[("descr", "linked")]).await.success();
+    let warning = saved["warnings"]["warning001"]["value"].as_str().unwrap();
+    assert!(warning.starts_with("'link' was not saved"), "{warning}");
 }

@@ -282,18 +282,21 @@ async fn further_calls() {
     golden.call(&client, Method::GET, "/r/session/file/download", &[named, ("name", "made.txt")]).await;
     golden.call(&client, Method::GET, "/r/session/file/download", &[named, ("name", "../made.txt")]).await;
     golden.call(&client, Method::GET, "/r/session/artifact/download", &[named, ("name", "absent.png")]).await;
-    golden.call(&client, Method::POST, "/r/session/file/save", &[named, ("name", "made.txt"), ("descr", "kept.txt")]).await;
+    golden.call(&client, Method::POST, "/r/session/file/save", &[named, ("name", "made.txt"), ("descr", "what was made")]).await;
     golden.call(&client, Method::POST, "/r/repository/file/upload", &[("name", "sent.txt"), ("file", "sent")]).await;
     golden.call(&client, Method::POST, "/r/file/upload", &[("name", "guide.txt"), ("file", "sent")]).await;
     golden.call(&client, Method::POST, "/r/session/file/upload", &[named, ("name", "sent.txt"), ("file", "sent")]).await;
     golden.call(&client, Method::POST, "/r/session/object/upload", &[named, ("name", "junk.rData"), ("file", "junk")]).await;
+    // The output of saveRDS(1, ascii = TRUE).
+    let one = "A\n3\n262146\n197888\n5\nUTF-8\n14\n1\n1\n";
+    golden.call(&client, Method::POST, "/r/session/object/upload", &[named, ("name", "one.rds"), ("file", one)]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk"), ("file", "junk")]).await;
-    // The output of saveRDS(1, ascii = TRUE) begins like this; the rest is not checked.
+    // The beginning alone is checked.
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "one"), ("file", "A\n3\n")]).await;
     golden.call(&client, Method::POST, "/r/repository/object/upload", &[("name", "junk")]).await;
     golden.call(&client, Method::GET, "/r/repository/file/list", &[]).await;
     let files = client.get("/r/repository/file/list", &[]).await.success();
-    let id = files["files"]["kept.txt"]["value"].as_str().unwrap().to_owned();
+    let id = files["files"]["made.txt"]["value"].as_str().unwrap().to_owned();
     golden.call(&client, Method::POST, "/r/session/file/load", &[named, ("id", &id)]).await;
     golden.call(&client, Method::GET, "/r/repository/file/download", &[("id", &id)]).await;
     golden.call(&client, Method::GET, "/r/repository/object/download", &[("id", "CBNRY-x")]).await;

@@ -19,7 +19,7 @@ fn id(answer: &serde_json::Value, member: &str, name: &str) -> String {
 }
 
 async fn save_file(session: &Session, name: &str) -> String {
-    id(&session.post("file/save", &[("name", "made.txt"), ("descr", name)]).await.success(), "files", name)
+    id(&session.post("file/save", &[("name", name)]).await.success(), "files", name)
 }
 
 async fn save_object(session: &Session, name: &str) -> String {
@@ -74,7 +74,7 @@ async fn what_can_be_done_once() {
         let session = client.session().await;
         let named = ("session", session.id.as_str());
         session.run("cat('made', file = 'made.txt'); plot(1); x <- 1").await;
-        let (file, object) = (save_file(&session, "kept.txt").await, save_object(&session, "kept").await);
+        let (file, object) = (save_file(&session, "made.txt").await, save_object(&session, "kept").await);
         let project = save_project(&client, "kept").await;
         for (path, form) in [
             ("/r/session/object/delete", [named, ("name", "x")].as_slice()),

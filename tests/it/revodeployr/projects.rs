@@ -8,23 +8,23 @@ use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventua
 
 const SETTINGS: &str = "[sessions]\npool = 1";
 
-async fn login(server: &Server, autosave: bool) -> Client {
+pub(super) async fn login(server: &Server, autosave: bool) -> Client {
     let client = Client::new(server);
     let form = [("username", "admin"), ("password", PASSWORD), ("autosave", if autosave { "true" } else { "false" })];
     let cookie = client.post("/r/user/login", &form).await.success()["cookie"].as_str().unwrap().to_owned();
     client.with_cookie(&cookie)
 }
 
-async fn projects(server: &Server) -> Vec<Project> {
+pub(super) async fn projects(server: &Server) -> Vec<Project> {
     server.store().await.project_list(None).await.unwrap()
 }
 
-fn only(reply: &Value) -> (String, String) {
+pub(super) fn only(reply: &Value) -> (String, String) {
     let (name, entry) = reply["projects"].as_object().unwrap().iter().next().unwrap();
     (name.clone(), entry["value"].as_str().unwrap().to_owned())
 }
 
-async fn load(client: &Client, project: &str) -> Session {
+pub(super) async fn load(client: &Client, project: &str) -> Session {
     let reply = client.post("/r/project/load", &[("id", project)]).await.success();
     Session { client: client.clone(), id: reply["session"].as_str().unwrap().to_owned() }
 }

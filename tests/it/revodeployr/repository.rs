@@ -14,7 +14,7 @@ fn id_in(reply: &Value, group: &str) -> String {
     reply[group].as_object().unwrap().values().next().unwrap()["value"].as_str().unwrap().to_owned()
 }
 
-async fn upload(client: &Client, path: &str, name: &str, content: Vec<u8>, further: &[(&str, &str)]) -> Reply {
+pub(super) async fn upload(client: &Client, path: &str, name: &str, content: Vec<u8>, further: &[(&str, &str)]) -> Reply {
     let part = multipart::Part::bytes(content).file_name(name.to_owned());
     let form = further.iter().fold(multipart::Form::new(), |form, (name, value)| form.text((*name).to_owned(), (*value).to_owned()));
     read(client.request(Method::POST, path).multipart(form.part("file", part))).await
@@ -194,12 +194,10 @@ async fn r_data_is_uploaded_and_loaded() {
         reply.success();
     }
     assert_eq!(target.value("c(sum(a), b, nrow(cars))").await["value"], json!(["6", "two", "50"]));
-    let reply = upload(&client, "/r/session/object/upload", "junk.rData", b"no R data".to_vec(), &of_target).await;
+    // What begins like R data is R's to judge.
+    let reply = upload(&client, "/r/session/object/upload", "cut.rData", b"RDX3\nX\n".to_vec(), &of_target).await;
     let response = reply.json();
     assert_eq!((reply.status.as_u16(), &response["success"], &response["errorCode"]), (200, &json!(false), &json!(900)));
-    let reply = upload(&client, "/r/repository/object/upload", "junk.rData", b"no R data".to_vec(), &[]).await;
-    let error = "\"junk.rData\" is no R data, as save() and saveRDS() write it.";
-    assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str()), (400, Some(error)));
     upload(&client, "/r/repository/object/upload", "xz.rda", fetch("xz.rda").await, &[]).await.success();
     // Saved in the repository, and loaded from it.
     let reply =

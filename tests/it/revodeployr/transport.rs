@@ -198,6 +198,39 @@ async fn an_error_names_the_path_without_the_context() {
 }
 
 #[tokio::test]
+async fn an_unknown_path_is_answered_in_the_format_of_its_body() {
+    let server = Server::shared();
+    let client = Client::admin(server).await;
+    for path in ["/deployr/r/nothing", "/deployr/nothing", "/r/user/nothing", "/deployr"] {
+        let url = format!("{}{path}", server.address);
+        let form = client.raw(Method::POST, &url).form(&[("format", "xml")]);
+        let parts = client.raw(Method::POST, &url).multipart(multipart::Form::new().text("format", "xml"));
+        for request in [form, parts, client.raw(Method::GET, &format!("{url}?format=xml"))] {
+            let reply = read(request).await;
+            assert_eq!(reply.headers[header::CONTENT_TYPE], "application/xml; charset=utf-8", "{path}: {}", reply.text());
+        }
+        let foreign = client.raw(Method::POST, &url).form(&[("format", "xml")]).header("sec-fetch-site", "cross-site");
+        let refused = read(foreign).await;
+        assert!(refused.status == 403 && refused.text().starts_with("<?xml"), "{path}: {}", refused.text());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_in_the_form_of_the_api_that_it_looks_like() {
+    let server = Server::shared();
+    let client = Client::new(server);
+    for path in ["/nothing", "/nothing/at/all", "/deployr2", "/R/session"] {
+        let reply = read(client.raw(Method::POST, &format!("{}{path}", server.address)).form(&[("format", "xml")])).await;
+        let document = reply.document();
+        assert_eq!((reply.status.as_u16(), &document), (404, &serde_json::json!({"error": format!("There is nothing at {path}")})));
+    }
+    for path in ["/rserver/nothing", "/r/sessions/nothing", "/r/session/x/nothing"] {
+        let reply = read(client.raw(Method::GET, &format!("{}{path}", server.address))).await;
+        assert_eq!((reply.status.as_u16(), reply.document()["key"].as_str()), (404, Some("NoResourceFoundException")), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_in_parts_is_a_form_for_all_calls() {
     let session = Client::admin(Server::shared()).await.session().await;
     let form = multipart::Form::new().text("session", session.id.clone()).text("code", "x <- 'größe'").text("robjects", "x");

@@ -288,3 +288,25 @@ async fn an_upload_of_very_many_parts_or_of_a_part_without_an_end_to_its_head_is
     assert!(grown < 20_000, "{grown} KiB");
     assert_eq!(session.value("list.files()").await, json!([]));
 }
+
+#[tokio::test]
+async fn a_form_without_a_chosen_file_lacks_the_file() {
+    let session = Rock::by("user").open().await;
+    // What browsers send when no file was chosen; a file that was chosen may be empty.
+    let refused = session.upload("?path=x", "", b"", &[]).await;
+    assert_eq!((refused.status.as_u16(), &refused.document()["message"]), (400, &json!("Required part 'file' is not present.")));
+    assert_eq!(session.upload("?path=y", "empty.txt", b"", &[]).await.status, 200);
+    assert_eq!(session.value("list.files()").await, "y");
+}
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_fetched_by_the_name_that_r_prints() {
+    let session = Rock::by("user").open().await;
+    session.value("latin <- rawToChar(as.raw(c(0x63, 0x61, 0x66, 0xe9))); cat('old', file = latin); cat('new', file = 'a\\\\xff')").await;
+    assert!(session.value("capture.output(print(list.files()))").await.to_string().contains(r"caf\\xe9"));
+    assert_eq!(session.get(&format!("/_download?path={}", encoded(r"caf\xe9"))).await.text(), "old");
+    assert_eq!(session.get(&format!("/_download?path={}", encoded(r"a\\xff"))).await.text(), "new");
+    let reply = session.upload(&format!("?path={}&overwrite=true", encoded(r"caf\xe9")), "x", b"newer", &[]).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(session.value("readLines(latin, warn = FALSE)").await, "newer");
+}

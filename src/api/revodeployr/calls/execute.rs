@@ -42,7 +42,7 @@ fn in_order([files, objects]: [Group; 2], incoming: &Incoming) -> Vec<Group> {
 
 /// `/r/session/execute/script`. Without a session it is a stateless run, as one of the clients expects.
 pub(in super::super) async fn script(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    if incoming.form.get("session")?.is_none() {
+    if incoming.form.label("session")?.is_none() {
         return super::script::execute(app, incoming).await;
     }
     incoming.check_permission(app, "/r/session/execute/script", Permission::Use)?;

@@ -16,7 +16,7 @@ use crate::{
             envelope::{Answer, Entry, Group},
             error::Error,
             identifiers,
-            request::{Incoming, check_file_name},
+            request::Incoming,
         },
     },
     app::{App, Failure, files::Area, objects::Kind},
@@ -74,7 +74,7 @@ pub(in super::super) async fn upload_to_session(app: &Arc<App>, incoming: &mut I
 
 /// `/r/session/file/download`
 pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     let file = app.file_open(&session, Area::Work, name).await.map_err(|_| no_file(name))?;
     download::file(file, name, Purpose::Download)
@@ -82,20 +82,18 @@ pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &I
 
 /// `/r/session/file/delete`
 pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.session(app)?;
     app.file_remove(&session, name).await?;
     Ok(about(&session))
 }
 
-/// `/r/session/file/save`: into the repository.
+/// `/r/session/file/save`: into the repository, under its own name; `descr` describes it.
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let path = incoming.form.require("name")?;
-    let name = incoming.form.get("descr")?.unwrap_or(path);
-    let name = name.rsplit('/').next().unwrap_or(name);
-    check_file_name(name)?;
+    let path = incoming.form.require_label("name")?;
+    let description = incoming.form.label("descr")?.unwrap_or_default();
     let session = incoming.session(app)?;
-    let file = app.file_save(&session, incoming.user()?, path, name).await?;
+    let file = app.file_save(&session, incoming.user()?, path, description).await?;
     Ok(Answer { groups: vec![Group::files(vec![entries::file(incoming, app, &file)])], ..about(&session) })
 }
 
@@ -116,7 +114,7 @@ pub(in super::super) async fn artifacts(app: &Arc<App>, incoming: &Incoming) -> 
 
 /// `/r/session/artifact/download`
 pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     let made = app.artifact_list(&session).into_iter().find(|(known, _)| known == name);
     let (_, id) = made.ok_or_else(|| no_file(name))?;
@@ -126,7 +124,7 @@ pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incom
 
 /// `/r/session/artifact/delete`
 pub(in super::super) async fn delete_artifact(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     if app.artifact_remove(&session, name).await? { Ok(about(&session)) } else { Err(no_file(name)) }
 }

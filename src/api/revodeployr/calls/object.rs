@@ -38,7 +38,7 @@ pub(in super::super) async fn list(app: &Arc<App>, incoming: &Incoming) -> Resul
 
 /// `/r/session/object/get`: one object, or a part of it.
 pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?.to_owned();
+    let name = incoming.form.require_label("name")?.to_owned();
     let start = incoming.form.count("start")?.unwrap_or(0);
     let length = incoming.form.count("length")?.unwrap_or(usize::MAX);
     let session = incoming.session(app)?;
@@ -81,7 +81,7 @@ pub(in super::super) async fn push(app: &Arc<App>, incoming: &Incoming) -> Resul
 
 /// `/r/session/object/save`: into the repository.
 pub(in super::super) async fn save(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let (name, description) = (incoming.form.require("name")?, incoming.form.require("descr")?);
+    let (name, description) = (incoming.form.require_label("name")?, incoming.form.require_label("descr")?);
     let session = incoming.session(app)?;
     let object = app.object_save(&session, incoming.user()?, name, description).await?;
     Ok(Answer { groups: entries::objects("object", &[object]), ..about(&session) })
@@ -94,12 +94,11 @@ pub(in super::super) async fn load(app: &Arc<App>, incoming: &Incoming) -> Resul
     loaded(&session, app.object_load(&session, &object).await)
 }
 
-/// `/r/session/object/upload`: a file of R data. An object that `saveRDS()` wrote gets the name `name`.
+/// `/r/session/object/upload`: a file of R data. An object that `saveRDS()` wrote gets the name `name`, without its ending.
 pub(in super::super) async fn upload(app: &Arc<App>, incoming: &mut Incoming) -> Result<Answer, Error> {
     let session = incoming.session(app)?;
     let (name, received) = incoming.take_upload()?;
-    let name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    loaded(&session, app.object_load_upload(&session, name, received).await)
+    loaded(&session, app.object_load_upload(&session, &name, received).await)
 }
 
 /// The answer to a load. Data that cannot be loaded is reported as an error of R's, not of the caller's.
@@ -113,7 +112,7 @@ fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Resu
 
 /// `/r/session/object/delete`
 pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("name")?;
+    let name = incoming.form.require_label("name")?;
     let session = incoming.session(app)?;
     let removed = app.value_remove(&session, name).await.map_err(|failure| of(&session, failure))?;
     if removed { Ok(about(&session)) } else { Err(unknown(name)) }

@@ -17,7 +17,7 @@ use crate::{
 
 /// The identity of the project that parameter `id` names.
 fn wanted(incoming: &Incoming) -> Result<Uuid, Error> {
-    let identifier = incoming.form.require("id")?;
+    let identifier = incoming.form.require_label("id")?;
     identifiers::parse("PROJ", identifier).ok_or_else(|| Error::invalid(format!("Invalid project identifier: {identifier}")))
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn wanted_object(app: &App, identifier: &str, principal: &Princ
 
 /// The object that parameter `id` names.
 pub(super) async fn object_of_id(app: &App, incoming: &Incoming) -> Result<Object, Error> {
-    wanted_object(app, incoming.form.require("id")?, incoming.user()?).await
+    wanted_object(app, incoming.form.require_label("id")?, incoming.user()?).await
 }
 
 /// `/r/repository/object/list`
@@ -67,7 +67,7 @@ async fn delete(app: &App, incoming: &Incoming, of_files: bool) -> Result<Answer
     let object = object_of_id(app, incoming).await?;
     if (object.kind == Kind::File) != of_files {
         let what = if of_files { "file" } else { "object" };
-        return Err(Error::invalid(format!("Invalid {what} identifier: {}", incoming.form.require("id")?)));
+        return Err(Error::invalid(format!("Invalid {what} identifier: {}", incoming.form.require_label("id")?)));
     }
     app.object_remove(object.id, incoming.user()?).await?;
     Ok(Answer::default())
@@ -76,7 +76,8 @@ async fn delete(app: &App, incoming: &Incoming, of_files: bool) -> Result<Answer
 /// Adds an upload to the repository.
 pub(super) async fn upload(app: &App, incoming: &mut Incoming, kind: Kind) -> Result<Object, Error> {
     let (name, received) = incoming.take_upload()?;
-    Ok(app.object_upload(incoming.user()?, &name, kind, received).await?)
+    let description = incoming.form.label("descr")?.unwrap_or_default();
+    Ok(app.object_upload(incoming.user()?, &name, description, kind, received).await?)
 }
 
 /// `/r/repository/object/upload`
@@ -93,10 +94,10 @@ pub(in super::super) async fn upload_file(app: &Arc<App>, incoming: &mut Incomin
 
 /// `/r/repository/object/download`, `/r/repository/file/download`: by `id`, or a file by its `name`.
 pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result<Response, Error> {
-    let object = match incoming.form.get("id")? {
+    let object = match incoming.form.label("id")? {
         Some(_) => object_of_id(app, incoming).await?,
         None => {
-            let name = incoming.form.get("name")?.ok_or_else(|| Error::invalid("Parameter id is missing."))?;
+            let name = incoming.form.label("name")?.ok_or_else(|| Error::invalid("Parameter id is missing."))?;
             let objects = app.object_list(incoming.user()?).await?;
             let named = objects.into_iter().find(|object| object.kind == Kind::File && object.name == name);
             named.ok_or_else(|| Error::invalid(format!("There is no file {name:?} in the repository.")))?

@@ -22,7 +22,7 @@ use crate::{
 
 /// The script that the request names, by name or identifier.
 pub(super) async fn wanted_script(app: &App, incoming: &Incoming, principal: &Principal) -> Result<Script, Error> {
-    let name = incoming.form.require("rscript")?.trim();
+    let name = incoming.form.require_label("rscript")?;
     let id = identifiers::parse("SCRPT", name).map(|id| id.to_string());
     Ok(app.script(id.as_deref().unwrap_or(name), principal).await?)
 }
@@ -35,7 +35,7 @@ pub(super) async fn run_of<'a>(app: &App, incoming: &'a Incoming, script: &'a Sc
         // The guide has a misprint, which clients may have copied.
         objects = form.list("objects")?;
     }
-    let preload = match form.get("preload")? {
+    let preload = match form.label("preload")? {
         Some(identifier) => vec![super::repository::wanted_object(app, identifier, principal).await?],
         None => Vec::new(),
     };

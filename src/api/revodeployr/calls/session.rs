@@ -27,27 +27,27 @@ pub(in super::super) async fn create(app: &Arc<App>, incoming: &Incoming) -> Res
 /// `/r/session/close`
 pub(in super::super) async fn close(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let session = incoming.idle_session(app)?;
-    app.session_finish(&session, incoming.user()?).await?;
-    Ok(about(&session))
+    let warnings = app.session_finish(&session, incoming.user()?).await?;
+    Ok(Answer { warnings, ..about(&session) })
 }
 
 /// `/r/session/workspace/save`: saves all objects in the repository.
 pub(in super::super) async fn save_workspace(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("descr")?;
+    let name = incoming.form.require_label("descr")?;
     let session = incoming.session(app)?;
-    let object = app.workspace_save(&session, incoming.user()?, name).await?;
-    Ok(Answer { groups: entries::objects("object", &[object]), ..about(&session) })
+    let (object, warnings) = app.workspace_save(&session, incoming.user()?, name).await?;
+    Ok(Answer { groups: entries::objects("object", &[object]), warnings, ..about(&session) })
 }
 
 /// `/r/session/project/save`: saves the session in its project or in a new one.
 pub(in super::super) async fn save_project(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.get("descr")?;
+    let name = incoming.form.label("descr")?;
     let session = incoming.session(app)?;
     if name.is_none() && session.record.project().is_none() {
-        incoming.form.require("descr")?;
+        incoming.form.require_label("descr")?;
     }
-    let project = app.project_save(&session, name).await?;
-    Ok(Answer { groups: entries::projects(&[project]), ..about(&session) })
+    let (project, warnings) = app.project_save(&session, name).await?;
+    Ok(Answer { groups: entries::projects(&[project]), warnings, ..about(&session) })
 }
 
 /// `/r/session/ping`

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
-    app::App,
+    app::{App, autosave::Kept, sessions::Found},
     auth::password,
 };
 
 /// `/r/user/login`: takes the password itself, or its SHA-1 digest.
 pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
-    let name = incoming.form.require("username")?.trim();
+    let name = incoming.form.require_label("username")?;
     let password = incoming.form.require("password")?;
     let autosave = incoming.form.boolean("autosave")?.unwrap_or(false);
     if let Some(earlier) = incoming.earlier_login() {
@@ -24,9 +26,26 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
     let account = app.accounts().check(name, digests(password, app.settings().revodeployr.plain_passwords), incoming.address()).await?;
     incoming.notes.user(&account.name);
     let begun = app.login_begin(&account.name, &account.display_name, autosave, incoming.address()).await;
-    let (cookie, _) = begun.map_err(|error| Error::internal(&error))?;
+    let (cookie, restored) = begun.map_err(|error| Error::internal(&error))?;
     let set_cookie = Some((cookie.clone(), incoming.cookie_attributes(app)));
-    Ok(Answer { cookie: Some(cookie), set_cookie, ..Answer::default() })
+    let (mut warnings, failed) = told(restored);
+    warnings.extend(failed.into_iter().map(|(session, error)| {
+        let (why, _) = error.told();
+        format!("{}: it could not be brought back, which your next login with autosave tries again. {why}", identifiers::session(session))
+    }));
+    Ok(Answer { cookie: Some(cookie), set_cookie, warnings, ..Answer::default() })
+}
+
+/// What to tell of sessions that were saved or brought back: what was lost, and those for which this has failed.
+fn told(sessions: Vec<Kept>) -> (Vec<String>, Vec<(Uuid, Error)>) {
+    let (mut warnings, mut failed) = (Vec::new(), Vec::new());
+    for Kept { session, outcome } in sessions {
+        match outcome {
+            Ok(lost) => warnings.extend(lost.into_iter().map(|lost| format!("{}: {lost}", identifiers::session(session)))),
+            Err(failure) => failed.push((session, Error::from(failure))),
+        }
+    }
+    (warnings, failed)
 }
 
 /// The digests that the sent text may mean: the text itself, if it looks like a digest; otherwise the digest of a password.
@@ -35,15 +54,28 @@ fn digests(sent: &str, plain: bool) -> Vec<String> {
     itself.into_iter().chain(plain.then(|| password::digest(sent))).collect()
 }
 
-/// `/r/user/logout`: ends the sessions of this login, and then the login.
+/// `/r/user/logout`: ends the sessions of this login, and then the login. With autosave, the answer is no success if a session could not be
+/// saved.
 pub(in super::super) async fn logout(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let login = incoming.login()?;
     if !login.begin_closing() {
         return Err(Error::logging_out());
     }
-    app.login_end(login).await;
+    let (warnings, unsaved) = told(app.login_end(login).await);
     tracing::info!(user.name = login.user, login.id = %login.id, "logged out");
-    Ok(Answer::default())
+    let mut sentences = vec!["You are logged out.".to_owned()];
+    let mut code = None;
+    for (session, error) in unsaved {
+        let fate = match app.session_find(session) {
+            Some(Found::Live(live)) if live.idle_seconds > 0 => format!("and stays open until it is unused for {} s", live.idle_seconds),
+            Some(Found::Live(_)) => "and stays open".to_owned(),
+            _ => "and has ended".to_owned(),
+        };
+        let (why, of_error) = error.told();
+        sentences.push(format!("The R session {} could not be saved, {fate}: {why}", identifiers::session(session)));
+        code = code.or(Some(of_error));
+    }
+    Ok(Answer { error: code.map(|code| (sentences.join(" "), code)), warnings, ..Answer::default() })
 }
 
 /// `/r/user/whoami`

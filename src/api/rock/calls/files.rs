@@ -47,7 +47,7 @@ pub async fn upload(incoming: &mut Incoming) -> Result<Response, Error> {
     let received: Result<(), UploadError> = async {
         while let Some(mut part) = form.next().await? {
             match part.name() {
-                "file" => uploaded = Some(receive(&incoming.app, limit, &mut part).await?),
+                "file" => uploaded = receive(&incoming.app, limit, &mut part).await?,
                 "path" => target.path = Some(text(&mut part).await?),
                 "overwrite" => target.overwrite = boolean(Some(&text(&mut part).await?), target.overwrite)?,
                 "temp" => target.temporary = boolean(Some(&text(&mut part).await?), target.temporary)?,
@@ -125,15 +125,21 @@ async fn text(part: &mut Part<'_>) -> Result<String, PartsError> {
     Ok(body::text(part.content(&mut left).await?.into()))
 }
 
-/// Receives a part that is a file. Returns also the file's name on the client's machine.
-async fn receive(app: &App, limit: u64, part: &mut Part<'_>) -> Result<(String, Received), UploadError> {
+/// Receives a part that is a file. Returns also the file's name on the client's machine. A browser sends nothing under no name when no file
+/// was chosen: then there is none.
+async fn receive(app: &App, limit: u64, part: &mut Part<'_>) -> Result<Option<(String, Received)>, UploadError> {
     let name = part.file_name().unwrap_or_default().to_owned();
     let failed = |failure: Failure| write_failed(&failure);
     let mut receiving = app.upload_receive(Destination::Session, limit).await.map_err(failed)?;
+    let mut is_empty = true;
     while let Some(piece) = part.chunk().await? {
+        is_empty &= piece.is_empty();
         receiving.write(&piece).await.map_err(failed)?;
     }
-    Ok((name, receiving.finish().await.map_err(failed)?))
+    if is_empty && name.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((name, receiving.finish().await.map_err(failed)?)))
 }
 
 fn write_failed(error: &(dyn std::error::Error + 'static)) -> Error {
