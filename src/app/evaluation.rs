@@ -75,7 +75,7 @@ impl App {
     /// [`Failure`]
     pub async fn question(self: &Arc<Self>, code: &'static str, arguments: &[&str], encoding: ValueEncoding) -> Result<Done, Failure> {
         let ephemeral = self.session_open_for_question().await?;
-        let arguments = rds::serialize(rds::Value::Strings(arguments)).into();
+        let arguments = rds::serialize(rds::RdsValue::Strings(arguments)).into();
         let bind = Evaluation::BindSerialized { name: ".arguments".to_owned(), value: arguments };
         self.evaluate(&ephemeral.session, bind).await?;
         Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)

@@ -16,7 +16,7 @@ use super::{
     allowance::{Allowance, Share},
     handle::Session,
     queue::{Ticket, lock},
-    terms::{Admission, Answer, OperationError, Stop},
+    terms::{Admission, Completion, OperationError, Stop},
 };
 use crate::link::command::{Command, Ending};
 
@@ -80,8 +80,8 @@ pub struct Done {
     pub stopped: Option<Stop>,
 }
 
-impl From<Answer<Ending>> for Done {
-    fn from(answer: Answer<Ending>) -> Self {
+impl From<Completion<Ending>> for Done {
+    fn from(answer: Completion<Ending>) -> Self {
         Self { ending: answer.reply, payload: answer.payload, stopped: answer.stopped }
     }
 }

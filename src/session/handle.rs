@@ -24,8 +24,8 @@ use super::{
     deferred::Deferred,
     live::Live,
     queue::{Job, Pending, Ticket, Turn, Work},
-    record::Record,
-    terms::{Admission, Answer, Opening, OperationError, Purpose},
+    record::SessionRecord,
+    terms::{Admission, Completion, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
@@ -87,7 +87,7 @@ pub struct Session {
     last_used: AtomicU64,
     started: Instant,
     /// Its history and the other things that the server remembers.
-    pub record: Record,
+    pub record: SessionRecord,
     /// Set before callers learn that the session has ended by itself.
     pub(super) tombstone: OnceLock<Tombstone>,
     /// Why the session was closed; not set if its owner closed it.
@@ -101,7 +101,7 @@ impl Session {
         opening: &Opening<'_>,
         worker: Worker,
         limits: Limits,
-        config: &config::Sessions,
+        config: &config::SessionSettings,
         [results, unread]: [Allowance; 2],
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -128,7 +128,7 @@ impl Session {
             condemned: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
             started: Instant::now(),
-            record: Record::default(),
+            record: SessionRecord::default(),
             tombstone: OnceLock::new(),
             reason: OnceLock::new(),
         });
@@ -152,7 +152,7 @@ impl Session {
         command: C,
         payload: Bytes,
         admission: Admission,
-    ) -> Result<Answer<C::Reply>, OperationError> {
+    ) -> Result<Completion<C::Reply>, OperationError> {
         self.submit(command, payload, admission)?.answer().await
     }
 

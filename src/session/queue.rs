@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{
     handle::Session,
-    terms::{Answer, OperationError},
+    terms::{Completion, OperationError},
 };
 #[cfg(test)]
 use tests::{Mutex, OnceLock};
@@ -37,7 +37,7 @@ impl Turn {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn operate<C: Command>(&self, command: C, payload: Bytes) -> Result<Answer<C::Reply>, OperationError> {
+    pub async fn operate<C: Command>(&self, command: C, payload: Bytes) -> Result<Completion<C::Reply>, OperationError> {
         self.0.0.send(command, payload, self.clone())?.answer().await
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Job {
     pub runs_code: bool,
     /// Whether a reply is one to the operation's command.
     pub is_answered_by: fn(&Reply) -> bool,
-    pub answer: oneshot::Sender<Result<Answer<Reply>, OperationError>>,
+    pub answer: oneshot::Sender<Result<Completion<Reply>, OperationError>>,
     pub ticket: Arc<Ticket>,
 }
 
@@ -115,12 +115,12 @@ impl<T> Ticket<T> {
 #[derive(Debug)]
 pub struct Pending<C> {
     ticket: Arc<Ticket>,
-    answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>,
+    answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>,
     command: PhantomData<fn() -> C>,
 }
 
 impl<C: Command> Pending<C> {
-    pub(super) fn new(ticket: Arc<Ticket>, answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>) -> Self {
+    pub(super) fn new(ticket: Arc<Ticket>, answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>) -> Self {
         Self { ticket, answered, command: PhantomData }
     }
 
@@ -134,15 +134,15 @@ impl<C: Command> Pending<C> {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn answer(mut self) -> Result<Answer<C::Reply>, OperationError> {
-        let Answer { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
+    pub async fn answer(mut self) -> Result<Completion<C::Reply>, OperationError> {
+        let Completion { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
         let reply = C::read(reply).map_err(|reply| match *reply {
             Reply::Refused(message) => OperationError::Refused(message),
             Reply::InvalidInput(sentence) => OperationError::InvalidInput(sentence),
             // The task passes on no other reply: it would have ended the session.
             _ => OperationError::Closed(None),
         })?;
-        Ok(Answer { reply, payload, console, stopped })
+        Ok(Completion { reply, payload, console, stopped })
     }
 }
 

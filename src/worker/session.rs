@@ -57,9 +57,9 @@ thread_local! {
     static LINK: RefCell<Option<Rc<Link>>> = const { RefCell::new(None) };
 }
 
-/// A worker with its session's folder.
+/// The loop in which a worker carries out the commands for its session.
 #[derive(Debug)]
-pub struct Worker {
+pub struct CommandLoop {
     link: Rc<Link>,
     work: PathBuf,
     published: PathBuf,
@@ -67,7 +67,7 @@ pub struct Worker {
     cpu_seconds: Option<u64>,
 }
 
-impl Worker {
+impl CommandLoop {
     /// A worker that [`super::setup::become_worker`] has made.
     #[must_use]
     pub fn new(link: Link, spec: &messages::Fork) -> Self {

@@ -20,7 +20,7 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages, reaping,
-    session::Worker,
+    session::CommandLoop,
     setup, with_sources,
 };
 use crate::{
@@ -174,7 +174,7 @@ impl Zygote {
                 Ok(pid)
             }
             Side::Child => match setup::become_worker(spec, descriptors) {
-                Ok(link) => Worker::new(link, spec).run(),
+                Ok(link) => CommandLoop::new(link, spec).run(),
                 Err(error) => {
                     // If the child has its console already, the supervisor keeps this for who asks why the session ended.
                     fork::last_words(&format!("the session could not be set up: {}\n", with_sources(error)));

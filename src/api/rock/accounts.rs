@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{ChangeError, Foreign, NewAccount, permissions::role},
-    config::{Secret, rock::User},
+    config::{Secret, rock::DeclaredUser},
 };
 
 /// The default password of Rock's own accounts.
@@ -14,7 +14,7 @@ const PASSWORD: &str = "password";
 /// # Errors
 /// [`ChangeError`]
 pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> {
-    let packaged = ["administrator", "manager", "user"].map(|name| User {
+    let packaged = ["administrator", "manager", "user"].map(|name| DeclaredUser {
         id: name.to_owned(),
         secret: Secret::from(PASSWORD),
         roles: vec![name.to_owned()],

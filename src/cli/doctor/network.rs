@@ -5,7 +5,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Findings;
 use crate::{
     cli::ping,
-    config::{Config, Listen, listen::Source},
+    config::{Config, Listen, listen::CertificateSource},
     server::{self, tls::Identity},
 };
 
@@ -47,7 +47,7 @@ async fn answers(listen: Listen) -> bool {
 fn certificate(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "certificate";
     const MEND: &str = "get another from whoever has signed it, put it in place, and send the server SIGHUP";
-    let made_later = config.tls.source() == Ok(Some(Source::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
+    let made_later = config.tls.source() == Ok(Some(CertificateSource::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
     if made_later {
         return findings.good(SUBJECT, "a self-signed one is made at the first start");
     }

@@ -10,7 +10,7 @@ use axum::{
 
 use super::evaluate;
 use crate::api::rock::{
-    accept::{self, Form},
+    accept::{self, MediaType},
     answer,
     error::Error,
     request::Incoming,
@@ -53,9 +53,9 @@ pub async fn log(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `GET /rserver/_version`: R's `R.version`, serialized.
 pub async fn version(incoming: &mut Incoming) -> Result<Response, Error> {
-    if !accept::takes(&incoming.headers, Form::Rds.content_type()) {
+    if !accept::takes(&incoming.headers, MediaType::Rds.content_type()) {
         return Err(Error::not_acceptable("application/octet-stream"));
     }
-    let version = evaluate::ask(incoming, "R.version", &[], Form::Rds).await?;
-    Ok(answer::value(StatusCode::OK, Form::Rds, version))
+    let version = evaluate::ask(incoming, "R.version", &[], MediaType::Rds).await?;
+    Ok(answer::value(StatusCode::OK, MediaType::Rds, version))
 }
