@@ -9,6 +9,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod foreign_hash;
 pub mod link;
 pub mod packages;
 pub mod r;

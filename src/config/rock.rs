@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Secret;
-use crate::auth::Foreign;
+use crate::foreign_hash::ForeignHash;
 
 /// The password that its container gives to an account for which only a name is set.
 const PASSWORD: &str = "password";
@@ -120,7 +120,7 @@ impl Rock {
             if let Some(role) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
                 return Err(format!("rock.users: {id}: {role:?} is none of the roles {}", ROLES.join(", ")));
             }
-            Foreign::read(secret.expose()).map_err(|error| format!("rock.users: {id}: {error}"))?;
+            ForeignHash::read(secret.expose()).map_err(|error| format!("rock.users: {id}: {error}"))?;
         }
         Ok(())
     }

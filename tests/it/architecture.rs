@@ -9,10 +9,11 @@ use std::{
 /// The rooms, and those that each may use. A new arrow has to be added here and to ARCHITECTURE.md; fewer are better. A dialect reaches
 /// sessions, the store and R only through `app`. From `server` it may learn how requests come, from `config` its own section, and from
 /// `wire` how values are written.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("wire", &[]),
     ("system", &[]),
-    ("config", &["auth"]),
+    ("foreign_hash", &[]),
+    ("config", &["foreign_hash"]),
     ("link", &["wire"]),
     ("r", &["wire"]),
     ("worker", &["link", "r", "system", "wire"]),
@@ -20,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("store", &["config"]),
     ("session", &["config", "link", "system"]),
     ("packages", &["config", "session", "system", "worker"]),
-    ("auth", &["config", "store", "telemetry"]),
+    ("auth", &["config", "foreign_hash", "store", "telemetry"]),
     ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
     ("server", &["auth", "config", "telemetry"]),
     ("api", &["app", "auth", "config", "server", "wire"]),

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::{ChangeError, Foreign, NewAccount, permissions::role},
+    auth::{ChangeError, ForeignHash, NewAccount, permissions::role},
     config::{Secret, rock::DeclaredUser},
 };
 
@@ -21,7 +21,7 @@ pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> 
     });
     for user in packaged.iter().filter(|_| demonstration).chain(&app.settings().rock.users) {
         let secret = user.secret.expose();
-        let hash = matches!(Foreign::read(secret), Ok(Some(_))).then(|| secret.to_owned());
+        let hash = matches!(ForeignHash::read(secret), Ok(Some(_))).then(|| secret.to_owned());
         let account = NewAccount {
             name: user.id.clone(),
             display_name: user.id.clone(),
