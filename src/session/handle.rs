@@ -160,12 +160,17 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub fn submit<C: Command>(self: &Arc<Self>, command: C, payload: Bytes, admission: Admission) -> Result<Pending<C>, OperationError> {
+    pub fn submit<C: Command>(
+        self: &Arc<Self>,
+        command: C,
+        payload: Bytes,
+        admission: Admission,
+    ) -> Result<Pending<C::Reply>, OperationError> {
         let turn = self.turn(admission)?;
         self.send(command, payload, turn)
     }
 
-    pub(super) fn send<C: Command>(&self, command: C, payload: Bytes, turn: Turn) -> Result<Pending<C>, OperationError> {
+    pub(super) fn send<C: Command>(&self, command: C, payload: Bytes, turn: Turn) -> Result<Pending<C::Reply>, OperationError> {
         let request = command.into_request();
         let header = messages::encode(&request);
         if header.len() > MAX_HEADER {
@@ -180,7 +185,7 @@ impl Session {
         let ticket = Ticket::new(turn, Work { header, payload });
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
         let job = Job { runs_code, is_answered_by: C::is_answered_by, answer, ticket: Arc::clone(&ticket) };
-        let pending = Pending::new(ticket, answered);
+        let pending = Pending::new::<C>(ticket, answered);
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)
     }

@@ -1,11 +1,8 @@
 //! An operation's state in the queue of its session: it waits, then runs, or is given up before that.
 
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 #[cfg(not(test))]
 use std::sync::{Mutex, OnceLock};
-use std::{
-    marker::PhantomData,
-    sync::{Arc, PoisonError, atomic::Ordering},
-};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -113,15 +110,19 @@ impl<T> Ticket<T> {
 /// An operation in its session's queue that has no answer yet. If this is dropped before the operation has begun, the operation is given
 /// up, because nobody waits for it. An operation that has begun goes on.
 #[derive(Debug)]
-pub struct Pending<C> {
+pub struct Pending<R> {
     ticket: Arc<Ticket>,
     answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>,
-    command: PhantomData<fn() -> C>,
+    /// [`Command::read`] of the operation's command.
+    read: fn(Reply) -> Result<R, Box<Reply>>,
 }
 
-impl<C: Command> Pending<C> {
-    pub(super) fn new(ticket: Arc<Ticket>, answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>) -> Self {
-        Self { ticket, answered, command: PhantomData }
+impl<R> Pending<R> {
+    pub(super) fn new<C: Command<Reply = R>>(
+        ticket: Arc<Ticket>,
+        answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>,
+    ) -> Self {
+        Self { ticket, answered, read: C::read }
     }
 
     /// The ticket, which tells whether the operation has begun.
@@ -134,9 +135,9 @@ impl<C: Command> Pending<C> {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn answer(mut self) -> Result<Completion<C::Reply>, OperationError> {
+    pub async fn answer(mut self) -> Result<Completion<R>, OperationError> {
         let Completion { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
-        let reply = C::read(reply).map_err(|reply| match *reply {
+        let reply = (self.read)(reply).map_err(|reply| match *reply {
             Reply::Refused(message) => OperationError::Refused(message),
             Reply::InvalidInput(sentence) => OperationError::InvalidInput(sentence),
             // The task passes on no other reply: it would have ended the session.
@@ -146,7 +147,7 @@ impl<C: Command> Pending<C> {
     }
 }
 
-impl<C> Drop for Pending<C> {
+impl<R> Drop for Pending<R> {
     fn drop(&mut self) {
         self.ticket.give_up();
     }
