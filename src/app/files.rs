@@ -88,10 +88,7 @@ impl App {
         received: Received,
         overwrite: bool,
     ) -> Result<(), FileError> {
-        let (file, draft) = match received {
-            Received::Draft { file, draft } => (file, draft),
-            Received::Content { blob, .. } => self.content_draft(&blob.hash).await.map_err(io::Error::other)?,
-        };
+        let (file, draft) = received.into_draft(self).await.map_err(io::Error::other)?;
         draft_put(session, area, path, file, draft, overwrite).await
     }
 

@@ -63,14 +63,7 @@ impl App {
     /// # Errors
     /// [`Failure::Invalid`] for an object that is not R data, and others
     pub async fn object_upload(&self, principal: &Principal, name: &str, kind: Kind, received: Received) -> Result<Object, Failure> {
-        let (blob, keeping) = match received {
-            Received::Content { blob, keeping } => (blob, keeping),
-            Received::Draft { mut file, .. } => {
-                std::io::Seek::rewind(&mut file)?;
-                let keeping = self.store.blobs.keep().await?;
-                (self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?, keeping)
-            }
-        };
+        let (blob, keeping) = received.into_content(self).await?;
         if kind == Kind::Object {
             self.require_r_data(name, &blob).await?;
         }
