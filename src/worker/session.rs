@@ -9,7 +9,7 @@ use super::{
     files::Snapshot,
     fork,
     limits::{self, Processor},
-    signals, with_sources,
+    signals,
 };
 use crate::{
     link::{
@@ -27,6 +27,7 @@ use crate::{
         condition::{Condition, Severity},
         typed::input,
     },
+    with_sources,
 };
 
 /// Most bytes of names in each list of a reply to an evaluation. The lists are in the header of a frame, whose size is
@@ -45,7 +46,7 @@ enum Refusal {
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Refusal {
     fn from(error: E) -> Self {
-        Self::Failed(with_sources(error))
+        Self::Failed(with_sources(&error))
     }
 }
 
@@ -291,7 +292,7 @@ fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
     drop(r::conditions::take());
     r::graphics::close_unnamed();
     let written = value.and_then(|value| match wanted {
-        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(error))),
+        Use::Return(encoding) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(&error))),
         Use::Assign(_) => Ok(NOTHING),
     });
     Ok(written.map_or_else(|ending| (ending, NOTHING), |bytes| (Ending::Completed, bytes)))

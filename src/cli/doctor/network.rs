@@ -7,6 +7,7 @@ use crate::{
     cli::ping,
     config::{Config, Listen, listen::CertificateSource},
     server::{self, tls::Identity},
+    with_sources,
 };
 
 /// A certificate that expires sooner should be renewed.
@@ -32,7 +33,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
         Err(_) if answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
         Err(error) => findings.error(
             SUBJECT,
-            format!("{:#}", anyhow::Error::new(error)),
+            with_sources(&error),
             "end what uses it (ss -ltnp shows it), choose another address, or, for a port below 1024, grant CAP_NET_BIND_SERVICE",
         ),
     }
@@ -55,7 +56,7 @@ fn certificate(config: &Config, findings: &mut Findings) {
         Ok(None) => return,
         Ok(Some(chain)) => chain,
         Err(error) => {
-            return findings.error(SUBJECT, format!("{:#}", anyhow::Error::new(error)), "correct the file or the setting that is named");
+            return findings.error(SUBJECT, with_sources(&error), "correct the file or the setting that is named");
         }
     };
     let Some(Ok((_, certificate))) = chain.first().map(|certificate| X509Certificate::from_der(certificate)) else {

@@ -9,12 +9,15 @@ use axum::{
 };
 
 use super::evaluate;
-use crate::api::rock::{
-    accept::{self, MediaType},
-    answer,
-    error::Error,
-    request::Incoming,
-    views::Server,
+use crate::{
+    api::rock::{
+        accept::{self, MediaType},
+        answer,
+        error::Error,
+        request::Incoming,
+        views::Server,
+    },
+    with_sources,
 };
 
 /// How many lines of the log are sent by default.
@@ -29,7 +32,7 @@ pub async fn status(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `PUT /rserver`: starts R; changes nothing if R is running.
 pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
-    incoming.app.runtime_start().await.map_err(|error| Error::no_r(format!("{:#}", anyhow::Error::new(error))))?;
+    incoming.app.runtime_start().await.map_err(|error| Error::no_r(with_sources(&error)))?;
     status(incoming).await
 }
 
