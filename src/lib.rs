@@ -9,6 +9,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod foreign_hash;
 pub mod link;
 pub mod packages;
 pub mod r;
@@ -20,3 +21,9 @@ pub mod system;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;
+
+/// An error with its sources, as one line of text: `the store: the disk is full`.
+#[must_use]
+pub fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -16,7 +16,7 @@ use multer::{Constraints, SizeLimit};
 use offshoot::{
     api::{
         basic, body,
-        file::disposition,
+        file::attachment,
         form::Form,
         parts::{Parts, boundary},
         path_cookie,
@@ -87,7 +87,7 @@ fn look_at_path(path: &str) {
             assert!(!part.is_empty() && part != "..");
         }
     }
-    let name = disposition(path);
+    let name = attachment(path);
     assert!(name.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
 }
 
@@ -95,7 +95,7 @@ fn look_at_head(headers: &HeaderMap) {
     let _ = basic::credentials(headers);
     let _ = boundary(headers);
     let _ = offshoot::api::address(headers);
-    let _ = (rock::accept::Form::negotiate(headers), rock::accept::takes(headers, "text/event-stream"));
+    let _ = (rock::accept::MediaType::negotiate(headers), rock::accept::takes(headers, "text/event-stream"));
     assert!(rock::accept::prefer(headers, ["image/png", "image/svg+xml"]).is_none_or(|at| at < 2));
     for value in headers.get_all(header::COOKIE) {
         let _ = session_cookies(value.as_bytes()).count();

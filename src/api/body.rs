@@ -157,12 +157,12 @@ pub fn leave(rest: impl Stream<Item = Result<Bytes, impl Sized + 'static>> + Unp
 
 /// Pieces that are sent one after another; their total length is known beforehand. Small pieces are joined.
 #[derive(Debug)]
-pub struct Parts<const N: usize> {
+pub struct PartsBody<const N: usize> {
     parts: [Bytes; N],
     next: usize,
 }
 
-impl<const N: usize> Parts<N> {
+impl<const N: usize> PartsBody<N> {
     /// A body of these parts.
     #[must_use]
     pub fn new(mut parts: [Bytes; N]) -> Self {
@@ -175,7 +175,7 @@ impl<const N: usize> Parts<N> {
     }
 }
 
-impl<const N: usize> Body for Parts<N> {
+impl<const N: usize> Body for PartsBody<N> {
     type Data = Bytes;
     type Error = Infallible;
 

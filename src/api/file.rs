@@ -22,7 +22,7 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 /// What a browser is to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Disposition {
     /// Show it.
     Show,
     /// Keep it, under its name.
@@ -37,7 +37,7 @@ pub fn content(file: File, length: u64) -> Body {
 
 /// Sends content of this length. The type is guessed from the name, without its folders.
 #[must_use]
-pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Response {
+pub fn answer(content: Body, length: u64, name: &str, disposition: Disposition) -> Response {
     const FIXED: [(HeaderName, &str); 4] = [
         // R may have written a page with scripts, which must not act in this server's name.
         (header::CONTENT_SECURITY_POLICY, "sandbox"),
@@ -54,8 +54,8 @@ pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Respo
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.insert(header::CONTENT_LENGTH, length.into());
-    if purpose == Purpose::Download
-        && let Ok(value) = HeaderValue::from_str(&disposition(name))
+    if disposition == Disposition::Download
+        && let Ok(value) = HeaderValue::from_str(&attachment(name))
     {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
@@ -65,7 +65,7 @@ pub fn answer(content: Body, length: u64, name: &str, purpose: Purpose) -> Respo
 /// `attachment` with the file's name. A name with letters that this form cannot hold is given a second time in full (RFC 6266, section 4.3;
 /// its appendix D forbids a percent sign in the first form).
 #[must_use]
-pub fn disposition(name: &str) -> String {
+pub fn attachment(name: &str) -> String {
     let name: String = last(name).chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
     let name = shortened(&name);
     let plain: String =
@@ -111,9 +111,9 @@ mod tests {
             ("", "attachment"),
             ("a/..", "attachment"),
         ] {
-            assert_eq!(disposition(name), expected);
+            assert_eq!(attachment(name), expected);
         }
-        let long = disposition(&format!("{}.csv", "é".repeat(300)));
+        let long = attachment(&format!("{}.csv", "é".repeat(300)));
         assert!(long.starts_with("attachment; filename=\"____") && long.ends_with("%C3%A9.csv"), "{long}");
         assert_eq!(long.matches("%C3%A9").count(), 125);
     }
@@ -121,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_name_is_one_value_of_a_header(name in "\\PC*|.*") {
-            let value = disposition(&name);
+            let value = attachment(&name);
             prop_assert!(HeaderValue::from_str(&value).is_ok() && value.is_ascii() && value.len() < 1200);
             let quoted = value.split('"').nth(1).unwrap_or_default();
             prop_assert!(!quoted.contains(['\\', '/', '%']) && matches!(value.matches('"').count(), 0 | 2));

@@ -8,7 +8,7 @@ pub struct Introduction {
     /// Which clients speak the API, and what it is good for.
     pub about: &'static str,
     /// The addresses that its calls begin with.
-    pub places: Vec<Place>,
+    pub places: Vec<BaseAddress>,
     /// What to tell somebody who looks for the API at an address where it is not, if there is such an address.
     pub note: Option<&'static str>,
     /// A first request: commands for a POSIX shell.
@@ -17,7 +17,7 @@ pub struct Introduction {
 
 /// An address of a dialect.
 #[derive(Debug)]
-pub struct Place {
+pub struct BaseAddress {
     /// The beginning of its addresses.
     pub address: String,
     /// What is at the address.

@@ -24,7 +24,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
 };
 
-use crate::{app::App, auth::origin::scheme};
+use crate::{app::App, auth::origin::scheme, with_sources};
 use introduction::Introduction;
 
 /// Seconds after which a client that has asked for too much at once may ask again. The requests that wait for it are done by then.
@@ -67,13 +67,7 @@ fn is_host(text: &str) -> bool {
 
 /// Logs why a request could not be answered, unless the client is at fault.
 pub fn log_failure(error: &(dyn Error + 'static)) {
-    let mut chain = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        chain = format!("{chain}: {cause}");
-        source = cause.source();
-    }
-    tracing::error!(error = chain, "a request failed");
+    tracing::error!(error = with_sources(error), "a request failed");
 }
 
 /// Whether one of the dialects has a call with this path, written as in its table of routes.

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use super::{App, Failure};
 use crate::{
     link::command::{Assign, Command, Evaluate, Objects, Pages, Remove, Unserialize, Use},
-    session::{Admission, OperationError, Session, queue::Turn},
+    session::{
+        Admission, OperationError, Session,
+        queue::{Pending, Turn},
+    },
     wire::rds,
 };
 pub use crate::{
@@ -37,17 +40,32 @@ pub enum Evaluation {
     },
 }
 
+impl Evaluation {
+    /// The size of what the worker gets, in bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Value(code, _) | Self::Bind { code, .. } => code.len(),
+            Self::BindSerialized { value, .. } => value.len(),
+        }
+    }
+
+    /// Puts the evaluation in the queue of a session.
+    fn submit(self, session: &Arc<Session>) -> Result<Pending<Ending>, OperationError> {
+        match self {
+            Self::Value(code, encoding) => session.submit(Evaluate(Use::Return(encoding)), code.into(), Admission::Queued),
+            Self::Bind { name, code } => session.submit(Evaluate(Use::Assign(name)), code.into(), Admission::Queued),
+            Self::BindSerialized { name, value } => session.submit(Unserialize { name }, value, Admission::Queued),
+        }
+    }
+}
+
 impl App {
     /// Runs an evaluation when it is its turn.
     ///
     /// # Errors
     /// [`OperationError`]
     pub async fn evaluate(&self, session: &Arc<Session>, evaluation: Evaluation) -> Result<Done, OperationError> {
-        match evaluation {
-            Evaluation::Value(code, encoding) => queued(session, Evaluate(Use::Return(encoding)), code.into()).await,
-            Evaluation::Bind { name, code } => queued(session, Evaluate(Use::Assign(name)), code.into()).await,
-            Evaluation::BindSerialized { name, value } => queued(session, Unserialize { name }, value).await,
-        }
+        evaluation.submit(session)?.answer().await.map(Done::from)
     }
 
     /// Leaves an evaluation to the session, which keeps the result. `label` and `note` describe it to callers that look later.
@@ -61,11 +79,7 @@ impl App {
         label: String,
         note: u8,
     ) -> Result<Arc<Operation>, OperationError> {
-        match evaluation {
-            Evaluation::Value(code, encoding) => session.defer(Evaluate(Use::Return(encoding)), code.into(), label, note),
-            Evaluation::Bind { name, code } => session.defer(Evaluate(Use::Assign(name)), code.into(), label, note),
-            Evaluation::BindSerialized { name, value } => session.defer(Unserialize { name }, value, label, note),
-        }
+        session.defer(evaluation.size(), || evaluation.submit(session), label, note)
     }
 
     /// R's answer to a question of the server's, in a session of its own. The code finds `arguments` in the character vector `.arguments`,
@@ -75,7 +89,7 @@ impl App {
     /// [`Failure`]
     pub async fn question(self: &Arc<Self>, code: &'static str, arguments: &[&str], encoding: ValueEncoding) -> Result<Done, Failure> {
         let ephemeral = self.session_open_for_question().await?;
-        let arguments = rds::serialize(rds::Value::Strings(arguments)).into();
+        let arguments = rds::serialize(rds::RdsValue::Strings(arguments)).into();
         let bind = Evaluation::BindSerialized { name: ".arguments".to_owned(), value: arguments };
         self.evaluate(&ephemeral.session, bind).await?;
         Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)
@@ -135,9 +149,4 @@ impl App {
     pub(super) async fn ask<C: Command>(turn: &Turn, command: C) -> Result<C::Reply, Failure> {
         Ok(turn.operate(command, Bytes::new()).await?.reply)
     }
-}
-
-/// Runs an evaluation when it is its turn.
-async fn queued<C: Command<Reply = Ending>>(session: &Arc<Session>, command: C, payload: Bytes) -> Result<Done, OperationError> {
-    session.operate(command, payload, Admission::Queued).await.map(Done::from)
 }

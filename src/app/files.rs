@@ -7,7 +7,7 @@ use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{App, Failure, contents::blocking, runs::Outcome, sessions::login, uploads::Received};
+use super::{App, Failure, contents::blocking, runs::RunResult, sessions::login, uploads::Received};
 pub use crate::system::folder::FileError;
 use crate::{
     auth::{Login, Principal},
@@ -87,10 +87,7 @@ impl App {
         received: Received,
         overwrite: bool,
     ) -> Result<(), FileError> {
-        let (file, draft) = match received {
-            Received::Draft { file, draft } => (file, draft),
-            Received::Content { blob, .. } => self.content_draft(&blob.hash).await.map_err(io::Error::other)?,
-        };
+        let (file, draft) = received.into_draft(self).await.map_err(io::Error::other)?;
         draft_put(session, area, path, file, draft, overwrite).await
     }
 
@@ -123,7 +120,7 @@ impl App {
 
     /// Gives addresses to the files that a run has published, for as long as the login lasts. A warning names the files for which there is
     /// no room.
-    pub async fn file_publish(&self, session: &Arc<Session>, outcome: &mut Outcome, login: &Arc<Login>) -> Vec<PublishedFile> {
+    pub async fn file_publish(&self, session: &Arc<Session>, outcome: &mut RunResult, login: &Arc<Login>) -> Vec<PublishedFile> {
         let files = std::mem::take(&mut outcome.executed.published);
         if files.is_empty() {
             return files;

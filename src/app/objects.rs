@@ -70,14 +70,7 @@ impl App {
         kind: Kind,
         received: Received,
     ) -> Result<Object, Failure> {
-        let (blob, keeping) = match received {
-            Received::Content { blob, keeping } => (blob, keeping),
-            Received::Draft { mut file, .. } => {
-                std::io::Seek::rewind(&mut file)?;
-                let keeping = self.store.blobs.keep().await?;
-                (self.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?, keeping)
-            }
-        };
+        let (blob, keeping) = received.into_content(self).await?;
         if kind == Kind::Object {
             self.require_r_data(name, &blob).await?;
         }
@@ -194,17 +187,8 @@ impl App {
     /// [`Failure::Invalid`] for what is no R data, and others
     pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
-        match &received {
-            Received::Content { blob, .. } => self.require_r_data(name, blob).await?,
-            Received::Draft { file, .. } => {
-                let mut file = file.try_clone()?;
-                let is_data = blocking(move || {
-                    std::io::Seek::rewind(&mut file)?;
-                    is_r_data(file)
-                });
-                require_r_data(name, is_data.await?)?;
-            }
-        }
+        let beginning = received.beginning(self).await?;
+        require_r_data(name, blocking(move || is_r_data(beginning)).await?)?;
         let stored = Uuid::new_v4();
         self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
         Self::ask(&turn, Load(Stored { file: stored, name: object_name(name) })).await

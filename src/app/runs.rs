@@ -47,7 +47,7 @@ pub struct Run<'a> {
 
 /// The result of a run.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RunResult {
     /// The worker's report.
     pub executed: Executed,
     /// The objects that were asked for.
@@ -82,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<Outcome, Failure> {
+    pub async fn execute(&self, session: &Arc<Session>, run: Run<'_>) -> Result<RunResult, Failure> {
         run.preload.iter().try_for_each(require_data)?;
         // Editors of some systems put it before a text, and R would not parse it.
         let code = run.code.strip_prefix('\u{feff}').unwrap_or(run.code);
@@ -112,7 +112,7 @@ impl App {
         payload.extend_from_slice(code.as_bytes());
         let answered = turn.operate(execute, payload.freeze()).await?;
         let executed = answered.reply;
-        Ok(Outcome {
+        Ok(RunResult {
             kept: save.filter(|_| executed.saved),
             executed,
             objects: answered.payload,
@@ -130,7 +130,7 @@ impl App {
     pub async fn workspace_keep(
         &self,
         session: &Arc<Session>,
-        outcome: &Outcome,
+        outcome: &RunResult,
         name: &str,
         principal: &Principal,
     ) -> Result<Option<Object>, Failure> {

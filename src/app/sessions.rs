@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::App;
 use crate::{
     auth::{Login, Principal},
-    session::{Boundary, Opening, Purpose},
+    session::{LimitOverrides, Opening, Purpose},
     store::{boundaries, policies::Policy, rules::Rules},
     system::usage,
 };
@@ -218,14 +218,14 @@ impl Drop for Ephemeral {
 }
 
 /// The boundary that is named for a script, or otherwise the account's.
-fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<Boundary> {
+fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<LimitOverrides> {
     named.and_then(|name| rules.boundary(name)).or_else(|| rules.boundary_of(user)).map(as_limits)
 }
 
 /// Converts a boundary of the store into a session's limits.
-pub(super) fn as_limits(boundary: &boundaries::Boundary) -> Boundary {
+pub(super) fn as_limits(boundary: &boundaries::Boundary) -> LimitOverrides {
     let some = |value: i64| u64::try_from(value).ok();
-    Boundary { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
+    LimitOverrides { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
 }
 
 /// The principal's login, for things that have to belong to one.

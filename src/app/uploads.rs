@@ -2,13 +2,15 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Read, Seek, Write},
 };
+
+use futures_util::StreamExt;
 
 use super::{App, Failure, contents::blocking};
 use crate::{
     store::{
-        Blob,
+        Blob, StoreError,
         blobs::{Keeping, Writer},
         policies::Policy,
     },
@@ -20,7 +22,7 @@ const UPLOAD_MIB: u64 = 256;
 /// Bytes collected before they are written to the disk.
 const PIECE: usize = 256 << 10;
 
-/// The place of an upload that has arrived.
+/// Where an upload is to go. It is received there, so that it need not be copied when it has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
     /// A session, with which the upload ends. The file is moved there, and nothing waits for the disk.
@@ -45,21 +47,12 @@ enum Sink {
 
 /// An upload that has arrived. It is removed when this is dropped, unless it was put somewhere.
 #[derive(Debug)]
-pub enum Received {
-    /// A file for a session.
-    Draft {
-        /// Its content.
-        file: File,
-        /// Its temporary place.
-        draft: Draft,
-    },
-    /// A content in the store that nothing refers to yet.
-    Content {
-        /// The content.
-        blob: Blob,
-        /// Protects it from the removal of unused contents.
-        keeping: Keeping,
-    },
+pub struct Received(Arrived);
+
+#[derive(Debug)]
+enum Arrived {
+    Draft(File, Draft),
+    Content(Blob, Keeping),
 }
 
 impl App {
@@ -134,8 +127,54 @@ impl Receiving {
     pub async fn finish(mut self) -> Result<Received, Failure> {
         self.flush().await?;
         match self.sink {
-            Sink::Draft { file, draft, .. } => Ok(Received::Draft { file, draft }),
-            Sink::Content { writer, keeping } => Ok(Received::Content { blob: writer.finish().await?, keeping }),
+            Sink::Draft { file, draft, .. } => Ok(Received(Arrived::Draft(file, draft))),
+            Sink::Content { writer, keeping } => Ok(Received(Arrived::Content(writer.finish().await?, keeping))),
+        }
+    }
+}
+
+impl Received {
+    /// A file for a session, with its temporary place.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub(super) async fn into_draft(self, app: &App) -> Result<(File, Draft), Failure> {
+        match self.0 {
+            Arrived::Draft(file, draft) => Ok((file, draft)),
+            Arrived::Content(blob, _keeping) => app.content_draft(&blob.hash).await,
+        }
+    }
+
+    /// A content of the store, to which nothing refers yet, and what protects it from the removal of such contents.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub(super) async fn into_content(self, app: &App) -> Result<(Blob, Keeping), Failure> {
+        match self.0 {
+            Arrived::Content(blob, keeping) => Ok((blob, keeping)),
+            Arrived::Draft(mut file, _draft) => {
+                file.rewind()?;
+                let keeping = app.store.blobs.keep().await?;
+                Ok((app.store.blobs.put(&keeping, tokio::fs::File::from_std(file)).await?, keeping))
+            }
+        }
+    }
+
+    /// The bytes, or at least the first block of them.
+    ///
+    /// # Errors
+    /// [`Failure::Store`]
+    pub(super) async fn beginning(&self, app: &App) -> Result<Box<dyn Read + Send>, Failure> {
+        match &self.0 {
+            Arrived::Draft(file, _) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Ok(Box::new(file))
+            }
+            Arrived::Content(blob, _) => {
+                let first = app.store.blobs.get(&blob.hash).await?.next().await.transpose().map_err(StoreError::from)?;
+                Ok(Box::new(io::Cursor::new(first.unwrap_or_default())))
+            }
         }
     }
 }

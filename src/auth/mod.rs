@@ -1,7 +1,6 @@
 //! Who is asking, and what they may do.
 
 pub mod accounts;
-pub mod foreign;
 pub mod gate;
 pub mod hashing;
 pub mod logins;
@@ -12,9 +11,8 @@ pub mod principal;
 pub mod remembered;
 pub mod rules;
 
-pub use crate::store::ChangeError;
+pub use crate::{foreign_hash::ForeignHash, store::ChangeError};
 pub use accounts::{Accounts, AuthError, NewAccount};
-pub use foreign::Foreign;
 pub use gate::{Arrival, Gate, Refused};
 pub use logins::{Login, Logins};
 pub use permissions::Permission;

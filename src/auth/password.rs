@@ -8,7 +8,7 @@ use argon2::{
 };
 use sha1::{Digest, Sha1};
 
-use super::foreign::Foreign;
+use super::ForeignHash;
 
 /// The SHA-1 digest of a password: 40 hexadecimal digits in lower case.
 #[must_use]
@@ -45,7 +45,7 @@ pub fn verify(digest: &str, hash: &str) -> bool {
 /// Whether `password` is the one stored as `hash`, which another program may have made. Such hashes cannot be checked by a digest.
 #[must_use]
 pub fn verify_plain(password: &str, hash: &str) -> bool {
-    match Foreign::read(hash) {
+    match ForeignHash::read(hash) {
         Ok(Some(foreign)) => foreign.is_of(password),
         _ => verify(&digest(password), hash),
     }

@@ -5,7 +5,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, server};
+use crate::{config::Config, server, with_sources};
 
 /// A socket that was passed on, and whether its connections are encrypted.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Listeners {
         }
         let mut metrics = Vec::new();
         for &address in &config.metrics.listen {
-            metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{:#}", anyhow::Error::new(error)))?);
+            metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{}", with_sources(&error)))?);
         }
         Ok(Self { public, metrics })
     }

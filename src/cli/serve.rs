@@ -90,7 +90,7 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
     if !folder::can_be_opened() {
         tracing::error!("no file of a session can be read or written: a filter forbids openat2; offshoot doctor says more");
     }
-    let rules = server::Rules::new(&config.http, config.sessions.max)?;
+    let rules = server::ConnectionRules::new(&config.http, config.sessions.max)?;
     let listeners = Listeners::open(&config, passed).await?;
     let app = tokio::select! {
         app = App::start(config, log) => app?,

@@ -19,7 +19,7 @@ pub struct Layers {
     defaults: Table,
     settings: Table,
     /// Accounts from the environment. They are kept apart, as a secret is never written into a table.
-    users: Vec<rock::User>,
+    users: Vec<rock::DeclaredUser>,
 }
 
 impl Default for Layers {

@@ -92,14 +92,14 @@ impl Tls {
     ///
     /// # Errors
     /// A sentence, when the settings do not name exactly one source with all that it needs.
-    pub fn source(&self) -> Result<Option<Source<'_>>, String> {
+    pub fn source(&self) -> Result<Option<CertificateSource<'_>>, String> {
         let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
         let pem = (is_set(&self.certificate), is_set(&self.key));
         match (pem, is_set(&self.pfx), self.self_signed) {
             ((false, false), false, false) => Ok(None),
-            ((true, true), false, false) => Ok(Some(Source::Pem { certificate: &self.certificate, key: &self.key })),
-            ((false, false), true, false) => Ok(Some(Source::Pfx(&self.pfx))),
-            ((false, false), false, true) => Ok(Some(Source::SelfSigned)),
+            ((true, true), false, false) => Ok(Some(CertificateSource::Pem { certificate: &self.certificate, key: &self.key })),
+            ((false, false), true, false) => Ok(Some(CertificateSource::Pfx(&self.pfx))),
+            ((false, false), false, true) => Ok(Some(CertificateSource::SelfSigned)),
             ((true, false), false, false) => Err("tls.key: tls.certificate needs its private key".to_owned()),
             ((false, true), false, false) => Err("tls.certificate: tls.key needs its certificate".to_owned()),
             _ => Err("tls: set either certificate and key, or pfx, or self_signed".to_owned()),
@@ -122,7 +122,7 @@ impl Tls {
 
 /// Where a certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum CertificateSource<'a> {
     /// Two PEM files.
     Pem {
         /// The certificates.
@@ -206,9 +206,9 @@ mod tests {
             ..Tls::default()
         };
         assert_eq!(set("", "", "", false).source(), Ok(None));
-        assert_eq!(set("", "", "", true).source(), Ok(Some(Source::SelfSigned)));
-        assert!(matches!(set("a", "b", "", false).source(), Ok(Some(Source::Pem { .. }))));
-        assert!(matches!(set("", "", "c", false).source(), Ok(Some(Source::Pfx(_)))));
+        assert_eq!(set("", "", "", true).source(), Ok(Some(CertificateSource::SelfSigned)));
+        assert!(matches!(set("a", "b", "", false).source(), Ok(Some(CertificateSource::Pem { .. }))));
+        assert!(matches!(set("", "", "c", false).source(), Ok(Some(CertificateSource::Pfx(_)))));
         for wrong in [set("a", "", "", false), set("", "b", "", false), set("a", "b", "c", false), set("", "", "c", true)] {
             assert!(wrong.source().is_err());
         }

@@ -31,9 +31,9 @@ pub struct Config {
     /// The certificate of the addresses in `listen` that begin with `https://`. Read again on SIGHUP.
     pub tls: Tls,
     /// R itself.
-    pub r: R,
+    pub r: RSettings,
     /// R sessions and their limits.
-    pub sessions: Sessions,
+    pub sessions: SessionSettings,
     /// The RevoDeployR API.
     pub revodeployr: RevoDeployR,
     /// OBiBa Rock's API.
@@ -51,8 +51,8 @@ impl Default for Config {
             data: PathBuf::from("offshoot-data"),
             http: Http::default(),
             tls: Tls::default(),
-            r: R::default(),
-            sessions: Sessions::default(),
+            r: RSettings::default(),
+            sessions: SessionSettings::default(),
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),
             log: Log::default(),
@@ -116,7 +116,7 @@ impl Default for Http {
 /// R itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct R {
+pub struct RSettings {
     /// R's home directory; unless set, the one that was found when Offshoot was built.
     pub home: PathBuf,
     /// The program `offshoot-worker`; if empty, the one beside `offshoot`.
@@ -135,7 +135,7 @@ pub struct R {
     pub environment: std::collections::BTreeMap<String, String>,
 }
 
-impl Default for R {
+impl Default for RSettings {
     fn default() -> Self {
         Self {
             home: PathBuf::from(env!("BUILT_FOR_R_HOME")),
@@ -153,7 +153,7 @@ impl Default for R {
 /// R sessions and their limits. 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Sessions {
+pub struct SessionSettings {
     /// How many workers are kept ready, so that opening a session does not wait for a fork.
     pub pool: usize,
     /// How many sessions there may be in all.
@@ -196,7 +196,7 @@ pub struct Sessions {
     pub users: String,
 }
 
-impl Default for Sessions {
+impl Default for SessionSettings {
     fn default() -> Self {
         Self {
             pool: 4,
@@ -219,7 +219,7 @@ impl Default for Sessions {
     }
 }
 
-impl Sessions {
+impl SessionSettings {
     /// The range of user ids for sessions; `None` if they have none.
     ///
     /// # Errors
@@ -291,7 +291,7 @@ pub struct Log {
     /// logged at any level.
     pub level: String,
     /// "text" for people, "json" for programs, "auto" for text on a terminal and JSON otherwise.
-    pub format: Format,
+    pub format: LogFormat,
     /// A file that entries of the audit log are written to in addition; empty for none. Opened again on SIGHUP.
     pub audit: PathBuf,
 }
@@ -300,7 +300,7 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the setting's text says what they are")]
-pub enum Format {
+pub enum LogFormat {
     #[default]
     Auto,
     Text,
@@ -309,7 +309,7 @@ pub enum Format {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Auto, audit: PathBuf::new() }
+        Self { level: "info".to_owned(), format: LogFormat::Auto, audit: PathBuf::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Secret;
-use crate::auth::Foreign;
+use crate::foreign_hash::ForeignHash;
 
 /// The password that its container gives to an account for which only a name is set.
 const PASSWORD: &str = "password";
@@ -34,7 +34,7 @@ pub struct Rock {
     /// Ask for a name and a password. Without, everybody may do everything.
     pub security: bool,
     /// Accounts that the server makes when it starts. Existing ones are changed to what is said here.
-    pub users: Vec<User>,
+    pub users: Vec<DeclaredUser>,
     /// Largest script or serialized object, in MiB; more is answered with 413.
     pub body_mib: u64,
     /// Largest file that can be uploaded, in MiB.
@@ -62,7 +62,7 @@ impl Default for Rock {
 /// An account, as Rock's configuration declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct User {
+pub struct DeclaredUser {
     /// The name to log in with.
     pub id: String,
     /// The password: in plain text, perhaps after `{noop}`; or its hash after `{bcrypt}`, `{pbkdf2}`, `{scrypt}` or `{argon2}`,
@@ -75,8 +75,8 @@ pub struct User {
 
 /// The accounts to make. Entries without a name or a password are left out. Entries with the same name are one account,
 /// with the roles of all of them and the password of the last.
-pub(super) fn usable(users: Vec<User>) -> Vec<User> {
-    let mut usable: Vec<User> = Vec::new();
+pub(super) fn usable(users: Vec<DeclaredUser>) -> Vec<DeclaredUser> {
+    let mut usable: Vec<DeclaredUser> = Vec::new();
     for mut user in users.into_iter().filter(|user| !user.id.trim().is_empty() && !user.secret.expose().trim().is_empty()) {
         if user.roles.is_empty() {
             user.roles.push("user".to_owned());
@@ -116,11 +116,11 @@ impl Rock {
 
     /// Whether the settings make sense.
     pub(super) fn check(&self) -> Result<(), String> {
-        for User { id, secret, roles } in &self.users {
+        for DeclaredUser { id, secret, roles } in &self.users {
             if let Some(role) = roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
                 return Err(format!("rock.users: {id}: {role:?} is none of the roles {}", ROLES.join(", ")));
             }
-            Foreign::read(secret.expose()).map_err(|error| format!("rock.users: {id}: {error}"))?;
+            ForeignHash::read(secret.expose()).map_err(|error| format!("rock.users: {id}: {error}"))?;
         }
         Ok(())
     }
@@ -133,11 +133,11 @@ pub(super) fn setting(variable: &str) -> Option<Vec<String>> {
 }
 
 /// The accounts that variables of Rock's container ask for.
-pub(super) fn users(variable: impl Fn(&str) -> Option<String>) -> Vec<User> {
+pub(super) fn users(variable: impl Fn(&str) -> Option<String>) -> Vec<DeclaredUser> {
     let user = |role: &&str| {
         let name = |what: &str| variable(&format!("ROCK_{}_{what}", role.to_ascii_uppercase())).filter(|value| !value.is_empty());
         let secret = name("PASSWORD").unwrap_or_else(|| PASSWORD.to_owned());
-        Some(User { id: name("NAME")?, secret: secret.as_str().into(), roles: vec![(*role).to_owned()] })
+        Some(DeclaredUser { id: name("NAME")?, secret: secret.as_str().into(), roles: vec![(*role).to_owned()] })
     };
     ROLES.iter().filter_map(user).collect()
 }

@@ -58,7 +58,7 @@ pub struct Packages {
     library: PathBuf,
     /// Where temporary folders are made.
     run: PathBuf,
-    r: config::R,
+    r: config::RSettings,
     users: Users,
     janitor: Janitor,
     /// Lets one installation or removal run at a time.
@@ -85,7 +85,7 @@ pub fn is_ref(name: &str) -> bool {
 impl Packages {
     /// Packages in `library`, which R has on its search path; `run` is a folder on the same file system.
     #[must_use]
-    pub fn new(library: PathBuf, run: PathBuf, r: config::R, users: Users, janitor: Janitor) -> Self {
+    pub fn new(library: PathBuf, run: PathBuf, r: config::RSettings, users: Users, janitor: Janitor) -> Self {
         Self { library, run, r, users, janitor, turn: Mutex::default() }
     }
 
@@ -131,7 +131,7 @@ impl Packages {
         let _turn = self.turn.lock().await;
         let user = self.users.take().await.map_err(PackageError::NoUser)?;
         let stage = self.stage(user.as_ref().map(User::id))?;
-        let job = process::Job {
+        let job = process::ScriptRun {
             r: &self.r,
             stage: &stage.folder,
             library: &self.library,

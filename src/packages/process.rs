@@ -23,8 +23,8 @@ const LINES: usize = 30;
 const LINE: usize = 500;
 
 /// One run of the script.
-pub(super) struct Job<'a> {
-    pub r: &'a config::R,
+pub(super) struct ScriptRun<'a> {
+    pub r: &'a config::RSettings,
     /// The folder to install in, which nobody else uses.
     pub stage: &'a Path,
     /// Libraries with what is installed already; R looks there after the stage.
@@ -37,7 +37,7 @@ pub(super) struct Job<'a> {
     pub janitor: &'a Janitor,
 }
 
-impl Job<'_> {
+impl ScriptRun<'_> {
     /// Runs the script with these arguments.
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<(), PackageError> {
         let mut child = self.start(arguments)?;

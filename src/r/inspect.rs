@@ -18,10 +18,10 @@ use super::{
 };
 use crate::wire::{
     Text, Value,
-    jsonlite::{Object, Question, Type},
+    jsonlite::{Question, RObject, Type},
 };
 
-impl<'r> Object<'r> for RValue<'r> {
+impl<'r> RObject<'r> for RValue<'r> {
     fn type_of(self) -> Type {
         match self.kind() {
             SEXPTYPE::NILSXP => Type::Null,

@@ -30,7 +30,7 @@ use tower::service_fn;
 
 use crate::auth::Arrival;
 
-use super::{Rules, Site, origin, tls::Certificate, wakes::PolledAgain};
+use super::{ConnectionRules, Site, origin, tls::Certificate, wakes::PolledAgain};
 
 /// How often the server asks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ const HEADERS: u32 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Connections {
     site: Site,
-    rules: Rules,
+    rules: ConnectionRules,
     certificate: Option<Certificate>,
     /// Whether only this machine can reach the listener.
     loopback: bool,
@@ -52,7 +52,13 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(site: Site, rules: Rules, certificate: Option<Certificate>, loopback: bool, stopping: CancellationToken) -> Self {
+    pub(super) fn new(
+        site: Site,
+        rules: ConnectionRules,
+        certificate: Option<Certificate>,
+        loopback: bool,
+        stopping: CancellationToken,
+    ) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(rules.head);
         http.http2()

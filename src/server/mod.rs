@@ -36,7 +36,7 @@ const OF_A_SESSION: usize = 5;
 
 /// What holds for the connections of all listeners; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct ConnectionRules {
     /// How long a client may take to send the head of a request, and how long a connection may be idle.
     head: Duration,
     /// For how long a client may stop reading.
@@ -45,7 +45,7 @@ pub struct Rules {
     places: Arc<Semaphore>,
 }
 
-impl Rules {
+impl ConnectionRules {
     /// The rules of the configuration. There are never more connections than descriptors for them.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ pub async fn serve(
     listener: TcpListener,
     certificate: Option<Certificate>,
     site: Site,
-    rules: Rules,
+    rules: ConnectionRules,
     stopping: CancellationToken,
     patience: Duration,
 ) {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::tls::{CertificateError, FileError};
+use super::tls::{CertificateError, CertificateFileError};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 
 /// How long it is valid: as long as browsers accept (CA/Browser Forum, Baseline Requirements before 2026).
@@ -28,7 +28,7 @@ pub(super) fn files(data: &Path, names: &[String]) -> Result<(PathBuf, PathBuf),
         make(&folder, &certificate, &key, names).map_err(|error| CertificateError::File {
             setting: "tls.self_signed",
             file: folder,
-            source: FileError::NotMade(error),
+            source: CertificateFileError::NotMade(error),
         })?;
     }
     Ok((certificate, key))

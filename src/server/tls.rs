@@ -23,7 +23,7 @@ use tokio_rustls::{
 use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::self_signed;
-use crate::config::{self, listen::Source};
+use crate::config::{self, listen::CertificateSource};
 
 /// The protocols that clients may choose from (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -48,7 +48,7 @@ pub enum CertificateError {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
-        source: FileError,
+        source: CertificateFileError,
     },
     /// The key belongs to another certificate.
     #[error("{0}: the private key is not that of the certificate")]
@@ -63,7 +63,7 @@ pub enum CertificateError {
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum CertificateFileError {
     /// It cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -140,9 +140,9 @@ impl Identity {
     pub fn read(config: &config::Tls, data: &Path) -> Result<Option<Self>, CertificateError> {
         Ok(Some(match config.source().map_err(CertificateError::Setting)? {
             None => return Ok(None),
-            Some(Source::Pem { certificate, key }) => pem("tls.certificate", certificate, key)?,
-            Some(Source::Pfx(file)) => pfx(file, config.password().map_err(CertificateError::Setting)?.expose())?,
-            Some(Source::SelfSigned) => {
+            Some(CertificateSource::Pem { certificate, key }) => pem("tls.certificate", certificate, key)?,
+            Some(CertificateSource::Pfx(file)) => pfx(file, config.password().map_err(CertificateError::Setting)?.expose())?,
+            Some(CertificateSource::SelfSigned) => {
                 let (certificate, key) = self_signed::files(data, &config.names)?;
                 pem("tls.self_signed", &certificate, &key)?
             }
@@ -179,14 +179,14 @@ impl Identity {
 }
 
 fn pem(setting: &'static str, certificate: &Path, key: &Path) -> Result<Identity, CertificateError> {
-    let failed = |file: &Path, source: FileError| CertificateError::File { setting, file: file.to_owned(), source };
+    let failed = |file: &Path, source: CertificateFileError| CertificateError::File { setting, file: file.to_owned(), source };
     let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| failed(certificate, error.into()))?;
     if chain.is_empty() {
-        return Err(failed(certificate, FileError::NoCertificate));
+        return Err(failed(certificate, CertificateFileError::NoCertificate));
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => failed(key, FileError::NoKey),
+        pem::Error::NoItemsFound => failed(key, CertificateFileError::NoKey),
         error => failed(key, error.into()),
     })?;
     Ok(Identity { chain, key, setting })
@@ -194,18 +194,18 @@ fn pem(setting: &'static str, certificate: &Path, key: &Path) -> Result<Identity
 
 fn pfx(file: &Path, password: &str) -> Result<Identity, CertificateError> {
     const SETTING: &str = "tls.pfx";
-    let failed = |source: FileError| CertificateError::File { setting: SETTING, file: file.to_owned(), source };
+    let failed = |source: CertificateFileError| CertificateError::File { setting: SETTING, file: file.to_owned(), source };
     let bytes = std::fs::read(file).map_err(|error| failed(error.into()))?;
     // A PFX file may hold the issuers or not, and in any order.
-    let store =
-        KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(|error| failed(FileError::Pfx(error.into())))?;
+    let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Relaxed)
+        .map_err(|error| failed(CertificateFileError::Pfx(error.into())))?;
     let keys = store.entries().filter_map(|(_, entry)| match entry {
         KeyStoreEntry::PrivateKeyChain(chain) if !chain.certs().is_empty() => Some(chain),
         _ => None,
     });
     let chains: Vec<_> = keys.collect();
     let [chain] = chains.as_slice() else {
-        return Err(failed(FileError::Keys(chains.len())));
+        return Err(failed(CertificateFileError::Keys(chains.len())));
     };
     Ok(Identity {
         chain: chain.certs().iter().map(|certificate| CertificateDer::from(certificate.as_der().to_vec())).collect(),

@@ -21,7 +21,7 @@ use super::{
     allowance::Allowance,
     handle::Session,
     queue::{Job, Work},
-    terms::{Answer, OperationError, Stop},
+    terms::{Completion, OperationError, Stop},
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
@@ -143,7 +143,7 @@ impl Actor {
         is_answered_by: fn(&Reply) -> bool,
         header: &[u8],
         payload: &Bytes,
-    ) -> Result<Answer<Reply>, Failure> {
+    ) -> Result<Completion<Reply>, Failure> {
         let started = Instant::now();
         // A look at what an operation has left keeps that operation's console.
         if runs_code {
@@ -151,7 +151,7 @@ impl Actor {
         }
         let outcome = self.carry_out(is_answered_by, header, payload).await;
         match &outcome {
-            Ok(Answer { reply: Reply::Execute(_) | Reply::Evaluate(_), .. }) => {
+            Ok(Completion { reply: Reply::Execute(_) | Reply::Evaluate(_), .. }) => {
                 metrics::histogram!("offshoot_evaluation_seconds").record(started.elapsed());
             }
             Ok(_) | Err(Failure::Unread(_)) => {}
@@ -160,7 +160,12 @@ impl Actor {
         outcome
     }
 
-    async fn carry_out(&mut self, is_answered_by: fn(&Reply) -> bool, header: &[u8], payload: &Bytes) -> Result<Answer<Reply>, Failure> {
+    async fn carry_out(
+        &mut self,
+        is_answered_by: fn(&Reply) -> bool,
+        header: &[u8],
+        payload: &Bytes,
+    ) -> Result<Completion<Reply>, Failure> {
         let session = Arc::clone(&self.session);
         let sent = tokio::select! {
             biased;
@@ -187,7 +192,7 @@ impl Actor {
                                 session.record.set_output(&console);
                             }
                             let payload = self.counted(payload).map_err(Failure::Unread)?;
-                            Ok(Answer { reply, payload, console, stopped })
+                            Ok(Completion { reply, payload, console, stopped })
                         }
                         ended => {
                             let killed_for = stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason);

@@ -13,13 +13,13 @@ use bytes::Bytes;
 
 /// A number of bytes. Parts of it are taken and given back.
 #[derive(Debug)]
-pub struct Store {
+pub struct Budget {
     used: AtomicUsize,
     most: usize,
 }
 
-impl Store {
-    /// A store of this many bytes; 0 is no limit.
+impl Budget {
+    /// A budget of this many bytes; 0 is no limit.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { used: AtomicUsize::new(0), most: if most == 0 { usize::MAX } else { most } })
@@ -35,28 +35,28 @@ impl Store {
     }
 }
 
-/// The stores of the users, each for all sessions of a user.
+/// The budgets of the users, each for all sessions of a user.
 #[derive(Debug, Default)]
-pub struct Users(HashMap<String, Weak<Store>>);
+pub struct UserBudgets(HashMap<String, Weak<Budget>>);
 
-impl Users {
-    /// The store of a user, with `most` bytes. It exists as long as the user has a session, or anything is kept.
-    pub fn of(&mut self, user: &str, most: usize) -> Arc<Store> {
-        if let Some(store) = self.0.get(user).and_then(Weak::upgrade) {
-            return store;
+impl UserBudgets {
+    /// The budget of a user, with `most` bytes. It exists as long as the user has a session, or anything is kept.
+    pub fn of(&mut self, user: &str, most: usize) -> Arc<Budget> {
+        if let Some(budget) = self.0.get(user).and_then(Weak::upgrade) {
+            return budget;
         }
-        self.0.retain(|_, store| store.strong_count() > 0);
-        let store = Store::new(most);
-        self.0.insert(user.to_owned(), Arc::downgrade(&store));
-        store
+        self.0.retain(|_, budget| budget.strong_count() > 0);
+        let budget = Budget::new(most);
+        self.0.insert(user.to_owned(), Arc::downgrade(&budget));
+        budget
     }
 }
 
 /// The allowance of a session; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Allowance {
-    session: Arc<Store>,
-    user: Arc<Store>,
+    session: Arc<Budget>,
+    user: Arc<Budget>,
 }
 
 /// Bytes that were taken. They are given back when this is dropped.
@@ -67,10 +67,10 @@ pub struct Share {
 }
 
 impl Allowance {
-    /// The allowance of a session for this many bytes (0 is no limit), within its user's store.
+    /// The allowance of a session for this many bytes (0 is no limit), within its user's budget.
     #[must_use]
-    pub fn new(most: usize, user: Arc<Store>) -> Self {
-        Self { session: Store::new(most), user }
+    pub fn new(most: usize, user: Arc<Budget>) -> Self {
+        Self { session: Budget::new(most), user }
     }
 
     /// Takes a share; `None` when there is not enough left.
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_a_user_keeps_counts_beyond_the_end_of_a_session() {
-        let mut users = Users::default();
+        let mut users = UserBudgets::default();
         let kept = Allowance::new(10, users.of("anna", 10)).take(8);
         assert!(Allowance::new(10, users.of("anna", 10)).take(3).is_none());
         assert!(Allowance::new(10, users.of("berta", 10)).take(3).is_some());
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn shares_are_limited_for_the_session_and_for_the_user() {
-        let user = Store::new(15);
+        let user = Budget::new(15);
         let (one, other) = (Allowance::new(10, Arc::clone(&user)), Allowance::new(10, user));
         let first = one.take(8);
         assert!(first.is_some() && one.take(3).is_none() && other.take(8).is_none());
@@ -140,6 +140,6 @@ mod tests {
         assert!(&sent[..] == b"text" && one.take(8).is_none());
         drop(sent);
         assert!(one.take(8).is_some());
-        assert!(Allowance::new(0, Store::new(0)).take(usize::MAX).is_some());
+        assert!(Allowance::new(0, Budget::new(0)).take(usize::MAX).is_some());
     }
 }

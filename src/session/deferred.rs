@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     allowance::{Allowance, Share},
     handle::Session,
-    queue::{Ticket, lock},
-    terms::{Admission, Answer, OperationError, Stop},
+    queue::{Pending, Ticket, lock},
+    terms::{Completion, OperationError, Stop},
 };
-use crate::link::command::{Command, Ending};
+use crate::link::command::Ending;
 
 /// The most operations that are kept for a session. If there are more, the oldest finished ones are forgotten.
 const KEPT: usize = 1_000;
@@ -80,8 +80,8 @@ pub struct Done {
     pub stopped: Option<Stop>,
 }
 
-impl From<Answer<Ending>> for Done {
-    fn from(answer: Answer<Ending>) -> Self {
+impl From<Completion<Ending>> for Done {
+    fn from(answer: Completion<Ending>) -> Self {
         Self { ending: answer.reply, payload: answer.payload, stopped: answer.stopped }
     }
 }
@@ -180,22 +180,23 @@ impl List {
 }
 
 impl Session {
-    /// Puts an operation in the queue and returns at once. [`Deferred`] has the operation and, later, its result.
+    /// Puts an operation in the queue by `submit` and returns at once. [`Deferred`] has the operation and, later, its result. `size` is
+    /// that of the operation's payload, in bytes.
     ///
     /// # Errors
     /// [`OperationError`]
-    pub fn defer<C: Command<Reply = Ending> + 'static>(
+    pub fn defer(
         self: &Arc<Self>,
-        command: C,
-        payload: Bytes,
+        size: usize,
+        submit: impl FnOnce() -> Result<Pending<Ending>, OperationError>,
         label: String,
         note: u8,
     ) -> Result<Arc<Operation>, OperationError> {
-        let payload_share = self.deferred.make_room(payload.len()).ok_or(OperationError::NothingKept(payload.len()))?;
+        let payload_share = self.deferred.make_room(size).ok_or(OperationError::NothingKept(size))?;
         let label = shortened(label);
         // Locked until the end, so that operations run in the order of their numbers.
         let mut list = lock(&self.deferred.list);
-        let pending = self.submit(command, payload, Admission::Queued)?;
+        let pending = submit()?;
         list.last += 1;
         let operation = Arc::new(Operation {
             number: list.last,

@@ -24,8 +24,8 @@ use super::{
     deferred::Deferred,
     live::Live,
     queue::{Job, Pending, Ticket, Turn, Work},
-    record::Record,
-    terms::{Admission, Answer, Opening, OperationError, Purpose},
+    record::SessionRecord,
+    terms::{Admission, Completion, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
     worker::Worker,
 };
@@ -87,7 +87,7 @@ pub struct Session {
     last_used: AtomicU64,
     started: Instant,
     /// Its history and the other things that the server remembers.
-    pub record: Record,
+    pub record: SessionRecord,
     /// Set before callers learn that the session has ended by itself.
     pub(super) tombstone: OnceLock<Tombstone>,
     /// Why the session was closed; not set if its owner closed it.
@@ -101,7 +101,7 @@ impl Session {
         opening: &Opening<'_>,
         worker: Worker,
         limits: Limits,
-        config: &config::Sessions,
+        config: &config::SessionSettings,
         [results, unread]: [Allowance; 2],
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -128,7 +128,7 @@ impl Session {
             condemned: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
             started: Instant::now(),
-            record: Record::default(),
+            record: SessionRecord::default(),
             tombstone: OnceLock::new(),
             reason: OnceLock::new(),
         });
@@ -152,7 +152,7 @@ impl Session {
         command: C,
         payload: Bytes,
         admission: Admission,
-    ) -> Result<Answer<C::Reply>, OperationError> {
+    ) -> Result<Completion<C::Reply>, OperationError> {
         self.submit(command, payload, admission)?.answer().await
     }
 
@@ -160,12 +160,17 @@ impl Session {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub fn submit<C: Command>(self: &Arc<Self>, command: C, payload: Bytes, admission: Admission) -> Result<Pending<C>, OperationError> {
+    pub fn submit<C: Command>(
+        self: &Arc<Self>,
+        command: C,
+        payload: Bytes,
+        admission: Admission,
+    ) -> Result<Pending<C::Reply>, OperationError> {
         let turn = self.turn(admission)?;
         self.send(command, payload, turn)
     }
 
-    pub(super) fn send<C: Command>(&self, command: C, payload: Bytes, turn: Turn) -> Result<Pending<C>, OperationError> {
+    pub(super) fn send<C: Command>(&self, command: C, payload: Bytes, turn: Turn) -> Result<Pending<C::Reply>, OperationError> {
         let request = command.into_request();
         let header = messages::encode(&request);
         if header.len() > MAX_HEADER {
@@ -180,7 +185,7 @@ impl Session {
         let ticket = Ticket::new(turn, Work { header, payload });
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
         let job = Job { runs_code, is_answered_by: C::is_answered_by, answer, ticket: Arc::clone(&ticket) };
-        let pending = Pending::new(ticket, answered);
+        let pending = Pending::new::<C>(ticket, answered);
         self.jobs.send(job).map_err(|_| self.gone())?;
         Ok(pending)
     }

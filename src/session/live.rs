@@ -30,7 +30,7 @@ impl Printed {
 
 /// A watcher, with its place in the text.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ConsoleWatcher {
     printed: Arc<Mutex<Printed>>,
     position: usize,
     changes: watch::Receiver<()>,
@@ -79,8 +79,8 @@ impl Live {
 
     /// Watches the running operation from its beginning, or reads the text of the last one.
     #[must_use]
-    pub fn watch(&self) -> Watch {
-        Watch { printed: self.current(), position: 0, changes: self.changes.subscribe() }
+    pub fn watch(&self) -> ConsoleWatcher {
+        ConsoleWatcher { printed: self.current(), position: 0, changes: self.changes.subscribe() }
     }
 
     fn current(&self) -> Arc<Mutex<Printed>> {
@@ -88,7 +88,7 @@ impl Live {
     }
 }
 
-impl Watch {
+impl ConsoleWatcher {
     /// Waits for more text; `None` when the operation has ended. The text is cut between characters.
     pub async fn more(&mut self) -> Option<String> {
         loop {

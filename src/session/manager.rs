@@ -18,7 +18,7 @@ use super::{
     pool::Pool,
     registry::Registry,
     setup::{clear, janitor_program, limits, users, warn_of_another_r},
-    terms::{Boundary, Found, LookupError, OpenError, Opening, Purpose},
+    terms::{Found, LimitOverrides, LookupError, OpenError, Opening, Purpose},
     tombstone::Cause,
     watch,
     worker::WorkerFactory,
@@ -35,7 +35,7 @@ pub struct Sessions(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    config: config::Sessions,
+    config: config::SessionSettings,
     zygote: Zygote,
     janitor: Janitor,
     pool: Arc<Pool>,
@@ -52,7 +52,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::Sessions, r: config::R, folder: &Path) -> Result<Self, StartError> {
+    pub async fn start(config: config::SessionSettings, r: config::RSettings, folder: &Path) -> Result<Self, StartError> {
         // Before there are other processes, because these would not move to the new group with this one.
         let groups = Delegated::take();
         let janitor = Janitor::start(janitor_program(&r));
@@ -101,7 +101,7 @@ impl Sessions {
         }
         let place = self.0.registry.reserve(owner, purpose)?;
         let mut config = self.0.config.clone();
-        if let Some(Boundary { cpu_seconds, memory_mib }) = boundary {
+        if let Some(LimitOverrides { cpu_seconds, memory_mib }) = boundary {
             config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
             config.memory_mib = memory_mib.unwrap_or(config.memory_mib);
         }

@@ -34,5 +34,5 @@ pub use failure::{StartError, WorkerError};
 pub use handle::Session;
 pub use manager::Sessions;
 pub use setup::clear;
-pub use terms::{Admission, Answer, Boundary, Found, LookupError, OpenError, Opening, OperationError, Purpose, Stop};
+pub use terms::{Admission, Completion, Found, LimitOverrides, LookupError, OpenError, Opening, OperationError, Purpose, Stop};
 pub use tombstone::{Cause, Tombstone};

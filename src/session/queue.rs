@@ -1,11 +1,8 @@
 //! An operation's state in the queue of its session: it waits, then runs, or is given up before that.
 
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 #[cfg(not(test))]
 use std::sync::{Mutex, OnceLock};
-use std::{
-    marker::PhantomData,
-    sync::{Arc, PoisonError, atomic::Ordering},
-};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -13,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{
     handle::Session,
-    terms::{Answer, OperationError},
+    terms::{Completion, OperationError},
 };
 #[cfg(test)]
 use tests::{Mutex, OnceLock};
@@ -37,7 +34,7 @@ impl Turn {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn operate<C: Command>(&self, command: C, payload: Bytes) -> Result<Answer<C::Reply>, OperationError> {
+    pub async fn operate<C: Command>(&self, command: C, payload: Bytes) -> Result<Completion<C::Reply>, OperationError> {
         self.0.0.send(command, payload, self.clone())?.answer().await
     }
 }
@@ -56,7 +53,7 @@ pub(super) struct Job {
     pub runs_code: bool,
     /// Whether a reply is one to the operation's command.
     pub is_answered_by: fn(&Reply) -> bool,
-    pub answer: oneshot::Sender<Result<Answer<Reply>, OperationError>>,
+    pub answer: oneshot::Sender<Result<Completion<Reply>, OperationError>>,
     pub ticket: Arc<Ticket>,
 }
 
@@ -113,15 +110,19 @@ impl<T> Ticket<T> {
 /// An operation in its session's queue that has no answer yet. If this is dropped before the operation has begun, the operation is given
 /// up, because nobody waits for it. An operation that has begun goes on.
 #[derive(Debug)]
-pub struct Pending<C> {
+pub struct Pending<R> {
     ticket: Arc<Ticket>,
-    answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>,
-    command: PhantomData<fn() -> C>,
+    answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>,
+    /// [`Command::read`] of the operation's command.
+    read: fn(Reply) -> Result<R, Box<Reply>>,
 }
 
-impl<C: Command> Pending<C> {
-    pub(super) fn new(ticket: Arc<Ticket>, answered: oneshot::Receiver<Result<Answer<Reply>, OperationError>>) -> Self {
-        Self { ticket, answered, command: PhantomData }
+impl<R> Pending<R> {
+    pub(super) fn new<C: Command<Reply = R>>(
+        ticket: Arc<Ticket>,
+        answered: oneshot::Receiver<Result<Completion<Reply>, OperationError>>,
+    ) -> Self {
+        Self { ticket, answered, read: C::read }
     }
 
     /// The ticket, which tells whether the operation has begun.
@@ -134,19 +135,19 @@ impl<C: Command> Pending<C> {
     ///
     /// # Errors
     /// [`OperationError`]
-    pub async fn answer(mut self) -> Result<Answer<C::Reply>, OperationError> {
-        let Answer { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
-        let reply = C::read(reply).map_err(|reply| match *reply {
+    pub async fn answer(mut self) -> Result<Completion<R>, OperationError> {
+        let Completion { reply, payload, console, stopped } = (&mut self.answered).await.unwrap_or(Err(OperationError::Closed(None)))?;
+        let reply = (self.read)(reply).map_err(|reply| match *reply {
             Reply::Refused(message) => OperationError::Refused(message),
             Reply::InvalidInput(sentence) => OperationError::InvalidInput(sentence),
             // The task passes on no other reply: it would have ended the session.
             _ => OperationError::Closed(None),
         })?;
-        Ok(Answer { reply, payload, console, stopped })
+        Ok(Completion { reply, payload, console, stopped })
     }
 }
 
-impl<C> Drop for Pending<C> {
+impl<R> Drop for Pending<R> {
     fn drop(&mut self) {
         self.ticket.give_up();
     }

@@ -11,7 +11,7 @@ use super::queue::lock;
 
 /// The record of a session.
 #[derive(Debug)]
-pub struct Record {
+pub struct SessionRecord {
     /// The project that the session is saved in.
     project: Mutex<Option<Uuid>>,
     /// Code blocks, in the order in which they were run.
@@ -22,13 +22,13 @@ pub struct Record {
     unsaved: AtomicBool,
 }
 
-impl Default for Record {
+impl Default for SessionRecord {
     fn default() -> Self {
         Self { project: Mutex::default(), history: Mutex::default(), output: Mutex::new("".into()), unsaved: AtomicBool::new(false) }
     }
 }
 
-impl Record {
+impl SessionRecord {
     /// The code blocks that were run, in order.
     #[must_use]
     pub fn history(&self) -> Vec<Arc<str>> {

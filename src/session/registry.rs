@@ -34,16 +34,16 @@ struct Table {
     /// The number of sessions that are being opened, by owner.
     opening: HashMap<String, usize>,
     /// The memory for results that somebody will fetch later.
-    results: allowance::Users,
+    results: allowance::UserBudgets,
     /// The memory for large answers that are on their way.
-    unread: allowance::Users,
+    unread: allowance::UserBudgets,
     dead: HashMap<Uuid, (String, Tombstone)>,
     /// The sessions with tombstones, in the order in which they ended.
     graves: VecDeque<Uuid>,
 }
 
 /// A place for a session that is being opened. It is free again when this is dropped.
-pub(super) struct Place<'r> {
+pub(super) struct Reservation<'r> {
     registry: &'r Registry,
     /// `None` for a session that does not count to the limits.
     owner: Option<&'r str>,
@@ -51,14 +51,14 @@ pub(super) struct Place<'r> {
 
 impl Registry {
     /// A table without sessions.
-    pub(super) fn new(config: &config::Sessions) -> Self {
+    pub(super) fn new(config: &config::SessionSettings) -> Self {
         Self { max: config.max, max_per_user: config.max_per_user, table: Mutex::default() }
     }
 
     /// Takes a place for a session, which is kept as long as the result lives.
-    pub(super) fn reserve<'r>(&'r self, owner: &'r str, purpose: Purpose) -> Result<Place<'r>, OpenError> {
+    pub(super) fn reserve<'r>(&'r self, owner: &'r str, purpose: Purpose) -> Result<Reservation<'r>, OpenError> {
         if purpose == Purpose::Question {
-            return Ok(Place { registry: self, owner: None });
+            return Ok(Reservation { registry: self, owner: None });
         }
         let mut table = self.table();
         if self.max > 0 && table.taken() >= self.max {
@@ -71,11 +71,11 @@ impl Registry {
             return Err(if user.is_empty() { OpenError::TooManyOfNobody(limit) } else { OpenError::TooManyOfUser { user, limit } });
         }
         *table.opening.entry(owner.to_owned()).or_default() += 1;
-        Ok(Place { registry: self, owner: Some(owner) })
+        Ok(Reservation { registry: self, owner: Some(owner) })
     }
 
     /// A session's allowances for results that are kept, and for answers that nobody has read yet.
-    pub(super) fn allowances(&self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
+    pub(super) fn allowances(&self, owner: &str, config: &config::SessionSettings) -> [Allowance; 2] {
         self.table().allowances(owner, config)
     }
 
@@ -141,7 +141,7 @@ impl Registry {
 impl Table {
     /// A session's allowances for results that are kept, and for unread answers. The latter is the session's limit on memory plus that on
     /// results.
-    fn allowances(&mut self, owner: &str, config: &config::Sessions) -> [Allowance; 2] {
+    fn allowances(&mut self, owner: &str, config: &config::SessionSettings) -> [Allowance; 2] {
         let mebibytes = |mib: u64| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
         let results = mebibytes(config.results_mib);
         let unread = if results == 0 || config.memory_mib == 0 { 0 } else { results.saturating_add(mebibytes(config.memory_mib)) };
@@ -187,7 +187,7 @@ impl Table {
     }
 }
 
-impl Place<'_> {
+impl Reservation<'_> {
     /// Puts the opened session in this place.
     pub(super) fn fill(self, session: &Arc<Session>) {
         // If an earlier session with the same identity is still there, it has been saved.
@@ -196,7 +196,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(owner) = self.owner {
             self.registry.table().opened(owner);

@@ -32,7 +32,7 @@ pub enum EnvironmentError {
 ///
 /// # Errors
 /// [`EnvironmentError`]
-pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, EnvironmentError> {
+pub fn environment(config: &config::RSettings) -> Result<Vec<(OsString, OsString)>, EnvironmentError> {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     for name in PASSED_ON {
         variables.extend(std::env::var_os(name).map(|value| (name.into(), value)));

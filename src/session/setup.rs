@@ -11,14 +11,14 @@ use crate::{
 
 /// The program that runs the janitor, which is the server's. It is looked for beside the worker program, if the settings name one, and
 /// otherwise it is this program.
-pub(super) fn janitor_program(r: &config::R) -> PathBuf {
+pub(super) fn janitor_program(r: &config::RSettings) -> PathBuf {
     let beside_workers = r.worker.with_file_name("offshoot");
     // The program that this process was started from, even if a new version has replaced it meanwhile.
     if r.worker.is_absolute() && beside_workers.is_file() { beside_workers } else { "/proc/self/exe".into() }
 }
 
 /// The user ids that the configuration provides for sessions, whose folders are in `folder`.
-pub(super) fn users(config: &config::Sessions, folder: &Path, janitor: &Janitor) -> Result<Users, StartError> {
+pub(super) fn users(config: &config::SessionSettings, folder: &Path, janitor: &Janitor) -> Result<Users, StartError> {
     let Some(range) = config.user_range().map_err(StartError::Setting)? else { return Ok(Users::default()) };
     match Users::lease(range, folder, janitor) {
         Ok(users) => Ok(users),
@@ -57,7 +57,7 @@ pub(super) fn warn_of_another_r(running: &str) {
     }
 }
 
-pub(super) fn limits(config: &config::Sessions) -> Limits {
+pub(super) fn limits(config: &config::SessionSettings) -> Limits {
     let some = |value: u64| Some(value).filter(|&value| value > 0);
     Limits {
         memory: some(config.memory_mib << 20),

@@ -31,7 +31,7 @@ pub struct Opening<'a> {
     /// Its identity; `None` for a new one.
     pub id: Option<Uuid>,
     /// Limits that replace the configuration's.
-    pub boundary: Option<Boundary>,
+    pub boundary: Option<LimitOverrides>,
     /// Seconds without use after which the session ends; 0 is never, `None` is the configuration's.
     pub idle_seconds: Option<u64>,
     /// Seconds that one operation may take; 0 is no limit, `None` is the configuration's.
@@ -40,7 +40,7 @@ pub struct Opening<'a> {
 
 /// Limits that replace the configuration's; 0 is no limit, `None` is the configuration's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Boundary {
+pub struct LimitOverrides {
     /// Processor time of one operation, in seconds.
     pub cpu_seconds: Option<u64>,
     /// Memory, in MiB.
@@ -126,7 +126,7 @@ impl fmt::Display for Stop {
 
 /// The result of an operation.
 #[derive(Debug)]
-pub struct Answer<T> {
+pub struct Completion<T> {
     /// The worker's reply.
     pub reply: T,
     /// The reply's payload.

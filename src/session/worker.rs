@@ -26,7 +26,7 @@ use crate::{
         messages::{self, Exit, Limits},
     },
     system::{
-        cgroup::{Delegated, Group, Most},
+        cgroup::{Cgroup, Delegated, Most},
         janitor::Janitor,
         processes,
         users::{User, Users},
@@ -64,7 +64,7 @@ pub struct Worker {
     /// Given back after the folder has been removed.
     user: Option<User>,
     /// The control group of its processes, if the server uses control groups.
-    group: Option<Group>,
+    group: Option<Cgroup>,
     zygote: Zygote,
     janitor: Janitor,
 }
@@ -115,7 +115,7 @@ impl WorkerFactory {
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
             limits: limits.clone(),
-            group: group.as_ref().map(Group::members),
+            group: group.as_ref().map(Cgroup::members),
             tag,
         };
         let folder = spec.folder.clone();
@@ -179,7 +179,7 @@ impl Worker {
     /// Whether a process was killed because the control group exceeded its limit on memory.
     #[must_use]
     pub fn ran_out_of_memory(&self) -> bool {
-        self.group.as_ref().is_some_and(Group::ran_out_of_memory)
+        self.group.as_ref().is_some_and(Cgroup::ran_out_of_memory)
     }
 
     /// Whether the process has ended, reaped or not: its pidfd is then readable.

@@ -87,7 +87,7 @@ impl Zygote {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::R, users: Users, folder: &Path) -> Result<Self, StartError> {
+    pub async fn start(config: config::RSettings, users: Users, folder: &Path) -> Result<Self, StartError> {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
@@ -173,7 +173,7 @@ impl Zygote {
 
 /// The thread that owns the control socket.
 struct Owner {
-    config: config::R,
+    config: config::RSettings,
     users: Users,
     folder: PathBuf,
     requests: Sender<Request>,

@@ -38,7 +38,7 @@ pub struct Most {
 
 /// A group.
 #[derive(Debug)]
-pub struct Group {
+pub struct Cgroup {
     folder: PathBuf,
 }
 
@@ -97,8 +97,8 @@ impl Delegated {
     ///
     /// # Errors
     /// Errors of the system.
-    pub fn group(&self, most: Most) -> io::Result<Group> {
-        let group = Group { folder: self.folder.join(format!("{PREFIX}{}", Uuid::new_v4())) };
+    pub fn group(&self, most: Most) -> io::Result<Cgroup> {
+        let group = Cgroup { folder: self.folder.join(format!("{PREFIX}{}", Uuid::new_v4())) };
         fs::create_dir(&group.folder)?;
         if let Some(memory) = most.memory.filter(|_| self.memory) {
             fs::write(group.folder.join("memory.max"), memory.to_string())?;
@@ -117,13 +117,13 @@ impl Delegated {
     fn remove_left(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                drop(Group { folder: entry.path() });
+                drop(Cgroup { folder: entry.path() });
             }
         }
     }
 }
 
-impl Group {
+impl Cgroup {
     /// The file to which a process writes `0` to join the group.
     #[must_use]
     pub fn members(&self) -> PathBuf {
@@ -151,7 +151,7 @@ impl Group {
 }
 
 /// Kills the processes of the group, and removes it when they have ended. May block for a moment.
-impl Drop for Group {
+impl Drop for Cgroup {
     fn drop(&mut self) {
         for _ in 0..TRIES {
             match fs::remove_dir(&self.folder) {

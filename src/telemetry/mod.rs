@@ -20,7 +20,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{Format, Log};
+use crate::config::{Log, LogFormat};
 pub use recent::Recent;
 
 /// The target of the log lines of which there is one for each request.
@@ -45,9 +45,9 @@ pub struct Telemetry {
 pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&config.level).context("log.level")?);
     let text = match config.format {
-        Format::Auto => std::io::stderr().is_terminal(),
-        Format::Text => true,
-        Format::Json => false,
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
     };
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if text {

@@ -7,15 +7,15 @@ use super::Out;
 /// Text that is not base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is not base64")]
-pub struct Malformed;
+pub struct NotBase64;
 
 /// Decodes base64 in place, in the memory of the text. Line breaks and blanks are skipped, and the padding at the end may
 /// be missing.
 ///
 /// # Errors
-/// [`Malformed`]
-pub fn decode(mut text: Vec<u8>) -> Result<Vec<u8>, Malformed> {
-    let length = base64_simd::forgiving_decode_inplace(&mut text).map_err(|_| Malformed)?.len();
+/// [`NotBase64`]
+pub fn decode(mut text: Vec<u8>) -> Result<Vec<u8>, NotBase64> {
+    let length = base64_simd::forgiving_decode_inplace(&mut text).map_err(|_| NotBase64)?.len();
     text.truncate(length);
     Ok(text)
 }
@@ -47,7 +47,7 @@ mod tests {
         }
         assert_eq!(decode(Vec::new()).unwrap(), b"");
         for text in ["aGVsbG8*", "aGVsb", "aGVs-G8_", "a=b=", "\u{e9}"] {
-            assert_eq!(decode(text.into()), Err(Malformed), "{text:?}");
+            assert_eq!(decode(text.into()), Err(NotBase64), "{text:?}");
         }
     }
 

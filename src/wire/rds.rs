@@ -19,18 +19,18 @@ const END: i32 = 254;
 
 /// A value to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
+pub enum RdsValue<'a> {
     /// A character vector.
     Strings(&'a [&'a str]),
     /// A list without names.
-    List(&'a [Value<'a>]),
+    List(&'a [RdsValue<'a>]),
     /// A list with names.
-    Named(&'a [(&'a str, Value<'a>)]),
+    Named(&'a [(&'a str, RdsValue<'a>)]),
 }
 
 /// Serializes a value, in the second version of the format.
 #[must_use]
-pub fn serialize(value: Value) -> Vec<u8> {
+pub fn serialize(value: RdsValue) -> Vec<u8> {
     let mut bytes = b"X\n".to_vec();
     // The version of the format, the version of R that has written it (4.2.0), and the oldest that can read it (2.3.0).
     for head in [2, 0x0004_0200, 0x0002_0300] {
@@ -40,15 +40,15 @@ pub fn serialize(value: Value) -> Vec<u8> {
     bytes
 }
 
-fn write(bytes: &mut Vec<u8>, value: Value) {
+fn write(bytes: &mut Vec<u8>, value: RdsValue) {
     match value {
-        Value::Strings(values) => write_strings(bytes, values.iter().copied()),
-        Value::List(items) => {
+        RdsValue::Strings(values) => write_strings(bytes, values.iter().copied()),
+        RdsValue::List(items) => {
             push(bytes, LIST);
             push(bytes, length(items.len()));
             items.iter().for_each(|&item| write(bytes, item));
         }
-        Value::Named(items) => {
+        RdsValue::Named(items) => {
             push(bytes, LIST_WITH_ATTRIBUTES);
             push(bytes, length(items.len()));
             items.iter().for_each(|&(_, item)| write(bytes, item));
@@ -89,13 +89,13 @@ mod tests {
     fn the_format_is_that_of_serialize() {
         // serialize("é", NULL, version = 2), but for the version of R.
         let expected = b"X\n\0\0\0\x02\0\x04\x02\0\0\x02\x03\0\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x02\xc3\xa9";
-        assert_eq!(serialize(Value::Strings(&["é"])), expected);
+        assert_eq!(serialize(RdsValue::Strings(&["é"])), expected);
     }
 
     #[test]
     fn lists_have_their_names_as_an_attribute() {
         // serialize(list(a = list("b")), NULL, version = 2), after the head, with strings marked as UTF-8.
-        let value = Value::Named(&[("a", Value::List(&[Value::Strings(&["b"])]))]);
+        let value = RdsValue::Named(&[("a", RdsValue::List(&[RdsValue::Strings(&["b"])]))]);
         let expected = b"\0\0\x02\x13\0\0\0\x01\0\0\0\x13\0\0\0\x01\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x01b\
             \0\0\x04\x02\0\0\0\x01\0\0\x80\x09\0\0\0\x05names\0\0\0\x10\0\0\0\x01\0\0\x80\x09\0\0\0\x01a\0\0\0\xfe";
         assert_eq!(&serialize(value)[14..], expected);

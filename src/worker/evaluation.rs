@@ -8,8 +8,7 @@ use std::{collections::HashSet, ffi::CString};
 use super::{
     files::{self, Snapshot},
     fork, limits,
-    session::{Carried, NOTHING, Refusal, Worker, assign, out, symbol},
-    with_sources,
+    session::{Carried, CommandLoop, NOTHING, Refusal, assign, out, symbol},
 };
 use crate::{
     link::command::{Ending, Evaluate, Execute, Executed, Reply, Use},
@@ -21,6 +20,7 @@ use crate::{
         toplevel::{self, Evaluation},
     },
     wire::{MissingObject, Written, condition::Condition},
+    with_sources,
 };
 
 /// Most bytes of names in each list of a reply to an evaluation. The lists are in the header of a frame, whose size is
@@ -28,7 +28,7 @@ use crate::{
 const LIST: usize = 128 << 10;
 
 /// What is to be done with the outcome of code that R evaluates.
-pub(super) type Then = Box<dyn FnOnce(&Worker, toplevel::Ending, Warnings) -> (Reply, Written)>;
+pub(super) type Then = Box<dyn FnOnce(&CommandLoop, toplevel::Ending, Warnings) -> (Reply, Written)>;
 
 /// A command that evaluates code, when all has been done that comes before.
 pub(super) enum Begun {
@@ -38,7 +38,7 @@ pub(super) enum Begun {
     Over(Reply, Written),
 }
 
-impl Worker {
+impl CommandLoop {
     /// Begins a run of code: loads what it needs, and binds its inputs.
     pub(super) fn execute(&self, execute: Execute, payload: &[u8]) -> Result<Begun, Refusal> {
         let (inputs, code) =
@@ -139,7 +139,7 @@ fn evaluated(wanted: &Use, ending: toplevel::Ending) -> (Reply, Written) {
     r::graphics::close_unnamed();
     let (ending, value) = ended(ending);
     let written = match (value, wanted) {
-        (Some(value), Use::Return(encoding)) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(error))),
+        (Some(value), Use::Return(encoding)) => r::encode::value(out(), &value, *encoding).map_err(|error| failed(with_sources(&error))),
         _ => Ok(NOTHING),
     };
     match written {

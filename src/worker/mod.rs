@@ -24,8 +24,3 @@ pub mod setup;
 pub mod signals;
 pub mod user;
 pub mod zygote;
-
-/// An error with its sources as one line of text.
-fn with_sources(error: impl std::error::Error + Send + Sync + 'static) -> String {
-    format!("{:#}", anyhow::Error::new(error))
-}

@@ -15,7 +15,7 @@ use super::{
     files::{self, Snapshot},
     fork,
     limits::{self, Processor},
-    signals, with_sources,
+    signals,
 };
 use crate::{
     link::{
@@ -33,6 +33,7 @@ use crate::{
         toplevel::{self, Evaluation, Reader},
     },
     wire::{MissingObject, Out, Spill, Written, typed::input},
+    with_sources,
 };
 
 /// The payload of a reply that has none.
@@ -48,7 +49,7 @@ pub(super) enum Refusal {
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Refusal {
     fn from(error: E) -> Self {
-        Self::Failed(with_sources(error))
+        Self::Failed(with_sources(&error))
     }
 }
 
@@ -60,8 +61,8 @@ thread_local! {
     static LINK: RefCell<Option<Rc<Link>>> = const { RefCell::new(None) };
 }
 
-/// A worker with its session's folder.
-pub struct Worker {
+/// The loop in which a worker carries out the commands for its session. R's own loop waits for it.
+pub struct CommandLoop {
     link: Rc<Link>,
     work: PathBuf,
     published: PathBuf,
@@ -74,13 +75,13 @@ pub struct Worker {
     then: Option<Then>,
 }
 
-impl fmt::Debug for Worker {
+impl fmt::Debug for CommandLoop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Worker").field("work", &self.work).finish_non_exhaustive()
+        formatter.debug_struct("CommandLoop").field("work", &self.work).finish_non_exhaustive()
     }
 }
 
-impl Reader for Worker {
+impl Reader for CommandLoop {
     /// Carries out commands until there is one that evaluates code. Ends the process when there are no more.
     fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Evaluation {
         if let (Some((ending, warnings)), Some(then)) = (ended, self.then.take()) {
@@ -112,7 +113,7 @@ impl Reader for Worker {
     }
 }
 
-impl Worker {
+impl CommandLoop {
     /// A worker that [`super::setup::become_worker`] has made.
     #[must_use]
     pub fn new(link: Link, spec: &messages::Fork) -> Self {

@@ -20,13 +20,14 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages, reaping,
-    session::Worker,
-    setup, with_sources,
+    session::CommandLoop,
+    setup,
 };
 use crate::{
     link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
     r,
     system::{processes, strays},
+    with_sources,
 };
 
 /// Longest message on the control socket.
@@ -62,7 +63,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     // A process whose parent has ended becomes a child of this one, so that it can be found.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     if let Err(error) = r::init::start() {
-        report(&control, &ZygoteReply::Broken(with_sources(error)))?;
+        report(&control, &ZygoteReply::Broken(with_sources(&error)))?;
         return Ok(());
     }
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
@@ -174,10 +175,10 @@ impl Zygote {
                 Ok(pid)
             }
             Side::Child => match setup::become_worker(spec, descriptors) {
-                Ok(link) => Worker::new(link, spec).run(),
+                Ok(link) => CommandLoop::new(link, spec).run(),
                 Err(error) => {
                     // If the child has its console already, the supervisor keeps this for who asks why the session ended.
-                    fork::last_words(&format!("the session could not be set up: {}\n", with_sources(error)));
+                    fork::last_words(&format!("the session could not be set up: {}\n", with_sources(&error)));
                     fork::end(70)
                 }
             },

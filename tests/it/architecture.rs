@@ -1,7 +1,7 @@
 //! Keeps the structure of ARCHITECTURE.md: which room may use which, and what must not occur in any.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -9,10 +9,11 @@ use std::{
 /// The rooms, and those that each may use. A new arrow has to be added here and to ARCHITECTURE.md; fewer are better. A dialect reaches
 /// sessions, the store and R only through `app`. From `server` it may learn how requests come, from `config` its own section, and from
 /// `wire` how values are written.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("wire", &[]),
     ("system", &[]),
-    ("config", &["auth"]),
+    ("foreign_hash", &[]),
+    ("config", &["foreign_hash"]),
     ("link", &["wire"]),
     ("r", &["wire"]),
     ("worker", &["link", "r", "system", "wire"]),
@@ -20,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("store", &["config"]),
     ("session", &["config", "link", "system"]),
     ("packages", &["config", "session", "system", "worker"]),
-    ("auth", &["config", "store", "telemetry"]),
+    ("auth", &["config", "foreign_hash", "store", "telemetry"]),
     ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
     ("server", &["auth", "config", "telemetry"]),
     ("api", &["app", "auth", "config", "server", "wire"]),
@@ -61,6 +62,16 @@ const NAMING_DIALECTS: [(&str, &str); 9] = [
 
 /// Rooms that run in processes with one thread.
 const WITHOUT_RUNTIME: [&str; 4] = ["link", "r", "wire", "worker"];
+
+/// Type names that are declared in two places, and why.
+const SHARED_NAMES: [(&str, &str); 6] = [
+    ("Ending", "how an evaluation ended: `r` does not know `link`, and `worker` makes the one of the other"),
+    ("Error", "the answer of each dialect to a request that failed"),
+    ("Handler", "the functions in each dialect's table of routes"),
+    ("Incoming", "a request, as each dialect has read it"),
+    ("Route", "a row of each dialect's table of routes"),
+    ("Scratch", "the memory of each of the two writers of values"),
+];
 
 /// A source file, without its comments.
 struct Source {
@@ -235,6 +246,30 @@ fn dialects_are_named_by_themselves_and_where_they_are_put_together() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let unused: Vec<_> = NAMING_DIALECTS.iter().filter(|(file, _)| !used.contains(file)).collect();
     assert!(unused.is_empty(), "these name no dialect any more: {unused:?}");
+}
+
+/// The name of the type that the line declares for other rooms.
+fn declared_type(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let declared = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) "))?;
+    let declared = declared.strip_prefix("unsafe ").unwrap_or(declared);
+    ["struct ", "enum ", "union ", "trait ", "type "].iter().find_map(|keyword| declared.strip_prefix(keyword)).map(word)
+}
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let mut declared = BTreeMap::<String, Vec<String>>::new();
+    for source in sources() {
+        for (at, line) in source.lines.iter().enumerate() {
+            if let Some(name) = declared_type(line) {
+                declared.entry(name).or_default().push(source.at(at));
+            }
+        }
+    }
+    declared.retain(|_, places| places.len() > 1);
+    let unused: Vec<_> = SHARED_NAMES.iter().filter(|(name, _)| declared.remove(*name).is_none()).collect();
+    assert!(declared.is_empty(), "names of several types: {declared:#?}");
+    assert!(unused.is_empty(), "these are names of one type: {unused:?}");
 }
 
 #[test]

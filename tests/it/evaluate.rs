@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use offshoot::{
     link::command::{Ending, Evaluate, Use},
-    session::{Admission, Answer, Session, Stop},
+    session::{Admission, Completion, Session, Stop},
     wire::ValueEncoding,
 };
 
@@ -24,7 +24,7 @@ impl Live {
         Self { _core: core, session }
     }
 
-    async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Answer<Ending>) {
+    async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Completion<Ending>) {
         let answer = self.session.operate(Evaluate(wanted), code.to_owned().into(), Admission::Immediate).await.unwrap();
         (answer.reply.clone(), answer)
     }

@@ -8,7 +8,7 @@ use offshoot::{
         command::{Command, Ending, Evaluate, Unserialize, Use},
         messages::folder,
     },
-    session::{Admission, Answer, OperationError, Session},
+    session::{Admission, Completion, OperationError, Session},
     wire::ValueEncoding,
 };
 
@@ -71,7 +71,7 @@ impl Live {
         Self { core, session }
     }
 
-    async fn ask<C: Command>(&self, command: C, payload: impl Into<Bytes>) -> Result<Answer<C::Reply>, OperationError> {
+    async fn ask<C: Command>(&self, command: C, payload: impl Into<Bytes>) -> Result<Completion<C::Reply>, OperationError> {
         self.session.operate(command, payload.into(), Admission::Immediate).await
     }
 
@@ -93,7 +93,7 @@ impl Live {
 
     async fn assign(&self, name: &str, bytes: impl Into<Bytes>) -> Result<(), String> {
         match self.ask(Unserialize { name: name.to_owned() }, bytes).await {
-            Ok(Answer { reply: Ending::Completed, .. }) => Ok(()),
+            Ok(Completion { reply: Ending::Completed, .. }) => Ok(()),
             Err(OperationError::Refused(message)) => Err(message),
             other => panic!("{other:?}"),
         }
@@ -174,7 +174,7 @@ async fn corrupt_streams_are_errors_or_values_and_never_end_more_than_their_sess
         let assigned = live.ask(Unserialize { name: "y".to_owned() }, corrupt).await;
         let outcome = match assigned {
             // Any value that comes of it is read.
-            Ok(Answer { reply: Ending::Completed, .. }) => live.ask(Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
+            Ok(Completion { reply: Ending::Completed, .. }) => live.ask(Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
             outcome => outcome,
         };
         match outcome {

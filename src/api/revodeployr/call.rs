@@ -39,7 +39,7 @@ impl Methods {
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Requirement {
     /// Everybody.
     Open,
     /// Everybody who wants to log in. The rules for callers with a login, such as policies on addresses, apply already.
@@ -50,7 +50,7 @@ pub enum Access {
 
 /// What a request brings, and what its answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Exchange {
     /// A form; the answer is an envelope.
     Form,
     /// A form with a file, which goes to this destination.
@@ -82,9 +82,9 @@ pub struct Call {
     /// Its methods.
     pub methods: Methods,
     /// Who may call it.
-    pub access: Access,
+    pub access: Requirement,
     /// What the request brings, and what the answer is.
-    pub kind: Kind,
+    pub kind: Exchange,
     /// What happens when the client goes away.
     pub abandoned: Abandoned,
 }

@@ -16,7 +16,7 @@ use axum::{
 use bytes::Bytes;
 
 use crate::{
-    api::body::Parts,
+    api::body::PartsBody,
     wire::{
         Out, Text,
         text::{push_cdata, push_json, push_xml_escaped},
@@ -128,7 +128,7 @@ impl Answer {
         let (head, tail) = (envelope.slice(..head), envelope.slice(head..));
         let body = match self.robjects {
             None => Body::from(envelope),
-            Some(objects) => Body::new(Parts::new([head, objects, tail])),
+            Some(objects) => Body::new(PartsBody::new([head, objects, tail])),
         };
         let content_type = match format {
             Format::Json => "application/json; charset=utf-8",

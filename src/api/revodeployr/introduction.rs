@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         address,
-        introduction::{Introduction, Place},
+        introduction::{BaseAddress, Introduction},
     },
     app::App,
     auth::origin::{check_origin, client_address, is_https},
@@ -24,10 +24,10 @@ use crate::{
 pub fn introduce(app: &App, headers: &HeaderMap, is_demonstration: bool) -> Introduction {
     let base = identifiers::base(&app.settings().revodeployr, app.web_context().as_deref(), headers);
     let login = if is_demonstration { "-d username=testuser -d password=secret" } else { "-d username=NAME -d password=PASSWORD" };
-    let mut places = vec![Place { address: format!("{}/r/", address(headers)), what: "the same, at the root" }];
+    let mut places = vec![BaseAddress { address: format!("{}/r/", address(headers)), what: "the same, at the root" }];
     let has_context = !app.settings().revodeployr.context.is_empty();
     if has_context {
-        places.insert(0, Place { address: format!("{base}/r/"), what: "all calls" });
+        places.insert(0, BaseAddress { address: format!("{base}/r/"), what: "all calls" });
     } else {
         places[0].what = "all calls";
     }

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{
-    call::{Access, Call, Kind},
+    call::{Call, Exchange, Requirement},
     cookie::session_cookies,
     envelope::Format,
     error::Error,
@@ -58,7 +58,7 @@ pub struct Incoming {
 
 impl Incoming {
     /// Reads the head of a request, and returns its body unread.
-    pub fn new(app: &App, kind: Kind, request: Request) -> (Self, Body) {
+    pub fn new(app: &App, kind: Exchange, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
         let mut form = Form::new(app.settings().http.form_fields);
@@ -92,7 +92,7 @@ impl Incoming {
             self.glance(call.kind, body).await;
             return Err(error);
         }
-        let read = if let Kind::Upload(destination) = call.kind {
+        let read = if let Exchange::Upload(destination) = call.kind {
             upload::read(app, destination, &self.headers, body, &mut self.form).await.map(|upload| self.upload = upload)
         } else {
             match body::collect(&app.settings().http, self.limit(app), &self.headers, body).await {
@@ -123,7 +123,7 @@ impl Incoming {
     }
 
     /// Reads the beginning of the body of a refused request, because it may name the format of the answer.
-    pub async fn glance(&mut self, kind: Kind, body: Body) {
+    pub async fn glance(&mut self, kind: Exchange, body: Body) {
         upload::glance(&self.headers, body, &mut self.form).await;
         self.format = format(&self.form, Some(kind));
     }
@@ -162,12 +162,12 @@ impl Incoming {
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
     fn check_access(&self, app: &App, call: &Call) -> Result<(), Error> {
-        let with_login = call.access == Access::Entrance || self.is_known();
+        let with_login = call.access == Requirement::Entrance || self.is_known();
         check_origin(&app.rules().now(), self.address(), is_https(&self.headers), with_login)
             .map_err(|error| Error::forbidden(error.to_string()))?;
         match call.access {
-            Access::Open | Access::Entrance => Ok(()),
-            Access::Login(needs) => self.check_permission(app, call.path, needs),
+            Requirement::Open | Requirement::Entrance => Ok(()),
+            Requirement::Login(needs) => self.check_permission(app, call.path, needs),
         }
     }
 
@@ -299,13 +299,13 @@ pub fn below_context<'p>(app: &App, path: &'p str) -> Option<&'p str> {
 }
 
 /// `text` is allowed for uploads from a page, and for downloads, where it has no effect (contract, section 6).
-fn format(form: &Form, kind: Option<Kind>) -> Option<Format> {
+fn format(form: &Form, kind: Option<Exchange>) -> Option<Format> {
     let name = form.get("format").ok().flatten();
     match name.map(|name| name.trim().to_ascii_lowercase()).as_deref() {
         None | Some("json") => Some(Format::Json),
         Some("xml") => Some(Format::Xml),
-        Some("text") if matches!(kind, Some(Kind::Upload(_))) => Some(Format::Page),
-        Some("text") if kind == Some(Kind::Download) => Some(Format::Json),
+        Some("text") if matches!(kind, Some(Exchange::Upload(_))) => Some(Format::Page),
+        Some("text") if kind == Some(Exchange::Download) => Some(Format::Json),
         Some(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::{
-    call::{Abandoned, Access, Call, Kind, Methods},
+    call::{Abandoned, Call, Exchange, Methods, Requirement},
     calls::{execute, file, object, project, repository, script, session, summary, user},
     envelope::{Answer, Format},
     error::Error,
@@ -20,27 +20,27 @@ use crate::{
 };
 
 /// The result of a call.
-pub enum Outcome {
+pub enum CallResult {
     /// An answer to be written in the dialect's form.
     Answer(Box<Answer>),
     /// A finished response: a file, or a page.
     Response(Response),
 }
 
-impl From<Answer> for Outcome {
+impl From<Answer> for CallResult {
     fn from(answer: Answer) -> Self {
         Self::Answer(Box::new(answer))
     }
 }
 
-impl From<Response> for Outcome {
+impl From<Response> for CallResult {
     fn from(response: Response) -> Self {
         Self::Response(response)
     }
 }
 
 /// Carries out a call.
-pub type Handler = for<'a> fn(&'a Arc<App>, &'a mut Incoming) -> BoxFuture<'a, Result<Outcome, Error>>;
+pub type Handler = for<'a> fn(&'a Arc<App>, &'a mut Incoming) -> BoxFuture<'a, Result<CallResult, Error>>;
 
 /// One row of the table.
 #[derive(Clone, Copy)]
@@ -59,28 +59,28 @@ impl fmt::Debug for Route {
 /// A function of [`super::calls`] as a [`Handler`].
 macro_rules! handler {
     ($function:path) => {
-        |app, incoming| Box::pin(async move { $function(app, incoming).await.map(Outcome::from) })
+        |app, incoming| Box::pin(async move { $function(app, incoming).await.map(CallResult::from) })
     };
 }
 
 impl Route {
-    const fn new(path: &'static str, methods: Methods, access: Access, handler: Handler) -> Self {
-        Self { call: Call { path, name: path, methods, access, kind: Kind::Form, abandoned: Abandoned::GoesOn }, handler }
+    const fn new(path: &'static str, methods: Methods, access: Requirement, handler: Handler) -> Self {
+        Self { call: Call { path, name: path, methods, access, kind: Exchange::Form, abandoned: Abandoned::GoesOn }, handler }
     }
 
-    const fn read(path: &'static str, access: Access, handler: Handler) -> Self {
+    const fn read(path: &'static str, access: Requirement, handler: Handler) -> Self {
         Self::new(path, Methods::Read, access, handler)
     }
 
-    const fn change(path: &'static str, access: Access, handler: Handler) -> Self {
+    const fn change(path: &'static str, access: Requirement, handler: Handler) -> Self {
         Self::new(path, Methods::Change, access, handler)
     }
 
     const fn file(path: &'static str, handler: Handler) -> Self {
-        Self::new(path, Methods::File, Access::Open, handler)
+        Self::new(path, Methods::File, Requirement::Open, handler)
     }
 
-    const fn kind(mut self, kind: Kind) -> Self {
+    const fn kind(mut self, kind: Exchange) -> Self {
         self.call.kind = kind;
         self
     }
@@ -109,11 +109,11 @@ impl Route {
 }
 
 /// Callers who have logged in.
-const USER: Access = Access::Login(Permission::Use);
+const USER: Requirement = Requirement::Login(Permission::Use);
 /// Callers who may bring code of their own, as text or inside an R object.
-const CODER: Access = Access::Login(Permission::Code);
+const CODER: Requirement = Requirement::Login(Permission::Code);
 /// Everybody.
-const OPEN: Access = Access::Open;
+const OPEN: Requirement = Requirement::Open;
 
 /// All calls.
 pub static ROUTES: [Route; 51] = [
@@ -133,30 +133,31 @@ pub static ROUTES: [Route; 51] = [
     Route::change("/r/session/object/save", USER, handler!(object::save)),
     Route::change("/r/session/object/load", USER, handler!(object::load)),
     Route::change("/r/session/object/stored/load", USER, handler!(object::load)),
-    Route::change("/r/session/object/upload", CODER, handler!(object::upload)).kind(Kind::Upload(Destination::Session)),
+    Route::change("/r/session/object/upload", CODER, handler!(object::upload)).kind(Exchange::Upload(Destination::Session)),
     Route::change("/r/session/object/delete", USER, handler!(object::delete)),
     Route::read("/r/session/file/list", USER, handler!(file::list)),
-    Route::change("/r/session/file/upload", USER, handler!(file::upload_to_session)).kind(Kind::Upload(Destination::Session)),
-    Route::read("/r/session/file/download", USER, handler!(file::download_from_session)).kind(Kind::Download),
+    Route::change("/r/session/file/upload", USER, handler!(file::upload_to_session)).kind(Exchange::Upload(Destination::Session)),
+    Route::read("/r/session/file/download", USER, handler!(file::download_from_session)).kind(Exchange::Download),
     Route::change("/r/session/file/delete", USER, handler!(file::delete_from_session)),
     Route::change("/r/session/file/save", USER, handler!(file::save)),
     Route::change("/r/session/file/load", USER, handler!(file::load)),
     Route::read("/r/session/artifact/list", USER, handler!(file::artifacts)),
-    Route::read("/r/session/artifact/download", USER, handler!(file::download_artifact)).kind(Kind::Download),
+    Route::read("/r/session/artifact/download", USER, handler!(file::download_artifact)).kind(Exchange::Download),
     Route::change("/r/session/artifact/delete", USER, handler!(file::delete_artifact)),
     Route::read("/r/repository/object/list", USER, handler!(repository::objects)),
-    Route::change("/r/repository/object/upload", CODER, handler!(repository::upload_object)).kind(Kind::Upload(Destination::Repository)),
-    Route::read("/r/repository/object/download", USER, handler!(repository::get)).kind(Kind::Download),
+    Route::change("/r/repository/object/upload", CODER, handler!(repository::upload_object))
+        .kind(Exchange::Upload(Destination::Repository)),
+    Route::read("/r/repository/object/download", USER, handler!(repository::get)).kind(Exchange::Download),
     Route::change("/r/repository/object/delete", USER, handler!(repository::delete_object)),
     Route::read("/r/repository/file/list", USER, handler!(repository::files)),
-    Route::change("/r/repository/file/upload", USER, handler!(repository::upload_file)).kind(Kind::Upload(Destination::Repository)),
-    Route::read("/r/repository/file/download", USER, handler!(repository::get)).kind(Kind::Download),
+    Route::change("/r/repository/file/upload", USER, handler!(repository::upload_file)).kind(Exchange::Upload(Destination::Repository)),
+    Route::read("/r/repository/file/download", USER, handler!(repository::get)).kind(Exchange::Download),
     Route::change("/r/repository/file/delete", USER, handler!(repository::delete_file)),
     Route::read("/r/project/list", USER, handler!(project::list)),
     Route::change("/r/project/load", USER, handler!(project::load)),
     Route::change("/r/project/delete", USER, handler!(project::delete)),
     Route::read("/r/project/artifacts", USER, handler!(project::artifacts)),
-    Route::change("/r/user/login", Access::Entrance, handler!(user::login)),
+    Route::change("/r/user/login", Requirement::Entrance, handler!(user::login)),
     Route::change("/r/user/logout", USER, handler!(user::logout)),
     Route::read("/r/user/whoami", USER, handler!(user::whoami)),
     Route::change("/r/user/autosave", USER, handler!(user::autosave)),
@@ -165,11 +166,11 @@ pub static ROUTES: [Route; 51] = [
     Route::change("/r/script/execute", OPEN, handler!(script::execute)).abandoned(Abandoned::Ends),
     Route::change("/r/execute/script", OPEN, handler!(script::execute)).abandoned(Abandoned::Ends).alias_of("/r/script/execute"),
     Route::file("/script/summary/{id}", handler!(summary::page)),
-    Route::change("/r/file/upload", USER, handler!(file::upload)).kind(Kind::Upload(Destination::Repository)),
-    Route::file("/r/file/get/{id}/{name}", handler!(file::get)).kind(Kind::Address),
-    Route::file("/r/repository/get/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
+    Route::change("/r/file/upload", USER, handler!(file::upload)).kind(Exchange::Upload(Destination::Repository)),
+    Route::file("/r/file/get/{id}/{name}", handler!(file::get)).kind(Exchange::Address),
+    Route::file("/r/repository/get/binary/{id}", handler!(file::get_uploaded)).kind(Exchange::Address),
     // The guide's own example has this path.
-    Route::file("/r/repositoryget/binary/{id}", handler!(file::get_uploaded)).kind(Kind::Address),
+    Route::file("/r/repositoryget/binary/{id}", handler!(file::get_uploaded)).kind(Exchange::Address),
 ];
 
 /// Answers a request for `route`.
@@ -177,7 +178,7 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
     let call = &route.call;
     let notes = Notes::of(&request);
     notes.call("revodeployr", call.path);
-    if call.kind == Kind::Address {
+    if call.kind == Exchange::Address {
         notes.conceal();
     }
     let is_allowed = call.methods.allows(request.method());
@@ -201,7 +202,7 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
 
 /// Reads a request, and checks that its sender may make it. A request for the address of a file has nothing to read.
 async fn read(app: &Arc<App>, call: &Call, incoming: &mut Incoming, body: Body) -> Result<(), Error> {
-    if call.kind == Kind::Address { Ok(()) } else { incoming.read(app, call, body).await }
+    if call.kind == Exchange::Address { Ok(()) } else { incoming.read(app, call, body).await }
 }
 
 /// Answers a request, also one that could not be read.
@@ -212,8 +213,8 @@ async fn answer(app: Arc<App>, route: &'static Route, mut incoming: Incoming, re
     };
     let format = incoming.format.unwrap_or_default();
     match carried_out {
-        Ok(Outcome::Answer(answer)) => answer.render(route.call.name, format),
-        Ok(Outcome::Response(response)) => response,
+        Ok(CallResult::Answer(answer)) => answer.render(route.call.name, format),
+        Ok(CallResult::Response(response)) => response,
         Err(error) => {
             // If the request names a session, the error tells the client that the session is still there.
             let error = match incoming.session(&app) {

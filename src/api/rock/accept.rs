@@ -5,16 +5,16 @@ use axum::http::HeaderMap;
 use super::error::Error;
 pub use crate::api::accept::{prefer, takes};
 
-/// A form of an answer.
+/// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum MediaType {
     /// `application/json`
     Json,
     /// `application/octet-stream`: R's own serialization.
     Rds,
 }
 
-impl Form {
+impl MediaType {
     /// The value of `Content-Type`.
     #[must_use]
     pub fn content_type(self) -> &'static str {
@@ -30,7 +30,7 @@ impl Form {
     /// # Errors
     /// 406 when the client takes neither.
     pub fn negotiate(headers: &HeaderMap) -> Result<Self, Error> {
-        const FORMS: [Form; 2] = [Form::Json, Form::Rds];
+        const FORMS: [MediaType; 2] = [MediaType::Json, MediaType::Rds];
         let preferred = prefer(headers, FORMS.map(Self::content_type)).and_then(|at| FORMS.get(at).copied());
         preferred.ok_or_else(|| Error::not_acceptable("application/json and as application/octet-stream"))
     }
@@ -45,25 +45,25 @@ mod tests {
     #[test]
     fn the_best_form_is_chosen() {
         for (accepted, expected) in [
-            ("", Some(Form::Json)),
-            ("*/*", Some(Form::Json)),
-            ("application/*", Some(Form::Json)),
-            ("application/json, text/xml, application/xml, */*", Some(Form::Json)),
-            ("application/octet-stream, application/json", Some(Form::Rds)),
-            ("application/octet-stream;q=0.5, application/json", Some(Form::Json)),
-            ("application/json;q=0.1, application/octet-stream;q=0.2", Some(Form::Rds)),
-            ("text/plain, Application/Octet-Stream", Some(Form::Rds)),
-            ("application/json;q=0, application/octet-stream", Some(Form::Rds)),
-            ("application/json;charset=utf-8", Some(Form::Json)),
+            ("", Some(MediaType::Json)),
+            ("*/*", Some(MediaType::Json)),
+            ("application/*", Some(MediaType::Json)),
+            ("application/json, text/xml, application/xml, */*", Some(MediaType::Json)),
+            ("application/octet-stream, application/json", Some(MediaType::Rds)),
+            ("application/octet-stream;q=0.5, application/json", Some(MediaType::Json)),
+            ("application/json;q=0.1, application/octet-stream;q=0.2", Some(MediaType::Rds)),
+            ("text/plain, Application/Octet-Stream", Some(MediaType::Rds)),
+            ("application/json;q=0, application/octet-stream", Some(MediaType::Rds)),
+            ("application/json;charset=utf-8", Some(MediaType::Json)),
             ("text/plain", None),
             ("application/octet-stream;q=0", None),
-            ("application/json;q=0, */*", Some(Form::Rds)),
-            ("*/*;q=0.1, application/octet-stream;q=0.5, application/*;q=0.2", Some(Form::Rds)),
-            ("*/*, application/json;q=0.5", Some(Form::Rds)),
+            ("application/json;q=0, */*", Some(MediaType::Rds)),
+            ("*/*;q=0.1, application/octet-stream;q=0.5, application/*;q=0.2", Some(MediaType::Rds)),
+            ("*/*, application/json;q=0.5", Some(MediaType::Rds)),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accepted.parse().unwrap());
-            assert_eq!(Form::negotiate(&headers).ok(), expected, "{accepted}");
+            assert_eq!(MediaType::negotiate(&headers).ok(), expected, "{accepted}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 
 /// What a call requires of its caller. This is checked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Privilege {
     /// Nothing.
     Public,
     /// Administrators and managers: for R itself and its packages.
@@ -38,14 +38,14 @@ pub enum Access {
 
 /// Whether a caller with these roles may make the call.
 #[must_use]
-pub fn roles_allow(principal: &Principal, access: Access) -> bool {
+pub fn roles_allow(principal: &Principal, access: Privilege) -> bool {
     let [administrator, manager, user] =
         [role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER].map(|role| principal.has_role(role));
     match access {
-        Access::Public => true,
-        Access::Server | Access::AllSessions => administrator || manager,
-        Access::Open | Access::Work => administrator || user,
-        Access::Sessions => administrator || manager || user,
+        Privilege::Public => true,
+        Privilege::Server | Privilege::AllSessions => administrator || manager,
+        Privilege::Open | Privilege::Work => administrator || user,
+        Privilege::Sessions => administrator || manager || user,
     }
 }
 
@@ -91,12 +91,12 @@ mod tests {
         let with = |role| Principal::anybody("somebody", &[role], nowhere);
         let all = [role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER, "ANOTHER"].map(with);
         for (access, expected) in [
-            (Access::Public, [true, true, true, true]),
-            (Access::Server, [true, true, false, false]),
-            (Access::Open, [true, false, true, false]),
-            (Access::Work, [true, false, true, false]),
-            (Access::Sessions, [true, true, true, false]),
-            (Access::AllSessions, [true, true, false, false]),
+            (Privilege::Public, [true, true, true, true]),
+            (Privilege::Server, [true, true, false, false]),
+            (Privilege::Open, [true, false, true, false]),
+            (Privilege::Work, [true, false, true, false]),
+            (Privilege::Sessions, [true, true, true, false]),
+            (Privilege::AllSessions, [true, true, false, false]),
         ] {
             assert_eq!(all.each_ref().map(|principal| roles_allow(principal, access)), expected, "{access:?}");
         }

@@ -2,8 +2,8 @@
 
 use crate::{
     app::App,
-    auth::{ChangeError, Foreign, NewAccount, permissions::role},
-    config::{Secret, rock::User},
+    auth::{ChangeError, ForeignHash, NewAccount, permissions::role},
+    config::{Secret, rock::DeclaredUser},
 };
 
 /// The default password of Rock's own accounts.
@@ -14,14 +14,14 @@ const PASSWORD: &str = "password";
 /// # Errors
 /// [`ChangeError`]
 pub async fn declare(app: &App, demonstration: bool) -> Result<(), ChangeError> {
-    let packaged = ["administrator", "manager", "user"].map(|name| User {
+    let packaged = ["administrator", "manager", "user"].map(|name| DeclaredUser {
         id: name.to_owned(),
         secret: Secret::from(PASSWORD),
         roles: vec![name.to_owned()],
     });
     for user in packaged.iter().filter(|_| demonstration).chain(&app.settings().rock.users) {
         let secret = user.secret.expose();
-        let hash = matches!(Foreign::read(secret), Ok(Some(_))).then(|| secret.to_owned());
+        let hash = matches!(ForeignHash::read(secret), Ok(Some(_))).then(|| secret.to_owned());
         let account = NewAccount {
             name: user.id.clone(),
             display_name: user.id.clone(),

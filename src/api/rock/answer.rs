@@ -8,11 +8,11 @@ use axum::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::accept::Form;
+use super::accept::MediaType;
 
 /// An object of our own as JSON.
 pub fn json(status: StatusCode, object: &impl Serialize) -> Response {
-    value(status, Form::Json, serde_json::to_vec(object).unwrap_or_default().into())
+    value(status, MediaType::Json, serde_json::to_vec(object).unwrap_or_default().into())
 }
 
 /// 201 with an object, and its location.
@@ -29,7 +29,7 @@ pub fn located(mut response: Response, location: &str) -> Response {
 }
 
 /// A value that already has this form.
-pub fn value(status: StatusCode, form: Form, bytes: Bytes) -> Response {
+pub fn value(status: StatusCode, form: MediaType, bytes: Bytes) -> Response {
     let mut response = (status, Body::from(bytes)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     // An answer is for one user at one moment, so no cache may keep it.

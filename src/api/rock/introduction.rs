@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use crate::{
     api::{
         address,
-        introduction::{Introduction, Place},
+        introduction::{BaseAddress, Introduction},
     },
     app::App,
 };
@@ -24,8 +24,8 @@ pub fn introduce(app: &App, headers: &HeaderMap, is_demonstration: bool) -> Intr
         name: "OBiBa Rock",
         about: "R over REST, as rockr, Opal and MOLGENIS Armadillo speak it: a script goes in, its value comes back as JSON.",
         places: vec![
-            Place { address: format!("{base}/r/sessions"), what: "sessions" },
-            Place { address: format!("{base}/rserver"), what: "R and its packages" },
+            BaseAddress { address: format!("{base}/r/sessions"), what: "sessions" },
+            BaseAddress { address: format!("{base}/rserver"), what: "R and its packages" },
         ],
         note: (!app.settings().rock.security).then_some("It asks for no password: rock.security is off."),
         example: format!("curl -s {user}-H 'Content-Type: application/x-rscript' \\\n  -d 'mean(c(1, 2, 6))' {base}/r/_eval"),

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    access::{Access, identify, roles_allow},
+    access::{Privilege, identify, roles_allow},
     calls::{commands, evaluate, files, live, packages, server, service, sessions},
     error::Error,
     request::Incoming,
@@ -35,7 +35,7 @@ pub struct Route {
     /// Its method; HEAD goes with GET.
     pub method: Method,
     /// Who may call it.
-    pub access: Access,
+    pub access: Privilege,
     handler: Handler,
 }
 
@@ -52,58 +52,58 @@ macro_rules! handler {
     };
 }
 
-const fn get(path: &'static str, access: Access, handler: Handler) -> Route {
+const fn get(path: &'static str, access: Privilege, handler: Handler) -> Route {
     Route { path, method: Method::GET, access, handler }
 }
 
-const fn post(path: &'static str, access: Access, handler: Handler) -> Route {
+const fn post(path: &'static str, access: Privilege, handler: Handler) -> Route {
     Route { path, method: Method::POST, access, handler }
 }
 
-const fn put(path: &'static str, access: Access, handler: Handler) -> Route {
+const fn put(path: &'static str, access: Privilege, handler: Handler) -> Route {
     Route { path, method: Method::PUT, access, handler }
 }
 
-const fn delete(path: &'static str, access: Access, handler: Handler) -> Route {
+const fn delete(path: &'static str, access: Privilege, handler: Handler) -> Route {
     Route { path, method: Method::DELETE, access, handler }
 }
 
 /// All calls. Those with the same path stand together.
 pub static ROUTES: [Route; 33] = [
-    get("/", Access::Public, handler!(service::info)),
-    get("/_info", Access::Public, handler!(service::info)),
-    get("/_check", Access::Public, handler!(service::check)),
-    get("/rserver", Access::Server, handler!(server::status)),
-    put("/rserver", Access::Server, handler!(server::start)),
-    delete("/rserver", Access::Server, handler!(server::stop)),
-    get("/rserver/_log", Access::Server, handler!(server::log)),
-    get("/rserver/_version", Access::Server, handler!(server::version)),
-    get("/rserver/packages", Access::Server, handler!(packages::list)),
-    put("/rserver/packages", Access::Server, handler!(packages::update)),
-    post("/rserver/packages", Access::Server, handler!(packages::install)),
-    delete("/rserver/packages", Access::Server, handler!(packages::remove_several)),
-    get("/rserver/packages/_datashield", Access::Server, handler!(packages::datashield)),
-    get("/rserver/package/{name}", Access::Server, handler!(packages::show)),
-    delete("/rserver/package/{name}", Access::Server, handler!(packages::remove)),
-    get("/r/sessions", Access::Sessions, handler!(sessions::list)),
-    post("/r/sessions", Access::Open, handler!(sessions::open)),
-    delete("/r/sessions", Access::AllSessions, handler!(sessions::close_all)),
-    get("/r/session/{id}", Access::Sessions, handler!(sessions::show)),
-    delete("/r/session/{id}", Access::Sessions, handler!(sessions::close)),
-    post("/r/session/{id}/_assign", Access::Work, handler!(evaluate::assign)),
-    post("/r/session/{id}/_eval", Access::Work, handler!(evaluate::evaluate)),
-    post("/r/session/{id}/_upload", Access::Work, handler!(files::upload)),
-    get("/r/session/{id}/_download", Access::Work, handler!(files::download)),
-    get("/r/session/{id}/commands", Access::Work, handler!(commands::list)),
-    get("/r/session/{id}/command/{command}", Access::Work, handler!(commands::show)),
-    delete("/r/session/{id}/command/{command}", Access::Work, handler!(commands::remove)),
-    get("/r/session/{id}/command/{command}/result", Access::Work, handler!(commands::result)),
+    get("/", Privilege::Public, handler!(service::info)),
+    get("/_info", Privilege::Public, handler!(service::info)),
+    get("/_check", Privilege::Public, handler!(service::check)),
+    get("/rserver", Privilege::Server, handler!(server::status)),
+    put("/rserver", Privilege::Server, handler!(server::start)),
+    delete("/rserver", Privilege::Server, handler!(server::stop)),
+    get("/rserver/_log", Privilege::Server, handler!(server::log)),
+    get("/rserver/_version", Privilege::Server, handler!(server::version)),
+    get("/rserver/packages", Privilege::Server, handler!(packages::list)),
+    put("/rserver/packages", Privilege::Server, handler!(packages::update)),
+    post("/rserver/packages", Privilege::Server, handler!(packages::install)),
+    delete("/rserver/packages", Privilege::Server, handler!(packages::remove_several)),
+    get("/rserver/packages/_datashield", Privilege::Server, handler!(packages::datashield)),
+    get("/rserver/package/{name}", Privilege::Server, handler!(packages::show)),
+    delete("/rserver/package/{name}", Privilege::Server, handler!(packages::remove)),
+    get("/r/sessions", Privilege::Sessions, handler!(sessions::list)),
+    post("/r/sessions", Privilege::Open, handler!(sessions::open)),
+    delete("/r/sessions", Privilege::AllSessions, handler!(sessions::close_all)),
+    get("/r/session/{id}", Privilege::Sessions, handler!(sessions::show)),
+    delete("/r/session/{id}", Privilege::Sessions, handler!(sessions::close)),
+    post("/r/session/{id}/_assign", Privilege::Work, handler!(evaluate::assign)),
+    post("/r/session/{id}/_eval", Privilege::Work, handler!(evaluate::evaluate)),
+    post("/r/session/{id}/_upload", Privilege::Work, handler!(files::upload)),
+    get("/r/session/{id}/_download", Privilege::Work, handler!(files::download)),
+    get("/r/session/{id}/commands", Privilege::Work, handler!(commands::list)),
+    get("/r/session/{id}/command/{command}", Privilege::Work, handler!(commands::show)),
+    delete("/r/session/{id}/command/{command}", Privilege::Work, handler!(commands::remove)),
+    get("/r/session/{id}/command/{command}/result", Privilege::Work, handler!(commands::result)),
     // These are not in the original.
-    post("/r/session/{id}/_interrupt", Access::Work, handler!(live::interrupt)),
-    get("/r/session/{id}/_console", Access::Work, handler!(live::console)),
-    get("/r/session/{id}/_plots", Access::Work, handler!(live::plots)),
-    get("/r/session/{id}/_plots/{number}", Access::Work, handler!(live::plot)),
-    post("/r/_eval", Access::Work, handler!(evaluate::once)),
+    post("/r/session/{id}/_interrupt", Privilege::Work, handler!(live::interrupt)),
+    get("/r/session/{id}/_console", Privilege::Work, handler!(live::console)),
+    get("/r/session/{id}/_plots", Privilege::Work, handler!(live::plots)),
+    get("/r/session/{id}/_plots/{number}", Privilege::Work, handler!(live::plot)),
+    post("/r/_eval", Privilege::Work, handler!(evaluate::once)),
 ];
 
 /// Answers a request for `path`, whose calls are in the table.
@@ -127,12 +127,12 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
     let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) else {
         return Err(no_such_method(path, request.method(), &principal));
     };
-    if route.access != Access::Public {
+    if route.access != Privilege::Public {
         if principal.account().is_none() {
             return Err(Error::unauthenticated());
         }
         if !roles_allow(&principal, route.access) {
-            return Err(Error::forbidden(if route.access == Access::Open { "R session creation not allowed" } else { "Access Denied" }));
+            return Err(Error::forbidden(if route.access == Privilege::Open { "R session creation not allowed" } else { "Access Denied" }));
         }
     }
     (route.handler)(&mut Incoming::new(app, principal, parts, request)?).await
@@ -140,7 +140,7 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
 
 fn no_such_method(path: &str, method: &Method, principal: &Principal) -> Error {
     let of_path = ROUTES.iter().filter(|route| route.path == path);
-    if principal.account().is_none() && of_path.clone().all(|route| route.access != Access::Public) {
+    if principal.account().is_none() && of_path.clone().all(|route| route.access != Privilege::Public) {
         return Error::unauthenticated();
     }
     let methods =

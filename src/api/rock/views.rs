@@ -10,7 +10,7 @@ use crate::{
         evaluation::Operation,
         sessions::{Runtime, Session, Usage},
     },
-    wire::rds::{self, Value},
+    wire::rds::{self, RdsValue},
 };
 
 /// How this server describes itself to a registry of servers.
@@ -38,18 +38,18 @@ impl Info<'_> {
     #[must_use]
     pub fn serialized(&self) -> Vec<u8> {
         let tags: Vec<[&str; 1]> = self.tags.iter().map(|tag| [tag.as_str()]).collect();
-        let tags: Vec<_> = tags.iter().map(|tag| Value::Strings(tag)).collect();
+        let tags: Vec<_> = tags.iter().map(|tag| RdsValue::Strings(tag)).collect();
         let (id, kind, cluster, server) = ([self.id.as_str()], [self.r#type], [self.cluster], [self.server]);
         let mut items = vec![
-            ("id", Value::Strings(&id)),
-            ("type", Value::Strings(&kind)),
-            ("cluster", Value::Strings(&cluster)),
-            ("tags", Value::List(&tags)),
+            ("id", RdsValue::Strings(&id)),
+            ("type", RdsValue::Strings(&kind)),
+            ("cluster", RdsValue::Strings(&cluster)),
+            ("tags", RdsValue::List(&tags)),
         ];
         if !self.server.is_empty() {
-            items.push(("server", Value::Strings(&server)));
+            items.push(("server", RdsValue::Strings(&server)));
         }
-        rds::serialize(Value::Named(&items))
+        rds::serialize(RdsValue::Named(&items))
     }
 }
 

@@ -5,8 +5,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Findings;
 use crate::{
     cli::ping,
-    config::{Config, Listen, listen::Source},
+    config::{Config, Listen, listen::CertificateSource},
     server::{self, tls::Identity},
+    with_sources,
 };
 
 /// A certificate that expires sooner should be renewed.
@@ -32,7 +33,7 @@ async fn port(listen: Listen, findings: &mut Findings) {
         Err(_) if answers(listen).await => findings.good(SUBJECT, format!("a server answers at {listen}")),
         Err(error) => findings.error(
             SUBJECT,
-            format!("{:#}", anyhow::Error::new(error)),
+            with_sources(&error),
             "end what uses it (ss -ltnp shows it), choose another address, or, for a port below 1024, grant CAP_NET_BIND_SERVICE",
         ),
     }
@@ -47,7 +48,7 @@ async fn answers(listen: Listen) -> bool {
 fn certificate(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "certificate";
     const MEND: &str = "get another from whoever has signed it, put it in place, and send the server SIGHUP";
-    let made_later = config.tls.source() == Ok(Some(Source::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
+    let made_later = config.tls.source() == Ok(Some(CertificateSource::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
     if made_later {
         return findings.good(SUBJECT, "a self-signed one is made at the first start");
     }
@@ -55,7 +56,7 @@ fn certificate(config: &Config, findings: &mut Findings) {
         Ok(None) => return,
         Ok(Some(chain)) => chain,
         Err(error) => {
-            return findings.error(SUBJECT, format!("{:#}", anyhow::Error::new(error)), "correct the file or the setting that is named");
+            return findings.error(SUBJECT, with_sources(&error), "correct the file or the setting that is named");
         }
     };
     let Some(Ok((_, certificate))) = chain.first().map(|certificate| X509Certificate::from_der(certificate)) else {

@@ -12,6 +12,7 @@ use crate::{
     session::{Admission, Opening, Session, Sessions},
     system::removal,
     wire::Encoding,
+    with_sources,
 };
 
 /// Where fonts are looked for.
@@ -62,7 +63,7 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
         Err(error) => {
             return findings.error(
                 "R",
-                format!("{:#}", anyhow::Error::new(error)),
+                with_sources(&error),
                 "install R with its shared library (apt-get install r-base-core), or set r.home and r.worker",
             );
         }

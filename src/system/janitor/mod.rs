@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use process::{Done, Task, Work};
+use process::{Task, TaskReport, Work};
 
 /// The time between the end of a janitor and the start of the next.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -141,7 +141,7 @@ impl Driver {
                 line = running.output.next_line() => {
                     let Ok(Some(line)) = line else { return false };
                     heard = Instant::now();
-                    if let Ok(Done { id, failure }) = serde_json::from_str(&line)
+                    if let Ok(TaskReport { id, failure }) = serde_json::from_str(&line)
                         && let Some((_, answer, _)) = self.given.remove(&id)
                     {
                         let _ = answer.send(failure.map_or(Ok(()), Err));

@@ -50,7 +50,7 @@ pub enum Work {
 
 /// The answer to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
+pub struct TaskReport {
     /// From [`Task::id`].
     pub id: u64,
     /// Why the task failed, completely or in part.
@@ -83,7 +83,7 @@ pub fn run() -> io::Result<()> {
             is_waiting &= matches!(step, Step::Wait);
             match step {
                 // If nobody reads the answers any more, the remaining tasks are still done.
-                Step::Done(failure) => drop(answer(&Done { id: task.id, failure })),
+                Step::Done(failure) => drop(answer(&TaskReport { id: task.id, failure })),
                 Step::More | Step::Wait => running.push_back(task),
             }
         }
@@ -134,7 +134,7 @@ impl Input {
     }
 }
 
-fn answer(done: &Done) -> io::Result<()> {
+fn answer(done: &TaskReport) -> io::Result<()> {
     let mut line = serde_json::to_vec(done)?;
     line.push(b'\n');
     write(&line)

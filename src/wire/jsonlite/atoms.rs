@@ -3,7 +3,7 @@
 use super::{
     Unencodable, Written,
     number::{push_decimals, push_significant},
-    object::{Object, Type},
+    object::{RObject, Type},
     text::push_string,
 };
 use crate::wire::{Out, base64, number::push_integer, time::push_date, value::NA_INTEGER};
@@ -41,12 +41,12 @@ impl Atoms {
     }
 
     /// How many elements there are.
-    pub(super) fn count<'a, V: Object<'a>>(self, vector: V) -> usize {
+    pub(super) fn count<'a, V: RObject<'a>>(self, vector: V) -> usize {
         if self == Self::Bytes { 1 } else { vector.len() }
     }
 
     /// Appends the elements `from..to` of a vector, separated by commas.
-    pub(super) fn write<'a, V: Object<'a>>(self, out: &mut Out, numbers: Numbers, vector: V, from: usize, to: usize) -> Written {
+    pub(super) fn write<'a, V: RObject<'a>>(self, out: &mut Out, numbers: Numbers, vector: V, from: usize, to: usize) -> Written {
         let mut first = true;
         let mut valid = true;
         match self {
@@ -194,7 +194,7 @@ fn push_bytes(out: &mut Out, bytes: &[u8]) {
 }
 
 /// Calls `each` with the days of a vector of dates; `None` for `NA`.
-fn each_day<'a, V: Object<'a>>(dates: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
+fn each_day<'a, V: RObject<'a>>(dates: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
     if dates.type_of() == Type::Integer {
         dates.integers(from, to, |piece| {
             for &day in piece {
@@ -211,7 +211,7 @@ fn each_day<'a, V: Object<'a>>(dates: V, from: usize, to: usize, mut each: impl 
 }
 
 /// Whether all dates of a vector are whole days of years with four digits. We format these ourselves, and need not ask R.
-pub(super) fn are_plain_days<'a, V: Object<'a>>(dates: V) -> bool {
+pub(super) fn are_plain_days<'a, V: RObject<'a>>(dates: V) -> bool {
     // 1000-01-01 and 9999-12-31.
     const DAYS: std::ops::RangeInclusive<f64> = -354_285.0..=2_932_896.0;
     let mut plain = matches!(dates.type_of(), Type::Integer | Type::Double) && dates.dimensions().is_empty();

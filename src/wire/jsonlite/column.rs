@@ -8,13 +8,13 @@ use super::{
     MAX_DEPTH, Scratch, Unencodable, Writer, Written,
     atoms::{Atoms, are_plain_days},
     method::{Method, method, without_class},
-    object::{Object, Question, Type},
+    object::{Question, RObject, Type},
     text::push_string,
 };
 
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column<'a, V: Object<'a>> {
+pub(super) struct Column<'a, V: RObject<'a>> {
     pub(super) value: V,
     pub(super) kind: Kind,
     /// How many elements there are.
@@ -77,7 +77,7 @@ pub(super) enum Kind {
 
 type Prepared<'a, V> = Result<Column<'a, V>, Unencodable>;
 
-impl<'a, V: Object<'a>> Column<'a, V> {
+impl<'a, V: RObject<'a>> Column<'a, V> {
     fn new(value: V, kind: Kind, count: usize) -> Self {
         Self { value, kind, count, unbox: false, scalar: false, key: (0, 0), cells: Cells::Asked }
     }
@@ -159,7 +159,7 @@ impl<'a, V: Object<'a>> Column<'a, V> {
     }
 }
 
-impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
+impl<'a, V: RObject<'a>> Writer<'_, 'a, V> {
     /// Finds out how a value is to be written. With `unbox`, an atom that is the only element has no array around it.
     pub(super) fn prepare(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
         let (mut value, mut unbox, mut scalar) = (value, unbox, false);
@@ -307,7 +307,7 @@ impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
 }
 
 /// Whether row names are more than the numbers of the rows.
-fn are_labels<'a, V: Object<'a>>(names: V) -> bool {
+fn are_labels<'a, V: RObject<'a>>(names: V) -> bool {
     let is_number = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_digit);
     names.type_of() == Type::Character && !(0..names.len()).all(|at| is_number(names.string(at).bytes()))
 }

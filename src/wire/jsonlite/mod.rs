@@ -28,7 +28,7 @@
 //! jsonlite removes them from the environment itself. A value with the class of another basic type
 //! (`structure(1L, class = "character")`) is not converted to that type.
 //!
-//! Start reading at [`Object`], then `column`.
+//! Start reading at [`RObject`], then `column`.
 
 mod atoms;
 mod column;
@@ -40,7 +40,7 @@ mod text;
 
 use atoms::{Numbers, truth};
 use column::{Cells, Column, Kind};
-pub use object::{Object, Question, Type};
+pub use object::{Question, RObject, Type};
 use text::push_string;
 
 use super::{Names, Out, value::NA_INTEGER};
@@ -73,7 +73,7 @@ type Written = Result<(), Unencodable>;
 /// The writers' memory. Their caller owns it: in a worker, R may leave the writers by longjmp at any call, without dropping
 /// what they own.
 #[derive(Debug)]
-pub struct Scratch<'a, V: Object<'a>> {
+pub struct Scratch<'a, V: RObject<'a>> {
     names: Vec<Names>,
     columns: Vec<Column<'a, V>>,
     /// Names and levels, written as JSON strings.
@@ -82,13 +82,13 @@ pub struct Scratch<'a, V: Object<'a>> {
     labels: Vec<(usize, usize)>,
 }
 
-impl<'a, V: Object<'a>> Default for Scratch<'a, V> {
+impl<'a, V: RObject<'a>> Default for Scratch<'a, V> {
     fn default() -> Self {
         Self { names: Vec::new(), columns: Vec::new(), keys: Out::new(), labels: Vec::new() }
     }
 }
 
-impl<'a, V: Object<'a>> Scratch<'a, V> {
+impl<'a, V: RObject<'a>> Scratch<'a, V> {
     /// The names of the list at this depth.
     fn names(&mut self, depth: usize) -> &mut Names {
         if self.names.len() <= depth {
@@ -102,7 +102,7 @@ impl<'a, V: Object<'a>> Scratch<'a, V> {
 ///
 /// # Errors
 /// [`Unencodable`]; part of it may have been appended.
-pub fn write<'a, V: Object<'a>>(out: &mut Out, scratch: &mut Scratch<'a, V>, value: V) -> Result<(), Unencodable> {
+pub fn write<'a, V: RObject<'a>>(out: &mut Out, scratch: &mut Scratch<'a, V>, value: V) -> Result<(), Unencodable> {
     Writer { out, scratch, depth: 0 }.value(value, true)
 }
 
@@ -110,17 +110,17 @@ pub fn write<'a, V: Object<'a>>(out: &mut Out, scratch: &mut Scratch<'a, V>, val
 ///
 /// # Errors
 /// [`Unencodable`]; part of it may have been appended.
-pub fn write_serialized<'a, V: Object<'a>>(out: &mut Out, value: V) -> Result<(), Unencodable> {
+pub fn write_serialized<'a, V: RObject<'a>>(out: &mut Out, value: V) -> Result<(), Unencodable> {
     serialized::push(out, value, 0)
 }
 
-struct Writer<'o, 'a, V: Object<'a>> {
+struct Writer<'o, 'a, V: RObject<'a>> {
     out: &'o mut Out,
     scratch: &'o mut Scratch<'a, V>,
     depth: usize,
 }
 
-impl<'a, V: Object<'a>> Writer<'_, 'a, V> {
+impl<'a, V: RObject<'a>> Writer<'_, 'a, V> {
     /// Appends a value.
     fn value(&mut self, value: V, unbox: bool) -> Written {
         self.descend()?;

@@ -128,8 +128,8 @@ pub enum Question {
 
 /// A value as jsonlite's rules look at it.
 ///
-/// The rules try one class after the other, so the first classes can be left out: see [`Object::without_classes`].
-pub trait Object<'a>: Value<'a> {
+/// The rules try one class after the other, so the first classes can be left out: see [`RObject::without_classes`].
+pub trait RObject<'a>: Value<'a> {
     /// R's type of the value.
     fn type_of(self) -> Type;
     /// Whether it is an S4 object.

@@ -3,7 +3,7 @@
 use super::{
     MAX_DEPTH, Unencodable, Written,
     atoms::{Atoms, Numbers},
-    object::{Object, Question, Type},
+    object::{Question, RObject, Type},
     text::push_string,
 };
 use crate::wire::{Out, Text};
@@ -12,7 +12,7 @@ use crate::wire::{Out, Text};
 const NULL_SLOT: &[u8] = b"\x01NULL\x01";
 
 /// Appends a value at this depth.
-pub(super) fn push<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
+pub(super) fn push<'a, V: RObject<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
     if depth > MAX_DEPTH {
         return Err(Unencodable::Depth);
     }
@@ -44,17 +44,17 @@ pub(super) fn push<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> 
     Ok(())
 }
 
-fn ask<'a, V: Object<'a>>(value: V, question: Question) -> Result<V, Unencodable> {
+fn ask<'a, V: RObject<'a>>(value: V, question: Question) -> Result<V, Unencodable> {
     value.ask(question).ok_or(Unencodable::Refused)
 }
 
-fn attributes<'a, V: Object<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
+fn attributes<'a, V: RObject<'a>>(out: &mut Out, value: V, depth: usize) -> Written {
     let attributes = if value.is_s4() { ask(value, Question::Slots)? } else { ask(value, Question::Attributes)? };
     members(out, attributes, |out, at| push(out, attributes.element(at), depth + 1))
 }
 
 /// The contents of a value of this type. A function has become a list.
-fn content<'a, V: Object<'a>>(out: &mut Out, made_of: Type, value: V, depth: usize) -> Written {
+fn content<'a, V: RObject<'a>>(out: &mut Out, made_of: Type, value: V, depth: usize) -> Written {
     match made_of {
         Type::Raw => Atoms::Bytes.write(out, Numbers::Serialized, value, 0, 1),
         Type::Special | Type::Builtin => Atoms::Bytes.write(out, Numbers::Serialized, ask(value, Question::Serialized)?, 0, 1),
@@ -84,7 +84,7 @@ fn content<'a, V: Object<'a>>(out: &mut Out, made_of: Type, value: V, depth: usi
 }
 
 /// The elements of a vector.
-fn vector<'a, V: Object<'a>>(out: &mut Out, vector: V) -> Written {
+fn vector<'a, V: RObject<'a>>(out: &mut Out, vector: V) -> Written {
     let atoms = Atoms::of(vector.type_of()).ok_or(Unencodable::Malformed)?;
     out.byte(b'[');
     atoms.write(out, Numbers::Serialized, vector, 0, vector.len())?;
@@ -93,7 +93,7 @@ fn vector<'a, V: Object<'a>>(out: &mut Out, vector: V) -> Written {
 }
 
 /// The elements of a list, each with type and attributes.
-fn items<'a, V: Object<'a>>(out: &mut Out, list: V, depth: usize) -> Written {
+fn items<'a, V: RObject<'a>>(out: &mut Out, list: V, depth: usize) -> Written {
     out.byte(b'[');
     for at in 0..list.len() {
         if at > 0 {
@@ -106,7 +106,7 @@ fn items<'a, V: Object<'a>>(out: &mut Out, list: V, depth: usize) -> Written {
 }
 
 /// Writes strings with names as a JSON object.
-fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) -> Written {
+fn named_strings<'a, V: RObject<'a>>(out: &mut Out, strings: V) -> Written {
     members(out, strings, |out, at| {
         push_string(out, strings.string(at));
         Ok(())
@@ -114,7 +114,7 @@ fn named_strings<'a, V: Object<'a>>(out: &mut Out, strings: V) -> Written {
 }
 
 /// Writes a value with names as a JSON object. `push_value` appends the value of each member.
-fn members<'a, V: Object<'a>>(out: &mut Out, named: V, mut push_value: impl FnMut(&mut Out, usize) -> Written) -> Written {
+fn members<'a, V: RObject<'a>>(out: &mut Out, named: V, mut push_value: impl FnMut(&mut Out, usize) -> Written) -> Written {
     out.byte(b'{');
     for at in 0..named.len() {
         if at > 0 {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use offshoot::api::revodeployr::{
-    call::{Access, Methods},
+    call::{Methods, Requirement},
     routes::ROUTES,
 };
 use reqwest::Method;
@@ -45,8 +45,8 @@ async fn every_route_has_been_tried_without_a_login() {
     let mut tried = String::new();
     for (method, route) in ROUTES.iter().flat_map(|route| allowed(route.call.methods).0.iter().map(move |method| (method, route))) {
         let expected = match route.call.access {
-            Access::Login(_) => 401,
-            Access::Open | Access::Entrance => {
+            Requirement::Login(_) => 401,
+            Requirement::Open | Requirement::Entrance => {
                 OPEN.iter()
                     .find(|(path, _)| *path == route.call.path)
                     .unwrap_or_else(|| panic!("{} is open: say so in OPEN", route.call.path))

@@ -2,7 +2,7 @@
 
 use offshoot::{
     api::revodeployr::{
-        call::{Access, Methods},
+        call::{Methods, Requirement},
         routes::ROUTES,
     },
     auth::Permission,
@@ -39,7 +39,7 @@ async fn each_role_may_make_its_calls_and_no_others() {
         server.account(name, &roles).await;
         let client = Client::login(&server, name, PASSWORD).await;
         for route in ROUTES.iter().filter(|route| route.call.path != "/r/user/logout") {
-            let Access::Login(needs) = route.call.access else { continue };
+            let Requirement::Login(needs) = route.call.access else { continue };
             assert_eq!(needs == Permission::Code, CODE.contains(&route.call.path), "{}", route.call.path);
             let method = if route.call.methods == Methods::Change { Method::POST } else { Method::GET };
             let status = read(client.request(method, route.call.path)).await.status;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use offshoot::api::rock::{
-    access::Access,
+    access::Privilege,
     routes::{ROUTES, Route},
 };
 use reqwest::{Method, StatusCode, header};
@@ -81,7 +81,7 @@ async fn accounts_without_a_role_of_this_api_may_do_nothing_here() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     add_without_role(&server, "basic").await;
     let basic = Rock::on(&server, "basic").with_password(crate::harness::PASSWORD);
-    for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
+    for route in ROUTES.iter().filter(|route| route.access != Privilege::Public) {
         let reply = read(basic.request(route.method.clone(), &example(route.path))).await;
         assert_eq!(reply.status, 403, "{} {}", route.method, route.path);
     }
@@ -114,7 +114,7 @@ async fn every_route_has_been_tried_without_credentials() {
     for (method, route) in ROUTES.iter().flat_map(|route| methods(route).map(move |method| (method, route))) {
         let what = format!("{method} {}", route.path);
         let reply = read(nobody.request(method, &example(route.path))).await;
-        if route.access == Access::Public {
+        if route.access == Privilege::Public {
             assert!(reply.status.is_success(), "{what}: {}", reply.status);
         } else {
             assert_unauthorized(&reply, "Full authentication is required to access this resource", &what);

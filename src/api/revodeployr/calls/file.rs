@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{
-        file::Purpose,
+        file::Disposition,
         revodeployr::{
             entries::{self, about},
             envelope::{Answer, Entry, Group},
@@ -27,7 +27,7 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
     let identifier = incoming.path.rsplit('/').nth(1).unwrap_or_default();
     let id = identifiers::parse("FILE", identifier).ok_or_else(no_address)?;
     let (file, name) = app.file_at(id).await.map_err(|failure| or_unknown(failure, no_address))?;
-    download::file(file, &name, Purpose::Show)
+    download::file(file, &name, Disposition::Show)
 }
 
 /// `/r/repository/get/binary/CFILE-...`. Here too, the id is the secret.
@@ -35,7 +35,7 @@ pub(in super::super) async fn get_uploaded(app: &Arc<App>, incoming: &Incoming) 
     let identifier = incoming.path.rsplit('/').next().unwrap_or_default();
     let id = identifiers::parse("CFILE", identifier).ok_or_else(no_address)?;
     let file = app.object_at(id).await.map_err(|failure| or_unknown(failure, no_address))?;
-    download::object(app, &file, &file.name, Purpose::Show).await
+    download::object(app, &file, &file.name, Disposition::Show).await
 }
 
 fn no_address() -> Error {
@@ -77,7 +77,7 @@ pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &I
     let name = incoming.form.require_label("name")?;
     let session = incoming.idle_session(app)?;
     let file = app.file_open(&session, Area::Work, name).await.map_err(|_| no_file(name))?;
-    download::file(file, name, Purpose::Download)
+    download::file(file, name, Disposition::Download)
 }
 
 /// `/r/session/file/delete`
@@ -119,7 +119,7 @@ pub(in super::super) async fn download_artifact(app: &Arc<App>, incoming: &Incom
     let made = app.artifact_list(&session).into_iter().find(|(known, _)| known == name);
     let (_, id) = made.ok_or_else(|| no_file(name))?;
     let (file, name) = app.file_at(id).await.map_err(|failure| or_unknown(failure, || no_file(name)))?;
-    download::file(file, &name, Purpose::Download)
+    download::file(file, &name, Disposition::Download)
 }
 
 /// `/r/session/artifact/delete`

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::download;
 use crate::{
     api::{
-        file::Purpose,
+        file::Disposition,
         revodeployr::{
             entries,
             envelope::{Answer, Group},
@@ -104,5 +104,5 @@ pub(in super::super) async fn get(app: &Arc<App>, incoming: &Incoming) -> Result
         }
     };
     let name = if object.kind == Kind::File { object.name.clone() } else { format!("{}.rData", object.name) };
-    download::object(app, &object, &name, Purpose::Download).await
+    download::object(app, &object, &name, Disposition::Download).await
 }

@@ -13,7 +13,7 @@ use crate::{
         App,
         evaluation::{Condition, Ending, MissingObject},
         objects::Object,
-        runs::{Outcome, PublishedFile, Run},
+        runs::{PublishedFile, Run, RunResult},
         scripts::Script,
         sessions::{Session, Stop},
     },
@@ -74,7 +74,7 @@ pub(super) async fn publish(
     app: &App,
     incoming: &Incoming,
     session: &Arc<Session>,
-    outcome: &mut Outcome,
+    outcome: &mut RunResult,
     login: &Arc<Login>,
 ) -> Vec<Entry> {
     let published = app.file_publish(session, outcome, login).await;
@@ -83,7 +83,7 @@ pub(super) async fn publish(
 }
 
 /// Adds the outcome of a run to an answer that says what it is about.
-pub(super) fn answer(outcome: Outcome, about: Answer) -> Answer {
+pub(super) fn answer(outcome: RunResult, about: Answer) -> Answer {
     Answer {
         error: error_of(&outcome),
         console: console(outcome.console),
@@ -102,7 +102,7 @@ fn console(mut text: String) -> Option<String> {
 }
 
 /// The error of an evaluation that did not complete.
-fn error_of(outcome: &Outcome) -> Option<(String, u16)> {
+fn error_of(outcome: &RunResult) -> Option<(String, u16)> {
     let limits = &outcome.limits;
     Some(match (&outcome.executed.ending, outcome.stopped) {
         // Code may complete although it was stopped: perhaps only a program that it ran was cut short.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{http::StatusCode, response::Response};
 
 use crate::{
-    api::rock::{accept::Form, answer, error::Error, request::Incoming, value::value, views::CommandView},
+    api::rock::{accept::MediaType, answer, error::Error, request::Incoming, value::value, views::CommandView},
     app::{evaluation::Operation, sessions::Session},
 };
 
@@ -70,8 +70,8 @@ pub async fn result(incoming: &mut Incoming) -> Result<Response, Error> {
 }
 
 /// The form of the value that the client asked for when it submitted the command.
-fn form(command: &Operation) -> Form {
-    if command.note == Form::Rds as u8 { Form::Rds } else { Form::Json }
+fn form(command: &Operation) -> MediaType {
+    if command.note == MediaType::Rds as u8 { MediaType::Rds } else { MediaType::Json }
 }
 
 fn find(incoming: &Incoming, session: &Session) -> Result<Arc<Operation>, Error> {

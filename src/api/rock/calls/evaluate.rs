@@ -10,7 +10,7 @@ use crate::{
     api::{
         address,
         rock::{
-            accept::Form,
+            accept::MediaType,
             answer,
             error::Error,
             request::Incoming,
@@ -29,7 +29,7 @@ use crate::{
 const SCRIPT: &str = "application/x-rscript";
 const DATA: &str = "application/x-rdata";
 
-impl Form {
+impl MediaType {
     fn encoding(self) -> ValueEncoding {
         match self {
             Self::Json => ValueEncoding::Json,
@@ -41,7 +41,7 @@ impl Form {
 /// `POST .../_eval`: the value of the last statement; with `async`, a command that will give it later.
 pub async fn evaluate(incoming: &mut Incoming) -> Result<Response, Error> {
     let asynchronous = incoming.boolean("async", false)?;
-    let form = Form::negotiate(&incoming.headers)?;
+    let form = MediaType::negotiate(&incoming.headers)?;
     let script = read_script(incoming).await?;
     let session = incoming.session()?;
     let label = if asynchronous { script.clone() } else { String::new() };
@@ -72,7 +72,7 @@ pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
     };
     let session = incoming.session()?;
     if asynchronous {
-        return submit(incoming, &session, evaluation, label, Form::Json);
+        return submit(incoming, &session, evaluation, label, MediaType::Json);
     }
     operate(&incoming.app, &session, evaluation).await?;
     Ok(answer::empty(StatusCode::OK))
@@ -81,7 +81,7 @@ pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
 /// `POST /r/_eval`: the value of a script in a session of its own, which ends with the answer, or when the client goes away. Not in the
 /// original.
 pub async fn once(incoming: &mut Incoming) -> Result<Response, Error> {
-    let form = Form::negotiate(&incoming.headers)?;
+    let form = MediaType::negotiate(&incoming.headers)?;
     let script = read_script(incoming).await?;
     let ephemeral = incoming.app.session_open_ephemeral(incoming.principal(), None).await?;
     let evaluation = Evaluation::Value(script, form.encoding());
@@ -97,7 +97,7 @@ pub async fn introduce(incoming: &Incoming, session: &Arc<Session>) -> Result<()
 }
 
 /// R's answer to a question of the server's, whose code finds `arguments` in the character vector `.arguments`.
-pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], form: Form) -> Result<Bytes, Error> {
+pub async fn ask(incoming: &Incoming, code: &'static str, arguments: &[&str], form: MediaType) -> Result<Bytes, Error> {
     let done = incoming.app.question(code, arguments, form.encoding()).await.map_err(|failure| match failure {
         Failure::Open(error) => error.into(),
         // No client sent this code, so its failure is the server's fault.
@@ -112,7 +112,7 @@ async fn operate(app: &App, session: &Arc<Session>, evaluation: Evaluation) -> R
 }
 
 /// Leaves an evaluation to the session. The answer is the command, which the client can ask about.
-fn submit(incoming: &Incoming, session: &Arc<Session>, evaluation: Evaluation, label: String, form: Form) -> Result<Response, Error> {
+fn submit(incoming: &Incoming, session: &Arc<Session>, evaluation: Evaluation, label: String, form: MediaType) -> Result<Response, Error> {
     let command = incoming.app.evaluate_later(session, evaluation, label, form as u8);
     let command = command.map_err(|error| Error::of_operation(error, session.id))?;
     let location = format!("{}/r/session/{}/command/{}", address(&incoming.headers), session.id, command.number);

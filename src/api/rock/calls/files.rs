@@ -8,7 +8,7 @@ use multer::{Constraints, SizeLimit};
 use crate::{
     api::{
         body,
-        file::{self, Purpose},
+        file::{self, Disposition},
         parts::{Part, Parts, PartsError, boundary},
         rock::{
             answer,
@@ -166,7 +166,7 @@ pub async fn download(incoming: &mut Incoming) -> Result<Response, Error> {
             Error::invalid("File read failed")
         }
     })?;
-    Ok(file::answer(file::content(content, length), length, &path, Purpose::Download))
+    Ok(file::answer(file::content(content, length), length, &path, Disposition::Download))
 }
 
 /// Decodes a path a second time, because some clients encode it twice. A path that cannot be decoded again is taken as it is.

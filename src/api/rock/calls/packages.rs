@@ -7,7 +7,7 @@ use super::evaluate;
 use crate::{
     api::{
         address,
-        rock::{accept::Form, answer, error::Error, request::Incoming},
+        rock::{accept::MediaType, answer, error::Error, request::Incoming},
     },
     app::{
         App,
@@ -28,17 +28,17 @@ macro_rules! question {
 
 /// `GET /rserver/packages`: the matrix of `installed.packages()`.
 pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
-    let form = Form::negotiate(&incoming.headers)?;
-    let code = if form == Form::Rds { question!("installed()") } else { question!("installed_as_rows()") };
+    let form = MediaType::negotiate(&incoming.headers)?;
+    let code = if form == MediaType::Rds { question!("installed()") } else { question!("installed_as_rows()") };
     Ok(answer::value(StatusCode::OK, form, evaluate::ask(incoming, code, &[], form).await?))
 }
 
 /// `GET /rserver/packages/_datashield`: the methods that packages declare for DataSHIELD.
 pub async fn datashield(incoming: &mut Incoming) -> Result<Response, Error> {
-    let form = Form::negotiate(&incoming.headers)?;
-    let code = if form == Form::Rds { question!("declared()") } else { question!("declared_as_arrays()") };
+    let form = MediaType::negotiate(&incoming.headers)?;
+    let code = if form == MediaType::Rds { question!("declared()") } else { question!("declared_as_arrays()") };
     let mut declared = evaluate::ask(incoming, code, &[], form).await?;
-    if form == Form::Json && declared == b"[]"[..] {
+    if form == MediaType::Json && declared == b"[]"[..] {
         // R writes an empty list as `[]`, but clients expect an object.
         declared = Bytes::from_static(b"{}");
     }
@@ -47,11 +47,11 @@ pub async fn datashield(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `GET /rserver/package/{name}`: its description. In the serialized form, an absent package is NA, as in R.
 pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
-    let form = Form::negotiate(&incoming.headers)?;
+    let form = MediaType::negotiate(&incoming.headers)?;
     let name = valid(incoming.part("name"))?;
-    let code = if form == Form::Rds { question!("described()") } else { question!("described_as_texts()") };
+    let code = if form == MediaType::Rds { question!("described()") } else { question!("described_as_texts()") };
     let description = evaluate::ask(incoming, code, &[name], form).await?;
-    if form == Form::Json && description == b"null"[..] {
+    if form == MediaType::Json && description == b"null"[..] {
         return Err(Error::no_such_package(name));
     }
     Ok(answer::value(StatusCode::OK, form, description))

@@ -9,12 +9,15 @@ use axum::{
 };
 
 use super::evaluate;
-use crate::api::rock::{
-    accept::{self, Form},
-    answer,
-    error::Error,
-    request::Incoming,
-    views::Server,
+use crate::{
+    api::rock::{
+        accept::{self, MediaType},
+        answer,
+        error::Error,
+        request::Incoming,
+        views::Server,
+    },
+    with_sources,
 };
 
 /// How many lines of the log are sent by default.
@@ -29,7 +32,7 @@ pub async fn status(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `PUT /rserver`: starts R; changes nothing if R is running.
 pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
-    incoming.app.runtime_start().await.map_err(|error| Error::no_r(format!("{:#}", anyhow::Error::new(error))))?;
+    incoming.app.runtime_start().await.map_err(|error| Error::no_r(with_sources(&error)))?;
     status(incoming).await
 }
 
@@ -53,9 +56,9 @@ pub async fn log(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `GET /rserver/_version`: R's `R.version`, serialized.
 pub async fn version(incoming: &mut Incoming) -> Result<Response, Error> {
-    if !accept::takes(&incoming.headers, Form::Rds.content_type()) {
+    if !accept::takes(&incoming.headers, MediaType::Rds.content_type()) {
         return Err(Error::not_acceptable("application/octet-stream"));
     }
-    let version = evaluate::ask(incoming, "R.version", &[], Form::Rds).await?;
-    Ok(answer::value(StatusCode::OK, Form::Rds, version))
+    let version = evaluate::ask(incoming, "R.version", &[], MediaType::Rds).await?;
+    Ok(answer::value(StatusCode::OK, MediaType::Rds, version))
 }

@@ -39,10 +39,10 @@ pub enum Unreadable<'a> {
 
 /// A hash that another program made.
 #[derive(Debug)]
-pub struct Foreign<'a>(Kind<'a>);
+pub struct ForeignHash<'a>(Scheme<'a>);
 
 #[derive(Debug)]
-enum Kind<'a> {
+enum Scheme<'a> {
     Bcrypt(&'a str),
     Argon2(&'a str),
     Derived { salt: Vec<u8>, key: Vec<u8>, by: Function },
@@ -56,7 +56,7 @@ enum Function {
     Scrypt(scrypt::Params),
 }
 
-impl<'a> Foreign<'a> {
+impl<'a> ForeignHash<'a> {
     /// Reads a hash that begins with its scheme in braces; `None` if the text is a password instead.
     ///
     /// # Errors
@@ -64,11 +64,11 @@ impl<'a> Foreign<'a> {
     pub fn read(secret: &'a str) -> Result<Option<Self>, Unreadable<'a>> {
         let Some((scheme, hash)) = secret.strip_prefix('{').and_then(|rest| rest.split_once('}')) else { return Ok(None) };
         let kind = match scheme {
-            "bcrypt" => hash.parse::<bcrypt::HashParts>().is_ok().then_some(Kind::Bcrypt(hash)),
+            "bcrypt" => hash.parse::<bcrypt::HashParts>().is_ok().then_some(Scheme::Bcrypt(hash)),
             "pbkdf2" => pbkdf2(hash, 8, Function::Pbkdf2Sha1 { rounds: 185_000 }),
             "pbkdf2@SpringSecurity_v5_8" => pbkdf2(hash, 16, Function::Pbkdf2Sha256 { rounds: 310_000 }),
             "scrypt" | "scrypt@SpringSecurity_v5_8" => scrypt(hash),
-            "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).is_ok().then_some(Kind::Argon2(hash)),
+            "argon2" | "argon2@SpringSecurity_v5_8" => phc::PasswordHash::new(hash).is_ok().then_some(Scheme::Argon2(hash)),
             _ if OTHER_SCHEMES.contains(&scheme) => return Err(Unreadable::Unknown(scheme)),
             _ => return Ok(None),
         };
@@ -80,11 +80,11 @@ impl<'a> Foreign<'a> {
     pub fn is_of(&self, password: &str) -> bool {
         let password_bytes = password.as_bytes();
         match &self.0 {
-            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
-            Kind::Argon2(hash) => {
+            Scheme::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Scheme::Argon2(hash) => {
                 phc::PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password_bytes, &hash).is_ok())
             }
-            Kind::Derived { salt, key, by } => {
+            Scheme::Derived { salt, key, by } => {
                 let mut derived = [0; KEY];
                 let made = match by {
                     Function::Pbkdf2Sha1 { rounds } => {
@@ -103,19 +103,19 @@ impl<'a> Foreign<'a> {
     }
 }
 
-fn pbkdf2(hash: &str, salt: usize, by: Function) -> Option<Kind<'static>> {
+fn pbkdf2(hash: &str, salt: usize, by: Function) -> Option<Scheme<'static>> {
     let mut salt_and_key = hex::decode(hash).ok().filter(|bytes| bytes.len() == salt + KEY)?;
     let key = salt_and_key.split_off(salt);
-    Some(Kind::Derived { salt: salt_and_key, key, by })
+    Some(Scheme::Derived { salt: salt_and_key, key, by })
 }
 
-fn scrypt(hash: &str) -> Option<Kind<'static>> {
+fn scrypt(hash: &str) -> Option<Scheme<'static>> {
     let mut parts = hash.strip_prefix('$')?.split('$');
     let [0, log_cost, block, lanes] = u32::from_str_radix(parts.next()?, 16).ok()?.to_be_bytes() else { return None };
     let by = Function::Scrypt(scrypt::Params::new(log_cost, u32::from(block), u32::from(lanes)).ok()?);
     let mut decoded = || STANDARD.decode_to_vec(parts.next()?).ok();
     let (salt, key) = (decoded()?, decoded()?);
-    (parts.next().is_none() && key.len() == KEY).then_some(Kind::Derived { salt, key, by })
+    (parts.next().is_none() && key.len() == KEY).then_some(Scheme::Derived { salt, key, by })
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
         let argon2 = Argon2::default();
         let argon2 = format!("{{argon2}}{}", argon2::password_hash::PasswordHasher::hash_password(&argon2, b"password").unwrap());
         for hash in HASHES.into_iter().chain([argon2.as_str()]) {
-            let read = Foreign::read(hash).unwrap().unwrap();
+            let read = ForeignHash::read(hash).unwrap().unwrap();
             assert!(read.is_of("password") && !read.is_of("Password"), "{hash}");
         }
     }
@@ -147,15 +147,15 @@ mod tests {
         for hash in HASHES {
             let scheme = &hash[1..hash.find('}').unwrap()];
             for length in scheme.len() + 2..hash.len() {
-                assert_eq!(Foreign::read(&hash[..length]).unwrap_err(), Unreadable::Malformed(scheme), "{}", &hash[..length]);
+                assert_eq!(ForeignHash::read(&hash[..length]).unwrap_err(), Unreadable::Malformed(scheme), "{}", &hash[..length]);
             }
         }
         for other in ["{scrypt}$1100801$AA==$jWPkcxERY25E9gwism7ggXZkARLbUPyOZiOM5ZQx95s=", "{argon2}$2a$10$x"] {
-            assert!(Foreign::read(other).is_err(), "{other}");
+            assert!(ForeignHash::read(other).is_err(), "{other}");
         }
-        assert_eq!(Foreign::read("{MD5}x").unwrap_err(), Unreadable::Unknown("MD5"));
+        assert_eq!(ForeignHash::read("{MD5}x").unwrap_err(), Unreadable::Unknown("MD5"));
         for none in ["password", "{secret}", "{noop}x", "{bcrypt", ""] {
-            assert!(Foreign::read(none).unwrap().is_none(), "{none}");
+            assert!(ForeignHash::read(none).unwrap().is_none(), "{none}");
         }
     }
 }
