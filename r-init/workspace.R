@@ -17,7 +17,7 @@ failure_of <- function(expression) {
   tryCatch({
     expression
     NULL
-  }, error = condition_text)
+  }, error = function(condition) paste(conditionMessage(condition), collapse = "\n"))
 }
 
 # Writes all objects. Like R's own save.image(), it computes the values of promises and active bindings. Usually all goes

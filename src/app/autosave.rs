@@ -15,14 +15,14 @@ use crate::{
 
 /// What became of a session that was to be saved, or to be brought back.
 #[derive(Debug)]
-pub struct Kept {
+pub struct AutosaveOutcome {
     /// The session's identity.
     pub session: Uuid,
     /// What could not be saved or brought back, a sentence each; or why nothing could.
     pub outcome: Result<Vec<String>, Failure>,
 }
 
-impl Kept {
+impl AutosaveOutcome {
     /// Writes into the log what went wrong.
     fn log(&self, owner: &str, what: &str) {
         match &self.outcome {
@@ -60,7 +60,7 @@ impl App {
             if matches!(saved, Err(Failure::Operation(OperationError::Busy))) {
                 return; // It is in use again.
             }
-            let kept = Kept { session: session.id, outcome: saved };
+            let kept = AutosaveOutcome { session: session.id, outcome: saved };
             kept.log(&session.owner, "saved at its idle time");
             if kept.outcome.is_err() && session.record.mark_unsaved() {
                 return;
@@ -84,7 +84,7 @@ impl App {
 
     /// Saves the sessions of logins that end, if these have autosave, so that they come back with the users' next logins. Sessions that
     /// cannot be saved are left open.
-    pub(super) async fn login_suspend(&self, logins: &[&Login]) -> Vec<Kept> {
+    pub(super) async fn login_suspend(&self, logins: &[&Login]) -> Vec<AutosaveOutcome> {
         let saving: Vec<&&Login> = logins.iter().filter(|login| login.autosaves()).collect();
         for login in &saving {
             self.login_forget_stale(login).await;
@@ -111,7 +111,7 @@ impl App {
                 if outcome.is_err() {
                     session.record.mark_unsaved();
                 }
-                let kept = Kept { session: session.id, outcome };
+                let kept = AutosaveOutcome { session: session.id, outcome };
                 kept.log(&session.owner, "saved");
                 kept
             }
@@ -151,7 +151,7 @@ impl App {
 
     /// Brings back the sessions that were saved when the user's last login ended. Without autosave, they stay away, and are forgotten when
     /// the login ends with autosave after all.
-    pub(super) async fn login_restore(&self, login: &Login, principal: &Principal) -> Vec<Kept> {
+    pub(super) async fn login_restore(&self, login: &Login, principal: &Principal) -> Vec<AutosaveOutcome> {
         let suspended = match self.store.suspended(principal.name()).await {
             Ok(suspended) => suspended,
             Err(error) => {
@@ -174,7 +174,7 @@ impl App {
             {
                 tracing::error!(error = &error as &dyn std::error::Error, "the next login cannot bring a session back");
             }
-            let kept = Kept { session, outcome: loaded.map(|(_, warnings)| warnings) };
+            let kept = AutosaveOutcome { session, outcome: loaded.map(|(_, warnings)| warnings) };
             kept.log(principal.name(), "brought back");
             restored.push(kept);
         }

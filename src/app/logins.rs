@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{App, autosave::Kept};
+use super::{App, autosave::AutosaveOutcome};
 use crate::{
     auth::{Login, Principal},
     store::policies::Policy,
@@ -20,7 +20,7 @@ impl App {
         display_name: &str,
         autosave: bool,
         address: IpAddr,
-    ) -> Result<(String, Vec<Kept>), getrandom::Error> {
+    ) -> Result<(String, Vec<AutosaveOutcome>), getrandom::Error> {
         let (cookie, login) = self.logins.create(name, display_name, autosave)?;
         tracing::info!(user.name = login.user, login.id = %login.id, "logged in");
         let restored = self.login_restore(&login, &Principal::of_login(&self.rules.now(), Arc::clone(&login), address)).await;
@@ -49,7 +49,7 @@ impl App {
 
     /// Ends a login with its sessions, files and objects. With autosave, the sessions are saved first; those that cannot be saved stay open.
     /// Returns what became of them.
-    pub async fn login_end(&self, login: &Login) -> Vec<Kept> {
+    pub async fn login_end(&self, login: &Login) -> Vec<AutosaveOutcome> {
         // Also when the login has expired: work that is still going on for it must not leave anything behind.
         let _ = login.begin_closing();
         let kept = self.login_suspend(&[login]).await;

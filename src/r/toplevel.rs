@@ -31,7 +31,7 @@ use crate::wire::condition::Condition;
 
 /// Code to be evaluated in the global environment, statement by statement.
 #[derive(Debug)]
-pub struct Evaluation {
+pub struct Statements {
     /// The code.
     pub code: Code,
     /// Whether visible values are printed.
@@ -59,13 +59,13 @@ pub enum Ending {
 pub trait Reader {
     /// R is at its prompt. Waits for the next code, and returns it. `ended` tells how the code before it has ended, and has
     /// its warnings, if they were to be told to the caller.
-    fn read(&mut self, ended: Option<(Ending, Warnings)>) -> Evaluation;
+    fn read(&mut self, ended: Option<(Ending, Warnings)>) -> Statements;
 }
 
 /// What the loop has to remember while R evaluates.
 struct Loop {
     reader: Box<dyn Reader>,
-    running: Option<Evaluation>,
+    running: Option<Statements>,
     ended: Option<(Ending, Warnings)>,
 }
 
@@ -213,7 +213,7 @@ fn finish(ending: Ending) {
     });
 }
 
-fn with_running<T>(look: impl FnOnce(&mut Evaluation) -> T) -> Option<T> {
+fn with_running<T>(look: impl FnOnce(&mut Statements) -> T) -> Option<T> {
     LOOP.with_borrow_mut(|this| this.as_mut().and_then(|this| this.running.as_mut()).map(look))
 }
 

@@ -17,7 +17,7 @@ use crate::{
         eval::Code,
         graphics::Plots,
         reports::{Told, Warnings},
-        toplevel::{self, Evaluation},
+        toplevel::{self, Statements},
     },
     wire::{MissingObject, Written, condition::Condition},
     with_sources,
@@ -33,7 +33,7 @@ pub(super) type Then = Box<dyn FnOnce(&CommandLoop, toplevel::Ending, Warnings) 
 /// A command that evaluates code, when all has been done that comes before.
 pub(super) enum Begun {
     /// R is to evaluate this.
-    Code(Evaluation, Then),
+    Code(Statements, Then),
     /// Nothing is to be evaluated.
     Over(Reply, Written),
 }
@@ -65,14 +65,14 @@ impl CommandLoop {
             self.processor().allow(execute.limits.cpu_seconds);
         }
         limits::lower_memory(execute.limits.memory);
-        let evaluation = Evaluation { code, print: execute.print, told: Told::Caller, name: None };
+        let statements = Statements { code, print: execute.print, told: Told::Caller, name: None };
         let then: Then = Box::new(move |worker, ending, told| {
             limits::restore_memory();
             warnings.extend(told.messages);
             let (ending, _) = ended(ending);
             reply_to(worker.executed(&execute, ending, &before, warnings, told.dropped))
         });
-        Ok(Begun::Code(evaluation, then))
+        Ok(Begun::Code(statements, then))
     }
 
     /// What there is to tell of a run that has ended.
@@ -117,8 +117,8 @@ pub(super) fn evaluate(Evaluate(wanted): Evaluate, code: &[u8]) -> Result<Begun,
         Ok(prepared) => prepared,
         Err(ending) => return Ok(Begun::Over(Reply::Evaluate(ending), NOTHING)),
     };
-    let evaluation = Evaluation { code, print: false, told: Told::Console, name };
-    Ok(Begun::Code(evaluation, Box::new(move |_, ending, _| evaluated(&wanted, ending))))
+    let statements = Statements { code, print: false, told: Told::Console, name };
+    Ok(Begun::Code(statements, Box::new(move |_, ending, _| evaluated(&wanted, ending))))
 }
 
 /// Parsed code, and the name that its value is to have.

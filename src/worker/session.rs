@@ -30,7 +30,7 @@ use crate::{
         self,
         exec::RError,
         reports::Warnings,
-        toplevel::{self, Evaluation, Reader},
+        toplevel::{self, Reader, Statements},
     },
     wire::{MissingObject, Out, Spill, Written, typed::input},
     with_sources,
@@ -83,7 +83,7 @@ impl fmt::Debug for CommandLoop {
 
 impl Reader for CommandLoop {
     /// Carries out commands until there is one that evaluates code. Ends the process when there are no more.
-    fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Evaluation {
+    fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Statements {
         if let (Some((ending, warnings)), Some(then)) = (ended, self.then.take()) {
             let (reply, payload) = then(self, ending, warnings);
             fork::end_if_child();

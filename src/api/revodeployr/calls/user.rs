@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
-    app::{App, autosave::Kept, sessions::Found},
+    app::{App, autosave::AutosaveOutcome, sessions::Found},
     auth::password,
 };
 
@@ -37,9 +37,9 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
 }
 
 /// What to tell of sessions that were saved or brought back: what was lost, and those for which this has failed.
-fn told(sessions: Vec<Kept>) -> (Vec<String>, Vec<(Uuid, Error)>) {
+fn told(sessions: Vec<AutosaveOutcome>) -> (Vec<String>, Vec<(Uuid, Error)>) {
     let (mut warnings, mut failed) = (Vec::new(), Vec::new());
-    for Kept { session, outcome } in sessions {
+    for AutosaveOutcome { session, outcome } in sessions {
         match outcome {
             Ok(lost) => warnings.extend(lost.into_iter().map(|lost| format!("{}: {lost}", identifiers::session(session)))),
             Err(failure) => failed.push((session, Error::from(failure))),
