@@ -31,11 +31,11 @@ use crate::link::{
     messages,
 };
 
-/// The time between interrupts. They are repeated until R has stopped, because a child process may swallow the first.
+/// The time between interrupts that R has not heard.
 const REPEAT: Duration = Duration::from_millis(50);
 /// How long a waiting worker may take to receive a command.
 const TAKEN: Duration = Duration::from_secs(10);
-/// The time between SIGTERM and SIGKILL.
+/// The time between the last SIGINT, SIGTERM and SIGKILL.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
 
 /// Why there is no answer to an operation.
@@ -200,7 +200,14 @@ impl Actor {
                         }
                     };
                 }
-                () = session.interrupted.notified(), if stopping.is_none() => Stop::Interrupt,
+                () = session.interrupted.notified() => match &mut stopping {
+                    None => Stop::Interrupt,
+                    // As when somebody presses Ctrl-C again.
+                    Some(stopping) => {
+                        stopping.interrupt(&self.worker);
+                        continue;
+                    }
+                },
                 () = session.closing.cancelled(), if !matches!(stopping, Some(Stopping { reason: Stop::Close, .. })) => Stop::Close,
                 () = until(deadline), if stopping.is_none() && deadline.is_some() => deadline.map_or(Stop::Interrupt, |(stop, _)| stop),
                 () = sleep_until(stopping.as_ref().map_or_else(Instant::now, |stopping| stopping.next)), if stopping.is_some() => {
@@ -277,38 +284,44 @@ impl Actor {
     }
 }
 
-/// Stops an operation: sends SIGINT again and again, then SIGTERM, then SIGKILL, to the worker and all processes that it started.
+/// Stops an operation, with all processes that the worker has started: sends SIGINT until the worker has heard it. What R does when
+/// it is interrupted may take the time of grace. Then SIGINT comes once more, then SIGTERM, then SIGKILL.
 struct Stopping {
     reason: Stop,
-    /// The time of the SIGTERM.
+    /// The end of the time of grace.
     grace: Instant,
     next: Instant,
-    terminated: bool,
+    /// What is sent next after the time of grace.
+    last: Signal,
     killed: bool,
 }
 
 impl Stopping {
     fn start(reason: Stop, grace: Duration, worker: &Worker) -> Self {
-        worker.signal(Signal::INT);
         let now = Instant::now();
-        Self { reason, grace: now + grace, next: now + REPEAT, terminated: false, killed: false }
+        let mut this = Self { reason, grace: now + grace, next: now, last: Signal::INT, killed: false };
+        this.interrupt(worker);
+        this
+    }
+
+    /// Interrupts the worker, and does so again if it has not heard it, for example as R waits for a program.
+    fn interrupt(&mut self, worker: &Worker) {
+        let now = Instant::now();
+        if now < self.grace {
+            self.next = if worker.interrupt() { self.grace } else { self.grace.min(now + REPEAT) };
+        }
     }
 
     fn escalate(&mut self, worker: &Worker) {
         let now = Instant::now();
         if now < self.grace {
-            worker.signal(Signal::INT);
-            self.next = now + REPEAT;
-        } else if self.terminated {
-            worker.signal(Signal::KILL);
-            self.killed = true;
-            self.next = now + LAST_CHANCE;
-        } else {
-            worker.signal(Signal::TERM);
-            self.terminated = true;
-            self.killed = true;
-            self.next = now + LAST_CHANCE;
+            self.interrupt(worker);
+            return;
         }
+        worker.signal(self.last);
+        self.killed = self.last != Signal::INT;
+        self.last = if self.last == Signal::INT { Signal::TERM } else { Signal::KILL };
+        self.next = now + LAST_CHANCE;
     }
 }
 

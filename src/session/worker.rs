@@ -168,6 +168,15 @@ impl Worker {
         }
     }
 
+    /// Interrupts the worker and the processes it started. Returns whether the worker has heard it: it neither ignores interrupts,
+    /// as R does while it waits for a program, nor holds them back, as it does between two commands.
+    pub fn interrupt(&self) -> bool {
+        let did_hear = !processes::blocks(self.pid(), Signal::INT) && !processes::ignores(self.pid(), Signal::INT);
+        self.signal(Signal::INT);
+        // It may have begun to wait for a program in between. Its handler of the signal holds others back, for a moment.
+        did_hear && !processes::ignores(self.pid(), Signal::INT)
+    }
+
     /// Kills the worker and the processes it started, as far as they can be found at once.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

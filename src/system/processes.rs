@@ -82,6 +82,25 @@ pub fn user_of(pid: i32) -> Option<u32> {
     Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
 }
 
+/// Whether a process ignores a signal; true as well if that is not known.
+#[must_use]
+pub fn ignores(pid: i32, signal: Signal) -> bool {
+    is_in(pid, "SigIgn:", signal)
+}
+
+/// Whether a process, by its first thread, holds a signal back; true as well if that is not known.
+#[must_use]
+pub fn blocks(pid: i32, signal: Signal) -> bool {
+    is_in(pid, "SigBlk:", signal)
+}
+
+/// Whether a signal is in a set of the file `status`.
+fn is_in(pid: i32, set: &str, signal: Signal) -> bool {
+    let status = read(format!("/proc/{pid}/status")).unwrap_or_default();
+    let set = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(set)?.trim(), 16).ok());
+    set.is_none_or(|set| set & 1 << (signal.as_raw() - 1) != 0)
+}
+
 /// The parent of each process.
 #[must_use]
 pub fn parents() -> HashMap<i32, i32> {
@@ -117,6 +136,14 @@ mod tests {
         assert!(all().any(|pid| pid == own) && is_running(own));
         assert!(parents().contains_key(&own));
         assert!(has_any(user_of(own).unwrap()) && !has_any(3_999_999_999));
+    }
+
+    #[test]
+    fn signals_that_are_ignored_or_held_back_are_known() {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        // Rust ignores SIGPIPE from the start of a program.
+        assert!(!ignores(own, Signal::INT) && ignores(own, Signal::PIPE) && ignores(-1, Signal::INT));
+        assert!(!blocks(own, Signal::INT) && blocks(-1, Signal::INT));
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Reader for CommandLoop {
                 }
                 Ok(None) | Err(_) => fork::end_session(0),
             };
-            r::interrupt::clear();
+            signals::release_interrupts();
             self.processor.allow(self.cpu_seconds);
             let begun = self.begin(&frame);
             fork::end_if_child();
@@ -139,7 +139,9 @@ impl CommandLoop {
         toplevel::run(Box::new(self))
     }
 
+    /// Replies to a command, which is over with that: what interrupts it now comes too late.
     fn reply(&self, reply: &Reply, payload: Written) {
+        signals::hold_interrupts();
         let refuse = |message: &str| self.link.send(&messages::encode(&Reply::Refused(message.to_owned())), NOTHING);
         let sent = match self.link.send(&messages::encode(reply), payload) {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {

@@ -41,6 +41,35 @@ pub(super) fn handle() {
     }
 }
 
+/// Holds interrupts back, as there is nothing to be interrupted any more. The supervisor sees that they are, and sends those that are for
+/// the next command again.
+pub fn hold_interrupts() {
+    let interrupts = interrupts();
+    // SAFETY: a plain system call with a set that is fully set.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const interrupts, std::ptr::null_mut()) };
+}
+
+/// Lets interrupts come again. Those that came meanwhile were for the last command.
+pub fn release_interrupts() {
+    let (interrupts, now) = (interrupts(), libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: as above; what waits is taken away, and its handler not called.
+    unsafe {
+        libc::sigtimedwait(&raw const interrupts, std::ptr::null_mut(), &raw const now);
+        r::interrupt::clear();
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const interrupts, std::ptr::null_mut());
+    }
+}
+
+fn interrupts() -> libc::sigset_t {
+    // SAFETY: a set is plain memory, which is fully set.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGINT);
+        set
+    }
+}
+
 /// The handler of SIGIO: the zygote has ended, or something has happened on the socket.
 extern "C" fn on_socket_event(_signal: c_int) {
     watch_socket_if_orphan();

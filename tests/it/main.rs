@@ -24,6 +24,7 @@ mod frames;
 mod harness;
 mod hostile;
 mod inputs;
+mod interrupts;
 mod isolation;
 mod jsonlite;
 mod lifecycle;
