@@ -16,6 +16,9 @@ const FROM_R: [&str; 5] = ["R_SHARE_DIR", "R_INCLUDE_DIR", "R_DOC_DIR", "R_ARCH"
 const PASSED_ON: [&str; 8] = ["PATH", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /// Set to 1, because these libraries would start threads as soon as they are loaded, before R's first line runs.
 const ONE_THREAD: [&str; 5] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
+/// Fortran's library reads this when it is loaded. Otherwise it would keep what `write(*,*)` prints in a buffer, as the console is no
+/// terminal, and a session may end without emptying it.
+const FORTRAN_WRITES_AT_ONCE: (&str, &str) = ("GFORTRAN_UNBUFFERED_PRECONNECTED", "1");
 
 /// Why R's environment cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,7 @@ pub fn environment(config: &config::R) -> Result<Vec<(OsString, OsString)>, Envi
         variables.push((name.into(), config.locale.clone().into()));
     }
     variables.extend(ONE_THREAD.map(|name| (name.into(), "1".into())));
+    variables.push((FORTRAN_WRITES_AT_ONCE.0.into(), FORTRAN_WRITES_AT_ONCE.1.into()));
     variables.extend(config.environment.iter().map(|(name, value)| (name.into(), value.into())));
     Ok(variables)
 }

@@ -18,6 +18,19 @@ async fn c_code_is_captured_in_order() {
     assert_eq!(session.prints(code).await, "a child b");
 }
 
+/// Neither C nor Fortran ends each line at once, or by itself, where it prints to a pipe.
+#[tokio::test]
+async fn what_fortran_and_c_print_is_captured_in_order_with_what_r_prints() {
+    const FORTRAN: &str = "subroutine tell()\nwrite(*,*) 'Fortran'\nwrite(*,'(a)',advance='no') 'half '\nend\n";
+    const C: &str = "#include <stdio.h>\nvoid speak(void) { printf(\"C \"); }\n";
+    let session = Client::admin(Server::shared()).await.session().await;
+    let compile = "stopifnot(system2(file.path(R.home('bin'), 'R'), 'CMD SHLIB -o both.so tell.f90 speak.c', stdout = FALSE) == 0)";
+    session.run(&format!("writeLines({FORTRAN:?}, 'tell.f90'); writeLines({C:?}, 'speak.c'); {compile}; dyn.load('both.so')")).await;
+    let code = "cat('R '); invisible(.C('speak')); cat('R'); invisible(.Fortran('tell')); cat('R '); invisible(.C('speak')); \
+                system('echo child'); invisible(.Fortran('tell')); message('R')";
+    assert_eq!(session.prints(code).await, "R C R Fortran\nhalf R C child\n Fortran\nhalf R");
+}
+
 #[tokio::test]
 async fn all_scripts_and_encodings_become_utf8() {
     let session = Client::admin(Server::shared()).await.session().await;
