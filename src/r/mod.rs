@@ -30,6 +30,7 @@ pub mod objects;
 pub mod preserved;
 pub mod scripts;
 pub mod serialize;
+pub mod state;
 mod strings;
 pub mod view;
 pub mod workspace;

@@ -3,8 +3,8 @@
 use std::{cell::Cell, ffi::CStr};
 
 use libR_sys::{
-    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_findVarInFrame, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect,
-    Rf_unprotect, SEXP, XLENGTH,
+    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_findVarInFrame, Rf_lang1, Rf_lcons, Rf_protect, Rf_unprotect,
+    SEXP, XLENGTH,
 };
 
 use super::{
@@ -14,9 +14,10 @@ use super::{
     strings,
 };
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),
     ("session.R", include_str!("../../r-init/session.R")),
+    ("packages.R", include_str!("../../r-init/packages.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
     ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
@@ -132,18 +133,10 @@ pub fn length(variable: &CStr) -> usize {
     length.ok().and_then(|length| usize::try_from(length).ok()).unwrap_or(0)
 }
 
-/// Loads a package into this R, without attaching it.
+/// Loads a package into this R, without attaching it. Returns what is left for each session to do.
 ///
 /// # Errors
 /// R's.
-pub fn load_package(name: &str) -> Result<(), RError> {
-    protect_quietly(|r| {
-        // SAFETY: inside `protect`; everything is protected while R runs.
-        unsafe {
-            let argument = Rf_protect(strings::scalar(r, name));
-            let call = Rf_protect(Rf_lang2(strings::symbol(r, c"loadNamespace"), argument));
-            Rf_eval(call, R_BaseEnv);
-            Rf_unprotect(2);
-        }
-    })
+pub fn load_package(name: &str) -> Result<Vec<String>, RError> {
+    ask(c"load_package", &[name])
 }

@@ -32,6 +32,7 @@ mod linkage;
 mod operation;
 mod pages;
 mod plots;
+mod preload;
 mod revodeployr;
 mod rock;
 mod round_trip;
