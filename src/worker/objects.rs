@@ -108,9 +108,9 @@ impl Memory {
     /// The size of the memory that the C library has handed out at this address; `None` if it has not, as far as one can
     /// see. The word before has the size, with three flags in its lowest bits.
     fn allocated(&self, address: usize) -> Option<usize> {
-        let range = self.range(address).filter(|range| address % (2 * WORD) == 0 && address - range.start >= WORD)?;
+        let range = self.range(address).filter(|range| address.is_multiple_of(2 * WORD) && address - range.start >= WORD)?;
         let size = words(&self.read(address - WORD, WORD)).next()? & !7;
-        (size % (2 * WORD) == 0 && size > 2 * WORD && size - WORD <= range.end - address).then(|| size - WORD)
+        (size.is_multiple_of(2 * WORD) && size > 2 * WORD && size - WORD <= range.end - address).then(|| size - WORD)
     }
 
     fn range(&self, address: usize) -> Option<&Range<usize>> {

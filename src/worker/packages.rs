@@ -25,7 +25,7 @@ pub fn preload(packages: &[String]) -> Result<(Vec<String>, Vec<String>), RError
     for package in packages {
         match load(package) {
             Ok(tasks) => {
-                notes.extend(tasks.into_iter().map(|task| format!("package {package} is preloaded, and each session has to {task}")))
+                notes.extend(tasks.into_iter().map(|task| format!("package {package} is preloaded, and each session has to {task}")));
             }
             Err(reason) => warnings.push(format!("package {package} is not preloaded: {reason}")),
         }
@@ -41,12 +41,13 @@ fn load(package: &str) -> Result<Vec<String>, TrialError> {
     if r::state::namespaces()?.iter().any(|loaded| loaded == package) {
         return Ok(Vec::new());
     }
-    let (first, mut kept) = compare(package)?;
-    if !kept.is_empty() {
+    let (first, mut differing) = compare(package)?;
+    if !differing.is_empty() && first.obstacles.is_empty() {
         // The two may have differed by accident, for instance in the order of a table by addresses.
         let again = compare(package)?.1;
-        kept.retain(|thing| again.contains(thing));
+        differing.retain(|thing| again.contains(thing));
     }
+    let kept = &first.obstacles | &differing;
     if !kept.is_empty() {
         return Err(TrialError::Keeps(listed(&kept)));
     }
@@ -57,7 +58,7 @@ fn load(package: &str) -> Result<Vec<String>, TrialError> {
     Ok(tasks)
 }
 
-/// Loads a package in two children. Returns the traces that it leaves, and those that no session may have from the zygote.
+/// Loads a package in two children. Returns the traces that it leaves, and what is not the same in the two.
 fn compare(package: &str) -> Result<(Traces, BTreeSet<String>), TrialError> {
     let (first, second) = (prepare(package)?, prepare(package)?);
     let first: Traces = first.run()?;
@@ -65,8 +66,8 @@ fn compare(package: &str) -> Result<(Traces, BTreeSet<String>), TrialError> {
         until_next_second();
     }
     let second: Traces = second.run()?;
-    let kept = &first.obstacles | &first.differing(&second);
-    Ok((first, kept))
+    let differing = first.differing(&second);
+    Ok((first, differing))
 }
 
 /// Makes a child that is to load a package, and to return the traces that this leaves.
@@ -97,7 +98,7 @@ fn until_next_second() {
 /// Loads the graphics libraries and fonts, if that starts no thread.
 pub fn warm_graphics() -> Vec<String> {
     let draw = || r::scripts::call(c"warm_graphics");
-    match Trial::prepare(draw).map_err(TrialError::from).and_then(|trial| trial.run::<()>()).and_then(|()| Ok(draw()?)) {
+    match Trial::prepare(draw).map_err(TrialError::from).and_then(Trial::run::<()>).and_then(|()| Ok(draw()?)) {
         Ok(()) => Vec::new(),
         Err(reason) => vec![format!("the graphics libraries are loaded by each session anew: {reason}")],
     }

@@ -108,7 +108,10 @@ impl Before {
         let open = descriptors();
         for number in (0..DESCRIPTORS).filter(|&number| open[number] && !self.descriptors[number]) {
             let target = fs::read_link(descriptor(number)).unwrap_or_default();
-            traces.obstacles.insert(format!("open {}", target.display()));
+            // Pipes and sockets have no name, only a number.
+            let target = target.to_string_lossy();
+            let kind = target.split_once(":[").map_or(&*target, |(kind, _)| kind);
+            traces.obstacles.insert(format!("open {kind}"));
         }
         let temporary = r::init::temporary_folder();
         for file in entries(&temporary).difference(&self.files) {
