@@ -260,7 +260,7 @@ impl Owner {
         let mut command = Command::new(&program);
         command
             .env_clear()
-            .envs(rhome::environment(&self.config)?)
+            .envs(rhome::environment(&self.config, self.users.reservations().is_some())?)
             .env("TMPDIR", &self.folder)
             .stdin(Stdio::from(theirs))
             // Text that R prints before there are sessions goes to the server's log.

@@ -1,5 +1,7 @@
 //! A new session shares nothing with its parent, the server, or another session.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::harness::{Client, Server, is_root_for};
 
 #[tokio::test]
@@ -28,6 +30,26 @@ async fn no_session_has_the_terminal_of_whoever_started_the_server() {
     // the kernel's, which is the zygote's.
     let code = "strsplit(sub('.*[)] ', '', readLines('/proc/self/stat')), ' ')[[1]][4:5]";
     assert_eq!(session.value(code).await["value"], serde_json::json!([server.zygote().to_string(), "0"]));
+}
+
+/// A shell says of a program that it cannot find "Permission denied" if it may not look into one of the folders.
+#[tokio::test]
+async fn a_missing_program_is_not_found_although_the_server_may_search_more_folders() {
+    if !is_root_for("a server whose sessions may search fewer folders than itself") {
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", closed.path().display(), std::env::var("PATH").unwrap());
+    let settings = format!("[sessions]\npool = 0\n[r]\nlibraries = ['{}']", closed.path().display());
+    let server = Server::start_with(&settings, &[("PATH", &path)]);
+    let session = Client::admin(&server).await.session().await;
+    let said = session.prints("x <- system('no-such-program'); cat(x)").await;
+    assert!(said.contains("not found") && said.ends_with("127"), "{said}");
+    let folders = "unlist(strsplit(c(Sys.getenv(c('PATH', 'R_LIBS', 'LD_LIBRARY_PATH')), .libPaths()[-1]), ':'))";
+    assert_eq!(session.prints(&format!("cat(all(file.access({folders}, 1) == 0 | !file.exists({folders})))")).await, "TRUE");
+    let log = server.log();
+    assert!(log.contains("r.libraries: sessions may not search all of these folders, and use only "), "{log}");
 }
 
 #[tokio::test]

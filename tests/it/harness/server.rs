@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
@@ -71,14 +71,21 @@ impl Server {
             std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
         }
         let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None)
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None, &[])
+    }
+
+    /// A server with these variables in its environment.
+    pub fn start_with(settings: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, None, variables)
     }
 
     /// A server in the control group with this folder.
     pub fn start_in_group(settings: &str, group: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group))
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group), &[])
     }
 
     /// A server that listens at these addresses, and at `others` more that the settings name.
@@ -95,10 +102,18 @@ impl Server {
 
     /// A server that listens at these addresses, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
-        Self::launch(folder, settings, listen, others, None, None)
+        Self::launch(folder, settings, listen, others, None, None, &[])
     }
 
-    fn launch(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize, user: Option<u32>, group: Option<&Path>) -> Self {
+    fn launch(
+        folder: tempfile::TempDir,
+        settings: &str,
+        listen: &[&str],
+        others: usize,
+        user: Option<u32>,
+        group: Option<&Path>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
         let mut command = Self::command();
         if let Some(group) = group {
@@ -113,6 +128,7 @@ impl Server {
             .arg("--data")
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(user) = user {
@@ -142,10 +158,12 @@ impl Server {
         Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }
 
-    /// The program, without the settings in this process's environment.
+    /// The program, without the settings and without R's in this process's environment.
     pub fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OFFSHOOT_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| ["OFFSHOOT_", "R_"].iter().any(|own| name.as_bytes().starts_with(own.as_bytes())))
+        {
             command.env_remove(name);
         }
         command

@@ -189,7 +189,9 @@ async fn other_managers_go_through_their_packages() {
     let remotes = format!("install_github <- function(repo, ref, upgrade, force, lib) {{ {} }}\n", note("repo, ref, upgrade"));
     let bioc = format!("install <- function(pkgs, ask, update, lib) {{ {} }}\n", note("pkgs, ask"));
     let repository = repository(folder.path(), &[("remotes", "1.0", "", &remotes), ("BiocManager", "1.0", "", &bioc)]);
-    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
+    // They may be in the machine's own library.
+    let settings = format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']\nenvironment = {{ R_LIBS_SITE = '/nowhere' }}");
+    let server = Server::start(&Rock::settings(&settings));
     let manager = Rock::on(&server, "manager");
     for (query, asked) in [
         ("name=dsBase&manager=github", "asked for obiba/dsBase master FALSE"),
