@@ -48,8 +48,6 @@ unsafe extern "C-unwind" {
     pub static mut ptr_R_ClearerrConsole: Option<unsafe extern "C" fn()>;
     pub static mut ptr_R_Busy: Option<unsafe extern "C" fn(c_int)>;
     pub static mut ptr_R_CleanUp: Option<unsafe extern "C" fn(SaType, c_int, c_int)>;
-    pub static mut ptr_R_ShowFiles:
-        Option<unsafe extern "C" fn(c_int, *mut *const c_char, *mut *const c_char, *const c_char, c_int, *const c_char) -> c_int>;
     pub static mut ptr_R_ChooseFile: Option<unsafe extern "C" fn(c_int, *mut c_char, c_int) -> c_int>;
 
     // Internal to R, but exported: whether the result of the last evaluation is to be printed (Defn.h).

@@ -29,7 +29,6 @@ extern void (*ptr_R_FlushConsole)(void);
 extern void (*ptr_R_ClearerrConsole)(void);
 extern void (*ptr_R_Busy)(int);
 extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
-extern int (*ptr_R_ShowFiles)(int, const char **, const char **, const char *, Rboolean, const char *);
 extern int (*ptr_R_ChooseFile)(int, char *, int);
 extern int R_Visible;
 extern int R_isForkedChild;
