@@ -52,8 +52,6 @@ unsafe extern "C-unwind" {
 
     // Internal to R, but exported: whether the result of the last evaluation is to be printed (Defn.h).
     pub static mut R_Visible: c_int;
-    // Internal to R, but exported: set by package parallel in its children (Defn.h).
-    pub static mut R_isForkedChild: c_int;
     // Internal to R, but exported: the value and the code of a promise, the value of a symbol (Defn.h).
     pub fn PRVALUE(promise: SEXP) -> SEXP;
     pub fn PRCODE(promise: SEXP) -> SEXP;

@@ -31,7 +31,6 @@ extern void (*ptr_R_Busy)(int);
 extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
 extern int (*ptr_R_ChooseFile)(int, char *, int);
 extern int R_Visible;
-extern int R_isForkedChild;
 extern SEXP PRVALUE(SEXP);
 extern SEXP PRCODE(SEXP);
 extern SEXP SYMVALUE(SEXP);

@@ -22,6 +22,18 @@ async fn plots(session: &Session, code: &str, files: &str) -> Vec<(String, Vec<u
     found
 }
 
+/// R tells a forked child that it should not open a device. Sessions are forked, but nobody shares a window with them.
+#[tokio::test]
+async fn a_device_without_a_display_fails_as_in_rscript() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "tell <- function(w) { cat(conditionMessage(w), ''); invokeRestart('muffleWarning') }; \
+                tryCatch(withCallingHandlers(X11(), warning = tell), error = function(e) cat(conditionMessage(e)))";
+    let run = format!("cat(system2(file.path(R.home('bin'), 'Rscript'), c('-e', shQuote({code:?})), stdout = TRUE))");
+    let by_rscript = session.prints(&run).await;
+    assert!(!by_rscript.contains("forked child") && !by_rscript.is_empty(), "{by_rscript}");
+    assert_eq!(session.prints(code).await, by_rscript);
+}
+
 #[tokio::test]
 async fn unnamed_plots_are_numbered_anew_for_each_execution() {
     let session = Client::admin(Server::shared()).await.session().await;
