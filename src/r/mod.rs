@@ -19,6 +19,7 @@ pub mod encode;
 pub mod eval;
 pub mod exec;
 pub mod ffi;
+pub mod fonts;
 pub mod graphics;
 pub mod immortal;
 pub mod init;

@@ -104,6 +104,15 @@ pub fn warm_graphics() -> Vec<String> {
     }
 }
 
+/// Reads the fonts again if they have changed, so that sessions that are forked later find them.
+pub fn refresh_fonts() {
+    if r::fonts::have_changed() {
+        r::fonts::read_again();
+        // If nothing can be drawn here, each session will do it.
+        drop(warm_graphics());
+    }
+}
+
 /// Evaluates code like that with which sessions begin. R reads a function from disk when it is called for the first time,
 /// and compiles it later: done here, no session has to do it in memory of its own.
 ///

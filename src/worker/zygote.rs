@@ -68,6 +68,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
     r::scripts::ask(c"use_repositories", &repositories)?;
     let mut warnings = packages::warm_graphics();
+    packages::refresh_fonts();
     let (unloaded, notes) = packages::preload(&start.preload)?;
     warnings.extend(unloaded);
     packages::warm_up()?;
@@ -168,6 +169,7 @@ impl Zygote {
     }
 
     fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, ForkError> {
+        packages::refresh_fonts();
         match fork::fork()? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
