@@ -1,8 +1,12 @@
 //! A new session shares nothing with its parent, the server, or another session.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
+};
 
-use crate::harness::{Client, Server, is_root_for};
+use crate::harness::{Client, Server, is_root_for, program};
 
 #[tokio::test]
 async fn a_new_session_is_empty_and_its_own() {
@@ -30,6 +34,23 @@ async fn no_session_has_the_terminal_of_whoever_started_the_server() {
     // the kernel's, which is the zygote's.
     let code = "strsplit(sub('.*[)] ', '', readLines('/proc/self/stat')), ' ')[[1]][4:5]";
     assert_eq!(session.value(code).await["value"], serde_json::json!([server.zygote().to_string(), "0"]));
+}
+
+/// Otherwise sessions could not have users of their own, and the server would do without.
+#[tokio::test]
+async fn a_strict_umask_of_the_server_does_not_close_its_data_folder_to_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = program("sh");
+    server.args(["-c", "umask 077; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"", env!("CARGO_BIN_EXE_offshoot")]).arg(&data);
+    let mut server = server.env("OFFSHOOT_SESSIONS_POOL", "0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mode = std::fs::metadata(&data).map(|metadata| metadata.permissions().mode() & 0o777);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM).unwrap();
+    server.wait().unwrap();
+    assert!(line.starts_with("listening on "), "{line}");
+    assert_eq!(mode.unwrap(), 0o711);
 }
 
 /// A shell says of a program that it cannot find "Permission denied" if it may not look into one of the folders.
