@@ -13,17 +13,18 @@ const OTHERS_SEARCH: u32 = 0o001;
 /// it may not search, it finds that it lacks a permission, although what it lacks is the other program.
 #[must_use]
 pub fn open_to_others(list: &OsStr) -> OsString {
-    let folders = std::env::split_paths(list).filter(|folder| !is_closed(folder));
+    let folders = std::env::split_paths(list).filter(|folder| !is_closed_to_others(folder));
     // What was split can be joined again.
     std::env::join_paths(folders).unwrap_or_else(|_| list.to_owned())
 }
 
-/// Whether it is there, and this folder, or one above it, may not be searched by others: as it is written or, where there are links, as it
-/// is.
-fn is_closed(folder: &Path) -> bool {
-    let is_closed = |folder: &Path| folder.metadata().is_ok_and(|metadata| metadata.mode() & OTHERS_SEARCH == 0);
-    let whole = folder.canonicalize();
-    folder.is_absolute() && folder.ancestors().chain(whole.iter().flat_map(|whole| whole.ancestors())).any(is_closed)
+/// Whether it is there, and others may not search this folder (or run this program) or search one above it: as the path is written or,
+/// where there are links, as it is.
+#[must_use]
+pub fn is_closed_to_others(path: &Path) -> bool {
+    let is_closed = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.mode() & OTHERS_SEARCH == 0);
+    let whole = path.canonicalize();
+    path.is_absolute() && path.ancestors().chain(whole.iter().flat_map(|whole| whole.ancestors())).any(is_closed)
 }
 
 #[cfg(test)]

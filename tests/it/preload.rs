@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, program};
 
 /// Packages, installed into a library for a server.
 struct Library(tempfile::TempDir);
@@ -40,7 +40,7 @@ impl Library {
 }
 
 fn install(library: &Path, source: &Path) {
-    let mut command = std::process::Command::new("R");
+    let mut command = program("R");
     let install = command.args(["CMD", "INSTALL", "--no-docs", "-l"]).arg(library).arg(source).env_remove("R_HOME").output().unwrap();
     assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
 }

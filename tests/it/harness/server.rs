@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
@@ -13,7 +13,10 @@ use offshoot::{
     store::{Account, Store, scripts::ScriptChange},
 };
 
-use super::events::eventually;
+use super::{
+    events::eventually,
+    surroundings::{program, server_for_all},
+};
 
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
@@ -115,9 +118,9 @@ impl Server {
         variables: &[(&str, &str)],
     ) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
-        let mut command = Self::command();
+        let mut command = if user.is_some() { program(server_for_all()) } else { Self::command() };
         if let Some(group) = group {
-            command = Command::new("sh");
+            command = program("sh");
             command.args(["-c", "echo 0 > \"$0\" && exec \"$@\""]).arg(group.join("cgroup.procs")).arg(env!("CARGO_BIN_EXE_offshoot"));
         }
         command
@@ -158,15 +161,9 @@ impl Server {
         Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
     }
 
-    /// The program, without the settings and without R's in this process's environment.
+    /// The program, without the settings in this process's environment.
     pub fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| ["OFFSHOOT_", "R_"].iter().any(|own| name.as_bytes().starts_with(own.as_bytes())))
-        {
-            command.env_remove(name);
-        }
-        command
+        program(env!("CARGO_BIN_EXE_offshoot"))
     }
 
     /// The data folder.
@@ -273,7 +270,7 @@ impl Drop for Server {
 }
 
 /// The folder of a server that is kept. Nobody can remove it at the end, so the next run of the tests does.
-fn folder_of_a_kept_server() -> tempfile::TempDir {
+pub(super) fn folder_of_a_kept_server() -> tempfile::TempDir {
     const PREFIX: &str = "offshoot-tests-";
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
