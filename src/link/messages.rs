@@ -70,6 +70,8 @@ pub enum ZygoteReply {
         r_version: String,
         /// Packages that could not be preloaded, each with the reason.
         warnings: Vec<String>,
+        /// What sessions do about packages that are preloaded.
+        notes: Vec<String>,
     },
     /// R did not start, for this reason, and the zygote ends.
     Broken(String),

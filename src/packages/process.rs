@@ -97,7 +97,7 @@ impl ScriptRun<'_> {
             .args(rest)
             .args(&self.r.repositories)
             .env_clear()
-            .envs(rhome::environment(self.r).map_err(io::Error::other)?)
+            .envs(rhome::environment(self.r, self.user.is_some()).map_err(io::Error::other)?)
             .env("R_LIBS", search)
             .env("HOME", &temporary)
             .env("TMPDIR", &temporary)

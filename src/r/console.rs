@@ -58,7 +58,6 @@ pub(super) unsafe fn install() {
         ffi::ptr_R_FlushConsole = Some(nothing);
         ffi::ptr_R_ResetConsole = Some(reset);
         ffi::ptr_R_ClearerrConsole = Some(nothing);
-        ffi::ptr_R_ShowFiles = Some(show_files);
         ffi::ptr_R_ChooseFile = Some(choose_file);
     }
 }
@@ -166,25 +165,6 @@ unsafe extern "C" fn reset() {
 }
 
 unsafe extern "C" fn nothing() {}
-
-/// `file.show()` and `?help` pages: writes the files to the console.
-unsafe extern "C" fn show_files(
-    count: c_int,
-    files: *mut *const c_char,
-    _headers: *mut *const c_char,
-    _title: *const c_char,
-    _delete: c_int,
-    _pager: *const c_char,
-) -> c_int {
-    for at in 0..usize::try_from(count).unwrap_or(0) {
-        // SAFETY: R passes `count` terminated file names.
-        let name = unsafe { CStr::from_ptr(*files.add(at)) };
-        if let Ok(text) = name.to_str().map_err(drop).and_then(|name| std::fs::read(name).map_err(drop)) {
-            write_all(&[&text]);
-        }
-    }
-    0
-}
 
 /// `file.choose()`: no file is chosen.
 unsafe extern "C" fn choose_file(_new: c_int, _buffer: *mut c_char, _length: c_int) -> c_int {

@@ -59,15 +59,11 @@ unsafe extern "C-unwind" {
     pub static mut ptr_R_ClearerrConsole: Option<unsafe extern "C" fn()>;
     pub static mut ptr_R_Busy: Option<unsafe extern "C" fn(c_int)>;
     pub static mut ptr_R_CleanUp: Option<unsafe extern "C" fn(SaType, c_int, c_int)>;
-    pub static mut ptr_R_ShowFiles:
-        Option<unsafe extern "C" fn(c_int, *mut *const c_char, *mut *const c_char, *const c_char, c_int, *const c_char) -> c_int>;
     pub static mut ptr_R_ChooseFile: Option<unsafe extern "C" fn(c_int, *mut c_char, c_int) -> c_int>;
 
     // Internal to R, but exported: the values that R protects, and how many they are (Defn.h).
     pub static mut R_PPStack: *mut SEXP;
     pub static mut R_PPStackTop: c_int;
-    // Internal to R, but exported: set by package parallel in its children (Defn.h).
-    pub static mut R_isForkedChild: c_int;
     // Internal to R, but exported: the value and the code of a promise, the value of a symbol (Defn.h).
     pub fn PRVALUE(promise: SEXP) -> SEXP;
     pub fn PRCODE(promise: SEXP) -> SEXP;

@@ -5,7 +5,7 @@ use std::{cell::Cell, path::PathBuf};
 
 use libR_sys::Rf_NumDevices;
 
-use super::{exec::RError, scripts};
+use super::{exec::RError, fonts, scripts};
 
 /// What becomes of plots for which the code opens no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ thread_local! {
 
 /// Tells R that an operation begins, and that pages of the last one are to be forgotten.
 pub fn begin(plots: Plots) {
+    fonts::keep_current();
     if WANTED.get() == Some(plots) && pages() == 0 {
         return;
     }
@@ -44,6 +45,7 @@ pub fn pages() -> usize {
 /// # Errors
 /// R's: there has to be such a page.
 pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) -> Result<PathBuf, RError> {
+    fonts::keep_current();
     let texts = [number.to_string(), width.to_string(), height.to_string(), resolution.to_string()];
     let [number, width, height, resolution] = texts.each_ref().map(String::as_str);
     scripts::ask(c"render_page", &[number, form, width, height, resolution]).map(|file| file.concat().into())

@@ -58,10 +58,7 @@ pub fn start() -> Result<(), LoadError> {
 pub fn use_temporary_folder(folder: &Path) {
     let Ok(folder) = CString::new(folder.as_os_str().as_bytes()) else { return };
     // SAFETY: single-threaded; R keeps the pointer, and never frees the old one.
-    unsafe {
-        ffi::R_TempDir = folder.into_raw();
-        ffi::R_isForkedChild = 1;
-    }
+    unsafe { ffi::R_TempDir = folder.into_raw() };
 }
 
 /// R's `tempdir()`.

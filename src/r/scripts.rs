@@ -14,9 +14,10 @@ use super::{
     reports, statement, strings, toplevel,
 };
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("toplevel.R", include_str!("../../r-init/toplevel.R")),
     ("session.R", include_str!("../../r-init/session.R")),
+    ("packages.R", include_str!("../../r-init/packages.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
     ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
@@ -155,18 +156,10 @@ pub fn length(variable: &CStr) -> usize {
     length.ok().and_then(|length| usize::try_from(length).ok()).unwrap_or(0)
 }
 
-/// Loads a package into this R, without attaching it.
+/// Loads a package into this R, without attaching it. Returns what is left for each session to do.
 ///
 /// # Errors
 /// R's.
-pub fn load_package(name: &str) -> Result<(), RError> {
-    protect_quietly(|r| {
-        // SAFETY: inside `protect`; everything is protected while R runs.
-        unsafe {
-            let argument = Rf_protect(strings::scalar(r, name));
-            let call = Rf_protect(Rf_lang2(strings::symbol(r, c"loadNamespace"), argument));
-            Rf_eval(call, R_BaseEnv);
-            Rf_unprotect(2);
-        }
-    })
+pub fn load_package(name: &str) -> Result<Vec<String>, RError> {
+    ask(c"load_package", &[name])
 }

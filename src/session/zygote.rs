@@ -260,7 +260,7 @@ impl Owner {
         let mut command = Command::new(&program);
         command
             .env_clear()
-            .envs(rhome::environment(&self.config)?)
+            .envs(rhome::environment(&self.config, self.users.reservations().is_some())?)
             .env("TMPDIR", &self.folder)
             .stdin(Stdio::from(theirs))
             // Text that R prints before there are sessions goes to the server's log.
@@ -277,8 +277,8 @@ impl Owner {
         if !is_readable_within(&control, START) {
             return Err(StartError::Late(START.as_secs()));
         }
-        let (version, warnings) = match receive(&control) {
-            Some(ZygoteReply::Ready { r_version, warnings }) => (r_version, warnings),
+        let (version, warnings, notes) = match receive(&control) {
+            Some(ZygoteReply::Ready { r_version, warnings, notes }) => (r_version, warnings, notes),
             Some(ZygoteReply::Broken(message)) => return Err(StartError::R(message)),
             _ => {
                 let status = running.child.wait()?;
@@ -289,6 +289,9 @@ impl Owner {
         metrics::counter!("offshoot_zygote_starts_total").increment(1);
         for warning in warnings {
             tracing::warn!("{warning}");
+        }
+        for note in notes {
+            tracing::info!("{note}");
         }
         let reader = Reader { control, waiting: Arc::clone(&self.waiting), owner: self.requests.clone(), generation: self.generation };
         let thread = thread::Builder::new().name("zygote-reports".to_owned());

@@ -111,8 +111,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn open(data: &Path) -> Result<Self, StoreError> {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        std::fs::DirBuilder::new().recursive(true).mode(0o711).create(data)?;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        if !data.exists() {
+            std::fs::create_dir_all(data)?;
+            // Whatever the umask is: the users of sessions pass through it.
+            std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o711))?;
+        }
         let file = data.join(FILE);
         // SQLite gives the files beside it the same permissions.
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file)?;

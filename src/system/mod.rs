@@ -3,7 +3,7 @@
 //! [`users`] leases user ids, and [`leftovers`] finds things that users have left on the machine. [`folder`] opens files beneath a folder
 //! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
 //! [`strays`] and [`orphans`] find processes and their owners, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
-//! measure the resources that they use.
+//! measure the resources that they use. [`search`] knows which folders another user may search.
 
 pub mod cgroup;
 pub mod folder;
@@ -18,6 +18,7 @@ pub mod orphans;
 #[expect(unsafe_code, reason = "signals to all processes of a user are sent by a child that becomes that user")]
 pub mod processes;
 pub mod removal;
+pub mod search;
 pub mod strays;
 pub mod tree;
 pub mod usage;

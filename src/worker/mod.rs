@@ -12,6 +12,8 @@ pub mod folders;
 #[expect(unsafe_code, reason = "fork, kill and _exit")]
 pub mod fork;
 pub mod limits;
+#[expect(unsafe_code, reason = "which parts of memory are variables of libraries is told to a callback of C")]
+pub mod objects;
 pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;
@@ -22,5 +24,7 @@ pub mod session;
 pub mod setup;
 #[expect(unsafe_code, reason = "signal handlers")]
 pub mod signals;
+pub mod traces;
+pub mod trial;
 pub mod user;
 pub mod zygote;

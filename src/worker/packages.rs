@@ -1,52 +1,115 @@
 //! Loads packages and fonts into the zygote, each after a trial in a child: a thread that a library starts cannot be
-//! stopped again, and would be missing in every session, as a fork copies one thread only.
+//! stopped again, and would be missing in every session, as a fork copies one thread only. And what a package keeps of the
+//! process that has loaded it would be the same in all sessions.
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use super::{
-    fork::{self, Side},
-    pages,
+    pages, setup,
+    traces::{self, Before, Traces},
+    trial::{Trial, TrialError},
 };
 use crate::r::{self, eval::SourceError, exec::RError};
 
-/// Why something is not loaded into the zygote.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// The system's.
-    #[error(transparent)]
-    System(#[from] io::Error),
-    /// R's, in the zygote, after a trial that went well.
-    #[error(transparent)]
-    R(#[from] RError),
-    /// R's message, in the trial.
-    #[error("{0}")]
-    Failed(String),
-    /// It starts a thread that stays.
-    #[error("it starts a thread, which would not live in the sessions")]
-    StartsThread,
-    /// The trial's process did not get to its end.
-    #[error("it ends the process that loads it")]
-    EndsProcess,
-}
-
-/// Loads packages. Returns a warning for each that is not loaded.
-pub fn preload(packages: &[String]) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Loads packages. Returns a warning for each that is not loaded, and notes on what sessions do about those that are.
+///
+/// # Errors
+/// R's.
+pub fn preload(packages: &[String]) -> Result<(Vec<String>, Vec<String>), RError> {
+    let (mut warnings, mut notes) = (Vec::new(), Vec::new());
+    let before: BTreeSet<String> = r::state::namespaces()?.into_iter().collect();
     for package in packages {
-        let load = || r::scripts::load_package(package);
-        if let Err(reason) = trial(load).and_then(|()| Ok(load()?)) {
-            warnings.push(format!("package {package} is not preloaded: {reason}"));
+        match load(package) {
+            Ok(tasks) => {
+                notes.extend(tasks.into_iter().map(|task| format!("package {package} is preloaded, and each session has to {task}")));
+            }
+            Err(reason) => warnings.push(format!("package {package} is not preloaded: {reason}")),
         }
     }
-    warnings
+    // Where sessions have to put their own folder.
+    r::state::look(&traces::come_since(&before)?, &traces::temporary_folder())?;
+    r::scripts::call(c"remember_folder")?;
+    Ok((warnings, notes))
+}
+
+/// Loads a package. Returns what is left for each session to do.
+fn load(package: &str) -> Result<Vec<String>, TrialError> {
+    if r::state::namespaces()?.iter().any(|loaded| loaded == package) {
+        return Ok(Vec::new());
+    }
+    let (first, mut differing) = compare(package)?;
+    if !differing.is_empty() && first.obstacles.is_empty() {
+        // The two may have differed by accident, for instance in the order of a table by addresses.
+        let again = compare(package)?.1;
+        differing.retain(|thing| again.contains(thing));
+    }
+    let kept = &first.obstacles | &differing;
+    if !kept.is_empty() {
+        return Err(TrialError::Keeps(listed(&kept)));
+    }
+    let mut tasks = r::scripts::load_package(package)?;
+    if !first.folder_in.is_empty() {
+        tasks.push(format!("put its own temporary folder into {}", listed(&first.folder_in)));
+    }
+    Ok(tasks)
+}
+
+/// Loads a package in two children. Returns the traces that it leaves, and what is not the same in the two.
+fn compare(package: &str) -> Result<(Traces, BTreeSet<String>), TrialError> {
+    let (first, second) = (prepare(package)?, prepare(package)?);
+    let first: Traces = first.run()?;
+    if first.asks_time {
+        until_next_second();
+    }
+    let second: Traces = second.run()?;
+    let differing = first.differing(&second);
+    Ok((first, differing))
+}
+
+/// Makes a child that is to load a package, and to return the traces that this leaves.
+fn prepare(package: &str) -> io::Result<Trial> {
+    Trial::prepare(|| {
+        setup::reseed_c();
+        r::scripts::call(c"begin_session")?;
+        let before = Before::now()?;
+        r::scripts::load_package(package)?;
+        before.traces()
+    })
+}
+
+/// The first of these names, for a line of the log.
+fn listed(names: &BTreeSet<String>) -> String {
+    const MOST: usize = 8;
+    let more = names.len().saturating_sub(MOST);
+    let named = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
+/// Waits until the clock shows another second.
+fn until_next_second() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    std::thread::sleep(Duration::from_secs(now.as_secs() + 1).saturating_sub(now));
 }
 
 /// Loads the graphics libraries and fonts, if that starts no thread.
 pub fn warm_graphics() -> Vec<String> {
     let draw = || r::scripts::call(c"warm_graphics");
-    match trial(draw).and_then(|()| Ok(draw()?)) {
+    match Trial::prepare(draw).map_err(TrialError::from).and_then(Trial::run::<()>).and_then(|()| Ok(draw()?)) {
         Ok(()) => Vec::new(),
         Err(reason) => vec![format!("the graphics libraries are loaded by each session anew: {reason}")],
+    }
+}
+
+/// Reads the fonts again if they have changed, so that sessions that are forked later find them.
+pub fn refresh_fonts() {
+    if r::fonts::have_changed() {
+        r::fonts::read_again();
+        // If nothing can be drawn here, each session will do it.
+        drop(warm_graphics());
     }
 }
 
@@ -82,36 +145,4 @@ pub fn settle() -> Result<Option<String>, RError> {
     pages::fill();
     pages::gather();
     Ok(warning)
-}
-
-/// Does the work in a child, to see what it would do to this process.
-fn trial(work: impl FnOnce() -> Result<(), RError>) -> Result<(), TrialError> {
-    // The child writes one of these, or else R's message.
-    const DONE: &str = "\0done";
-    const THREAD: &str = "\0thread";
-    let (mut reader, mut writer) = io::pipe()?;
-    match fork::fork()? {
-        Side::Child => {
-            drop(reader);
-            let outcome = match work() {
-                Err(error) => error.to_string(),
-                Ok(()) if !fork::is_alone() => THREAD.to_owned(),
-                Ok(()) => DONE.to_owned(),
-            };
-            let _ = writer.write_all(outcome.as_bytes());
-            fork::end(0)
-        }
-        Side::Parent(_) => {
-            // The child is reaped later, when the zygote's loop runs.
-            drop(writer);
-            let mut outcome = String::new();
-            reader.read_to_string(&mut outcome)?;
-            match outcome.as_str() {
-                DONE => Ok(()),
-                THREAD => Err(TrialError::StartsThread),
-                "" => Err(TrialError::EndsProcess),
-                _ => Err(TrialError::Failed(outcome)),
-            }
-        }
-    }
 }

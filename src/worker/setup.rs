@@ -93,6 +93,7 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, Set
     r::console::set_error_marks(Mark::Error.bytes(&spec.tag), Mark::Output.bytes(&spec.tag));
     r::init::use_temporary_folder(&temporary);
     r::scripts::call(c"begin_session")?;
+    r::scripts::call(c"leave_zygote")?;
     Ok(link)
 }
 
@@ -160,7 +161,7 @@ fn unbuffer_standard_output() {
 }
 
 /// Gives C's random generators a new state: otherwise, C code of packages would draw the same numbers in every session.
-fn reseed_c() {
+pub(super) fn reseed_c() {
     let mut seed = [0; 4];
     if getrandom::fill(&mut seed).is_ok() {
         let seed = u32::from_ne_bytes(seed);

@@ -69,14 +69,16 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
     r::scripts::ask(c"use_repositories", &repositories)?;
     let mut warnings = packages::warm_graphics();
-    warnings.extend(packages::preload(&start.preload));
+    packages::refresh_fonts();
+    let (unloaded, notes) = packages::preload(&start.preload)?;
+    warnings.extend(unloaded);
     packages::warm_up()?;
     warnings.extend(packages::settle()?);
     let temporary = r::init::temporary_folder();
     // Sessions have folders of their own. A package may have put something into this one that sessions look for: then it
     // is not empty, and stays.
     let _ = std::fs::remove_dir(&temporary);
-    report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings })?;
+    report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings, notes })?;
     let mut zygote = Zygote { control, request: vec![0; MESSAGE], children, workers: HashMap::new() };
     let outcome = zygote.serve();
     zygote.end_workers();
@@ -168,6 +170,7 @@ impl Zygote {
     }
 
     fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, ForkError> {
+        packages::refresh_fonts();
         match fork::fork()? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);

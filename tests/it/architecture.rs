@@ -31,12 +31,13 @@ const ARROWS: [(&str, &[&str]); 16] = [
 const TOP: [&str; 1] = ["cli"];
 
 /// Files that may have `unsafe` code, besides the room that knows R.
-const UNSAFE: [&str; 10] = [
+const UNSAFE: [&str; 11] = [
     "link/shared.rs",
     "system/leftovers.rs",
     "system/locks.rs",
     "system/processes.rs",
     "worker/fork.rs",
+    "worker/objects.rs",
     "worker/pages.rs",
     "worker/reaping.rs",
     "worker/setup.rs",

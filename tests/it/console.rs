@@ -18,6 +18,39 @@ async fn c_code_is_captured_in_order() {
     assert_eq!(session.prints(code).await, "a child b");
 }
 
+/// Neither C nor Fortran ends each line at once, or by itself, where it prints to a pipe.
+#[tokio::test]
+async fn what_fortran_and_c_print_is_captured_in_order_with_what_r_prints() {
+    const FORTRAN: &str = "subroutine tell()\nwrite(*,*) 'Fortran'\nwrite(*,'(a)',advance='no') 'half '\nend\n";
+    const C: &str = "#include <stdio.h>\nvoid speak(void) { printf(\"C \"); }\n";
+    let session = Client::admin(Server::shared()).await.session().await;
+    let compile = "stopifnot(system2(file.path(R.home('bin'), 'R'), 'CMD SHLIB -o both.so tell.f90 speak.c', stdout = FALSE) == 0)";
+    session.run(&format!("writeLines({FORTRAN:?}, 'tell.f90'); writeLines({C:?}, 'speak.c'); {compile}; dyn.load('both.so')")).await;
+    let code = "cat('R '); invisible(.C('speak')); cat('R'); invisible(.Fortran('tell')); cat('R '); invisible(.C('speak')); \
+                system('echo child'); invisible(.Fortran('tell')); message('R')";
+    assert_eq!(session.prints(code).await, "R C R Fortran\nhalf R C child\n Fortran\nhalf R");
+}
+
+/// R writes the files together, with headers and blank lines, and gives them to a program that shows them.
+#[tokio::test]
+async fn file_show_and_help_print_what_rscript_prints() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    session.run("writeLines(c('one', '', '', 'two'), 'a.txt'); cat('without an end', file = 'b.txt')").await;
+    for code in [
+        "file.show('a.txt', 'b.txt', header = c('First', 'Second'), title = 'Title')",
+        "file.show('a.txt', title = 'Title')",
+        "print(help('mean', help_type = 'text'))",
+    ] {
+        // What is printed after it keeps the dialect from taking the last end of line away.
+        let code = format!("{code}; cat('end')");
+        let by_rscript =
+            format!("cat(system2(file.path(R.home('bin'), 'Rscript'), c('-e', shQuote({code:?})), stdout = TRUE), sep = '\n')");
+        let by_rscript = session.prints(&by_rscript).await;
+        assert!(by_rscript.lines().count() > 4, "{by_rscript}");
+        assert_eq!(session.prints(&code).await, by_rscript);
+    }
+}
+
 #[tokio::test]
 async fn all_scripts_and_encodings_become_utf8() {
     let session = Client::admin(Server::shared()).await.session().await;

@@ -146,63 +146,6 @@ async fn queued_operations_keep_their_order() {
     core.sessions.stop(Duration::from_secs(5)).await;
 }
 
-/// Installs a package that starts a thread when it is loaded. `work` is the thread's code, in C.
-fn install_threaded_package(library: &std::path::Path, name: &str, work: &str) {
-    let source = library.join("source").join(name);
-    std::fs::create_dir_all(source.join("src")).unwrap();
-    std::fs::write(source.join("DESCRIPTION"), format!("Package: {name}\nVersion: 1.0\nTitle: T\nDescription: T.\nLicense: MIT\n"))
-        .unwrap();
-    std::fs::write(source.join("NAMESPACE"), format!("useDynLib({name})\n")).unwrap();
-    let code = format!(
-        "#include <pthread.h>\n#include <unistd.h>\n\
-         static void *run(void *x) {{ {work}; return x; }}\n\
-         void R_init_{name}(void *dll) {{ pthread_t thread; pthread_create(&thread, 0, run, 0); }}\n"
-    );
-    std::fs::write(source.join("src").join(format!("{name}.c")), code).unwrap();
-    let install = std::process::Command::new("R")
-        .args(["CMD", "INSTALL", "--no-docs", "-l"])
-        .arg(library)
-        .arg(&source)
-        .env_remove("R_HOME")
-        .output()
-        .unwrap();
-    assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
-}
-
-#[tokio::test]
-async fn packages_are_preloaded_unless_they_start_a_thread_or_are_not_there() {
-    let library = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    install_threaded_package(library.path(), "threaded", "for (;;) pause()");
-    let server = Server::start(&format!(
-        "[sessions]\npool = 0\n[r]\npreload = ['lattice', 'threaded', 'nowhere']\nlibraries = ['{}']",
-        library.path().display()
-    ));
-    let log = server.log();
-    assert!(log.contains("package threaded is not preloaded: it starts a thread, which would not live in the sessions"), "{log}");
-    assert!(log.contains("package nowhere is not preloaded: there is no package called"), "{log}");
-    let session = Client::admin(&server).await.session().await;
-    assert_eq!(
-        session.prints("cat(c('lattice', 'threaded') %in% loadedNamespaces(), length(list.files('/proc/self/task')))").await,
-        "TRUE FALSE 1",
-        "{log}"
-    );
-    // A session may load the package itself.
-    assert_eq!(session.prints("library(threaded); cat(length(list.files('/proc/self/task')))").await, "2");
-}
-
-/// Pango starts such threads when it looks for fonts, and the last of them was sometimes mistaken for a thread that stays.
-#[tokio::test]
-async fn a_package_whose_thread_ends_after_a_moment_is_preloaded() {
-    let library = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    install_threaded_package(library.path(), "passing", "usleep(100000)");
-    let settings = format!("[sessions]\npool = 0\n[r]\npreload = ['passing', 'lattice']\nlibraries = ['{}']", library.path().display());
-    let server = Server::start(&settings);
-    let session = Client::admin(&server).await.session().await;
-    assert_eq!(session.prints("cat(c('passing', 'lattice') %in% loadedNamespaces())").await, "TRUE TRUE", "{}", server.log());
-}
-
 /// R writes the number of references to a value into the value. So each function that a session calls would cost a copy of its page.
 #[tokio::test]
 async fn what_sessions_share_is_not_counted_in_each() {

@@ -1,8 +1,6 @@
 //! The examples in the README and in docs/ work when they are pasted one after the other, and have the answers that are shown.
 
-use std::process::Command;
-
-use crate::harness::Demonstration;
+use crate::harness::{Demonstration, program};
 
 /// Commands that cannot be tried here: they build, start servers, or need programs that `make test` does not install.
 const SKIPPED: [&str; 5] = ["make ", "docker ", "offshoot ", "python3 ", "node "];
@@ -61,7 +59,7 @@ fn try_examples(page: &str, least: usize) {
     assert!(examples.len() >= least, "{examples:#?}");
     let script: String = examples.iter().map(|example| format!("{}\nprintf '{END}'\n", example.commands)).collect();
     // Cargo has set R_HOME, but R has to find its home by itself.
-    let output = Command::new("bash").args(["-c", &script]).current_dir(folder).env_remove("R_HOME").output().unwrap();
+    let output = program("bash").args(["-c", &script]).current_dir(folder).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     for (example, printed) in examples.iter().zip(printed.split(END)) {
         let Some(shown) = example.shown else { continue };

@@ -1,6 +1,8 @@
 //! The C compiler compares our declarations of R's C interface with R's headers.
 
-use std::{io::Write, process::Command};
+use std::io::Write;
+
+use crate::harness::program;
 
 /// Each declaration of `src/r/ffi.rs`, in C. If two declarations of one name differ, the compiler reports an error.
 const DECLARATIONS: &str = r#"
@@ -34,11 +36,9 @@ extern void (*ptr_R_FlushConsole)(void);
 extern void (*ptr_R_ClearerrConsole)(void);
 extern void (*ptr_R_Busy)(int);
 extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
-extern int (*ptr_R_ShowFiles)(int, const char **, const char **, const char *, Rboolean, const char *);
 extern int (*ptr_R_ChooseFile)(int, char *, int);
 extern SEXP *R_PPStack;
 extern int R_PPStackTop;
-extern int R_isForkedChild;
 extern SEXP PRVALUE(SEXP);
 extern SEXP PRCODE(SEXP);
 extern SEXP SYMVALUE(SEXP);
@@ -52,12 +52,12 @@ _Static_assert(sizeof(SA_TYPE) == sizeof(int), "size of SA_TYPE");
 
 #[test]
 fn our_declarations_agree_with_the_headers() {
-    let include = Command::new("R").args(["CMD", "config", "--cppflags"]).env_remove("R_HOME").output().expect("R is installed");
+    let include = program("R").args(["CMD", "config", "--cppflags"]).output().expect("R is installed");
     let flags = String::from_utf8(include.stdout).unwrap();
     let mut file = tempfile::Builder::new().suffix(".c").tempfile().unwrap();
     file.write_all(DECLARATIONS.as_bytes()).unwrap();
     let output =
-        Command::new("cc").args(flags.split_whitespace()).args(["-Wall", "-Werror", "-fsyntax-only"]).arg(file.path()).output().unwrap();
+        program("cc").args(flags.split_whitespace()).args(["-Wall", "-Werror", "-fsyntax-only"]).arg(file.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(declared_in_rust(), declared_in_c());
 }

@@ -47,7 +47,7 @@ impl Zygote {
         let (control, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         send(&control, first, &[]);
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot-worker"));
-        command.env_clear().envs(rhome::environment(&Config::default().r).unwrap()).env("TMPDIR", folder.path());
+        command.env_clear().envs(rhome::environment(&Config::default().r, false).unwrap()).env("TMPDIR", folder.path());
         let child = command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         Self { child, control: Some(control), folder }
     }

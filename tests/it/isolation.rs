@@ -1,6 +1,12 @@
 //! A new session shares nothing with its parent, the server, or another session.
 
-use crate::harness::{Client, Server, is_root_for};
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
+};
+
+use crate::harness::{Client, Server, is_root_for, program};
 
 #[tokio::test]
 async fn a_new_session_is_empty_and_its_own() {
@@ -28,6 +34,43 @@ async fn no_session_has_the_terminal_of_whoever_started_the_server() {
     // the kernel's, which is the zygote's.
     let code = "strsplit(sub('.*[)] ', '', readLines('/proc/self/stat')), ' ')[[1]][4:5]";
     assert_eq!(session.value(code).await["value"], serde_json::json!([server.zygote().to_string(), "0"]));
+}
+
+/// Otherwise sessions could not have users of their own, and the server would do without.
+#[tokio::test]
+async fn a_strict_umask_of_the_server_does_not_close_its_data_folder_to_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = program("sh");
+    server.args(["-c", "umask 077; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"", env!("CARGO_BIN_EXE_offshoot")]).arg(&data);
+    let mut server = server.env("OFFSHOOT_SESSIONS_POOL", "0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mode = std::fs::metadata(&data).map(|metadata| metadata.permissions().mode() & 0o777);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM).unwrap();
+    server.wait().unwrap();
+    assert!(line.starts_with("listening on "), "{line}");
+    assert_eq!(mode.unwrap(), 0o711);
+}
+
+/// A shell says of a program that it cannot find "Permission denied" if it may not look into one of the folders.
+#[tokio::test]
+async fn a_missing_program_is_not_found_although_the_server_may_search_more_folders() {
+    if !is_root_for("a server whose sessions may search fewer folders than itself") {
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", closed.path().display(), std::env::var("PATH").unwrap());
+    let settings = format!("[sessions]\npool = 0\n[r]\nlibraries = ['{}']", closed.path().display());
+    let server = Server::start_with(&settings, &[("PATH", &path)]);
+    let session = Client::admin(&server).await.session().await;
+    let said = session.prints("x <- system('no-such-program'); cat(x)").await;
+    assert!(said.contains("not found") && said.ends_with("127"), "{said}");
+    let folders = "unlist(strsplit(c(Sys.getenv(c('PATH', 'R_LIBS', 'LD_LIBRARY_PATH')), .libPaths()[-1]), ':'))";
+    assert_eq!(session.prints(&format!("cat(all(file.access({folders}, 1) == 0 | !file.exists({folders})))")).await, "TRUE");
+    let log = server.log();
+    assert!(log.contains("r.libraries: sessions may not search all of these folders, and use only "), "{log}");
 }
 
 #[tokio::test]

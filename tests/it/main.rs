@@ -33,6 +33,7 @@ mod linkage;
 mod operation;
 mod pages;
 mod plots;
+mod preload;
 mod prompt;
 mod revodeployr;
 mod rock;

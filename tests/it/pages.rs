@@ -1,15 +1,15 @@
 //! Pages, in a real browser.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use offshoot::store::scripts::{Parameter, ScriptChange};
 
-use crate::harness::{Demonstration, Server};
+use crate::harness::{Demonstration, Server, program};
 
 /// The document of a page after a browser has loaded it completely.
 fn browse(url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
-    let output = Command::new("chromium")
+    let output = program("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=2000"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url)
@@ -31,7 +31,7 @@ fn example(document: &str) -> String {
 
 /// The answer to the last of these shell commands.
 fn run(commands: &str, folder: &Path) -> serde_json::Value {
-    let output = Command::new("sh").args(["-c", commands]).current_dir(folder).output().unwrap();
+    let output = program("sh").args(["-c", commands]).current_dir(folder).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     // Two answers may follow each other without a line break.
     let last = output.rfind("{\"deployr\"").unwrap_or_else(|| panic!("no answer to {commands}"));
@@ -74,7 +74,7 @@ async fn the_first_requests_of_the_start_page_work_as_they_are() {
     let examples: Vec<String> =
         document.split("</pre>").filter(|part| part.contains("<pre>")).map(|part| example(&format!("{part}</pre>"))).collect();
     let [rock, revodeployr] = examples.as_slice() else { panic!("{examples:?}") };
-    let output = Command::new("sh").args(["-c", rock]).output().unwrap();
+    let output = program("sh").args(["-c", rock]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "3");
     let answer = run(revodeployr, demonstration.folder.path());
     assert!(answer["console"]["value"].as_str().unwrap().contains("15.4"), "{answer}");

@@ -1,6 +1,8 @@
 //! Plots without a named device become PNG files.
 
-use crate::harness::{Client, Server, Session};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::{Client, Server, Session, skipped, until};
 
 /// Width and height of a PNG (PNG specification, section 11.2.2), which has to be complete.
 fn png_size(bytes: &[u8]) -> (u32, u32) {
@@ -20,6 +22,49 @@ async fn plots(session: &Session, code: &str, files: &str) -> Vec<(String, Vec<u
         found.push((name.clone(), reply.body));
     }
     found
+}
+
+/// The fonts of the machine are read before the fork.
+#[tokio::test]
+async fn a_font_that_is_installed_while_the_server_runs_is_drawn() {
+    const FONTS: [&str; 2] = ["/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"];
+    if FONTS.iter().any(|font| !std::path::Path::new(font).exists()) {
+        skipped("the fonts of Debian's fonts-dejavu-core are not here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(path("fonts")).unwrap();
+    std::fs::copy(FONTS[0], path("fonts/first.ttf")).unwrap();
+    for open in [folder.path().to_owned(), path("fonts").into()] {
+        std::fs::set_permissions(open, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(
+        path("fonts.conf"),
+        format!("<fontconfig><dir>{}</dir><cachedir>{}</cachedir></fontconfig>", path("fonts"), path("cache")),
+    )
+    .unwrap();
+    let server = Server::start(&format!("[r]\nenvironment = {{ FONTCONFIG_FILE = '{}' }}", path("fonts.conf")));
+    let client = Client::admin(&server).await;
+    let code = "png('text.png'); plot.new(); text(0.5, 0.5, 'Text', family = 'DejaVu Sans Mono'); invisible(dev.off()); cat(tools::md5sum('text.png'))";
+    let early = client.session().await;
+    let before = early.prints(code).await;
+    assert_eq!(client.session().await.prints(code).await, before);
+    std::fs::copy(FONTS[1], path("fonts/second.ttf")).unwrap();
+    until("an open session draws with the new font", async || early.prints(code).await != before).await;
+    until("a new session draws with the new font", async || client.session().await.prints(code).await != before).await;
+}
+
+/// R tells a forked child that it should not open a device. Sessions are forked, but nobody shares a window with them.
+#[tokio::test]
+async fn a_device_without_a_display_fails_as_in_rscript() {
+    let session = Client::admin(Server::shared()).await.session().await;
+    let code = "tell <- function(w) { cat(conditionMessage(w), ''); invokeRestart('muffleWarning') }; \
+                tryCatch(withCallingHandlers(X11(), warning = tell), error = function(e) cat(conditionMessage(e)))";
+    let run = format!("cat(system2(file.path(R.home('bin'), 'Rscript'), c('-e', shQuote({code:?})), stdout = TRUE))");
+    let by_rscript = session.prints(&run).await;
+    assert!(!by_rscript.contains("forked child") && !by_rscript.is_empty(), "{by_rscript}");
+    assert_eq!(session.prints(code).await, by_rscript);
 }
 
 #[tokio::test]

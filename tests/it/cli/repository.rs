@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::{Administrator, file, is_time, names, server};
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, program};
 
 #[tokio::test]
 async fn scripts_are_put_in_versions_and_run() {
@@ -226,7 +226,7 @@ async fn objects_are_put_and_loaded() {
 
 /// A file of R data that R has written.
 fn r_data(folder: &Path, code: &str, name: &str) -> String {
-    let r = std::process::Command::new("Rscript").args(["-e", code]).current_dir(folder).env_remove("R_HOME").output().unwrap();
+    let r = program("Rscript").args(["-e", code]).current_dir(folder).output().unwrap();
     assert!(r.status.success());
     folder.join(name).to_str().unwrap().to_owned()
 }

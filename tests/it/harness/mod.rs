@@ -6,6 +6,7 @@ mod events;
 mod rock;
 mod server;
 mod skips;
+mod surroundings;
 
 pub use client::{Client, Reply, Session, read};
 pub use demonstration::Demonstration;
@@ -13,3 +14,4 @@ pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
 pub use skips::{is_root_for, skipped};
+pub use surroundings::program;

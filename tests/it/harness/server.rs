@@ -13,7 +13,10 @@ use offshoot::{
     store::{Account, Store, scripts::ScriptChange},
 };
 
-use super::events::eventually;
+use super::{
+    events::eventually,
+    surroundings::{program, server_for_all},
+};
 
 /// The password of all accounts of a test server.
 pub const PASSWORD: &str = "a password, über-secret";
@@ -71,14 +74,21 @@ impl Server {
             std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
         }
         let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None)
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None, &[])
+    }
+
+    /// A server with these variables in its environment.
+    pub fn start_with(settings: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, None, variables)
     }
 
     /// A server in the control group with this folder.
     pub fn start_in_group(settings: &str, group: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group))
+        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group), &[])
     }
 
     /// A server that listens at these addresses, and at `others` more that the settings name.
@@ -95,14 +105,22 @@ impl Server {
 
     /// A server that listens at these addresses, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
-        Self::launch(folder, settings, listen, others, None, None)
+        Self::launch(folder, settings, listen, others, None, None, &[])
     }
 
-    fn launch(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize, user: Option<u32>, group: Option<&Path>) -> Self {
+    fn launch(
+        folder: tempfile::TempDir,
+        settings: &str,
+        listen: &[&str],
+        others: usize,
+        user: Option<u32>,
+        group: Option<&Path>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
-        let mut command = Self::command();
+        let mut command = if user.is_some() { program(server_for_all()) } else { Self::command() };
         if let Some(group) = group {
-            command = Command::new("sh");
+            command = program("sh");
             command.args(["-c", "echo 0 > \"$0\" && exec \"$@\""]).arg(group.join("cgroup.procs")).arg(env!("CARGO_BIN_EXE_offshoot"));
         }
         command
@@ -113,6 +131,7 @@ impl Server {
             .arg("--data")
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(user) = user {
@@ -144,11 +163,7 @@ impl Server {
 
     /// The program, without the settings in this process's environment.
     pub fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OFFSHOOT_")) {
-            command.env_remove(name);
-        }
-        command
+        program(env!("CARGO_BIN_EXE_offshoot"))
     }
 
     /// The data folder.
@@ -255,7 +270,7 @@ impl Drop for Server {
 }
 
 /// The folder of a server that is kept. Nobody can remove it at the end, so the next run of the tests does.
-fn folder_of_a_kept_server() -> tempfile::TempDir {
+pub(super) fn folder_of_a_kept_server() -> tempfile::TempDir {
     const PREFIX: &str = "offshoot-tests-";
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();

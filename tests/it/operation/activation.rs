@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{PATIENCE, Server};
+use crate::harness::{PATIENCE, Server, program};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_of_systemd_is_used_and_systemd_is_told() {
@@ -22,7 +22,7 @@ async fn a_socket_of_systemd_is_used_and_systemd_is_told() {
     let early = tokio::spawn(reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{address}/_check")).send());
     // The shell passes the socket as systemd does, with the process id of its receiver.
     let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve --data \"$1\"";
-    let mut command = std::process::Command::new("sh");
+    let mut command = program("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_offshoot")]).arg(folder.path().join("data"));
     command.env("NOTIFY_SOCKET", &told).env("OFFSHOOT_SESSIONS_POOL", "0").stdin(Stdio::from(OwnedFd::from(socket)));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::harness::Server;
+use crate::harness::{Server, program};
 
 /// The doctor's output for these settings.
 fn doctor(settings: &str, listen: &str) -> (Output, String) {
@@ -67,7 +67,7 @@ fn certificates_that_end_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let openssl = |days: &str| {
         let arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=a", "-addext", "subjectAltName=DNS:a.example.org"];
-        let mut command = std::process::Command::new("openssl");
+        let mut command = program("openssl");
         command.args(arguments).args(["-days", days, "-keyout", "key.pem", "-out", "cert.pem"]);
         assert!(command.current_dir(folder.path()).output().unwrap().status.success());
     };
@@ -84,9 +84,9 @@ fn certificates_that_end_are_noticed() {
 
 /// The program with mounts of its own, which `mounts` makes; `None` if this user may not make any.
 fn program_after(mounts: &str) -> Option<Command> {
-    let mut command = Command::new("unshare");
+    let mut command = program("unshare");
     command.args(["--mount", "sh", "-ec"]);
-    let may = std::process::Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|output| output.status.success());
+    let may = program("unshare").args(["--mount", "true"]).output().is_ok_and(|output| output.status.success());
     command.arg(format!("{mounts}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_offshoot"));
     may.then_some(command)
 }

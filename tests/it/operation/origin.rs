@@ -3,7 +3,7 @@
 use offshoot::store::{Store, policies::Policy};
 use reqwest::Method;
 
-use crate::harness::{Client, PASSWORD, Reply, Server, read, until};
+use crate::harness::{Client, PASSWORD, Reply, Server, program, read, until};
 
 async fn set(server: &Server, policies: &[(Policy, &str)]) {
     let store = Store::open(&server.data()).await.unwrap();
@@ -97,7 +97,7 @@ async fn large_answers_are_compressed_for_clients_that_ask_and_small_ones_are_no
 
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
     use std::{io::Write, process::Stdio};
-    let mut child = std::process::Command::new("gunzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = program("gunzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut stdin, bytes) = (child.stdin.take().unwrap(), bytes.to_vec());
     let writer = std::thread::spawn(move || stdin.write_all(&bytes));
     let output = child.wait_with_output().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,10 +24,10 @@ use tokio_rustls::{
     },
 };
 
-use crate::harness::{Client, PASSWORD, Server, eventually, read};
+use crate::harness::{Client, PASSWORD, Server, eventually, program, read};
 
 fn openssl(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();
+    let output = program("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -45,7 +45,7 @@ fn make_certificate(folder: &Path, common_name: &str) {
 
 /// The status and the version of HTTP that curl reports for `/_check`.
 fn curl(address: &str, certificate: &Path, further: &[&str]) -> String {
-    let mut command = Command::new("curl");
+    let mut command = program("curl");
     command.args(["--silent", "--show-error", "--noproxy", "*", "--write-out", "%{http_code} %{http_version}", "--cacert"]);
     let output = command.arg(certificate).args(further).arg(format!("{address}/_check")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -56,7 +56,7 @@ fn curl(address: &str, certificate: &Path, further: &[&str]) -> String {
 fn shown(address: &str, trusted: &Path) -> String {
     let host = address.strip_prefix("https://").unwrap();
     let arguments = ["s_client", "-connect", host, "-verify_return_error", "-verify_ip", "127.0.0.1", "-CAfile"];
-    let output = Command::new("openssl").args(arguments).arg(trusted).stdin(Stdio::null()).output().unwrap();
+    let output = program("openssl").args(arguments).arg(trusted).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && said.contains("Verify return code: 0 (ok)"), "{said}{}", String::from_utf8_lossy(&output.stderr));
     said.lines().find(|line| line.starts_with("subject=")).unwrap().to_owned()

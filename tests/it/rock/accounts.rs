@@ -57,9 +57,13 @@ fn start(variables: &[(&str, &str)], arguments: &[&str]) -> (Child, String) {
     (child, line.trim().trim_start_matches("listening on ").to_owned())
 }
 
+/// A client, without the proxies of the surroundings.
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn status(address: &str, path: &str, name: &str, password: &str) -> u16 {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    http.get(format!("{address}{path}")).basic_auth(name, Some(password)).send().await.unwrap().status().as_u16()
+    http().get(format!("{address}{path}")).basic_auth(name, Some(password)).send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
@@ -81,7 +85,7 @@ async fn the_variables_of_rocks_container_are_understood() {
         ],
         &["--data", data.to_str().unwrap()],
     );
-    let info = reqwest::get(format!("{address}/_info")).await.unwrap().text().await.unwrap();
+    let info = http().get(format!("{address}/_info")).send().await.unwrap().text().await.unwrap();
     assert_eq!(info, r#"{"id":"node-1","type":"rock","cluster":"blue","tags":["one","two"],"server":"http://node-1:8085"}"#);
     for (name, password, path, expected) in [
         ("root", "first", "/rserver", 200),
@@ -112,11 +116,11 @@ async fn values_of_rocks_container_are_taken_as_it_takes_them() {
             ],
             &["--data", data.to_str().unwrap()],
         );
-        assert_eq!(reqwest::get(format!("{address}/rserver")).await.unwrap().status(), nobody, "{security}");
+        assert_eq!(http().get(format!("{address}/rserver")).send().await.unwrap().status(), nobody, "{security}");
         if nobody == 401 {
             assert_eq!(status(&address, "/r/sessions", "ada", "{secret}word").await, 200);
         } else {
-            let asked = reqwest::Client::new().post(format!("{address}/r/_eval")).body("unname(getOption('repos'))").send().await;
+            let asked = http().post(format!("{address}/r/_eval")).body("unname(getOption('repos'))").send().await;
             assert_eq!(asked.unwrap().text().await.unwrap(), r#"["https://one.example","https://two.example"]"#);
         }
         child.kill().unwrap();

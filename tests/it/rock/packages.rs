@@ -1,11 +1,11 @@
 //! Packages are listed, described, installed from a repository made for the test, and removed.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Rock, Server, is_root_for, read};
+use crate::harness::{Reply, Rock, Server, is_root_for, program, read};
 
 /// Makes a repository with these packages: name, version, further lines of the description, and R code.
 pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
@@ -36,7 +36,7 @@ pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -
 }
 
 fn r(folder: &Path, arguments: &[&str]) {
-    let output = Command::new("R").args(arguments).current_dir(folder).env_remove("R_HOME").output().unwrap();
+    let output = program("R").args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }
 
@@ -189,7 +189,9 @@ async fn other_managers_go_through_their_packages() {
     let remotes = format!("install_github <- function(repo, ref, upgrade, force, lib) {{ {} }}\n", note("repo, ref, upgrade"));
     let bioc = format!("install <- function(pkgs, ask, update, lib) {{ {} }}\n", note("pkgs, ask"));
     let repository = repository(folder.path(), &[("remotes", "1.0", "", &remotes), ("BiocManager", "1.0", "", &bioc)]);
-    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
+    // They may be in the machine's own library.
+    let settings = format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']\nenvironment = {{ R_LIBS_SITE = '/nowhere' }}");
+    let server = Server::start(&Rock::settings(&settings));
     let manager = Rock::on(&server, "manager");
     for (query, asked) in [
         ("name=dsBase&manager=github", "asked for obiba/dsBase master FALSE"),
