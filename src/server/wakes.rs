@@ -3,6 +3,11 @@
 //! A task that reads the body of a request wakes itself: the connection and the reader are one task. The runtime takes
 //! this for a task that yields. It puts the task at the end of its queue, and wakes another thread to steal it. So every
 //! request with a body would move to another processor, for nothing.
+//!
+//! Measured with connections that are kept open and evaluate `1+1`, against a server that gives the connection to the
+//! runtime as it is, in turns on two processors: a request of a single connection takes 1.14 to 1.22 times as long without
+//! this, and 1.14 times the server's processor time. With four connections and more, all processors are busy anyway, and
+//! there is no difference.
 
 use std::{
     future::Future,

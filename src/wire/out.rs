@@ -229,6 +229,9 @@ impl Out {
 
 /// Copies a text to a place of the same length. Most texts are short. These are copied without a call of `memcpy`, as two
 /// pieces of fixed size, the beginning and the end, which may overlap.
+///
+/// Measured with the bench `micro`, in turns, the fastest of 40 rounds: with `copy_from_slice` for all texts, strings of 14
+/// bytes as JSON take 1.08 times as long, doubles as XML 1.05 times, and doubles as JSON 1.00 times.
 #[inline]
 fn copy(place: &mut [u8], text: &[u8]) {
     if text.len() > 32 {
