@@ -11,9 +11,9 @@ pub mod files;
 pub mod folders;
 #[expect(unsafe_code, reason = "fork, kill and _exit")]
 pub mod fork;
-pub mod limits;
 #[expect(unsafe_code, reason = "which parts of memory are variables of libraries is told to a callback of C")]
-pub mod objects;
+pub mod libraries;
+pub mod limits;
 pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;

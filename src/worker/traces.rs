@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::objects::{self, Memory};
+use super::libraries::{self, Memory};
 use crate::r::{
     self,
     exec::RError,
@@ -33,7 +33,7 @@ const DESCRIPTORS: usize = 256;
 #[derive(Debug)]
 pub struct Before {
     namespaces: BTreeSet<String>,
-    objects: BTreeSet<PathBuf>,
+    libraries: BTreeSet<PathBuf>,
     descriptors: [bool; DESCRIPTORS],
     files: BTreeSet<PathBuf>,
 }
@@ -76,7 +76,7 @@ impl Before {
     pub fn now() -> Result<Self, RError> {
         Ok(Self {
             namespaces: r::state::namespaces()?.into_iter().collect(),
-            objects: objects::all().into_iter().map(|object| object.path).collect(),
+            libraries: libraries::all().into_iter().map(|library| library.path).collect(),
             descriptors: descriptors(),
             files: entries(&r::init::temporary_folder()),
         })
@@ -124,10 +124,10 @@ impl Before {
 
     fn in_libraries(&self, sought: &Sought, traces: &mut Traces) {
         let Ok(memory) = Memory::own() else { return };
-        for object in objects::all().iter().filter(|object| !self.objects.contains(&object.path)) {
-            let name = format!("variables of {}", object.path.file_name().unwrap_or_default().display());
-            let content = memory.content(object, &sought.name);
-            traces.asks_time |= asks_time(&object.path);
+        for library in libraries::all().iter().filter(|library| !self.libraries.contains(&library.path)) {
+            let name = format!("variables of {}", library.path.file_name().unwrap_or_default().display());
+            let content = memory.content(library, &sought.name);
+            traces.asks_time |= asks_time(&library.path);
             traces.add(name, content.digest, if content.mentions { Mentions::Part } else { Mentions::Not });
         }
     }

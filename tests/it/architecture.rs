@@ -37,7 +37,7 @@ const UNSAFE: [&str; 11] = [
     "system/locks.rs",
     "system/processes.rs",
     "worker/fork.rs",
-    "worker/objects.rs",
+    "worker/libraries.rs",
     "worker/pages.rs",
     "worker/reaping.rs",
     "worker/setup.rs",

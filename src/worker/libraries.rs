@@ -20,7 +20,7 @@ const LED_TO: usize = 4 << 10;
 
 /// A shared library in this process.
 #[derive(Debug)]
-pub struct Object {
+pub struct SharedLibrary {
     /// Its file.
     pub path: PathBuf,
     /// The memory of its variables.
@@ -29,25 +29,25 @@ pub struct Object {
 
 /// The shared libraries of this process.
 #[must_use]
-pub fn all() -> Vec<Object> {
-    unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, objects: *mut c_void) -> c_int {
+pub fn all() -> Vec<SharedLibrary> {
+    unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, libraries: *mut c_void) -> c_int {
         // SAFETY: the C library passes what it has read from the library's file when it loaded it, and our own vector.
         unsafe {
-            let (info, objects) = (&*info, &mut *objects.cast::<Vec<Object>>());
+            let (info, libraries) = (&*info, &mut *libraries.cast::<Vec<SharedLibrary>>());
             let parts = std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
             let at = |address: u64| usize::try_from(info.dlpi_addr + address).unwrap_or(0);
             let variables = parts.iter().filter(|part| part.p_type == libc::PT_LOAD && part.p_flags & libc::PF_W != 0);
-            objects.push(Object {
+            libraries.push(SharedLibrary {
                 path: PathBuf::from(CStr::from_ptr(info.dlpi_name).to_string_lossy().into_owned()),
                 variables: variables.map(|part| at(part.p_vaddr)..at(part.p_vaddr + part.p_memsz)).collect(),
             });
         }
         0
     }
-    let mut objects = Vec::<Object>::new();
+    let mut libraries = Vec::<SharedLibrary>::new();
     // SAFETY: the callback gets the vector that it is for, which nobody else uses meanwhile.
-    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut objects).cast()) };
-    objects
+    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut libraries).cast()) };
+    libraries
 }
 
 /// The memory of this process, to be read without trusting any pointer in it.
@@ -59,7 +59,7 @@ pub struct Memory {
 
 /// What there is in the memory of a library's variables.
 #[derive(Debug)]
-pub struct Content {
+pub struct Variables {
     /// Two processes in which the variables have the same values have the same number here.
     pub digest: u64,
     /// Whether the words that were looked for are there.
@@ -82,14 +82,14 @@ impl Memory {
 
     /// The content of a library's variables, and of the memory that they lead to.
     #[must_use]
-    pub fn content(&self, object: &Object, sought: &str) -> Content {
-        let mut content = Content { digest: 0, mentions: false };
+    pub fn content(&self, library: &SharedLibrary, sought: &str) -> Variables {
+        let mut content = Variables { digest: 0, mentions: false };
         let mut hasher = DefaultHasher::new();
-        for variables in &object.variables {
+        for variables in &library.variables {
             let bytes = self.read(variables.start, variables.len().min(LONGEST));
             self.add(&bytes, sought, &mut hasher, &mut content.mentions);
             for pointer in words(&bytes) {
-                let own = object.variables.iter().any(|range| range.contains(&pointer));
+                let own = library.variables.iter().any(|range| range.contains(&pointer));
                 if let Some(size) = self.allocated(pointer).filter(|_| !own) {
                     self.add(&self.read(pointer, size.min(LED_TO)), sought, &mut hasher, &mut content.mentions);
                 }
