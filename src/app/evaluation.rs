@@ -11,7 +11,7 @@ use crate::{
     wire::rds,
 };
 pub use crate::{
-    link::command::{Draw, Ending},
+    link::command::{Canvas, Draw, Ending},
     session::{Deferred, Done, Operation},
     wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition},
 };
@@ -20,13 +20,22 @@ pub use crate::{
 #[derive(Debug)]
 pub enum Evaluation {
     /// Returns the value of a script's last statement, visible or not.
-    Value(String, ValueEncoding),
+    Value {
+        /// The script.
+        code: String,
+        /// The form of the value.
+        encoding: ValueEncoding,
+        /// The size of its plots.
+        canvas: Canvas,
+    },
     /// Binds the value of a script's last statement to a name.
     Bind {
         /// The name.
         name: String,
         /// The script.
         code: String,
+        /// The size of its plots.
+        canvas: Canvas,
     },
     /// Binds a value in R's serialization to a name.
     BindSerialized {
@@ -44,8 +53,10 @@ impl App {
     /// [`OperationError`]
     pub async fn evaluate(&self, session: &Arc<Session>, evaluation: Evaluation) -> Result<Done, OperationError> {
         match evaluation {
-            Evaluation::Value(code, encoding) => queued(session, Evaluate(Use::Return(encoding)), code.into()).await,
-            Evaluation::Bind { name, code } => queued(session, Evaluate(Use::Assign(name)), code.into()).await,
+            Evaluation::Value { code, encoding, canvas } => {
+                queued(session, Evaluate { value: Use::Return(encoding), canvas }, code.into()).await
+            }
+            Evaluation::Bind { name, code, canvas } => queued(session, Evaluate { value: Use::Assign(name), canvas }, code.into()).await,
             Evaluation::BindSerialized { name, value } => queued(session, Unserialize { name }, value).await,
         }
     }
@@ -62,8 +73,12 @@ impl App {
         note: u8,
     ) -> Result<Arc<Operation>, OperationError> {
         match evaluation {
-            Evaluation::Value(code, encoding) => session.defer(Evaluate(Use::Return(encoding)), code.into(), label, note),
-            Evaluation::Bind { name, code } => session.defer(Evaluate(Use::Assign(name)), code.into(), label, note),
+            Evaluation::Value { code, encoding, canvas } => {
+                session.defer(Evaluate { value: Use::Return(encoding), canvas }, code.into(), label, note)
+            }
+            Evaluation::Bind { name, code, canvas } => {
+                session.defer(Evaluate { value: Use::Assign(name), canvas }, code.into(), label, note)
+            }
             Evaluation::BindSerialized { name, value } => session.defer(Unserialize { name }, value, label, note),
         }
     }
@@ -78,7 +93,8 @@ impl App {
         let arguments = rds::serialize(rds::Value::Strings(arguments)).into();
         let bind = Evaluation::BindSerialized { name: ".arguments".to_owned(), value: arguments };
         self.evaluate(&ephemeral.session, bind).await?;
-        Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)
+        let question = Evaluation::Value { code: code.to_owned(), encoding, canvas: Canvas::default() };
+        Ok(self.evaluate(&ephemeral.session, question).await?)
     }
 
     /// Encodes objects of a session; returns also the names of missing objects. `names` is `None` for all objects that `ls()` shows.

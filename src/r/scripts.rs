@@ -14,10 +14,11 @@ use super::{
     strings,
 };
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("conditions.R", include_str!("../../r-init/conditions.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
+    ("pages.R", include_str!("../../r-init/pages.R")),
     ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
 ];

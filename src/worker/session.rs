@@ -123,7 +123,7 @@ impl Worker {
         let payload = frame.payload.as_ref();
         match messages::decode::<Request>(&frame.header) {
             Some(Request::Execute(command)) => reply_to::<Execute>(self.execute(&command, payload)),
-            Some(Request::Evaluate(Evaluate(wanted))) => reply_to::<Evaluate>(evaluate(&wanted, payload)),
+            Some(Request::Evaluate(command)) => reply_to::<Evaluate>(evaluate(&command, payload)),
             Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
             Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
             Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload))),
@@ -283,9 +283,9 @@ impl From<r::eval::Ending> for Ending {
     }
 }
 
-fn evaluate(wanted: &Use, code: &[u8]) -> Carried<Ending> {
+fn evaluate(Evaluate { value: wanted, canvas }: &Evaluate, code: &[u8]) -> Carried<Ending> {
     let code = text(code)?;
-    r::graphics::begin(Plots::Recorded);
+    r::graphics::begin(Plots::Recorded([canvas.width, canvas.height, canvas.resolution]));
     let value = value(code, wanted);
     fork::end_if_child();
     drop(r::conditions::take());
@@ -336,10 +336,13 @@ fn objects(Objects { names, detail, encoding }: Objects) -> Carried<Vec<MissingO
 }
 
 fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> {
-    if page == 0 || page > r::graphics::pages() {
+    let size = r::graphics::recorded_size().filter(|_| page > 0 && page <= r::graphics::pages());
+    let Some([own_width, own_height, own_resolution]) = size else {
         return Ok((false, NOTHING));
-    }
-    let file = r::graphics::render(page, if svg { "svg" } else { "png" }, [width, height, resolution])?;
+    };
+    let (width, height, resolution) = (width.unwrap_or(own_width), height.unwrap_or(own_height), resolution.unwrap_or(own_resolution));
+    let form = if svg { "svg" } else { "png" };
+    let file = r::graphics::render(page, form, [width, height, resolution])?;
     let picture = std::fs::read(&file);
     let _ = std::fs::remove_file(&file);
     Ok((true, Written::Bytes(picture?)))

@@ -3,6 +3,7 @@
 mod client;
 mod demonstration;
 mod events;
+mod pictures;
 mod rock;
 mod server;
 mod skips;
@@ -10,6 +11,7 @@ mod skips;
 pub use client::{Client, Reply, Session, read};
 pub use demonstration::Demonstration;
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
+pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
 pub use skips::{is_root_for, skipped};
