@@ -1,4 +1,4 @@
-//! Recorded plots beside what R's own `png()` draws.
+//! Recorded plots beside what R's own `png()` draws. `make plots-check` compares several hundred.
 
 use reqwest::{Method, header};
 
