@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test hostile setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
+.PHONY: serve test hostile plots-check setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -15,6 +15,11 @@ test: setup-tests
 hostile: setup-tests
 	cargo test --locked --test it -- hostile:: operation::gate:: operation::logins::
 	cargo test --locked --release --test soak -- --nocapture
+
+# The plots of several hundred examples in R's help pages, in some minutes: as R's png() draws them, byte by byte.
+# PACKAGES="grid lattice" for those of these packages.
+plots-check: setup-tests
+	cargo test --locked --test plots -- --nocapture
 
 # Installs what is missing: R with its headers, build tools, R packages that people load.
 setup:

@@ -1,129 +1,126 @@
-# Plots for which the code opens no device: PNG files in the session's working folder, or recorded pages that can
-# be drawn later, as the operation wants it.
+# Plots for which the code opens no device. R draws them as png() does, into drafts: files with names of their own until
+# the operation ends. Then they get the names that clients know (RevoDeployR), or become pages that can be drawn again in
+# any size (Rock; r-init/pages.R).
 
+# The number of pages that each device of ours has begun, in the order in which the devices were opened.
+drafts <- integer()
+
+# Those that are open: the numbers that R gives them, named by their places in `drafts`.
 unnamed_devices <- integer()
-recording <- FALSE
-recorded_pages <- list()
 
-# Pages kept of one operation.
-most_pages <- 200L
+# Whether pages are recorded, and their size: width and height in pixels, pixels per inch.
+recording <- FALSE
+canvas <- c(480, 480, NA)
 
 begin_files <- function() {
   recording <<- FALSE
-  recorded_pages <<- list()
+  canvas <<- c(480, 480, NA)
+  forget_pages()
 }
 
-begin_recording <- function() {
+# Everything comes as text.
+begin_recording <- function(width, height, resolution) {
   recording <<- TRUE
-  recorded_pages <<- list()
+  canvas <<- as.numeric(c(width, height, resolution))
+  forget_pages()
 }
-
-# A device numbers its pages from 1 on. Each has names of its own until the execution ends, as the code may close one
-# and open another; then they are numbered together.
-draft_pattern <- "[.]unnamedplot-([0-9]+)-([0-9]+)[.]png$"
-drafts <- integer()
 
 session_folder <- function() Sys.getenv("OFFSHOOT_SESSION_FOLDER", getwd())
 
+# A device numbers its pages from 1 on. The code may close one and open another; in the end all are numbered together.
+draft_pattern <- "[.]unnamedplot-([0-9]+)-([0-9]+)[.]png$"
+
+# Files that are to be kept are renamed, and so begin in the folder in which they stay.
+draft_folder <- function() if (recording) tempdir(check = TRUE) else session_folder()
+
+draft_file <- function(draft, page) file.path(draft_folder(), sprintf(".unnamedplot-%d-%03d.png", draft, page))
+
+# R remembers the height of a line of text with the address of its device, and does not forget it with the device
+# (GEMetricInfo() in R's engine.c). So a device that is opened at the same address, in another resolution, can have its
+# text a pixel too high or too low. Here R has to remember something else.
+forget_metrics <- function() {
+  try(silent = TRUE, {
+    grDevices::pdf(NULL, 7, 7, family = "Helvetica", pointsize = 12)
+    device <- grDevices::dev.cur()
+    on.exit(grDevices::dev.off(device))
+    # Not plot.new(), which has hooks.
+    .External2(asNamespace("graphics")$C_plot_new)
+    graphics::strheight("M")
+  })
+}
+
 open_unnamed_device <- function(...) {
-  if (recording) {
-    grDevices::pdf(NULL)
-    grDevices::dev.control("enable")
-    unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
-    return(invisible())
-  }
-  drafts <<- c(drafts, length(drafts) + 1L)
-  pattern <- file.path(gsub("%", "%%", session_folder(), fixed = TRUE), paste0(".unnamedplot-", length(drafts), "-%03d.png"))
-  grDevices::png(pattern, width = 480, height = 480)
-  unnamed_devices <<- c(unnamed_devices, grDevices::dev.cur())
+  forget_metrics()
+  drafts <<- c(drafts, 0L)
+  folder <- gsub("%", "%%", draft_folder(), fixed = TRUE)
+  pattern <- file.path(folder, sprintf(".unnamedplot-%d-%%03d.png", length(drafts)))
+  grDevices::png(pattern, width = canvas[[1L]], height = canvas[[2L]], res = canvas[[3L]])
+  if (recording) grDevices::dev.control("enable")
+  opened <- grDevices::dev.cur()
+  names(opened) <- length(drafts)
+  unnamed_devices <<- c(unnamed_devices, opened)
 }
 
-# Keeps what is on the current device, if that is ours and something is on it.
-record_page <- function() {
-  if (!recording || !(grDevices::dev.cur() %in% unnamed_devices)) return(invisible())
-  page <- tryCatch(grDevices::recordPlot(), error = function(e) NULL)
-  if (!is.null(page[[1L]]) && length(recorded_pages) < most_pages) {
-    recorded_pages[[length(recorded_pages) + 1L]] <<- page
-  }
-  invisible()
+# The number of pages begun on a device. R makes the file of a page when the page begins, and for nothing else: not for
+# par() or layout(), for example.
+begun_pages <- function(draft) {
+  while (file.exists(draft_file(draft, drafts[[draft]] + 1L))) drafts[[draft]] <<- drafts[[draft]] + 1L
+  drafts[[draft]]
 }
 
-# A page is complete when the next one begins. With several plots on a page, not every new plot begins one.
-setHook("before.plot.new", function(...) if (recording && graphics::par("page")) record_page())
-setHook("before.grid.newpage", function(...) record_page())
-
-# A device that is about to be closed: its page is complete as well, and its number may be another's after that.
+# A device that is about to be closed: its number may be another's after that.
 closing_device <- function(device) {
   if (!(device %in% unnamed_devices)) return(invisible())
   current <- grDevices::dev.cur()
   grDevices::dev.set(device)
   record_page()
   grDevices::dev.set(current)
-  unnamed_devices <<- setdiff(unnamed_devices, device)
-}
-
-# R has a hook for new pages and none for the end of a device. All code closes devices by this one function.
-local({
-  namespace <- asNamespace("grDevices")
-  dev.off <- namespace$dev.off
-  body(dev.off) <- bquote({
-    .(closing_device)(which)
-    .(body(dev.off))
-  })
-  for (where in list(namespace, as.environment("package:grDevices"))) {
-    unlockBinding("dev.off", where)
-    assign("dev.off", dev.off, envir = where)
-    lockBinding("dev.off", where)
-  }
-})
-
-# Draws a recorded page into a new file, whose name is the answer. Everything comes as text: the width and the
-# height in pixels, the resolution in pixels per inch.
-render_page <- function(number, form, width, height, resolution) {
-  size <- as.numeric(c(width, height))
-  resolution <- as.numeric(resolution)
-  page <- recorded_pages[[as.integer(number)]]
-  file <- tempfile("page")
-  current <- grDevices::dev.cur()
-  if (form == "svg") {
-    grDevices::svg(file, width = size[[1L]] / resolution, height = size[[2L]] / resolution)
-  } else {
-    grDevices::png(file, width = size[[1L]], height = size[[2L]], res = resolution)
-  }
-  device <- grDevices::dev.cur()
-  drawn <- FALSE
-  on.exit({
-    grDevices::dev.off(device)
-    if (current > 1L) grDevices::dev.set(current)
-    if (!drawn) unlink(file)
-  })
-  grDevices::replayPlot(page)
-  drawn <- TRUE
-  file
+  unnamed_devices <<- unnamed_devices[unnamed_devices != device]
 }
 
 # Closes what open_unnamed_device opened, so that the files are complete; devices of the code's own stay.
 close_unnamed_devices <- function() {
   for (device in intersect(unnamed_devices, grDevices::dev.list())) grDevices::dev.off(device)
   unnamed_devices <<- integer()
-  if (length(drafts) > 0L) name_drafts()
-}
-
-# Gives the pages of all devices their names, in the order in which the devices were opened.
-name_drafts <- function() {
-  folder <- session_folder()
-  files <- list.files(folder, draft_pattern, all.files = TRUE)
+  if (length(drafts) == 0L) return(invisible())
+  on.exit(drafts <<- integer())
+  files <- list.files(draft_folder(), draft_pattern, all.files = TRUE)
   part <- function(group) as.integer(sub(draft_pattern, paste0("\\", group), files))
   files <- files[order(part(1L), part(2L))]
-  file.rename(file.path(folder, files), file.path(folder, sprintf("unnamedplot%03d.png", seq_along(files))))
-  drafts <<- integer()
+  if (recording) collect_pages(files) else name_drafts(files)
 }
+
+name_drafts <- function(files) {
+  folder <- draft_folder()
+  file.rename(file.path(folder, files), file.path(folder, sprintf("unnamedplot%03d.png", seq_along(files))))
+}
+
+# Has a function of R's do something else first, also for the packages that have imported it already.
+beforehand <- function(package, name, what) {
+  original <- getExportedValue(package, name)
+  changed <- original
+  body(changed) <- bquote({
+    .(what)
+    .(body(original))
+  })
+  imports <- lapply(setdiff(loadedNamespaces(), "base"), function(name) parent.env(asNamespace(name)))
+  for (where in c(asNamespace(package), as.environment(paste0("package:", package)), imports)) {
+    if (!identical(where[[name]], original)) next
+    unlockBinding(name, where)
+    assign(name, changed, envir = where)
+    lockBinding(name, where)
+  }
+}
+
+# R has a hook for new pages and none for the end of a device. All code closes devices by this one function.
+beforehand("grDevices", "dev.off", bquote(.(closing_device)(which)))
 
 options(device = open_unnamed_device, bitmapType = "cairo")
 
 # Draws once, so that sessions find the graphics libraries and fonts loaded. Only in a process of which a
 # trial has shown that it starts no thread.
 warm_graphics <- function() {
+  forget_metrics()
   file <- tempfile(fileext = ".png")
   grDevices::png(file)
   graphics::plot.default(1, main = "Aa")

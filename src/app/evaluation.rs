@@ -14,7 +14,7 @@ use crate::{
     wire::rds,
 };
 pub use crate::{
-    link::command::{Draw, Ending},
+    link::command::{Canvas, Draw, Ending},
     session::{Deferred, Done, Operation},
     wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition},
 };
@@ -23,13 +23,22 @@ pub use crate::{
 #[derive(Debug)]
 pub enum Evaluation {
     /// Returns the value of a script's last statement, visible or not.
-    Value(String, ValueEncoding),
+    Value {
+        /// The script.
+        code: String,
+        /// The form of the value.
+        encoding: ValueEncoding,
+        /// The size of its plots.
+        canvas: Canvas,
+    },
     /// Binds the value of a script's last statement to a name.
     Bind {
         /// The name.
         name: String,
         /// The script.
         code: String,
+        /// The size of its plots.
+        canvas: Canvas,
     },
     /// Binds a value in R's serialization to a name.
     BindSerialized {
@@ -44,7 +53,7 @@ impl Evaluation {
     /// The size of what the worker gets, in bytes.
     fn size(&self) -> usize {
         match self {
-            Self::Value(code, _) | Self::Bind { code, .. } => code.len(),
+            Self::Value { code, .. } | Self::Bind { code, .. } => code.len(),
             Self::BindSerialized { value, .. } => value.len(),
         }
     }
@@ -52,8 +61,12 @@ impl Evaluation {
     /// Puts the evaluation in the queue of a session.
     fn submit(self, session: &Arc<Session>) -> Result<Pending<Ending>, OperationError> {
         match self {
-            Self::Value(code, encoding) => session.submit(Evaluate(Use::Return(encoding)), code.into(), Admission::Queued),
-            Self::Bind { name, code } => session.submit(Evaluate(Use::Assign(name)), code.into(), Admission::Queued),
+            Self::Value { code, encoding, canvas } => {
+                session.submit(Evaluate { value: Use::Return(encoding), canvas }, code.into(), Admission::Queued)
+            }
+            Self::Bind { name, code, canvas } => {
+                session.submit(Evaluate { value: Use::Assign(name), canvas }, code.into(), Admission::Queued)
+            }
             Self::BindSerialized { name, value } => session.submit(Unserialize { name }, value, Admission::Queued),
         }
     }
@@ -92,7 +105,8 @@ impl App {
         let arguments = rds::serialize(rds::RdsValue::Strings(arguments)).into();
         let bind = Evaluation::BindSerialized { name: ".arguments".to_owned(), value: arguments };
         self.evaluate(&ephemeral.session, bind).await?;
-        Ok(self.evaluate(&ephemeral.session, Evaluation::Value(code.to_owned(), encoding)).await?)
+        let question = Evaluation::Value { code: code.to_owned(), encoding, canvas: Canvas::default() };
+        Ok(self.evaluate(&ephemeral.session, question).await?)
     }
 
     /// Encodes objects of a session; returns also the names of missing objects. `names` is `None` for all objects that `ls()` shows.

@@ -57,7 +57,29 @@ pub struct Execute {
 /// are printed as at R's prompt, but values are not. The payload of the reply is the value, if it was to be returned and nothing failed. A
 /// value that cannot be bound or encoded is an error as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evaluate(pub Use);
+pub struct Evaluate {
+    /// What becomes of the value.
+    pub value: Use,
+    /// The size of plots for which the code opens no device, while it draws them.
+    pub canvas: Canvas,
+}
+
+/// The size of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canvas {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// In pixels per inch.
+    pub resolution: u32,
+}
+
+impl Default for Canvas {
+    fn default() -> Self {
+        Self { width: 800, height: 600, resolution: 72 }
+    }
+}
 
 /// What to do with the value of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +123,8 @@ pub struct Remove {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pages;
 
-/// Draw one of these pages as the payload of the reply, which tells whether there is such a page.
+/// Draw one of these pages as the payload of the reply, which tells whether there is such a page. A measure that is not given is that of
+/// [`Evaluate::canvas`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draw {
     /// Its number, from 1.
@@ -109,11 +132,11 @@ pub struct Draw {
     /// Whether to draw SVG instead of PNG.
     pub svg: bool,
     /// In pixels.
-    pub width: u32,
+    pub width: Option<u32>,
     /// In pixels.
-    pub height: u32,
+    pub height: Option<u32>,
     /// In pixels per inch.
-    pub resolution: u32,
+    pub resolution: Option<u32>,
 }
 
 /// List the files of the working folder by their paths, sorted.

@@ -3,17 +3,21 @@
 
 use std::{cell::Cell, path::PathBuf};
 
-use libR_sys::Rf_NumDevices;
+use libR_sys::{Rf_NumDevices, Rf_lang1, Rf_protect, Rf_unprotect};
 
-use super::{exec::RError, fonts, scripts};
+use super::{
+    exec::{RError, protect},
+    fonts, scripts, strings,
+};
 
 /// What becomes of plots for which the code opens no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plots {
     /// They are files in the working folder.
     Files,
-    /// Their pages are kept until the next operation.
-    Recorded,
+    /// Their pages are kept until the next operation. While the code draws, they have this size: width and height in pixels, and pixels
+    /// per inch.
+    Recorded([u32; 3]),
 }
 
 thread_local! {
@@ -27,9 +31,24 @@ pub fn begin(plots: Plots) {
     if WANTED.get() == Some(plots) && pages() == 0 {
         return;
     }
-    let function = if plots == Plots::Files { c"begin_files" } else { c"begin_recording" };
-    if scripts::call(function).is_ok() {
+    let begun = match plots {
+        Plots::Files => scripts::call(c"begin_files"),
+        Plots::Recorded(size) => {
+            let texts = size.map(|number| number.to_string());
+            scripts::ask(c"begin_recording", &texts.each_ref().map(String::as_str)).map(drop)
+        }
+    };
+    if begun.is_ok() {
         WANTED.set(Some(plots));
+    }
+}
+
+/// The size in which the pages of the last operation were drawn, if it has recorded them.
+#[must_use]
+pub fn recorded_size() -> Option<[u32; 3]> {
+    match WANTED.get() {
+        Some(Plots::Recorded(size)) => Some(size),
+        Some(Plots::Files) | None => None,
     }
 }
 
@@ -58,5 +77,13 @@ pub fn close_unnamed() {
     if devices > 0 || scripts::length(c"drafts") > 0 {
         // A device that cannot be closed leaves its file as it is; the next execution tries again.
         let _ = scripts::call(c"close_unnamed_devices");
+        if scripts::length(c"left_out") > 0 {
+            // Not by `scripts::call`, which silences what R writes to its error stream.
+            // SAFETY: inside `protect`; the call is protected while it is evaluated.
+            let _ = protect(|r| unsafe {
+                scripts::eval(r, Rf_protect(Rf_lang1(strings::symbol(r, c"tell_left_out"))));
+                Rf_unprotect(1);
+            });
+        }
     }
 }

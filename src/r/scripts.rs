@@ -14,11 +14,12 @@ use super::{
     reports, statement, strings, toplevel,
 };
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("toplevel.R", include_str!("../../r-init/toplevel.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("packages.R", include_str!("../../r-init/packages.R")),
     ("graphics.R", include_str!("../../r-init/graphics.R")),
+    ("pages.R", include_str!("../../r-init/pages.R")),
     ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
 ];

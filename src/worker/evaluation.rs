@@ -110,9 +110,9 @@ impl CommandLoop {
 }
 
 /// Begins an evaluation of code for its value.
-pub(super) fn evaluate(Evaluate(wanted): Evaluate, code: &[u8]) -> Result<Begun, Refusal> {
+pub(super) fn evaluate(Evaluate { value: wanted, canvas }: Evaluate, code: &[u8]) -> Result<Begun, Refusal> {
     let code = text(code)?;
-    r::graphics::begin(Plots::Recorded);
+    r::graphics::begin(Plots::Recorded([canvas.width, canvas.height, canvas.resolution]));
     let (code, name) = match prepare(code, &wanted) {
         Ok(prepared) => prepared,
         Err(ending) => return Ok(Begun::Over(Reply::Evaluate(ending), NOTHING)),

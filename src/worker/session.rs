@@ -307,10 +307,13 @@ fn objects(Objects { names, detail, encoding }: Objects) -> Carried<Vec<MissingO
 }
 
 fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> {
-    if page == 0 || page > r::graphics::pages() {
+    let size = r::graphics::recorded_size().filter(|_| page > 0 && page <= r::graphics::pages());
+    let Some([own_width, own_height, own_resolution]) = size else {
         return Ok((false, NOTHING));
-    }
-    let file = r::graphics::render(page, if svg { "svg" } else { "png" }, [width, height, resolution])?;
+    };
+    let (width, height, resolution) = (width.unwrap_or(own_width), height.unwrap_or(own_height), resolution.unwrap_or(own_resolution));
+    let form = if svg { "svg" } else { "png" };
+    let file = r::graphics::render(page, form, [width, height, resolution])?;
     let picture = std::fs::read(&file);
     let _ = std::fs::remove_file(&file);
     Ok((true, Written::Bytes(picture?)))

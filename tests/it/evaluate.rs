@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offshoot::{
-    link::command::{Ending, Evaluate, Use},
+    link::command::{Canvas, Ending, Evaluate, Use},
     session::{Admission, Completion, Session, Stop},
     wire::ValueEncoding,
 };
@@ -25,7 +25,11 @@ impl Live {
     }
 
     async fn evaluate(&self, wanted: Use, code: &str) -> (Ending, Completion<Ending>) {
-        let answer = self.session.operate(Evaluate(wanted), code.to_owned().into(), Admission::Immediate).await.unwrap();
+        let answer = self
+            .session
+            .operate(Evaluate { value: wanted, canvas: Canvas::default() }, code.to_owned().into(), Admission::Immediate)
+            .await
+            .unwrap();
         (answer.reply.clone(), answer)
     }
 
@@ -140,7 +144,7 @@ async fn an_interrupt_stops_it_and_the_session_lives_on() {
     let live = Live::start().await;
     let running = tokio::spawn({
         let session = Arc::clone(&live.session);
-        async move { session.operate(Evaluate(JSON), "repeat {}".into(), Admission::Immediate).await }
+        async move { session.operate(Evaluate { value: JSON, canvas: Canvas::default() }, "repeat {}".into(), Admission::Immediate).await }
     });
     while !live.session.is_busy() {
         tokio::task::yield_now().await;

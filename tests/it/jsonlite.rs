@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offshoot::{
-    link::command::{Ending, Evaluate, Use},
+    link::command::{Canvas, Ending, Evaluate, Use},
     session::{Admission, Session},
     wire::ValueEncoding,
 };
@@ -49,7 +49,7 @@ impl Both {
 
     /// The value as JSON, and the printed text.
     async fn run(&self, code: &str) -> (String, String) {
-        let command = Evaluate(Use::Return(ValueEncoding::Json));
+        let command = Evaluate { value: Use::Return(ValueEncoding::Json), canvas: Canvas::default() };
         let answer = self.session.operate(command, code.to_owned().into(), Admission::Immediate).await.unwrap();
         match answer.reply {
             Ending::Completed => (String::from_utf8(answer.payload.as_ref().to_vec()).unwrap(), answer.console),

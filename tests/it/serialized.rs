@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use offshoot::{
     link::{
-        command::{Command, Ending, Evaluate, Unserialize, Use},
+        command::{Canvas, Command, Ending, Evaluate, Unserialize, Use},
         messages::folder,
     },
     session::{Admission, Completion, OperationError, Session},
@@ -77,7 +77,8 @@ impl Live {
 
     /// The serialized value of code, which has to succeed.
     async fn value(&self, code: &str) -> Bytes {
-        let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
+        let answer =
+            self.ask(Evaluate { value: Use::Return(ValueEncoding::Rds), canvas: Canvas::default() }, code.to_owned()).await.unwrap();
         match answer.reply {
             Ending::Completed => answer.payload,
             other => panic!("{code}: {other:?}"),
@@ -86,7 +87,8 @@ impl Live {
 
     /// The output of code, which has to succeed.
     async fn prints(&self, code: &str) -> String {
-        let answer = self.ask(Evaluate(Use::Return(ValueEncoding::Rds)), code.to_owned()).await.unwrap();
+        let answer =
+            self.ask(Evaluate { value: Use::Return(ValueEncoding::Rds), canvas: Canvas::default() }, code.to_owned()).await.unwrap();
         assert_eq!(answer.reply, Ending::Completed);
         answer.console
     }
@@ -174,7 +176,9 @@ async fn corrupt_streams_are_errors_or_values_and_never_end_more_than_their_sess
         let assigned = live.ask(Unserialize { name: "y".to_owned() }, corrupt).await;
         let outcome = match assigned {
             // Any value that comes of it is read.
-            Ok(Completion { reply: Ending::Completed, .. }) => live.ask(Evaluate(Use::Return(ValueEncoding::Json)), "y").await,
+            Ok(Completion { reply: Ending::Completed, .. }) => {
+                live.ask(Evaluate { value: Use::Return(ValueEncoding::Json), canvas: Canvas::default() }, "y").await
+            }
             outcome => outcome,
         };
         match outcome {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -84,6 +85,29 @@ impl Incoming {
     /// 400 if it is not a boolean.
     pub fn boolean(&self, name: &str, default: bool) -> Result<bool, Error> {
         boolean(self.query.get(name)?, default)
+    }
+
+    /// The parameter `width` or `height` of a picture, in pixels, if the query has it.
+    ///
+    /// # Errors
+    /// 400 if it is not between 10 and 10,000.
+    pub fn pixels(&self, name: &str) -> Result<Option<u32>, Error> {
+        self.number(name, 10..=10_000)
+    }
+
+    /// The parameter `resolution` of a picture, in pixels per inch, if the query has it.
+    ///
+    /// # Errors
+    /// 400 if it is not between 10 and 1,200.
+    pub fn resolution(&self) -> Result<Option<u32>, Error> {
+        self.number("resolution", 10..=1_200)
+    }
+
+    fn number(&self, name: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, Error> {
+        let Some(given) = self.query.count(name)? else { return Ok(None) };
+        let number = u32::try_from(given).ok().filter(|number| range.contains(number));
+        let wrong = || Error::invalid(format!("Parameter {name} is not between {} and {}", range.start(), range.end()));
+        number.map(Some).ok_or_else(wrong)
     }
 
     /// The session that the path names, if the caller may see it.

@@ -3,6 +3,7 @@
 mod client;
 mod demonstration;
 mod events;
+mod pictures;
 mod rock;
 mod server;
 mod skips;
@@ -11,6 +12,7 @@ mod surroundings;
 pub use client::{Client, Reply, Session, read};
 pub use demonstration::Demonstration;
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
+pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
 pub use skips::{is_root_for, skipped};

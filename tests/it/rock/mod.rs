@@ -9,5 +9,6 @@ mod files;
 mod golden;
 mod live;
 mod packages;
+mod plots;
 mod server;
 mod sessions;

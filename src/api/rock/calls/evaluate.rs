@@ -20,7 +20,7 @@ use crate::{
     },
     app::{
         App, Failure,
-        evaluation::{Evaluation, ValueEncoding},
+        evaluation::{Canvas, Evaluation, ValueEncoding},
         sessions::Session,
     },
     wire::base64,
@@ -42,10 +42,11 @@ impl MediaType {
 pub async fn evaluate(incoming: &mut Incoming) -> Result<Response, Error> {
     let asynchronous = incoming.boolean("async", false)?;
     let form = MediaType::negotiate(&incoming.headers)?;
+    let canvas = canvas(incoming)?;
     let script = read_script(incoming).await?;
     let session = incoming.session()?;
     let label = if asynchronous { script.clone() } else { String::new() };
-    let evaluation = Evaluation::Value(script, form.encoding());
+    let evaluation = Evaluation::Value { code: script, encoding: form.encoding(), canvas };
     if asynchronous {
         return submit(incoming, &session, evaluation, label, form);
     }
@@ -61,7 +62,7 @@ pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
         SCRIPT => {
             let code = incoming.read_script().await?;
             let label = format!("base::assign('{name}', {code})");
-            (Evaluation::Bind { name, code }, label)
+            (Evaluation::Bind { name, code, canvas: canvas(incoming)? }, label)
         }
         DATA => {
             let value = decode(incoming.read_body().await?)?;
@@ -84,7 +85,7 @@ pub async fn once(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = MediaType::negotiate(&incoming.headers)?;
     let script = read_script(incoming).await?;
     let ephemeral = incoming.app.session_open_ephemeral(incoming.principal(), None).await?;
-    let evaluation = Evaluation::Value(script, form.encoding());
+    let evaluation = Evaluation::Value { code: script, encoding: form.encoding(), canvas: Canvas::default() };
     let bytes = operate(&incoming.app, &ephemeral.session, evaluation).await?.unwrap_or_default();
     Ok(answer::value(StatusCode::OK, form, bytes))
 }
@@ -117,6 +118,16 @@ fn submit(incoming: &Incoming, session: &Arc<Session>, evaluation: Evaluation, l
     let command = command.map_err(|error| Error::of_operation(error, session.id))?;
     let location = format!("{}/r/session/{}/command/{}", address(&incoming.headers), session.id, command.number);
     Ok(answer::created(&location, &CommandView::of(&command, session.id)))
+}
+
+/// The size of the plots that a script draws: they are exactly what R's `png()` draws in this size.
+fn canvas(incoming: &Incoming) -> Result<Canvas, Error> {
+    let default = Canvas::default();
+    Ok(Canvas {
+        width: incoming.pixels("width")?.unwrap_or(default.width),
+        height: incoming.pixels("height")?.unwrap_or(default.height),
+        resolution: incoming.resolution()?.unwrap_or(default.resolution),
+    })
 }
 
 /// Reads a script. The request need not declare its type.

@@ -68,28 +68,18 @@ pub async fn plots(incoming: &mut Incoming) -> Result<Response, Error> {
     Ok(answer::json(StatusCode::OK, &plots))
 }
 
-/// `GET /r/session/{id}/_plots/{number}`: a page, drawn anew as PNG or SVG with `width` by `height` pixels, at `resolution` pixels per
-/// inch.
+/// `GET /r/session/{id}/_plots/{number}`: a page as PNG or SVG with `width` by `height` pixels, at `resolution` pixels per inch;
+/// without these, as it was drawn at first.
 pub async fn plot(incoming: &mut Incoming) -> Result<Response, Error> {
     let part = incoming.part("number");
     let page = part.parse().map_err(|_| Error::no_such_plot(part))?;
     let preferred = accept::prefer(&incoming.headers, [PNG, SVG]);
     let svg = preferred.ok_or_else(|| Error::not_acceptable("image/png and as image/svg+xml"))? == 1;
-    let drawing = Draw {
-        page,
-        svg,
-        width: number(incoming, "width", 800, 10..=10_000)?,
-        height: number(incoming, "height", 600, 10..=10_000)?,
-        resolution: number(incoming, "resolution", 72, 10..=1_200)?,
-    };
+    let drawing =
+        Draw { page, svg, width: incoming.pixels("width")?, height: incoming.pixels("height")?, resolution: incoming.resolution()? };
     let session = incoming.session()?;
     let drawn = incoming.app.plot_draw(&session, drawing).await.map_err(|error| match error {
-        OperationError::Refused(message) => {
-            let Draw { width, height, resolution, .. } = drawing;
-            Error::of_r(format!(
-                "The plot cannot be drawn; {width} by {height} pixels at {resolution} pixels per inch may be too small for it: {message}"
-            ))
-        }
+        OperationError::Refused(message) => Error::of_r(format!("The plot cannot be drawn; {message}")),
         error => Error::of_operation(error, session.id),
     })?;
     let mut response = Body::from(drawn.ok_or_else(|| Error::no_such_plot(part))?).into_response();
@@ -99,12 +89,4 @@ pub async fn plot(incoming: &mut Incoming) -> Result<Response, Error> {
     // R code may have put scripts into an SVG.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     Ok(response)
-}
-
-fn number(incoming: &Incoming, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32, Error> {
-    let given = incoming.query.count(name)?.map_or(Ok(default), u32::try_from);
-    given
-        .ok()
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| Error::invalid(format!("Parameter {name} is not between {} and {}", range.start(), range.end())))
 }
