@@ -71,7 +71,7 @@ pub struct Variable {
 
 /// What was found.
 #[derive(Debug)]
-pub struct State {
+pub struct Findings {
     /// Each variable and option, in no order. Variables of the same name in one package may be there more than once.
     pub variables: Vec<Variable>,
     /// Whether everything was looked at.
@@ -91,7 +91,7 @@ pub fn namespaces() -> Result<Vec<String>, RError> {
 ///
 /// # Errors
 /// R's.
-pub fn look(namespaces: &[String], sought: &Sought) -> Result<State, RError> {
+pub fn look(namespaces: &[String], sought: &Sought) -> Result<Findings, RError> {
     // Owned here, outside of the frames that R may jump over.
     let namespaces: Vec<CString> = namespaces.iter().filter_map(|name| CString::new(name.as_str()).ok()).collect();
     let mut walk = Walk {
@@ -114,7 +114,7 @@ pub fn look(namespaces: &[String], sought: &Sought) -> Result<State, RError> {
         digest: found.digest,
         mentions: found.mentions,
     });
-    Ok(State { variables: variables.collect(), complete: walk.looks < MOST })
+    Ok(Findings { variables: variables.collect(), complete: walk.looks < MOST })
 }
 
 struct Found {
