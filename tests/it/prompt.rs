@@ -184,6 +184,15 @@ async fn handlers_for_all_code_stay_until_they_are_removed() {
 }
 
 #[tokio::test]
+async fn packages_may_handle_the_conditions_of_all_code() {
+    for prompt in Prompt::each().await {
+        prompt.prints("rlang::global_entrace()").await;
+        assert!(prompt.run("f <- function() stop('traced'); f()").await.error.is_some_and(|error| error.contains("traced")));
+        assert_eq!(prompt.prints("cat(conditionMessage(rlang::last_error()), nrow(rlang::last_error()$trace) > 0)").await, "traced TRUE");
+    }
+}
+
+#[tokio::test]
 async fn a_limit_on_time_begins_anew_with_each_statement() {
     // It is a limit, and not the machine, that decides: what has to end would not end by itself.
     const ENDLESS: &str = "repeat {}";
