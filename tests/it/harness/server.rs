@@ -39,7 +39,9 @@ impl Server {
     /// The server for all tests that need no settings of their own and do not count what is on the server.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(|| Self::keep(""))
+        // The kernel counts the processes of a user. If all servers of all tests have one user, none of them can say how many are its own.
+        let settings = if rustix::process::geteuid().is_root() { "" } else { "[sessions]\nprocesses = 0" };
+        SHARED.get_or_init(|| Self::keep(settings))
     }
 
     /// A server with these settings that ends when all tests have ended.
@@ -117,7 +119,10 @@ impl Server {
         group: Option<&Path>,
         variables: &[(&str, &str)],
     ) -> Self {
-        std::fs::write(folder.path().join("offshoot.toml"), settings).unwrap();
+        let file = folder.path().join("offshoot.toml");
+        std::fs::write(&file, settings).unwrap();
+        // Whatever the umask is, a server of another user has to read it.
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
         let mut command = if user.is_some() { program(server_for_all()) } else { Self::command() };
         if let Some(group) = group {
             command = program("sh");
@@ -127,7 +132,7 @@ impl Server {
             .arg("serve")
             .args(listen.iter().flat_map(|address| ["--listen", address]))
             .arg("--config")
-            .arg(folder.path().join("offshoot.toml"))
+            .arg(file)
             .arg("--data")
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
