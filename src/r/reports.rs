@@ -133,7 +133,6 @@ pub(super) fn begin(told: Told) {
     REPORTS.with_borrow_mut(|this| {
         this.told = told;
         this.last_printed = last_warning();
-        this.reason = None;
     });
 }
 
@@ -161,6 +160,7 @@ pub(super) fn begin_statement() {
     REPORTS.with_borrow_mut(|this| {
         this.settle(false);
         this.is_interrupt = false;
+        this.reason = None;
         this.recent.clear();
     });
 }
@@ -325,6 +325,9 @@ impl Reports {
         }
         self.give_up_reported();
         self.give_up_held();
+        if std::mem::take(&mut self.is_addition) {
+            console::write_error(translated(ADDITION));
+        }
     }
 }
 
