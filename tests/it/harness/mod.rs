@@ -14,4 +14,4 @@ pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
 pub use skips::{is_root_for, skipped};
-pub use surroundings::program;
+pub use surroundings::{program, server_for_all};
