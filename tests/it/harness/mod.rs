@@ -16,4 +16,4 @@ pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};
 pub use skips::{is_root_for, skipped};
-pub use surroundings::program;
+pub use surroundings::{program, server_for_all};

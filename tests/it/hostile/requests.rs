@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::harness::{Client, Server, read};
+use crate::harness::{Client, Server, program, read, server_for_all};
 
 #[tokio::test]
 async fn malformed_percent_escapes_are_taken_as_they_are() {
@@ -62,7 +62,7 @@ pub fn add_user(server: &Server, name: &str) {
         os::unix::{fs::MetadataExt, process::CommandExt},
         process::Stdio,
     };
-    let mut command = Server::command();
+    let mut command = program(server_for_all());
     command.args(["user", "--data"]).arg(server.data()).args(["add", name, "--role", "POWER_USER", "--password-stdin"]);
     // The user that the server runs as, who has to own new files in its store.
     let owner = std::fs::metadata(server.data()).unwrap();
