@@ -10,7 +10,7 @@ use libR_sys::{
 
 use super::{
     exec::{R, RError, protect_quietly},
-    objects, strings,
+    objects, reports, strings,
     view::index,
 };
 use crate::wire::{
@@ -216,6 +216,7 @@ fn factor(r: R, factor: &Factor<'_>) -> SEXP {
         }
         add(c"x", column(r, &factor.values));
         let call = Rf_protect(Rf_lcons(strings::symbol(r, c"factor"), arguments));
+        reports::begin_own_work();
         let made = Rf_eval(call, R_BaseEnv);
         Rf_unprotect(protected + 1);
         made

@@ -5,7 +5,7 @@ use libR_sys::{ParseStatus, R_GlobalEnv, R_NilValue, R_ParseVector, Rf_eval, Rf_
 use super::{
     exec::{R, RError, protect_quietly},
     preserved::{self, Kept, Preserved},
-    scripts, strings,
+    reports, scripts, strings,
 };
 
 /// Code that does not parse. Nothing of it was run.
@@ -65,6 +65,8 @@ impl Code {
 /// [`SyntaxError`], with the line and the column.
 pub fn parse(text: &str) -> Result<Code, SyntaxError> {
     let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
+    // R's parser may warn as well, and what it says is told with the first statement.
+    reports::forget_warnings();
     let parsed = protect_quietly(|r| parse_vector(r, &text));
     match parsed {
         Ok(Some(expressions)) => Ok(Code { text, expressions: expressions.into(), with_source: None }),

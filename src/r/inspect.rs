@@ -13,7 +13,7 @@ use libR_sys::{
 
 use super::{
     kept::keep,
-    scripts, strings,
+    reports, scripts, strings,
     view::{RValue, index, protected},
 };
 use crate::wire::{
@@ -135,6 +135,7 @@ impl<'r> RObject<'r> for RValue<'r> {
             if question == Question::Attributes {
                 // This cannot fail, and is asked of everything: it goes without a function of ours in between.
                 let call = Rf_protect(Rf_lang2(function, quoted));
+                reports::begin_own_work();
                 let attributes = Rf_protect(Rf_eval(call, R_BaseEnv));
                 keep(r, attributes);
                 Rf_unprotect(3);

@@ -11,7 +11,7 @@ use super::{
     exec::{R, RError, protect_quietly},
     ffi,
     preserved::{self, Preserved},
-    strings,
+    reports, strings,
 };
 
 /// The names in the global environment, sorted, without those that begin with a dot: R's `ls()`.
@@ -74,6 +74,7 @@ pub(super) fn is_active(r: R, name: &CStr) -> bool {
 /// The value of an object that exists. It is not protected, as nothing else may refer to it: the value of an active
 /// binding is made by its function. A promise is forced.
 pub(super) fn value(r: R, name: &CStr) -> SEXP {
+    reports::begin_own_work();
     // SAFETY: inside `protect`.
     unsafe { Rf_eval(strings::symbol(r, name), R_GlobalEnv) }
 }

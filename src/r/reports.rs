@@ -108,6 +108,8 @@ thread_local! {
             reason: None,
         })
     };
+    /// Whether R has evaluated something for us since warnings were forgotten.
+    static OWN_WORK: Cell<bool> = const { Cell::new(false) };
     static CONSTANTS: Cell<Constants> = const {
         Cell::new(Constants { last_warning: std::ptr::null_mut(), error: std::ptr::null_mut(), print_warnings: std::ptr::null_mut() })
     };
@@ -129,18 +131,25 @@ pub(super) fn prepare() -> Result<(), RError> {
 
 /// Code begins.
 pub(super) fn begin(told: Told) {
-    forget_warnings();
     REPORTS.with_borrow_mut(|this| {
         this.told = told;
         this.last_printed = last_warning();
     });
 }
 
-/// Makes R forget the warnings that it has kept: they are of work of ours, and would be told as those of the code that follows. R
-/// has no other way to be rid of them than to print them.
-fn forget_warnings() {
-    let earlier = last_warning();
+/// R is about to evaluate something for us, which may leave warnings.
+pub(super) fn begin_own_work() {
+    OWN_WORK.set(true);
+}
+
+/// Makes R forget the warnings that it has kept of work of ours: they would be told as those of the code that follows. R has no
+/// other way to be rid of them than to print them.
+pub(super) fn forget_warnings() {
     let constants = CONSTANTS.get();
+    if constants.print_warnings.is_null() || !OWN_WORK.take() {
+        return;
+    }
+    let earlier = last_warning();
     let _ = protect_quietly(|_| {
         // SAFETY: inside `protect`. The call is preserved for good, and the earlier value is protected.
         unsafe {

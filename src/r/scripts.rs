@@ -80,6 +80,7 @@ pub(super) fn environment() -> SEXP {
 /// # Safety
 /// The caller protects `call`.
 pub(super) unsafe fn eval(_: R, call: SEXP) -> SEXP {
+    reports::begin_own_work();
     // SAFETY: inside `protect`; protected, as promised.
     unsafe { Rf_eval(call, ENVIRONMENT.get()) }
 }

@@ -15,6 +15,7 @@ use super::{
     exec::{RError, protect_quietly},
     ffi,
     preserved::{self, Preserved},
+    reports,
 };
 use crate::wire::{Out, Written};
 
@@ -69,6 +70,7 @@ fn stream(out: &mut Out, value: &Preserved) -> Result<(), RError> {
         unsafe {
             let format = R_pstream_format_t::R_pstream_xdr_format;
             R_InitOutPStream(stream.as_mut_ptr(), data, format, VERSION, Some(write_char), Some(write_bytes), None, R_NilValue);
+            reports::begin_own_work();
             R_Serialize(value.value(), stream.as_mut_ptr());
         }
     })
@@ -185,6 +187,7 @@ pub fn read(bytes: &[u8]) -> Result<Preserved, RError> {
         unsafe {
             let format = R_pstream_format_t::R_pstream_any_format;
             ffi::R_InitInPStream(stream.as_mut_ptr(), data, format, Some(read_char), Some(read_bytes), None, R_NilValue);
+            reports::begin_own_work();
             preserved::keep(r, R_Unserialize(stream.as_mut_ptr()))
         }
     })?;

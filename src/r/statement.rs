@@ -2,7 +2,7 @@
 //!
 //! `R_ReplDLLdo1` reads one statement, evaluates it, and does all that R does for a statement. Ours is parsed already: to
 //! have R parse it again would take a time that grows with the square of the number of its lines. So R is given the text of
-//! a call that nobody can mean, and [`busy`], which R calls before it evaluates, makes this call the statement.
+//! a call, and [`busy`], which R calls before it evaluates, makes this call the statement.
 
 use std::{
     cell::Cell,
@@ -47,10 +47,10 @@ thread_local! {
     static PRINT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The name in the text that stands for a statement.
-const PLACEHOLDER: &CStr = c"the statement that comes next";
+/// The name in the text that stands for a statement. It is short, as R reads it for each.
+const PLACEHOLDER: &CStr = c"next";
 /// A call of it, as R reads it.
-const LINE: &[u8] = b"`the statement that comes next`()\n\0";
+const LINE: &[u8] = b"`next`()\n\0";
 
 /// Makes the values that are needed, in the zygote.
 ///

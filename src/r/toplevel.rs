@@ -198,19 +198,22 @@ fn finish_left() {
 
 fn finish(ending: Ending) {
     let warnings = reports::end(!matches!(ending, Ending::Completed(_)));
-    // The limits are for the user's code, and not for what we do between two statements.
-    if let Some(Constants { suspend_limits, .. }) = CONSTANTS.get() {
-        let _ = protect_quietly(|_| {
-            // SAFETY: inside `protect`; preserved for good by `prepare`.
-            unsafe { Rf_eval(suspend_limits, R_BaseEnv) };
-        });
-    }
     LOOP.with_borrow_mut(|this| {
         if let Some(this) = this {
             this.running = None;
             this.ended = Some((ending, warnings));
         }
     });
+}
+
+/// Suspends the limits of `setTimeLimit()` until the next statement: they are for the user's code, and not for what we do with R.
+pub fn suspend_limits() {
+    if let Some(Constants { suspend_limits, .. }) = CONSTANTS.get() {
+        let _ = protect_quietly(|_| {
+            // SAFETY: inside `protect`; preserved for good by `prepare`.
+            unsafe { Rf_eval(suspend_limits, R_BaseEnv) };
+        });
+    }
 }
 
 fn with_running<T>(look: impl FnOnce(&mut Statements) -> T) -> Option<T> {

@@ -10,7 +10,7 @@ use libR_sys::{
     Rf_eval, Rf_getAttrib, Rf_isObject, Rf_lang2, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, TYPEOF, VECTOR_ELT,
 };
 
-use super::{exec::R, kept::keep, strings};
+use super::{exec::R, kept::keep, reports, strings};
 use crate::wire::{Text, Value};
 
 /// A view of a value of R, inside [`super::exec::protect`]. R keeps the value for as long as `'r`, and what is borrowed
@@ -181,6 +181,7 @@ impl<'r> RValue<'r> {
         // SAFETY: inside `protect`, as `self.r` shows; the call is protected while it is evaluated, and its value is kept.
         unsafe {
             let call = Rf_protect(Rf_lang2(strings::symbol(self.r, c"as.POSIXct"), self.value));
+            reports::begin_own_work();
             let converted = Rf_eval(call, R_BaseEnv);
             keep(self.r, converted);
             Rf_unprotect(1);

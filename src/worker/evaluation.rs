@@ -67,6 +67,7 @@ impl CommandLoop {
         limits::lower_memory(execute.limits.memory);
         let statements = Statements { code, print: execute.print, told: Told::Caller, name: None };
         let then: Then = Box::new(move |worker, ending, told| {
+            toplevel::suspend_limits();
             limits::restore_memory();
             warnings.extend(told.messages);
             let (ending, _) = ended(ending);

@@ -158,9 +158,14 @@ impl CommandLoop {
     /// Carries out a command, or begins to.
     fn begin(&self, frame: &Frame) -> Begun {
         let payload = frame.payload.as_ref();
-        let (reply, payload) = match messages::decode::<Request>(&frame.header) {
-            Some(Request::Execute(command)) => return self.execute(command, payload).unwrap_or_else(Begun::from),
+        let request = match messages::decode::<Request>(&frame.header) {
             Some(Request::Evaluate(command)) => return evaluation::evaluate(command, payload).unwrap_or_else(Begun::from),
+            request => request,
+        };
+        toplevel::suspend_limits();
+        let (reply, payload) = match request {
+            Some(Request::Execute(command)) => return self.execute(command, payload).unwrap_or_else(Begun::from),
+            Some(Request::Evaluate(_)) | None => (Reply::Refused("unknown command".to_owned()), NOTHING),
             Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
             Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
             Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload))),
@@ -174,7 +179,6 @@ impl CommandLoop {
             Some(Request::SaveImage(command)) => reply_to::<SaveImage>(bare(self.save_image(&command))),
             Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
             Some(Request::End) => r::console::end_session(),
-            None => (Reply::Refused("unknown command".to_owned()), NOTHING),
         };
         Begun::Over(reply, payload)
     }
