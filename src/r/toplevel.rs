@@ -4,11 +4,11 @@
 //! So everything that R does for a statement is R's own: limits on time begin anew, the value is kept and printed,
 //! warnings are printed, task callbacks run, handlers for all code stay.
 //!
-//! Code has been parsed before, all of it, so that nothing runs if some of it is wrong. [`super::statement`] hands R one
+//! Code has been parsed before, all of it, so that nothing runs if some of it is wrong. `statement.rs` hands R one
 //! statement at a time.
 //!
 //! When code fails, R jumps to its loop, and asks for the next line. All frames in between are thrown away, so those
-//! here own nothing while R evaluates: what has to last is in [`Loop`].
+//! here own nothing while R evaluates: what has to last is in `Loop`.
 
 use std::{
     cell::{Cell, RefCell},
