@@ -13,8 +13,10 @@ use tokio::sync::oneshot;
 use super::{failure::WorkerError, queue::lock, zygote::Forked};
 use crate::link::messages::Exit;
 
-/// How long the zygote may take for an answer. A millisecond or two is normal; a zygote that takes longer than this hangs.
+/// How long the zygote may take for an answer. A millisecond or two is normal; a zygote that waits for longer than this hangs.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
+/// How long it may take if it is at work meanwhile. On a machine with too much to do, this may be long.
+const WORK: Duration = Duration::from_secs(30);
 
 /// A question to the zygote.
 #[derive(Debug)]
@@ -62,10 +64,11 @@ impl Waiting {
         lock(&self.asked).remove(&number).map(|asked| asked.question)
     }
 
-    /// When the zygote will have taken too long for its next answer.
-    pub(super) fn patience_ends(&self) -> Option<Instant> {
+    /// When the zygote will have taken too long for its next answer, if it is at work, or if it is not.
+    pub(super) fn patience_ends(&self, is_at_work: bool) -> Option<Instant> {
+        let patience = if is_at_work { WORK } else { ANSWER };
         let oldest = lock(&self.asked).values().map(|asked| asked.since).min()?;
-        Some(lock(&self.heard).map_or(oldest, |heard| heard.max(oldest)) + ANSWER)
+        Some(lock(&self.heard).map_or(oldest, |heard| heard.max(oldest)) + patience)
     }
 
     /// Refuses all open questions.
@@ -91,5 +94,22 @@ impl Waiting {
     pub(super) fn forget(&self) {
         lock(&self.asked).clear();
         lock(&self.exits).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zygote_that_is_slow_with_its_work_is_not_taken_for_one_that_hangs() {
+        let waiting = Waiting::default();
+        assert_eq!([true, false].map(|is_at_work| waiting.patience_ends(is_at_work)), [None, None]);
+        let (answer, _asker) = oneshot::channel();
+        waiting.ask(1, Question::Ping(answer));
+        let [slow, hanging] = [true, false].map(|is_at_work| waiting.patience_ends(is_at_work).unwrap());
+        assert_eq!(slow - hanging, WORK.checked_sub(ANSWER).unwrap());
+        waiting.answered(1);
+        assert_eq!(waiting.patience_ends(true), None);
     }
 }

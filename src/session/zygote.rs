@@ -35,15 +35,15 @@ use super::{
 use crate::{
     config,
     link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest},
-    system::users::Users,
+    system::{processes, users::Users},
 };
 
 /// How long a zygote may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it may take to start R and to load packages.
 const START: Duration = Duration::from_mins(5);
-/// The time between the death of a zygote and the start of the next, so that a zygote that always dies at once does not use up the
-/// processor.
+/// The time between two looks at a zygote that is slow, and between the death of one and the start of the next, so that a zygote that
+/// always dies at once does not use up the processor.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A handle on the zygote; cheap to clone.
@@ -199,14 +199,14 @@ impl Owner {
             return;
         }
         loop {
-            let request = match self.waiting.patience_ends() {
+            let request = match self.waiting.patience_ends(false) {
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(end) => requests.recv_deadline(end),
+                Some(end) => requests.recv_deadline(end.max(Instant::now() + PAUSE)),
             };
             let request = match request {
                 Ok(request) => request,
-                // The zygote may have answered everything meanwhile.
-                Err(RecvTimeoutError::Timeout) if self.waiting.patience_ends().is_none_or(|end| end > Instant::now()) => continue,
+                // The zygote may have answered everything meanwhile, or be slow with it.
+                Err(RecvTimeoutError::Timeout) if !self.is_silent() => continue,
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::error!("the zygote does not answer, and is ended");
                     self.waiting.refuse(&WorkerError::Silent(ANSWER.as_secs()));
@@ -246,6 +246,12 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// Whether the zygote has taken too long for its next answer.
+    fn is_silent(&self) -> bool {
+        let is_at_work = processes::is_at_work(self.pid.load(Ordering::Relaxed));
+        self.waiting.patience_ends(is_at_work).is_some_and(|end| end <= Instant::now())
     }
 
     /// Starts a zygote and waits until it is ready; returns R's version.

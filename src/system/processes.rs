@@ -121,9 +121,20 @@ fn is_running(pid: i32) -> bool {
     })
 }
 
-/// Whether the state, after the name in parentheses, is Z or X.
+/// Whether a process computes, waits for a processor, or is deep in a system call.
+#[must_use]
+pub fn is_at_work(pid: i32) -> bool {
+    read(format!("/proc/{pid}/stat")).is_some_and(|stat| has_state(&stat, ['R', 'D']))
+}
+
+/// Whether the state is Z or X.
 pub(super) fn has_ended(stat: &str) -> bool {
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    has_state(stat, ['Z', 'X'])
+}
+
+/// Whether the state, after the name in parentheses, is one of these.
+fn has_state(stat: &str, states: [char; 2]) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(states))
 }
 
 #[cfg(test)]
@@ -135,6 +146,7 @@ mod tests {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         assert!(all().any(|pid| pid == own) && is_running(own));
         assert!(parents().contains_key(&own));
+        assert!(!is_at_work(-1));
         assert!(has_any(user_of(own).unwrap()) && !has_any(3_999_999_999));
     }
 
@@ -149,5 +161,6 @@ mod tests {
     #[test]
     fn states_are_found_behind_any_name() {
         assert!(has_ended("7 (a) S (b) Z 1 2") && !has_ended("7 (Z) S 1 2") && !has_ended(""));
+        assert!(has_state("7 (a) S (b) R 1 2", ['R', 'D']) && !has_state("7 (R) S 1 2", ['R', 'D']));
     }
 }
