@@ -318,7 +318,11 @@ impl Stopping {
             self.interrupt(worker);
             return;
         }
-        worker.signal(self.last);
+        if self.last == Signal::INT {
+            worker.interrupt();
+        } else {
+            worker.signal(self.last);
+        }
         self.killed = self.last != Signal::INT;
         self.last = if self.last == Signal::INT { Signal::TERM } else { Signal::KILL };
         self.next = now + LAST_CHANCE;

@@ -26,6 +26,7 @@ use crate::{
         messages::{self, Exit, Limits},
     },
     system::{
+        awaited,
         cgroup::{Cgroup, Delegated, Most},
         janitor::Janitor,
         processes,
@@ -168,11 +169,15 @@ impl Worker {
         }
     }
 
-    /// Interrupts the worker and the processes it started. Returns whether the worker has heard it: it neither ignores interrupts,
+    /// Interrupts the worker, the processes it started, and those that have left its group and that it waits for. Returns whether the worker has heard it: it neither ignores interrupts,
     /// as R does while it waits for a program, nor holds them back, as it does between two commands.
     pub fn interrupt(&self) -> bool {
         let did_hear = !processes::blocks(self.pid(), Signal::INT) && !processes::ignores(self.pid(), Signal::INT);
+        let awaited = awaited::groups(self.pid());
         self.signal(Signal::INT);
+        for group in awaited.into_iter().filter_map(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::INT);
+        }
         // It may have begun to wait for a program in between. Its handler of the signal holds others back, for a moment.
         did_hear && !processes::ignores(self.pid(), Signal::INT)
     }

@@ -2,9 +2,10 @@
 //!
 //! [`users`] leases user ids, and [`leftovers`] finds things that users have left on the machine. [`folder`] opens files beneath a folder
 //! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
-//! [`strays`] and [`orphans`] find processes and their owners, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
+//! [`strays`] and [`orphans`] find processes and their owners, [`awaited`] those that a process waits for, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
 //! measure the resources that they use. [`search`] knows which folders another user may search.
 
+pub mod awaited;
 pub mod cgroup;
 pub mod folder;
 pub mod janitor;

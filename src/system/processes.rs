@@ -104,12 +104,19 @@ fn is_in(pid: i32, set: &str, signal: Signal) -> bool {
 /// The parent of each process.
 #[must_use]
 pub fn parents() -> HashMap<i32, i32> {
-    // After the name in parentheses come the state and the parent.
-    let parent = |pid| {
-        let stat = read(format!("/proc/{pid}/stat"))?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-    };
-    all().filter_map(|pid| Some((pid, parent(pid)?))).collect()
+    all().filter_map(|pid| Some((pid, number_after_state(pid, 0)?))).collect()
+}
+
+/// The process group of a process.
+#[must_use]
+pub fn group_of(pid: i32) -> Option<i32> {
+    number_after_state(pid, 1)
+}
+
+/// A number of the file `stat`: after the name in parentheses come the state, the parent and the process group.
+fn number_after_state(pid: i32, at: usize) -> Option<i32> {
+    let stat = read(format!("/proc/{pid}/stat"))?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1 + at)?.parse().ok()
 }
 
 /// Whether any thread of a process has not ended, if that can be found out.
@@ -145,7 +152,7 @@ mod tests {
     fn this_process_runs() {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         assert!(all().any(|pid| pid == own) && is_running(own));
-        assert!(parents().contains_key(&own));
+        assert!(parents().contains_key(&own) && group_of(own).is_some() && group_of(-1).is_none());
         assert!(!is_at_work(-1));
         assert!(has_any(user_of(own).unwrap()) && !has_any(3_999_999_999));
     }

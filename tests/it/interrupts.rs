@@ -54,6 +54,8 @@ async fn a_session_that_waits_for_another_process_outlives_an_interrupt() {
         "system2('sleep', '600', stdout = TRUE); Sys.sleep(600)",
         "parallel::mclapply(1:2, function(i) Sys.sleep(600), mc.cores = 2); Sys.sleep(600)",
         "readLines(pipe('sleep 600')); Sys.sleep(600)",
+        // As R itself does with each pipe, from version 4.3 or so: the program is in a process group of its own.
+        "readLines(pipe(\"exec perl -e 'setpgrp(0, 0); sleep 600'\")); Sys.sleep(600)",
     ] {
         let command = interrupted(&session, &format!("POINT\n{code}")).await.document();
         assert_eq!(command["status"], "FAILED", "{code}: {command}");
