@@ -39,6 +39,24 @@ pub fn have_changed() -> bool {
     matches!((before, now), (Some((_, before)), Some(now)) if before != now)
 }
 
+/// Looks at the fonts for the first time, if this process has just begun to draw: what changes from now on, it has not read.
+pub fn note() {
+    if LOOKED.get().is_none() {
+        LOOKED.set(state().map(|state| (Instant::now(), state)));
+    }
+}
+
+/// Makes Pango forget its map of fonts, and end the thread with which newer versions (1.52 and later) have it made. What fontconfig has
+/// read stays.
+pub fn forget_map() {
+    // SAFETY: the type is that in pangocairo.h; NULL has Pango make another map when it needs one. One thread calls.
+    unsafe {
+        if let Some(set) = function(PANGO, c"pango_cairo_font_map_set_default") {
+            transmute_copy::<_, unsafe extern "C" fn(*mut c_void)>(&set)(std::ptr::null_mut());
+        }
+    }
+}
+
 /// Reads the fonts again if they have changed.
 pub fn keep_current() {
     if have_changed() {
@@ -48,16 +66,14 @@ pub fn keep_current() {
 
 /// Reads the fonts again, for all that is drawn from now on.
 pub fn read_again() {
-    // SAFETY: the types are those in fontconfig.h and pangocairo.h; NULL has Pango make another map of fonts when it needs
-    // one. One thread; what uses the map that there was keeps it.
+    // SAFETY: the type is that in fontconfig.h. One thread calls.
     unsafe {
         if let Some(read) = function(FONTCONFIG, c"FcInitReinitialize") {
             transmute_copy::<_, unsafe extern "C" fn() -> c_int>(&read)();
         }
-        if let Some(set) = function(PANGO, c"pango_cairo_font_map_set_default") {
-            transmute_copy::<_, unsafe extern "C" fn(*mut c_void)>(&set)(std::ptr::null_mut());
-        }
     }
+    // What uses the map that there was keeps it.
+    forget_map();
     // There may be other folders now.
     LOOKED.set(state().map(|state| (Instant::now(), state)));
 }

@@ -72,6 +72,7 @@ pub fn render(number: usize, form: &str, [width, height, resolution]: [u32; 3]) 
 
 /// Closes the devices of unnamed plots, so that their files are complete.
 pub fn close_unnamed() {
+    fonts::note();
     // SAFETY: reads a counter; does not jump. The count includes R's null device, which is always there.
     let devices = unsafe { Rf_NumDevices() } - 1;
     if devices > 0 || scripts::length(c"drafts") > 0 {

@@ -57,6 +57,13 @@ pub fn is_alone() -> bool {
     true
 }
 
+/// Whether this process has a thread whose name begins like this.
+#[must_use]
+pub fn has_thread(name: &str) -> bool {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok()).any(|own| own.starts_with(name))
+}
+
 /// Makes this process a worker for [`is_worker`] and [`end_session`].
 pub(super) fn claim(own_user: bool) {
     WORKER.store(rustix::process::getpid().as_raw_nonzero().get(), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    pages, setup,
+    fork, pages, setup,
     traces::{self, Before, Traces},
     trial::{Trial, TrialError},
 };
@@ -95,9 +95,18 @@ fn until_next_second() {
     std::thread::sleep(Duration::from_secs(now.as_secs() + 1).saturating_sub(now));
 }
 
+/// How the name of the thread begins that Pango has its map of fonts made by.
+const THREAD_OF_PANGO: &str = "[pango]";
+
 /// Loads the graphics libraries and fonts, if that starts no thread.
 pub fn warm_graphics() -> Vec<String> {
-    let draw = || r::scripts::call(c"warm_graphics");
+    let draw = || {
+        r::scripts::call(c"warm_graphics")?;
+        if fork::has_thread(THREAD_OF_PANGO) {
+            r::fonts::forget_map();
+        }
+        Ok::<_, RError>(())
+    };
     match Trial::prepare(draw).map_err(TrialError::from).and_then(Trial::run::<()>).and_then(|()| Ok(draw()?)) {
         Ok(()) => Vec::new(),
         Err(reason) => vec![format!("the graphics libraries are loaded by each session anew: {reason}")],
