@@ -4,6 +4,7 @@ use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
@@ -21,7 +22,7 @@ use crate::{
     server::{self, tls::Certificate},
     site,
     store::policies::Policy,
-    system::{folder, orphans::Orphans, removal},
+    system::{environment, folder, orphans::Orphans, removal},
     telemetry::{self, Recent, Telemetry, measures},
 };
 
@@ -40,6 +41,8 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
         print(&config.printed())?;
         return Ok(());
     }
+    let password = std::env::var("OFFSHOOT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    keep_secrets()?;
     let (telemetry, recent) = telemetry::start(&config.log)?;
     raise_descriptor_limit();
     // This changes the environment, which is safe only before there are threads.
@@ -48,7 +51,7 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     // Workers whose zygote has died become this process's children, and are reaped.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(listen(config, recent, serve.demo, sockets, telemetry));
+    let outcome = runtime.block_on(listen(config, recent, First { demo: serve.demo, password }, sockets, telemetry));
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome.and(throw_away.map_or(Ok(()), |folder| removal::remove(&folder).with_context(|| folder.display().to_string())))
 }
@@ -82,7 +85,7 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
 }
 
-async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
+async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
@@ -97,7 +100,8 @@ async fn listen(config: Config, log: Recent, demo: bool, passed: Vec<Passed>, mu
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    first_content(&app, demo).await?;
+    let demo = first.demo;
+    first_content(&app, first).await?;
     api::rock::accounts::declare(&app, demo).await?;
     let certificate = Certificate::open(&app.settings().tls, &app.settings().data)?;
 
@@ -150,9 +154,27 @@ fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
     tracing::info!("reloaded");
 }
 
+/// What a new store is filled with.
+struct First {
+    /// Whether that is a demonstration's.
+    demo: bool,
+    /// The password of its administrator, if the environment has it.
+    password: Option<String>,
+}
+
+/// Keeps settings that may be secrets from other processes of this user: those of the environment, and this process's memory.
+#[expect(unsafe_code, reason = "the environment is changed")]
+fn keep_secrets() -> std::io::Result<()> {
+    // SAFETY: there is one thread yet.
+    unsafe {
+        environment::forget(|name| ["OFFSHOOT_", "ROCK_"].iter().any(|own| name.as_encoded_bytes().starts_with(own.as_bytes())));
+    }
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
 /// Fills a new store: with accounts, and for a demonstration with scripts and a file.
-async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
-    if demo {
+async fn first_content(app: &Arc<App>, first: First) -> anyhow::Result<()> {
+    if first.demo {
         app.accounts().create_first(DEMO_PASSWORD, true).await?;
         demo::fill(app.store()).await?;
         tell(&format!(
@@ -162,9 +184,8 @@ async fn first_content(app: &Arc<App>, demo: bool) -> anyhow::Result<()> {
         ));
         return Ok(());
     }
-    let given = std::env::var("OFFSHOOT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
-    let generated = given.is_none();
-    let admin_password = given.map_or_else(password::generate, Ok)?;
+    let generated = first.password.is_none();
+    let admin_password = first.password.map_or_else(password::generate, Ok)?;
     let made = app.accounts().create_first(&admin_password, false).await?;
     if made && generated {
         tell(&format!(

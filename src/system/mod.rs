@@ -7,6 +7,8 @@
 
 pub mod awaited;
 pub mod cgroup;
+#[expect(unsafe_code, reason = "what the environment was at the start is memory that Rust does not know")]
+pub mod environment;
 pub mod folder;
 pub mod janitor;
 #[expect(unsafe_code, reason = "System V objects and keyrings have system calls that no crate binds")]
