@@ -16,6 +16,9 @@ begin_session <- function() {
 
 r_version <- function() paste(R.version$major, R.version$minor, sep = ".")
 
+# Where R and its packages are, so that sessions may read there.
+r_places <- function() c(vapply(c("home", "share", "doc", "include"), R.home, ""), libraries)
+
 # Where packages are installed from. The first is R's usual one: packages ask for it by this name.
 use_repositories <- function(first, ...) {
   if (!missing(first)) options(repos = c(CRAN = first, ...))

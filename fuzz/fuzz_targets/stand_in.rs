@@ -14,7 +14,7 @@ use offshoot::{
     link::{
         channel::Link,
         command::{Ending, Executed, Image, Reply, Request, Surroundings},
-        messages::{self, Exit, Fork, ZygoteReply, ZygoteRequest, folder},
+        messages::{self, Exit, Fork, Ready, ZygoteReply, ZygoteRequest, folder},
     },
     system::janitor,
     wire::{Written, typed::input},
@@ -58,7 +58,7 @@ fn zygote() -> io::Result<()> {
     let control = rustix::stdio::stdin().try_clone_to_owned()?;
     let children = reaping::child_signals()?;
     receive(&control)?;
-    report(&control, &ZygoteReply::Ready { r_version: "4.2.2".to_owned(), warnings: Vec::new(), notes: Vec::new() })?;
+    report(&control, &ZygoteReply::Ready(Ready { r_version: "4.2.2".to_owned(), ..Ready::default() }))?;
     loop {
         let mut ready = [PollFd::new(&control, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
         poll(&mut ready, None)?;

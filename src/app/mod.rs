@@ -93,7 +93,7 @@ impl App {
         let library = open_folder(&data, "library", 0o755)?;
         let mut r = config.r.clone();
         r.libraries.insert(0, library.clone());
-        let sessions = Sessions::start(config.sessions.clone(), r, &run).await?;
+        let sessions = Sessions::start(config.sessions.clone(), r, &run, config.private_places()).await?;
         for left in [&files, &uploads] {
             session::clear(left, sessions.janitor())?;
         }

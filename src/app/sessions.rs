@@ -225,7 +225,7 @@ fn boundary(rules: &Rules, user: &str, named: Option<&str>) -> Option<LimitOverr
 /// Converts a boundary of the store into a session's limits.
 pub(super) fn as_limits(boundary: &boundaries::Boundary) -> LimitOverrides {
     let some = |value: i64| u64::try_from(value).ok();
-    LimitOverrides { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib) }
+    LimitOverrides { cpu_seconds: some(boundary.cpu_seconds), memory_mib: some(boundary.memory_mib), network: boundary.network }
 }
 
 /// The principal's login, for things that have to belong to one.

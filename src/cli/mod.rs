@@ -123,7 +123,8 @@ impl Settings {
     }
 
     fn config(&self) -> anyhow::Result<Config> {
-        self.layers().and_then(Layers::finish).map_err(anyhow::Error::msg)
+        let file = self.config.clone().unwrap_or_default();
+        self.layers().and_then(Layers::finish).map(|config| Config { file, ..config }).map_err(anyhow::Error::msg)
     }
 }
 

@@ -42,6 +42,9 @@ pub struct Config {
     pub log: Log,
     /// Measurements, for Prometheus.
     pub metrics: Metrics,
+    /// The file that settings were read from; empty if there is none.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 impl Default for Config {
@@ -57,6 +60,7 @@ impl Default for Config {
             rock: Rock::default(),
             log: Log::default(),
             metrics: Metrics::default(),
+            file: PathBuf::new(),
         }
     }
 }
@@ -194,6 +198,38 @@ pub struct SessionSettings {
     /// account of the machine may have an id in the range. "auto" is 50000-59999 if the first two conditions hold; with
     /// "", sessions run as the server's user.
     pub users: String,
+    /// The walls around sessions: "auto" is all that the system gives, "require" refuses to start if one is missing that
+    /// docs/security.md promises, "off" is none but user ids and limits.
+    pub sandbox: SandboxMode,
+    /// The network that sessions have, unless their boundary gives them another: "full" is that of the machine, "none" is no
+    /// network at all.
+    pub network: NetworkMode,
+    /// Files and folders that sessions may read besides R, its packages and what everybody may read of the system.
+    pub readable: Vec<PathBuf>,
+    /// Files, folders and devices that they may change besides their own folders.
+    pub writable: Vec<PathBuf>,
+}
+
+/// See [`SessionSettings::sandbox`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the setting's text says what they are")]
+pub enum SandboxMode {
+    #[default]
+    Auto,
+    Require,
+    Off,
+}
+
+/// See [`SessionSettings::network`]. Boundaries in the store have it as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the setting's text says what they are")]
+pub enum NetworkMode {
+    #[default]
+    Full,
+    None,
 }
 
 impl Default for SessionSettings {
@@ -215,6 +251,10 @@ impl Default for SessionSettings {
             results_mib: 256,
             results_per_user_mib: 1024,
             users: "auto".to_owned(),
+            sandbox: SandboxMode::Auto,
+            network: NetworkMode::Full,
+            readable: Vec::new(),
+            writable: Vec::new(),
         }
     }
 }
@@ -356,6 +396,12 @@ impl Config {
             return Err("http.connections: at least one is needed".to_owned());
         }
         self.rock.check()?;
+        if let Some(place) = self.sessions.readable.iter().chain(&self.sessions.writable).find(|place| !place.is_absolute()) {
+            return Err(format!("sessions.readable and sessions.writable: {} does not begin with a slash", place.display()));
+        }
+        if self.sessions.sandbox == SandboxMode::Off && self.sessions.network != NetworkMode::Full {
+            return Err("sessions.network: it can only be taken from sessions if sessions.sandbox is not off".to_owned());
+        }
         self.sessions.user_range().map(drop)
     }
 
@@ -371,6 +417,13 @@ impl Config {
             (None, Some(_)) => Err("tls: there is a certificate, and no https:// address in listen".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    /// Files and folders of the server that are nobody else's business.
+    #[must_use]
+    pub fn private_places(&self) -> Vec<PathBuf> {
+        let files = [&self.data, &self.file, &self.log.audit, &self.tls.key, &self.tls.pfx, &self.tls.pfx_password_file];
+        files.into_iter().filter(|path| !path.as_os_str().is_empty()).filter_map(|path| std::path::absolute(path).ok()).collect()
     }
 
     /// The settings as TOML, with secrets masked.

@@ -20,6 +20,8 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// Size of all files together, in bytes.
     pub disk: Option<u64>,
+    /// Its network.
+    pub network: Network,
 }
 
 /// The first message to the zygote, which is sent once. If sessions have users of their own, the file whose locks reserve these comes with
@@ -30,6 +32,68 @@ pub struct Start {
     pub preload: Vec<String>,
     /// The repositories from which sessions install packages.
     pub repositories: Vec<String>,
+    /// The walls around sessions.
+    pub sandbox: Sandbox,
+}
+
+/// The walls around sessions, as they are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// Which are wanted.
+    pub wanted: Wanted,
+    /// Places that sessions may read besides R, its packages and the system.
+    pub readable: Vec<PathBuf>,
+    /// Places that they may change besides their own.
+    pub writable: Vec<PathBuf>,
+    /// The server's own folder and files, which they may not reach.
+    pub hidden: Vec<PathBuf>,
+    /// The network of sessions whose limits say nothing else.
+    pub network: Network,
+}
+
+/// Which walls around sessions are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// None.
+    #[default]
+    None,
+    /// Those that the system gives.
+    Possible,
+    /// All that the promises rest on.
+    All,
+}
+
+/// The walls around sessions, as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walls {
+    /// They reach no files but their own and those that everybody may read.
+    pub files: bool,
+    /// They signal nobody else, and reach no abstract sockets of others.
+    pub scopes: bool,
+    /// They cannot make system calls that nobody needs.
+    pub calls: bool,
+    /// They have their own view of the file system, and their own objects of System V.
+    pub private: bool,
+    /// What is missing: a sentence each.
+    pub missing: Vec<String>,
+}
+
+impl Walls {
+    /// Each wall by its name, and whether it is there.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, bool); 4] {
+        [("files", self.files), ("signals", self.scopes), ("system-calls", self.calls), ("namespaces", self.private)]
+    }
+}
+
+/// The network that a session has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// That of the machine.
+    #[default]
+    Full,
+    /// None.
+    None,
 }
 
 /// A message to the zygote after its start.
@@ -61,18 +125,24 @@ pub struct Fork {
     pub tag: [u8; 16],
 }
 
+/// What a zygote says of itself when it can fork.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// R's version: "4.2.2".
+    pub r_version: String,
+    /// Packages that could not be preloaded, each with the reason.
+    pub warnings: Vec<String>,
+    /// What sessions do about packages that are preloaded.
+    pub notes: Vec<String>,
+    /// The walls around sessions.
+    pub walls: Walls,
+}
+
 /// A message from the zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ZygoteReply {
     /// R is running and packages are loaded, so the zygote can fork.
-    Ready {
-        /// R's version: "4.2.2".
-        r_version: String,
-        /// Packages that could not be preloaded, each with the reason.
-        warnings: Vec<String>,
-        /// What sessions do about packages that are preloaded.
-        notes: Vec<String>,
-    },
+    Ready(Ready),
     /// R did not start, for this reason, and the zygote ends.
     Broken(String),
     /// A worker was forked. It sends [`super::command::Reply::Hello`] on its own pipe when it is ready.
@@ -121,8 +191,10 @@ pub mod folder {
     pub const LIBRARY: &str = "library";
     /// The folder for copies of published files, and for files on their way between server and worker.
     pub const FILES: &str = "files";
+    /// What the session has instead of folders that everybody may write to.
+    pub const COMMON: &str = "common";
     /// All of them.
-    pub const ALL: [&str; 4] = [WORK, TEMPORARY, LIBRARY, FILES];
+    pub const ALL: [&str; 5] = [WORK, TEMPORARY, LIBRARY, FILES, COMMON];
 }
 
 /// Encodes a header.

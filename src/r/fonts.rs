@@ -11,6 +11,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     mem::transmute_copy,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -78,9 +79,10 @@ pub fn read_again() {
     LOOKED.set(state().map(|state| (Instant::now(), state)));
 }
 
-/// A digest of when the files and folders that fontconfig has read were changed; `None` if it has read none.
-fn state() -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
+/// The files of its configuration, and the folders of fonts, that fontconfig has read; `None` if it has read none.
+#[must_use]
+pub fn places() -> Option<Vec<PathBuf>> {
+    let mut places = Vec::new();
     let (next, done) = (function(FONTCONFIG, c"FcStrListNext")?, function(FONTCONFIG, c"FcStrListDone")?);
     for list in LISTS {
         let list = function(FONTCONFIG, list)?;
@@ -97,12 +99,20 @@ fn state() -> Option<u64> {
                 if path.is_null() {
                     break;
                 }
-                let path = OsStr::from_bytes(CStr::from_ptr(path).to_bytes());
-                let changed = fs::metadata(path).ok().map(|metadata| (metadata.mtime(), metadata.mtime_nsec(), metadata.ino()));
-                (path, changed).hash(&mut hasher);
+                places.push(PathBuf::from(OsStr::from_bytes(CStr::from_ptr(path).to_bytes())));
             }
             transmute_copy::<_, unsafe extern "C" fn(*mut c_void)>(&done)(list);
         }
+    }
+    Some(places)
+}
+
+/// A digest of when the files and folders that fontconfig has read were changed; `None` if it has read none.
+fn state() -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for path in places()? {
+        let changed = fs::metadata(&path).ok().map(|metadata| (metadata.mtime(), metadata.mtime_nsec(), metadata.ino()));
+        (path, changed).hash(&mut hasher);
     }
     Some(hasher.finish())
 }

@@ -1,7 +1,7 @@
 //! Opens, finds and closes sessions.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use super::{
     handle::Session,
     pool::Pool,
     registry::Registry,
-    setup::{clear, janitor_program, limits, users, warn_of_another_r},
+    setup::{clear, janitor_program, limits, sandbox, users, warn_of_another_r},
     terms::{Found, LimitOverrides, LookupError, OpenError, Opening, Purpose},
     tombstone::Cause,
     watch,
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     config,
+    link::messages::Walls,
     system::{cgroup::Delegated, janitor::Janitor, users::Users},
 };
 
@@ -48,11 +49,16 @@ struct Inner {
 }
 
 impl Sessions {
-    /// Starts R and the pool. Sessions have their folders in `folder`.
+    /// Starts R and the pool. Sessions have their folders in `folder`, and do not reach the `hidden` places.
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::SessionSettings, r: config::RSettings, folder: &Path) -> Result<Self, StartError> {
+    pub async fn start(
+        config: config::SessionSettings,
+        r: config::RSettings,
+        folder: &Path,
+        hidden: Vec<PathBuf>,
+    ) -> Result<Self, StartError> {
         // Before there are other processes, because these would not move to the new group with this one.
         let groups = Delegated::take();
         let janitor = Janitor::start(janitor_program(&r));
@@ -62,7 +68,7 @@ impl Sessions {
             let (memory, processes) = (groups.limits_memory(), groups.limits_processes());
             tracing::info!(memory, processes, "sessions have control groups of their own");
         }
-        let zygote = Zygote::start(r, users.clone(), folder).await?;
+        let zygote = Zygote::start(r, sandbox(&config, hidden), users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
         let factory = WorkerFactory { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
         let pool = Pool::new(factory, limits(&config), config.pool);
@@ -101,9 +107,10 @@ impl Sessions {
         }
         let place = self.0.registry.reserve(owner, purpose)?;
         let mut config = self.0.config.clone();
-        if let Some(LimitOverrides { cpu_seconds, memory_mib }) = boundary {
+        if let Some(LimitOverrides { cpu_seconds, memory_mib, network }) = boundary {
             config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
             config.memory_mib = memory_mib.unwrap_or(config.memory_mib);
+            config.network = network.unwrap_or(config.network);
         }
         config.operation_seconds = operation_seconds.unwrap_or(config.operation_seconds);
         config.idle_seconds = idle_seconds.unwrap_or(config.idle_seconds);
@@ -204,6 +211,12 @@ impl Sessions {
     #[must_use]
     pub fn janitor(&self) -> &Janitor {
         &self.0.janitor
+    }
+
+    /// The walls around sessions.
+    #[must_use]
+    pub fn walls(&self) -> &Walls {
+        self.0.zygote.walls()
     }
 
     /// R's version.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{failure::StartError, worker::ASIDE};
 use crate::{
     config,
-    link::messages::Limits,
+    link::messages::{Limits, Network, Sandbox, Wanted},
     system::{janitor::Janitor, removal, users::Users},
 };
 
@@ -65,5 +65,23 @@ pub(super) fn limits(config: &config::SessionSettings) -> Limits {
         processes: some(config.processes),
         file_size: some(config.file_size_mib << 20),
         disk: some(config.disk_mib << 20),
+        network: network(config),
+    }
+}
+
+/// The walls around sessions, which are to keep them from these places.
+pub(super) fn sandbox(config: &config::SessionSettings, hidden: Vec<PathBuf>) -> Sandbox {
+    let wanted = match config.sandbox {
+        config::SandboxMode::Auto => Wanted::Possible,
+        config::SandboxMode::Require => Wanted::All,
+        config::SandboxMode::Off => Wanted::None,
+    };
+    Sandbox { wanted, readable: config.readable.clone(), writable: config.writable.clone(), hidden, network: network(config) }
+}
+
+fn network(config: &config::SessionSettings) -> Network {
+    match config.network {
+        config::NetworkMode::Full => Network::Full,
+        config::NetworkMode::None => Network::None,
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{failure::WorkerError, handle::Session, tombstone::Tombstone};
+use crate::config::NetworkMode;
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct LimitOverrides {
     pub cpu_seconds: Option<u64>,
     /// Memory, in MiB.
     pub memory_mib: Option<u64>,
+    /// The network.
+    pub network: Option<NetworkMode>,
 }
 
 /// Why no session was opened.

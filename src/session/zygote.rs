@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     config,
-    link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest},
+    link::messages::{self, Exit, Fork, Ready, Sandbox, Start, Walls, Wanted, ZygoteReply, ZygoteRequest},
     system::{processes, users::Users},
 };
 
@@ -52,6 +52,7 @@ pub struct Zygote {
     requests: Sender<Request>,
     pid: Arc<AtomicI32>,
     r_version: Arc<str>,
+    walls: Arc<Walls>,
 }
 
 /// A forked worker.
@@ -87,12 +88,13 @@ impl Zygote {
     ///
     /// # Errors
     /// Why R did not start.
-    pub async fn start(config: config::RSettings, users: Users, folder: &Path) -> Result<Self, StartError> {
+    pub async fn start(config: config::RSettings, sandbox: Sandbox, users: Users, folder: &Path) -> Result<Self, StartError> {
         let (requests, received) = crossbeam_channel::unbounded();
         let (started, answer) = oneshot::channel();
         let pid = Arc::new(AtomicI32::new(0));
         let owner = Owner {
             config,
+            sandbox,
             users,
             folder: folder.to_owned(),
             requests: requests.clone(),
@@ -105,8 +107,14 @@ impl Zygote {
         // The thread lives as long as the program.
         let thread = thread::Builder::new().name("zygote".to_owned());
         thread.spawn(move || owner.run(&received, started))?;
-        let r_version = answer.await.map_err(|_| StartError::Stopping)??;
-        Ok(Self { requests, pid, r_version: r_version.into() })
+        let ready = answer.await.map_err(|_| StartError::Stopping)??;
+        Ok(Self { requests, pid, r_version: ready.r_version.into(), walls: ready.walls.into() })
+    }
+
+    /// The walls around sessions.
+    #[must_use]
+    pub fn walls(&self) -> &Walls {
+        &self.walls
     }
 
     /// R's version, such as "4.2.2".
@@ -174,6 +182,7 @@ impl Zygote {
 /// The thread that owns the control socket.
 struct Owner {
     config: config::RSettings,
+    sandbox: Sandbox,
     users: Users,
     folder: PathBuf,
     requests: Sender<Request>,
@@ -192,7 +201,7 @@ struct Running {
 }
 
 impl Owner {
-    fn run(mut self, requests: &Receiver<Request>, started: oneshot::Sender<Result<String, StartError>>) {
+    fn run(mut self, requests: &Receiver<Request>, started: oneshot::Sender<Result<Ready, StartError>>) {
         let first = self.start();
         let failed = first.is_err();
         if started.send(first).is_err() || failed {
@@ -254,15 +263,17 @@ impl Owner {
         self.waiting.patience_ends(is_at_work).is_some_and(|end| end <= Instant::now())
     }
 
-    /// Starts a zygote and waits until it is ready; returns R's version.
-    fn start(&mut self) -> Result<String, StartError> {
+    /// Starts a zygote and waits until it is ready.
+    fn start(&mut self) -> Result<Ready, StartError> {
         self.generation += 1;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| StartError::Control(error.into()))?;
         let program = self.program()?;
         // Written before the zygote is started, which reads it first.
-        let start = messages::encode(&Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone() });
-        send(&ours, &start, &Vec::from_iter(self.users.reservations())).map_err(|error| StartError::Control(error.into()))?;
+        let start =
+            Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone(), sandbox: self.sandbox.clone() };
+        send(&ours, &messages::encode(&start), &Vec::from_iter(self.users.reservations()))
+            .map_err(|error| StartError::Control(error.into()))?;
         let mut command = Command::new(&program);
         command
             .env_clear()
@@ -283,8 +294,8 @@ impl Owner {
         if !is_readable_within(&control, START) {
             return Err(StartError::Late(START.as_secs()));
         }
-        let (version, warnings, notes) = match receive(&control) {
-            Some(ZygoteReply::Ready { r_version, warnings, notes }) => (r_version, warnings, notes),
+        let ready = match receive(&control) {
+            Some(ZygoteReply::Ready(ready)) => ready,
             Some(ZygoteReply::Broken(message)) => return Err(StartError::R(message)),
             _ => {
                 let status = running.child.wait()?;
@@ -293,16 +304,17 @@ impl Owner {
         };
         self.pid.store(running.child.id().cast_signed(), Ordering::Relaxed);
         metrics::counter!("offshoot_zygote_starts_total").increment(1);
-        for warning in warnings {
+        for warning in &ready.warnings {
             tracing::warn!("{warning}");
         }
-        for note in notes {
+        for note in &ready.notes {
             tracing::info!("{note}");
         }
+        tell_of(&ready.walls, self.sandbox.wanted);
         let reader = Reader { control, waiting: Arc::clone(&self.waiting), owner: self.requests.clone(), generation: self.generation };
         let thread = thread::Builder::new().name("zygote-reports".to_owned());
         thread.spawn(move || reader.run())?;
-        Ok(version)
+        Ok(ready)
     }
 
     fn program(&self) -> Result<PathBuf, StartError> {
@@ -372,6 +384,21 @@ impl Owner {
     }
 }
 
+/// Tells the log and the measurements which walls sessions have.
+fn tell_of(walls: &Walls, wanted: Wanted) {
+    for (name, is_there) in walls.named() {
+        metrics::gauge!("offshoot_sandbox", "wall" => name).set(if is_there { 1.0 } else { 0.0 });
+    }
+    if wanted == Wanted::None {
+        return tracing::warn!("sessions.sandbox is off: sessions reach all that their user does");
+    }
+    let present: Vec<_> = walls.named().into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
+    tracing::info!(walls = present.join(" "), "sessions have walls around them");
+    for missing in &walls.missing {
+        tracing::warn!("{missing}");
+    }
+}
+
 /// Whether a process ends by itself within this time.
 fn ends_within(child: &mut Child, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
@@ -415,7 +442,7 @@ impl Reader {
                 ZygoteReply::Exited { pid, exit } => {
                     self.waiting.exited(pid, exit);
                 }
-                ZygoteReply::Ready { .. } | ZygoteReply::Broken(_) => {}
+                ZygoteReply::Ready(_) | ZygoteReply::Broken(_) => {}
             }
         }
         let _ = self.owner.send(Request::Lost(self.generation));

@@ -7,6 +7,7 @@ use super::{
     ChangeError, Named, Store, StoreError, now,
     policies::{Shape, require_unnamed},
 };
+use crate::config::NetworkMode;
 
 /// A boundary. 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -17,6 +18,8 @@ pub struct Boundary {
     pub cpu_seconds: i64,
     /// Memory that a session may allocate, in MiB.
     pub memory_mib: i64,
+    /// The network that a session has; `None` for that of the settings.
+    pub network: Option<NetworkMode>,
 }
 
 const KIND: &str = "boundary";
@@ -27,7 +30,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn boundary_list(&self) -> Result<Vec<Boundary>, StoreError> {
-        Ok(query_as("SELECT name, cpu_seconds, memory_mib FROM boundary ORDER BY name").fetch_all(&self.pool).await?)
+        Ok(query_as("SELECT name, cpu_seconds, memory_mib, network FROM boundary ORDER BY name").fetch_all(&self.pool).await?)
     }
 
     /// Makes a boundary, or changes it.
@@ -37,12 +40,13 @@ impl Store {
     pub async fn boundary_put(&self, boundary: &Boundary) -> Result<(), ChangeError> {
         Named::Boundary.check(&boundary.name)?;
         query(
-            "INSERT INTO boundary (name, cpu_seconds, memory_mib, changed) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (name) DO UPDATE SET cpu_seconds = $2, memory_mib = $3, changed = $4",
+            "INSERT INTO boundary (name, cpu_seconds, memory_mib, network, changed) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name) DO UPDATE SET cpu_seconds = $2, memory_mib = $3, network = $4, changed = $5",
         )
         .bind(&boundary.name)
         .bind(boundary.cpu_seconds)
         .bind(boundary.memory_mib)
+        .bind(boundary.network)
         .bind(now())
         .execute(&self.pool)
         .await?;

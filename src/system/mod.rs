@@ -3,7 +3,8 @@
 //! [`users`] leases user ids, and [`leftovers`] finds things that users have left on the machine. [`folder`] opens files beneath a folder
 //! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
 //! [`strays`] and [`orphans`] find processes and their owners, [`awaited`] those that a process waits for, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
-//! measure the resources that they use. [`search`] knows which folders another user may search.
+//! measure the resources that they use. [`search`] knows which folders another user may search. [`sandbox`] is
+//! walls around a process that runs code of others, and [`environment`] keeps secrets from being read there.
 
 pub mod awaited;
 pub mod cgroup;
@@ -21,6 +22,7 @@ pub mod orphans;
 #[expect(unsafe_code, reason = "signals to all processes of a user are sent by a child that becomes that user")]
 pub mod processes;
 pub mod removal;
+pub mod sandbox;
 pub mod search;
 pub mod strays;
 pub mod tree;

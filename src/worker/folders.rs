@@ -33,7 +33,7 @@ pub fn make(spec: &Fork) -> Result<(), FolderError> {
         fs::set_permissions(&spec.folder, fs::Permissions::from_mode(0o711))
             .map_err(|source| FolderError { path: spec.folder.clone(), source })?;
     }
-    for name in [folder::WORK, folder::TEMPORARY, folder::LIBRARY, folder::FILES] {
+    for name in folder::ALL {
         private(&spec.folder.join(name), spec.user)?;
     }
     Ok(())

@@ -17,8 +17,10 @@ pub mod limits;
 pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;
+mod places;
 #[expect(unsafe_code, reason = "signals of children come by a descriptor")]
 pub mod reaping;
+pub mod sandbox;
 pub mod session;
 #[expect(unsafe_code, reason = "descriptors by number, the environment and the state of the C library")]
 pub mod setup;

@@ -113,13 +113,15 @@ pub fn warm_graphics() -> Vec<String> {
     }
 }
 
-/// Reads the fonts again if they have changed, so that sessions that are forked later find them.
-pub fn refresh_fonts() {
-    if r::fonts::have_changed() {
+/// Reads the fonts again if they have changed, so that sessions that are forked later find them. Returns whether they have.
+pub fn refresh_fonts() -> bool {
+    let have_changed = r::fonts::have_changed();
+    if have_changed {
         r::fonts::read_again();
         // If nothing can be drawn here, each session will do it.
         drop(warm_graphics());
     }
+    have_changed
 }
 
 /// Evaluates code like that with which sessions begin. R reads a function from disk when it is called for the first time,

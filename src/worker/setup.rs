@@ -14,6 +14,7 @@ use super::{
     folders::{self, FolderError},
     fork,
     limits::{self, LimitError},
+    sandbox::{FIRST_DESCRIPTOR, Prepared, SandboxError},
     signals,
     user::{self, UserError},
 };
@@ -61,16 +62,19 @@ pub enum SetupError {
     /// A limit could not be set.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A wall could not be put up.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// R could not begin the session.
     #[error(transparent)]
     R(#[from] RError),
 }
 
-/// Makes this child a worker: its own group, descriptors, folders, limits, user, signals, and R's state.
+/// Makes this child a worker: its own group, descriptors, folders, user, limits, walls, signals, and R's state.
 ///
 /// # Errors
 /// [`SetupError`]; the child must end then.
-pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, SetupError> {
+pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared) -> Result<Link, SetupError> {
     fork::claim(spec.user.is_some());
     let failed = |step| move |source: rustix::io::Errno| SetupError::Step { step, source: source.into() };
     rustix::process::setpgid(None, None).map_err(failed("process group"))?;
@@ -79,13 +83,20 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, Set
         std::fs::write(members, "0").map_err(|source| SetupError::Group { members: members.clone(), source })?;
     }
     folders::make(spec)?;
+    sandbox.separate(spec, false)?;
     let (work, temporary) = (spec.folder.join(folder::WORK), spec.folder.join(folder::TEMPORARY));
-    rustix::process::chdir(&work).map_err(failed("working folder"))?;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     set_environment(&work, &temporary, &spec.folder.join(folder::LIBRARY));
-    user::become_user(spec.user)?;
     leave_keyring();
-    limits::limit(&spec.limits, spec.user.is_some())?;
+    user::become_user(spec.user)?;
+    sandbox.separate(spec, true)?;
+    rustix::process::chdir(&work).map_err(failed("working folder"))?;
+    limits::limit(&spec.limits, sandbox.counts_processes())?;
+    for held in sandbox.confine(spec)? {
+        // Closed with this process.
+        let _ = held.into_raw_fd();
+    }
+    close_range(FIRST_DESCRIPTOR, c_int::MAX).map_err(|source| SetupError::Step { step: "descriptors", source })?;
     signals::handle();
     unbuffer_standard_output();
     reseed_c();
@@ -97,12 +108,12 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<Link, Set
     Ok(link)
 }
 
-/// Gives the descriptors their numbers and closes all others: standard input has nothing to read, standard output and
+/// Gives the descriptors their numbers, and closes all others but those that the sandbox needs: standard input has nothing to read, standard output and
 /// error are the console, then come the socket for commands, the pipe for replies and the memory for a large one.
 fn own_descriptors(descriptors: [OwnedFd; 4]) -> io::Result<Link> {
     let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
     // First to high numbers, so that none has a number that another one is to get.
-    let moved = |descriptor: OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, 64).map(IntoRawFd::into_raw_fd);
+    let moved = |descriptor: OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, FIRST_DESCRIPTOR).map(IntoRawFd::into_raw_fd);
     let [commands, replies, memory, console] = descriptors;
     let (null, commands, replies, memory, console) = (moved(null)?, moved(commands)?, moved(replies)?, moved(memory)?, moved(console)?);
     // SAFETY: plain system calls on descriptors that are open. Owners of descriptors that are closed here will not close
@@ -117,12 +128,16 @@ fn own_descriptors(descriptors: [OwnedFd; 4]) -> io::Result<Link> {
         for own in [SOCKET, REPLIES, MEMORY] {
             libc::fcntl(own, libc::F_SETFD, libc::FD_CLOEXEC);
         }
-        if libc::syscall(libc::SYS_close_range, MEMORY + 1, c_int::MAX, 0) != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        close_range(MEMORY + 1, FIRST_DESCRIPTOR - 1)?;
         let [replies, memory] = [REPLIES, MEMORY].map(|own| OwnedFd::from_raw_fd(own));
         Ok(Link::new(UnixStream::from_raw_fd(SOCKET), replies, memory))
     }
+}
+
+/// Closes the descriptors between these numbers. For their owners, see [`own_descriptors`].
+fn close_range(first: c_int, last: c_int) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Sets the environment of the session.

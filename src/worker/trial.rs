@@ -1,6 +1,9 @@
 //! Does something in a child process first, to see what it would do to this one.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::{
+    fmt::Display,
+    io::{self, PipeReader, PipeWriter, Read, Write},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -52,7 +55,7 @@ impl Trial {
     ///
     /// # Errors
     /// The system's.
-    pub fn prepare<T: Serialize>(work: impl FnOnce() -> Result<T, RError>) -> io::Result<Self> {
+    pub fn prepare<T: Serialize, E: Display>(work: impl FnOnce() -> Result<T, E>) -> io::Result<Self> {
         let (mut begun, begin) = io::pipe()?;
         let (outcome, mut writer) = io::pipe()?;
         match fork::fork()? {

@@ -20,11 +20,12 @@ use rustix::{
 use super::{
     fork::{self, Side},
     packages, reaping,
+    sandbox::{Prepared, SandboxError},
     session::CommandLoop,
     setup,
 };
 use crate::{
-    link::messages::{self, Exit, Fork, Start, ZygoteReply, ZygoteRequest, folder},
+    link::messages::{self, Exit, Fork, Ready, Start, ZygoteReply, ZygoteRequest, folder},
     r,
     system::{processes, strays},
     with_sources,
@@ -69,7 +70,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
     r::scripts::ask(c"use_repositories", &repositories)?;
     let mut warnings = packages::warm_graphics();
-    packages::refresh_fonts();
+    let _ = packages::refresh_fonts();
     let (unloaded, notes) = packages::preload(&start.preload)?;
     warnings.extend(unloaded);
     packages::warm_up()?;
@@ -78,8 +79,19 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     // Sessions have folders of their own. A package may have put something into this one that sessions look for: then it
     // is not empty, and stays.
     let _ = std::fs::remove_dir(&temporary);
-    report(&control, &ZygoteReply::Ready { r_version: r::init::version(), warnings, notes })?;
-    let mut zygote = Zygote { control, request: vec![0; MESSAGE], children, workers: HashMap::new() };
+    let mut sandbox = start.sandbox;
+    // Folders that packages are installed from.
+    sandbox.readable.extend(start.repositories.iter().filter_map(|repository| repository.strip_prefix("file://").map(PathBuf::from)));
+    let sandbox = match Prepared::new(sandbox, reserved.is_some()) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            report(&control, &ZygoteReply::Broken(with_sources(&error)))?;
+            return Ok(());
+        }
+    };
+    let ready = Ready { r_version: r::init::version(), warnings, notes, walls: sandbox.walls().clone() };
+    report(&control, &ZygoteReply::Ready(ready))?;
+    let mut zygote = Zygote { control, request: vec![0; MESSAGE], children, workers: HashMap::new(), sandbox };
     let outcome = zygote.serve();
     zygote.end_workers();
     let _ = std::fs::remove_dir_all(&temporary);
@@ -100,6 +112,9 @@ enum ForkError {
     /// The system's.
     #[error(transparent)]
     System(#[from] io::Error),
+    /// A wall is missing.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
 }
 
 struct Zygote {
@@ -110,6 +125,7 @@ struct Zygote {
     /// Readable when a child has ended.
     children: OwnedFd,
     workers: HashMap<i32, Owner>,
+    sandbox: Prepared,
 }
 
 /// How to tell processes of a session that have left its process group.
@@ -170,14 +186,15 @@ impl Zygote {
     }
 
     fn fork_worker(&mut self, spec: &Fork, descriptors: [OwnedFd; 4]) -> Result<i32, ForkError> {
-        packages::refresh_fonts();
+        let have_fonts_changed = packages::refresh_fonts();
+        self.sandbox.refresh(have_fonts_changed)?;
         match fork::fork()? {
             Side::Parent(pid) => {
                 let owner = spec.user.map_or_else(|| Owner::Folder(spec.folder.join(folder::WORK)), Owner::User);
                 self.workers.insert(pid, owner);
                 Ok(pid)
             }
-            Side::Child => match setup::become_worker(spec, descriptors) {
+            Side::Child => match setup::become_worker(spec, descriptors, &self.sandbox) {
                 Ok(link) => CommandLoop::new(link, spec).run(),
                 Err(error) => {
                     // If the child has its console already, the supervisor keeps this for who asks why the session ended.

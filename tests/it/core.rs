@@ -10,7 +10,7 @@ use offshoot::{
     wire::Encoding,
 };
 
-use crate::harness::{Client, Server, is_root_for};
+use crate::harness::{Client, Server, is_root_for, points};
 
 /// Sessions without a server.
 pub struct Core {
@@ -23,10 +23,11 @@ impl Core {
         let mut config = Config::default();
         config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
         config.sessions.pool = 1;
+        config.sessions.writable = vec![points().to_owned()];
         change(&mut config);
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        let sessions = Sessions::start(config.sessions, config.r, folder.path()).await.unwrap();
+        let sessions = Sessions::start(config.sessions, config.r, folder.path(), Vec::new()).await.unwrap();
         Self { sessions, _folder: folder }
     }
 }

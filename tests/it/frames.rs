@@ -18,7 +18,7 @@ use offshoot::{
         channel::Outgoing,
         command::{Execute, Reply, Request},
         frame::{Decoder, INLINE, MAX_HEADER, PREFIX, Place, Prefix},
-        messages::{Exit, Fork, Limits, Start, ZygoteReply, ZygoteRequest, decode, encode},
+        messages::{Exit, Fork, Limits, Sandbox, Start, ZygoteReply, ZygoteRequest, decode, encode},
         shared,
     },
     session::rhome,
@@ -54,7 +54,7 @@ impl Zygote {
 
     /// A zygote that is ready.
     fn start() -> Self {
-        let zygote = Self::told(&encode(&Start { preload: Vec::new(), repositories: Vec::new() }));
+        let zygote = Self::told(&encode(&Start { preload: Vec::new(), repositories: Vec::new(), sandbox: Sandbox::default() }));
         assert!(matches!(zygote.receive(), ZygoteReply::Ready { .. }));
         zygote
     }
@@ -166,7 +166,7 @@ fn frame(request: &Request, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_zygote_that_is_not_told_how_to_start_does_not() {
-    let start = encode(&Start { preload: vec!["stats".to_owned()], repositories: Vec::new() });
+    let start = encode(&Start { preload: vec!["stats".to_owned()], repositories: Vec::new(), sandbox: Sandbox::default() });
     let further = [start.as_slice(), b"more"].concat();
     for first in [b"garbage".as_slice(), &start[..start.len() - 1], &further, &vec![1; TOO_LONG]] {
         let (status, said) = Zygote::told(first).end();

@@ -86,18 +86,19 @@ async fn sessions_draw_different_random_numbers() {
 async fn no_descriptor_is_inherited() {
     let client = Client::admin(Server::shared()).await;
     let (session, _other) = (client.session().await, client.session().await);
-    // 3 is the session's own socket for commands, 4 the pipe for replies, and 5 the memory for a large reply. One more is the folder being
-    // listed.
-    let open = session.value("x <- list.files('/proc/self/fd', full.names = TRUE); Sys.readlink(x)").await;
-    let open: Vec<_> = open["value"].as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
-    assert_eq!(open.len(), 7, "{open:?}");
+    // 3 is the session's own socket for commands, 4 the pipe for replies, and 5 the memory for a large reply. The next ones hold files of
+    // `/proc`, and one more is the folder being listed.
+    let code = "x <- list.files('/proc/self/fd'); x <- x[order(as.integer(x))]; sub(Sys.getpid(), 'PID', Sys.readlink(file.path('/proc/self/fd', x)), fixed = TRUE)";
+    let open = session.value(code).await["value"].clone();
+    let open: Vec<_> = open.as_array().unwrap().iter().map(|link| link.as_str().unwrap_or_default()).collect();
     assert_eq!(open[0], "/dev/null");
     assert!(open[1].starts_with("pipe:") && open[1] == open[2], "{open:?}");
     assert!(open[3].starts_with("socket:") && open[4].starts_with("pipe:") && open[4] != open[1], "{open:?}");
     assert!(open[5].starts_with("/memfd:offshoot"), "{open:?}");
+    assert!(open[6..].iter().all(|link| link.is_empty() || link.starts_with("/proc/PID/")), "{open:?}");
     // A program that R starts has not even these.
-    let of_child = session.value("system('ls -l /proc/self/fd', intern = TRUE)").await["value"].to_string();
-    assert!(!of_child.contains("socket:") && !of_child.contains("memfd"), "{of_child}");
+    let of_child = "system2('perl', c('-e', shQuote('for (0..99) { print \"$_\\n\" if open(my $f, \"<&\", $_) || open($f, \">&\", $_) }')), stdout = TRUE)";
+    assert_eq!(session.value(of_child).await["value"], serde_json::json!(["0", "1", "2"]));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Client, Point, Server, Session, UNTIL_GO, descendants, eventually, is_root_for, until};
+use crate::harness::{Client, Point, Server, Session, UNTIL_GO, descendants, eventually, is_root_for, points, until};
 
 async fn pid(session: &Session) -> i32 {
     session.value("Sys.getpid()").await["value"].as_i64().unwrap().try_into().unwrap()
@@ -84,7 +84,7 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
     let server = Server::start("[sessions]\npool = 0");
     let client = Client::admin(&server).await;
     let session = client.session().await;
-    let marker = server.data().parent().unwrap().join("marker");
+    let marker = points().join(format!("closed-{}", server.pid()));
     std::fs::write(&marker, "").unwrap();
     std::fs::set_permissions(&marker, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let worker = pid(&session).await;
@@ -96,7 +96,8 @@ async fn closing_runs_finalizers_and_leaves_nothing() {
     assert_eq!(session.get("ping", &[]).await.status, 400);
     eventually("the worker and what it started end", || !exists(worker) && descendants(server.zygote()).is_empty());
     eventually("its folder is removed", || session_folders(&server) == 0);
-    assert_eq!(std::fs::read_to_string(marker).unwrap(), "closed");
+    assert_eq!(std::fs::read_to_string(&marker).unwrap(), "closed");
+    std::fs::remove_file(marker).unwrap();
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod prompt;
 mod revodeployr;
 mod rock;
 mod round_trip;
+mod sandbox;
 mod schemas;
 mod serialized;
 mod start;

@@ -4,10 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use super::Findings;
 use crate::{
-    config::Config,
+    config::{Config, SandboxMode},
     link::{
         command::{Ending, Execute},
-        messages::folder,
+        messages::{Walls, folder},
     },
     session::{Admission, Opening, Session, Sessions},
     system::removal,
@@ -49,6 +49,24 @@ pub(super) async fn examine(config: &Config, findings: &mut Findings) {
     fonts(findings);
 }
 
+/// The walls around sessions.
+fn walls(walls: &Walls, config: &Config, findings: &mut Findings) {
+    if config.sessions.sandbox == SandboxMode::Off {
+        return findings.warning(
+            "sandbox",
+            "it is off: sessions reach all that their user does",
+            "set sessions.sandbox to auto or require",
+        );
+    }
+    let present: Vec<_> = walls.named().into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
+    if walls.missing.is_empty() {
+        findings.good("sandbox", format!("sessions have walls around them: {}", present.join(", ")));
+    }
+    for missing in &walls.missing {
+        findings.warning("sandbox", missing, "docs/security.md says what each system needs");
+    }
+}
+
 fn make(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir(folder)?;
@@ -58,7 +76,7 @@ fn make(folder: &Path) -> std::io::Result<()> {
 async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
     let mut settings = config.sessions.clone();
     settings.pool = 0;
-    let sessions = match Sessions::start(settings, config.r.clone(), folder).await {
+    let sessions = match Sessions::start(settings, config.r.clone(), folder, config.private_places()).await {
         Ok(sessions) => sessions,
         Err(error) => {
             return findings.error(
@@ -75,6 +93,7 @@ async fn in_folder(config: &Config, folder: &Path, findings: &mut Findings) {
     } else {
         findings.warning("R", format!("this is R {running}, and Offshoot was built for R {built}"), "build Offshoot again, with this R");
     }
+    walls(sessions.walls(), config, findings);
     match sessions.open(Opening { owner: "doctor", ..Opening::default() }).await {
         Ok(session) => {
             evaluate(&session, config, findings).await;

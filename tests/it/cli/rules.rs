@@ -60,8 +60,7 @@ async fn boundaries_limit_the_sessions_of_their_accounts() {
     administrator.does(&["boundary", "put", "small", "--cpu-seconds", "1"]);
     administrator.does(&["boundary", "put", "small", "--memory-mib", "600"]);
     administrator.reads(&["user", "add", "ada", "--role", "POWER_USER", "--boundary", "small", "--password-stdin"], "secret");
-    let expected =
-        serde_json::json!({"name": "small", "cpu_seconds": 1, "memory_mib": 600, "default": false, "accounts": ["ada"], "scripts": []});
+    let expected = serde_json::json!({"name": "small", "cpu_seconds": 1, "memory_mib": 600, "network": null, "default": false, "accounts": ["ada"], "scripts": []});
     assert_eq!(administrator.json(&["boundary", "show", "small"]), expected);
     assert_eq!(administrator.json(&["boundary", "list"]), serde_json::json!([expected]));
     assert!(administrator.does(&["boundary", "list"]).contains("small  1            600"));
@@ -81,7 +80,7 @@ async fn boundaries_limit_the_sessions_of_their_accounts() {
     assert_eq!(administrator.json(&["user", "show", "ada"])["boundary"], serde_json::Value::Null);
     assert_eq!(administrator.fails(&["boundary", "remove", "small"]), "there is no boundary \"small\"");
     assert_eq!(administrator.fails(&["boundary", "show", "small"]), "there is no boundary \"small\"");
-    assert_eq!(administrator.fails(&["boundary", "put", "x"]), "a boundary needs a limit: give --cpu-seconds, --memory-mib or both");
+    assert_eq!(administrator.fails(&["boundary", "put", "x"]), "a boundary needs a limit: give --cpu-seconds, --memory-mib or --network");
     assert!(administrator.fails(&["boundary", "put", "a b", "--cpu-seconds", "1"]).starts_with("\"a b\" cannot be a boundary's name"));
 }
 

@@ -2,11 +2,14 @@
 
 use std::{
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use tokio::{io::AsyncReadExt, net::unix::pipe};
+
+use super::server::folder_for_all_tests;
 
 /// Longer than any event takes, even on a busy machine: if it has not happened by then, it never will.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -36,6 +39,12 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// The folder of all points. Sessions may write to it, besides their own folders.
+pub fn points() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| folder_for_all_tests().keep())
+}
+
 /// A point in R code. A named pipe tells the test when R reaches it.
 pub struct Point {
     pipe: pipe::Receiver,
@@ -45,7 +54,7 @@ pub struct Point {
 
 impl Point {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(points()).unwrap();
         let path = folder.path().join("point");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::empty(), 0).unwrap();
         // Sessions may have users of their own.

@@ -11,7 +11,7 @@ mod surroundings;
 
 pub use client::{Client, Reply, Session, read};
 pub use demonstration::Demonstration;
-pub use events::{PATIENCE, Point, UNTIL_GO, eventually, until};
+pub use events::{PATIENCE, Point, UNTIL_GO, eventually, points, until};
 pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants};

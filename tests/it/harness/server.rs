@@ -13,8 +13,10 @@ use offshoot::{
     store::{Account, Store, scripts::ScriptChange},
 };
 
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
 use super::{
-    events::eventually,
+    events::{eventually, points},
     surroundings::{program, server_for_all},
 };
 
@@ -23,6 +25,28 @@ pub const PASSWORD: &str = "a password, über-secret";
 
 /// The user of servers that do not run as root. Neither a user of the machine nor a session has this id.
 const ONE_USER: u32 = 64_321;
+
+/// How a server is started.
+struct Launch<'a> {
+    /// Where it listens.
+    listen: &'a [&'a str],
+    /// How many more addresses the settings name.
+    others: usize,
+    /// The user that it runs as; `None` for that of the tests.
+    user: Option<u32>,
+    /// The folder of its control group.
+    group: Option<&'a Path>,
+    /// Variables of its environment.
+    variables: &'a [(&'a str, &'a str)],
+    /// A filter of its system calls.
+    filter: Option<BpfProgram>,
+}
+
+impl Default for Launch<'_> {
+    fn default() -> Self {
+        Self { listen: &["127.0.0.1:0"], others: 0, user: None, group: None, variables: &[], filter: None }
+    }
+}
 
 /// A running server.
 pub struct Server {
@@ -49,7 +73,7 @@ impl Server {
         // The kernel ends the server together with the thread that started it, so this thread never ends.
         let (started, server) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            started.send(Self::start_in(folder_of_a_kept_server(), settings)).ok();
+            started.send(Self::start_in(folder_for_all_tests(), settings)).ok();
             loop {
                 std::thread::park();
             }
@@ -76,21 +100,21 @@ impl Server {
             std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
         }
         let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, user, None, &[])
+        Self::launch(folder, settings, Launch { user, ..Launch::default() })
     }
 
     /// A server with these variables in its environment.
     pub fn start_with(settings: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, None, variables)
+        Self::launch(folder, settings, Launch { variables, ..Launch::default() })
     }
 
     /// A server in the control group with this folder.
     pub fn start_in_group(settings: &str, group: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, &["127.0.0.1:0"], 0, None, Some(group), &[])
+        Self::launch(folder, settings, Launch { group: Some(group), ..Launch::default() })
     }
 
     /// A server that listens at these addresses, and at `others` more that the settings name.
@@ -107,18 +131,26 @@ impl Server {
 
     /// A server that listens at these addresses, in a folder that an earlier one may have used.
     pub fn start_listening_in(folder: tempfile::TempDir, settings: &str, listen: &[&str], others: usize) -> Self {
-        Self::launch(folder, settings, listen, others, None, None, &[])
+        Self::launch(folder, settings, Launch { listen, others, ..Launch::default() })
     }
 
-    fn launch(
-        folder: tempfile::TempDir,
-        settings: &str,
-        listen: &[&str],
-        others: usize,
-        user: Option<u32>,
-        group: Option<&Path>,
-        variables: &[(&str, &str)],
-    ) -> Self {
+    fn launch(folder: tempfile::TempDir, settings: &str, launch: Launch<'_>) -> Self {
+        Self::try_launch(folder, settings, launch).unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    /// Starts a server for which these system calls are refused, with this error: on a kernel that does not have them. If it does not
+    /// start, returns what it says.
+    pub fn try_without(calls: &[libc::c_long], error: i32, settings: &str) -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        let refused = calls.iter().map(|&call| (call, Vec::new())).collect();
+        let action = SeccompAction::Errno(error.unsigned_abs());
+        let filter = SeccompFilter::new(refused, SeccompAction::Allow, action, std::env::consts::ARCH.try_into().unwrap()).unwrap();
+        Self::try_launch(folder, settings, Launch { filter: Some(filter.try_into().unwrap()), ..Launch::default() })
+    }
+
+    fn try_launch(folder: tempfile::TempDir, settings: &str, launch: Launch<'_>) -> Result<Self, String> {
+        let Launch { listen, others, user, group, variables, filter } = launch;
         let file = folder.path().join("offshoot.toml");
         std::fs::write(&file, settings).unwrap();
         // Whatever the umask is, a server of another user has to read it.
@@ -136,13 +168,14 @@ impl Server {
             .arg("--data")
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
+            .env("OFFSHOOT_SESSIONS_WRITABLE", points())
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(user) = user {
             command.uid(user).gid(user).current_dir("/");
         }
-        end_with_this_thread(&mut command);
+        end_with_this_thread(&mut command, filter);
         let mut child = command.spawn().expect("the server starts");
         let standard_error = std::sync::Arc::<std::sync::Mutex<String>>::default();
         let (mut errors, kept) = (child.stderr.take().unwrap(), std::sync::Arc::clone(&standard_error));
@@ -159,11 +192,12 @@ impl Server {
             let address = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("metrics on "));
             let Some(address) = address else {
                 let _ = child.wait();
-                panic!("the server did not start: {line}{}", standard_error.lock().unwrap())
+                eventually("all is read that it has said", || std::sync::Arc::strong_count(&standard_error) == 1);
+                return Err(format!("{line}{}", standard_error.lock().unwrap()));
             };
             addresses.push(address.to_owned());
         }
-        Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error }
+        Ok(Self { address: addresses[0].clone(), addresses, child, folder: Some(folder), standard_error })
     }
 
     /// The program, without the settings in this process's environment.
@@ -274,8 +308,9 @@ impl Drop for Server {
     }
 }
 
-/// The folder of a server that is kept. Nobody can remove it at the end, so the next run of the tests does.
-pub(super) fn folder_of_a_kept_server() -> tempfile::TempDir {
+/// A folder for a server that is kept, or for something else until all tests have ended. Nobody can remove it at the end, so the next run of
+/// the tests does.
+pub(super) fn folder_for_all_tests() -> tempfile::TempDir {
     const PREFIX: &str = "offshoot-tests-";
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
@@ -290,13 +325,13 @@ pub(super) fn folder_of_a_kept_server() -> tempfile::TempDir {
 }
 
 /// The server must not survive a test that is killed.
-#[expect(unsafe_code, reason = "between fork and exec, one system call")]
-fn end_with_this_thread(command: &mut Command) {
-    // SAFETY: prctl is async-signal-safe.
+#[expect(unsafe_code, reason = "between fork and exec, system calls only")]
+fn end_with_this_thread(command: &mut Command, filter: Option<BpfProgram>) {
+    // SAFETY: both are system calls, with what was prepared before.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            Ok(())
+            filter.as_ref().map_or(Ok(()), |filter| seccompiler::apply_filter(filter)).map_err(|_| std::io::ErrorKind::Unsupported.into())
         });
     }
 }

@@ -34,7 +34,7 @@ pub fn server_for_all() -> PathBuf {
     }
     let folder = COPIES.get_or_init(|| {
         // The next run of the tests removes it.
-        let folder = super::server::folder_of_a_kept_server().keep();
+        let folder = super::server::folder_for_all_tests().keep();
         for program in &built {
             let copy = folder.join(program.file_name().unwrap());
             std::fs::copy(program, &copy).unwrap();

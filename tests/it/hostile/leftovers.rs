@@ -13,7 +13,7 @@ async fn what_a_session_leaves_under_its_user_id_is_not_there_for_the_next() {
     if !is_root_for("what a session leaves under its user id") {
         return;
     }
-    let server = Server::start(&format!("[sessions]\npool = 0\nusers = '{USERS}'"));
+    let server = Server::start(&format!("[sessions]\npool = 0\nsandbox = 'off'\nusers = '{USERS}'"));
     let client = Client::admin(&server).await;
     let session = client.session().await;
     let user = session.value("as.integer(system('id -u', intern = TRUE))").await["value"].as_u64().unwrap();
@@ -71,7 +71,7 @@ async fn what_sessions_of_a_server_that_was_killed_have_left_is_removed_by_the_n
     if !is_root_for("what sessions of a server that was killed have left") {
         return;
     }
-    let settings = "[sessions]\npool = 0\nusers = '61400-61410'";
+    let settings = "[sessions]\npool = 0\nsandbox = 'off'\nusers = '61400-61410'";
     let mut server = Server::start(settings);
     let session = Client::admin(&server).await.session().await;
     let left = format!("/tmp/offshoot-left-behind-{}", std::process::id());

@@ -10,6 +10,7 @@ mod zygote;
 
 use crate::harness::{Client, Server, is_root_for};
 
+pub use native::load as load_native;
 pub use requests::add_user;
 
 /// The two ways in which servers run. The tests have to pass in both.

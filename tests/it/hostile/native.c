@@ -81,3 +81,33 @@ void fill_memory(double *bytes) {
     for (double left = *bytes; left > 0; left -= sizeof some)
         if (write(fd, some, sizeof some) < 0) break;
 }
+
+/* Makes any system call; tells the error, or 0. */
+void make_call(int *number, double *arguments, int *error) {
+    long a[6];
+    for (int i = 0; i < 6; i++) a[i] = (long)arguments[i];
+    *error = syscall(*number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
+}
+
+/* The same by the numbers of x32. */
+void make_call_of_x32(int *number, double *arguments, int *error) {
+    int x32 = *number | 0x40000000;
+    make_call(&x32, arguments, error);
+}
+
+/* Asks for the priority of this process by the gate of another architecture, in a child; tells how that ended. */
+void make_call_of_i386(int *status) {
+    pid_t child = fork();
+    if (child == 0) {
+#if defined(__x86_64__)
+        long result;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory");
+        _exit(result > 0 ? 0 : 1);
+#else
+        _exit(1);
+#endif
+    }
+    int ended = 0;
+    waitpid(child, &ended, 0);
+    *status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+}

@@ -24,7 +24,7 @@ pub async fn session(server: &Server) -> Session {
 }
 
 /// Has a session compile and load the native code.
-async fn load(session: &Session) {
+pub async fn load(session: &Session) {
     let code = format!(
         "writeLines({CODE:?}, 'native.c'); stopifnot(system2(file.path(R.home('bin'), 'R'), 'CMD SHLIB native.c', stdout = FALSE, stderr = FALSE) == 0); dyn.load('native.so')"
     );
@@ -160,7 +160,7 @@ async fn a_reply_that_names_another_users_file_replaces_nothing() {
 #[tokio::test]
 async fn a_process_that_traces_the_worker_and_kills_it_does_not_outlive_the_session() {
     for way in Way::all() {
-        let server = way.start("[sessions]\npool = 0");
+        let server = way.start("[sessions]\npool = 0\nsandbox = 'off'");
         let session = session(&server).await;
         let reply = session.execute(".C('trace', 1L)", &[]).await;
         assert_eq!(reply.status, 502, "{}", reply.text());
@@ -173,7 +173,7 @@ async fn a_process_that_traces_the_worker_and_kills_it_does_not_outlive_the_sess
 #[tokio::test]
 async fn a_process_that_traces_the_worker_does_not_outlive_the_server() {
     for way in Way::all() {
-        let mut server = way.start("[sessions]\npool = 0");
+        let mut server = way.start("[sessions]\npool = 0\nsandbox = 'off'");
         let session = session(&server).await;
         session.run(".C('trace', 0L)").await;
         eventually("they run", || server.processes_of_r().len() == 3);
@@ -203,7 +203,7 @@ async fn a_worker_that_takes_no_command_is_ended_with_its_session() {
 #[tokio::test]
 async fn a_file_that_its_session_can_still_write_to_is_not_published() {
     for way in Way::all() {
-        let server = way.start("[sessions]\npool = 0");
+        let server = way.start("[sessions]\npool = 0\nsandbox = 'off'");
         let session = session(&server).await;
         let (open, linked, whole) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
         let published = [open, linked, whole].map(|id| PublishedFile { name: format!("{id}.txt"), id, size: 5 }).to_vec();

@@ -4,7 +4,7 @@ use offshoot::store::projects::Project;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventually, until};
+use crate::harness::{Client, PASSWORD, Point, Server, Session, UNTIL_GO, eventually, points, until};
 
 const SETTINGS: &str = "[sessions]\npool = 1";
 
@@ -252,7 +252,7 @@ async fn a_session_that_came_back_outlives_the_one_that_it_was() {
     let server = Server::start("[sessions]\npool = 0\ngrace_seconds = 60");
     let client = login(&server, true).await;
     let session = client.session().await;
-    let end = server.data().parent().unwrap().join("end");
+    let end = points().join(format!("end-{}", server.pid()));
     let wait = format!("function(e) while (!file.exists('{}')) Sys.sleep(0.01)", end.display());
     session.run(&format!("x <- 1; reg.finalizer(environment(), {wait}, onexit = TRUE)")).await;
     client.post("/r/user/logout", &[]).await.success();

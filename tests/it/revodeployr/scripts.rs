@@ -157,8 +157,12 @@ async fn access_levels() {
 async fn boundaries_are_those_of_the_script_or_of_the_account() {
     let server = Server::start("[sessions]\npool = 1\nmemory_mib = 300\ncpu_seconds = 30");
     let store = server.store().await;
-    let boundary =
-        |name: &str, cpu_seconds, memory_mib| offshoot::store::boundaries::Boundary { name: name.into(), cpu_seconds, memory_mib };
+    let boundary = |name: &str, cpu_seconds, memory_mib| offshoot::store::boundaries::Boundary {
+        name: name.into(),
+        cpu_seconds,
+        memory_mib,
+        network: None,
+    };
     store.boundary_put(&boundary("small", 1, 100)).await.unwrap();
     store.boundary_put(&boundary("large", 0, 1000)).await.unwrap();
     for (name, boundary) in [("small", Some("small")), ("large", Some("large")), ("plain", None)] {

@@ -1,0 +1,2 @@
+-- The network of sessions with this boundary: 'full' or 'none'; NULL for that of the settings.
+ALTER TABLE boundary ADD COLUMN network TEXT CHECK (network IN ('full', 'none'));

@@ -1,0 +1,177 @@
+//! What a process has for itself alone, by namespaces (namespaces(7)): objects of System V, and a view of the file system in which some
+//! places look empty and others are its own.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, Mode, StatVfsMountFlags, statvfs},
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_change, mount_remount, move_mount,
+        open_tree,
+    },
+    process::{getgid, getuid, umask},
+    thread::{CapabilitySet, CapabilitySets, UnshareFlags, capabilities, set_capabilities, unshare_unsafe},
+};
+
+/// The namespaces that root makes without one of users.
+pub(super) const AS_ROOT: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags::NEWIPC);
+
+/// How a process sees the file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Folders that look empty, and files that look like `/dev/null`.
+    pub hidden: Vec<PathBuf>,
+    /// Folders in hidden and common ones that are there all the same.
+    pub shown: Vec<Shown>,
+    /// Folders in whose places the process has one of its own.
+    pub common: Vec<PathBuf>,
+}
+
+/// The folders of one process.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// Shown, even in a hidden folder.
+    pub folder: &'a Path,
+    /// Put in the places of common folders.
+    pub common: &'a Path,
+}
+
+/// A folder in a hidden or common one that is there all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Whether its files may be changed.
+    pub may_change: bool,
+}
+
+/// A step that the system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}")]
+pub struct PrivateError {
+    step: String,
+    source: io::Error,
+}
+
+/// Whether this process may have namespaces without a namespace of users.
+#[must_use]
+pub fn is_privileged() -> bool {
+    capabilities(None).is_ok_and(|own| own.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Gives this process namespaces of its own, with this view of the file system, its own folders in it, and one more hidden folder. It has no
+/// rights in them but those that it has now.
+///
+/// # Errors
+/// [`PrivateError`]: many systems allow it to root alone, and some to nobody. Then nothing has changed, if it was the first step that
+/// failed.
+pub fn enter(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), PrivateError> {
+    let (user, group) = (getuid(), getgid());
+    let is_privileged = is_privileged();
+    // SAFETY: the tables of descriptors and of the file system stay shared with nobody, as before.
+    #[expect(unsafe_code, reason = "for flags that are not given here")]
+    unsafe { unshare_unsafe(if is_privileged { AS_ROOT } else { AS_ROOT | UnshareFlags::NEWUSER }) }.map_err(failed("namespaces"))?;
+    if is_privileged {
+        // What is mounted here must not be seen elsewhere. Namespaces of other users have this of themselves.
+        mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).map_err(failed("propagation of mounts"))?;
+    } else {
+        let mapped = |file: &str, line: String| fs::write(file, line).map_err(|source| PrivateError { step: file.to_owned(), source });
+        mapped("/proc/self/setgroups", "deny".to_owned())?;
+        mapped("/proc/self/uid_map", format!("{0} {0} 1", user.as_raw()))?;
+        mapped("/proc/self/gid_map", format!("{0} {0} 1", group.as_raw()))?;
+    }
+    // Whoever this process becomes has to pass through what is made.
+    let mask = umask(Mode::WGRP | Mode::WOTH);
+    let looks = look(view, own, hidden);
+    umask(mask);
+    looks?;
+    if !is_privileged {
+        // In its namespace, it has had all rights until now.
+        let none =
+            CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+        set_capabilities(None, none).map_err(failed("rights"))?;
+    }
+    Ok(())
+}
+
+fn look(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), PrivateError> {
+    let at = |path: &Path| failed(path.display().to_string());
+    let clone =
+        |folder: &Path| open_tree(CWD, folder, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC).map_err(at(folder));
+    let hidden = || view.hidden.iter().map(PathBuf::as_path).chain(hidden);
+    let is_in_common = |path: &Path| view.common.iter().any(|common| path.starts_with(common));
+    let is_hidden = |path: &Path| is_in_common(path) || hidden().any(|hidden| path.starts_with(hidden));
+    // Taken before anything is hidden.
+    let own_folder = own.map(|own| (own.folder, true)).filter(|(folder, _)| is_hidden(folder));
+    let shown = view.shown.iter().map(|shown| (shown.folder.as_path(), shown.may_change)).chain(own_folder);
+    let shown = shown.map(|(folder, may_change)| Ok((folder, may_change, clone(folder)?))).collect::<Result<Vec<_>, PrivateError>>()?;
+    let common = view.common.iter().filter_map(|place| Some((place, own?.common)));
+    let common = common.map(|(place, own)| Ok((place, clone(own)?))).collect::<Result<Vec<_>, PrivateError>>()?;
+    let mut empty: Vec<PathBuf> = Vec::new();
+    // What is in a common folder is gone with that.
+    for hidden in hidden().filter(|hidden| own.is_none() || !is_in_common(hidden)) {
+        if hidden.is_dir() {
+            make_empty(hidden)?;
+            empty.push(hidden.to_owned());
+        } else if hidden.exists() {
+            mount_bind("/dev/null", hidden).map_err(at(hidden))?;
+        }
+    }
+    for (place, tree) in common {
+        put(tree, place)?;
+    }
+    for (folder, may_change, tree) in shown {
+        // On the way to it, there is nothing else, and nothing can be made.
+        let way = view.common.iter().find_map(|common| Some(common.join(folder.strip_prefix(common).ok()?.iter().next()?)));
+        if let Some(way) = way.filter(|way| way != folder && !empty.contains(way)) {
+            make_folder(&way)?;
+            make_empty(&way)?;
+            empty.push(way);
+        }
+        make_folder(folder)?;
+        put(tree, folder)?;
+        if !may_change {
+            make_read_only(folder)?;
+        }
+    }
+    empty.iter().try_for_each(|folder| make_read_only(folder))
+}
+
+fn make_folder(folder: &Path) -> Result<(), PrivateError> {
+    fs::create_dir_all(folder).map_err(|source| PrivateError { step: folder.display().to_string(), source })
+}
+
+/// Makes a folder look empty.
+fn make_empty(folder: &Path) -> Result<(), PrivateError> {
+    let options = c"size=4k,nr_inodes=64,mode=0755";
+    mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options).map_err(failed(folder.display().to_string()))
+}
+
+fn put(tree: OwnedFd, place: &Path) -> Result<(), PrivateError> {
+    move_mount(tree, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed(place.display().to_string()))
+}
+
+/// Makes a mount read-only, and leaves its other properties as they are: only root could take them away.
+fn make_read_only(place: &Path) -> Result<(), PrivateError> {
+    let at = || failed(place.display().to_string());
+    let now = statvfs(place).map_err(at())?.f_flag;
+    let kept = [
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+    ];
+    let flags = kept.iter().filter(|(has, _)| now.contains(*has)).fold(MountFlags::empty(), |flags, (_, flag)| flags | *flag);
+    mount_remount(place, MountFlags::BIND | MountFlags::RDONLY | flags, "").map_err(at())
+}
+
+fn failed(step: impl Into<String>) -> impl FnOnce(rustix::io::Errno) -> PrivateError {
+    let step = step.into();
+    move |source| PrivateError { step, source: source.into() }
+}

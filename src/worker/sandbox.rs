@@ -1,0 +1,305 @@
+//! The walls around a session: what [`crate::system::sandbox`] gives, for the places that R needs.
+//!
+//! Everything that can be prepared is prepared in the zygote, before there are sessions. System calls are refused in the zygote already: its
+//! children inherit that, and setting a filter takes as long as forking does.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+
+use super::{
+    places,
+    trial::{Trial, TrialError},
+};
+use crate::{
+    link::messages::{Fork, Network, Sandbox, Walls, Wanted, folder},
+    r::exec::RError,
+    system::sandbox::{
+        calls::{Filter, FilterError},
+        files::{self, ConfineError, May, PlaceError, Territory},
+        private::{self, Own, PrivateError, Shown, View},
+    },
+    with_sources,
+};
+
+/// Why there is no wall where there has to be one.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Some are missing.
+    #[error("sessions.sandbox is \"require\", and {}", .0.join("; "))]
+    Missing(Vec<String>),
+    /// A place.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// Files.
+    #[error(transparent)]
+    Files(#[from] ConfineError),
+    /// System calls.
+    #[error(transparent)]
+    Calls(#[from] FilterError),
+    /// Namespaces.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
+    /// Capabilities (capabilities(7)).
+    #[error("rights")]
+    Rights(#[source] rustix::io::Errno),
+    /// A session was to have less network, and may make any system call.
+    #[error("sessions.network: the network cannot be taken from a session here, as sessions.sandbox is off or the kernel has no seccomp")]
+    Network,
+    /// R does not say where it is.
+    #[error(transparent)]
+    R(#[from] RError),
+    /// There are too many descriptors.
+    #[error("descriptors")]
+    Descriptors(#[source] io::Error),
+    /// No child could be made to try namespaces.
+    #[error("trial of namespaces")]
+    Trial(#[source] io::Error),
+}
+
+/// The first number of descriptors that a worker needs until it is confined. Lower ones can be closed before.
+pub const FIRST_DESCRIPTOR: i32 = 64;
+
+/// When a session gets its namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// While it still is root.
+    AsRoot,
+    /// When it is its user, by a namespace of users.
+    AsUser,
+}
+
+/// The walls around each session, prepared.
+#[derive(Debug)]
+pub struct Prepared {
+    wanted: Sandbox,
+    /// Whether each session has a user of its own.
+    own_users: bool,
+    walls: Walls,
+    territory: Territory,
+    /// When the folder of settings was last changed: what is added to it is not in the territory.
+    settings: Option<SystemTime>,
+    namespaces: Option<Moment>,
+    view: View,
+    /// For sessions that have made their namespaces as users.
+    filter: Option<Filter>,
+}
+
+impl Prepared {
+    /// Prepares the walls that are wanted, as far as there are any. System calls are refused to this process from now on.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn new(wanted: Sandbox, own_users: bool) -> Result<Self, SandboxError> {
+        let mut prepared = Self {
+            own_users,
+            walls: Walls::default(),
+            territory: Territory::default(),
+            settings: None,
+            namespaces: None,
+            view: View::default(),
+            filter: None,
+            wanted,
+        };
+        if prepared.wanted.wanted != Wanted::None {
+            prepared.try_walls()?;
+        }
+        prepared.allows(prepared.wanted.network)?;
+        if prepared.wanted.wanted == Wanted::All && !prepared.walls.missing.is_empty() {
+            return Err(SandboxError::Missing(prepared.walls.missing));
+        }
+        Ok(prepared)
+    }
+
+    /// Checks that a session can have this network, and no more.
+    fn allows(&self, network: Network) -> Result<(), SandboxError> {
+        if network == Network::Full || self.walls.calls { Ok(()) } else { Err(SandboxError::Network) }
+    }
+
+    /// The walls that there are.
+    #[must_use]
+    pub fn walls(&self) -> &Walls {
+        &self.walls
+    }
+
+    /// Finds out which walls the system gives, and prepares them.
+    fn try_walls(&mut self) -> Result<(), SandboxError> {
+        let mut missing = Vec::new();
+        let known = files::known();
+        if !known.files {
+            missing.push("the kernel has no Landlock (Linux 5.13), or forbids it: sessions reach all files of their user".to_owned());
+        }
+        if !known.scopes && !self.own_users {
+            missing.push("the kernel's Landlock knows no signals (Linux 6.12): sessions can end others, and the server".to_owned());
+        }
+        match self.try_namespaces()? {
+            Ok(moment) => self.namespaces = Some(moment),
+            // For them, the attributes of files have owners.
+            Err(_) if self.own_users => {}
+            Err(reason) => missing.push(format!(
+                "namespaces are not allowed here ({reason}): sessions can change the mode of files of their user whose paths they know"
+            )),
+        }
+        let calls = match self.refuse_calls() {
+            Ok(()) => true,
+            Err(FilterError::Set(error)) => {
+                missing.push(format!("the kernel has no seccomp, or forbids it ({error}): sessions may make any system call"));
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.walls = Walls { files: known.files, scopes: known.scopes, calls, private: self.namespaces.is_some(), missing };
+        if self.namespaces == Some(Moment::AsUser) && calls {
+            self.filter = Some(Filter::of_namespaces()?);
+        }
+        self.prepare_places()
+    }
+
+    /// When a session may have namespaces, or why it may not.
+    fn try_namespaces(&self) -> Result<Result<Moment, String>, SandboxError> {
+        let own_users = self.own_users;
+        let tried = |moment| {
+            let trial = Trial::prepare(move || {
+                if moment == Moment::AsUser && own_users {
+                    // Any user is as good as another.
+                    super::user::become_user(Some(NOBODY)).map_err(|error| with_sources(&error))?;
+                }
+                private::enter(&View::default(), None, None).map_err(|error| with_sources(&error))
+            });
+            match trial.map_err(SandboxError::Trial)?.run::<()>() {
+                Ok(()) => Ok(Ok(moment)),
+                Err(TrialError::System(error)) => Err(SandboxError::Trial(error)),
+                Err(error) => Ok(Err(error.to_string())),
+            }
+        };
+        if private::is_privileged()
+            && let Ok(moment) = tried(Moment::AsRoot)?
+        {
+            return Ok(Ok(moment));
+        }
+        tried(Moment::AsUser)
+    }
+
+    /// Refuses system calls to this process and to all that it starts.
+    fn refuse_calls(&self) -> Result<(), FilterError> {
+        Filter::of_code()?.set()?;
+        match self.namespaces {
+            // Without being root, a session cannot make these, nor mount anything.
+            Some(Moment::AsRoot) => Filter::of_namespaces_but_of_root()?.set()?,
+            // These calls are refused to each session when it has made its own.
+            Some(Moment::AsUser) => {}
+            None => {
+                Filter::of_namespaces()?.set()?;
+                Filter::of_system_v()?.set()?;
+            }
+        }
+        if !self.own_users {
+            Filter::of_other_processes()?.set()?;
+        }
+        Ok(())
+    }
+
+    /// Where each session may read, and how it sees the rest.
+    fn prepare_places(&mut self) -> Result<(), SandboxError> {
+        let canonical = |path: &PathBuf| path.canonicalize().ok();
+        let mut hidden: Vec<_> = self.wanted.hidden.iter().filter_map(canonical).collect();
+        if !self.own_users {
+            hidden.extend(places::private_settings());
+        }
+        let readable = places::readable(&self.wanted.readable)?;
+        let writable: Vec<_> = self.wanted.writable.iter().filter_map(canonical).collect();
+        self.view = View::default();
+        let gone = || hidden.iter().map(PathBuf::as_path).chain(places::COMMON.map(Path::new));
+        let is_gone = |place: &PathBuf| gone().any(|gone| place.starts_with(gone));
+        for (places, may_change) in [(&readable, false), (&writable, true)] {
+            let shown = places.iter().filter(|place| is_gone(place) && place.is_dir());
+            self.view.shown.extend(shown.map(|folder| Shown { folder: folder.clone(), may_change }));
+        }
+        // With its own view, a session does not see them.
+        let around = if self.namespaces.is_some() { &[] } else { hidden.as_slice() };
+        self.settings = around.iter().any(|place| place.starts_with(places::SETTINGS)).then(places::settings_changed).flatten();
+        self.territory = Territory::default();
+        for place in &readable {
+            self.territory.add_around(place, around, May::Read)?;
+        }
+        for place in &writable {
+            self.territory.add(place, May::Change)?;
+        }
+        for device in places::DEVICES.iter().chain(places::TERMINALS.iter().filter(|_| self.own_users)) {
+            self.territory.add(Path::new(device), May::UseDevices)?;
+        }
+        self.view.common = places::COMMON.into_iter().map(PathBuf::from).filter(|common| common.is_dir()).collect();
+        self.view.hidden = hidden;
+        self.territory.move_up(FIRST_DESCRIPTOR).map_err(SandboxError::Descriptors)
+    }
+
+    /// Makes the next session find what is new among the settings of the system, and its fonts if they `have_changed`.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn refresh(&mut self, have_changed: bool) -> Result<(), SandboxError> {
+        let have_settings_changed = self.settings.is_some() && self.settings != places::settings_changed();
+        let is_wanted = self.wanted.wanted != Wanted::None && (have_changed || have_settings_changed);
+        if is_wanted { self.prepare_places() } else { Ok(()) }
+    }
+
+    /// Gives this worker its namespaces. To be called both before and after it becomes its user: `is_user` tells which.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn separate(&self, spec: &Fork, is_user: bool) -> Result<(), SandboxError> {
+        let moment = if is_user { Moment::AsUser } else { Moment::AsRoot };
+        if self.namespaces != Some(moment) {
+            return Ok(());
+        }
+        let own = Own { folder: &spec.folder, common: &spec.folder.join(folder::COMMON) };
+        let sockets = (spec.limits.network == Network::None).then_some(Path::new(places::SOCKETS));
+        Ok(private::enter(&self.view, Some(own), sockets)?)
+    }
+
+    /// Whether a limit on processes counts those of this session only: they have a user of their own, in this namespace or everywhere.
+    #[must_use]
+    pub fn counts_processes(&self) -> bool {
+        self.own_users || self.namespaces == Some(Moment::AsUser)
+    }
+
+    /// Keeps this worker within its territory, with the network that it may have. Its descriptors from [`FIRST_DESCRIPTOR`] on are of no more
+    /// use then; those that are returned have to stay open as long as it lives.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn confine(&self, spec: &Fork) -> Result<Vec<OwnedFd>, SandboxError> {
+        let network = spec.limits.network;
+        self.allows(network)?;
+        if self.wanted.wanted == Wanted::None {
+            return Ok(Vec::new());
+        }
+        let mut own = Territory::default();
+        for name in places::OWN {
+            own.add(&Path::new("/proc/self").join(name), May::Read)?;
+        }
+        for name in folder::ALL {
+            own.add(&spec.folder.join(name), May::Change)?;
+        }
+        if !self.own_users {
+            let none = CapabilitySet::empty();
+            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(SandboxError::Rights)?;
+        }
+        self.territory.confine(&own, network != Network::None)?;
+        if let Some(filter) = &self.filter {
+            filter.set()?;
+        }
+        if network == Network::None {
+            Filter::of_sockets(self.walls.private)?.set()?;
+        }
+        Ok(own.into_descriptors(places::OWN.len()).collect())
+    }
+}
+
+/// A user without any rights.
+const NOBODY: u32 = 65534;
