@@ -97,7 +97,14 @@ impl App {
         for left in [&files, &uploads] {
             session::clear(left, sessions.janitor())?;
         }
-        let packages = Packages::new(library, run, config.r.clone(), sessions.users(), sessions.janitor().clone());
+        let packages = Packages::new(
+            library,
+            run,
+            config.r.clone(),
+            session::sandbox(&config.sessions, config.private_places()),
+            sessions.users(),
+            sessions.janitor().clone(),
+        );
         // Logins are in memory, so none has survived the last run; their objects go too.
         store.object_forget(None).await?;
         store.collect_blobs().await?;

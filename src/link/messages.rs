@@ -51,6 +51,17 @@ pub struct Sandbox {
     pub network: Network,
 }
 
+/// The walls around a program that is no session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// What is wanted.
+    pub sandbox: Sandbox,
+    /// The folder whose files it may change.
+    pub folder: PathBuf,
+    /// The folder that it has instead of common ones.
+    pub temporary: PathBuf,
+}
+
 /// Which walls around sessions are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wanted {
@@ -92,6 +103,8 @@ pub enum Network {
     /// That of the machine.
     #[default]
     Full,
+    /// The same, without the machine's own addresses and those of the link, and without listening.
+    Outbound,
     /// None.
     None,
 }

@@ -1,7 +1,7 @@
 //! R packages in a library of the server's own, which every session has on its search path.
 //!
 //! R installs them in a process of its own, into a temporary folder; if sessions have user ids of their own, so has that
-//! process. The result is checked, made the server's property, and moved into the library. So a session sees a package
+//! process, and it is in the sandbox that sessions are in. The result is checked, made the server's property, and moved into the library. So a session sees a package
 //! whole or not at all, and no code of a package can write to the library.
 
 mod library;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     config,
+    link::messages::{Sandbox, Wanted},
     system::{
         janitor::Janitor,
         users::{User, Users},
@@ -61,6 +62,7 @@ pub struct Packages {
     r: config::RSettings,
     users: Users,
     janitor: Janitor,
+    sandbox: Sandbox,
     /// Lets one installation or removal run at a time.
     turn: Mutex<()>,
 }
@@ -83,10 +85,13 @@ pub fn is_ref(name: &str) -> bool {
 }
 
 impl Packages {
-    /// Packages in `library`, which R has on its search path; `run` is a folder on the same file system.
+    /// Packages in `library`, which R has on its search path; `run` is a folder on the same file system. R that installs them has the walls of
+    /// `sandbox` around it.
     #[must_use]
-    pub fn new(library: PathBuf, run: PathBuf, r: config::RSettings, users: Users, janitor: Janitor) -> Self {
-        Self { library, run, r, users, janitor, turn: Mutex::default() }
+    pub fn new(library: PathBuf, run: PathBuf, r: config::RSettings, sandbox: Sandbox, users: Users, janitor: Janitor) -> Self {
+        // Where a wall cannot be had, sessions are refused if that was wanted; so the server would not run.
+        let wanted = if sandbox.wanted == Wanted::None { Wanted::None } else { Wanted::Possible };
+        Self { library, run, r, users, janitor, sandbox: Sandbox { wanted, ..sandbox }, turn: Mutex::default() }
     }
 
     /// Installs a package and those it depends on. If it is installed already, it is replaced.
@@ -138,6 +143,7 @@ impl Packages {
             user: stage.user,
             limit: Duration::from_secs(self.r.install_seconds),
             janitor: &self.janitor,
+            sandbox: &self.sandbox,
         };
         tracing::info!(package.name = name, action, "packages are being installed");
         let outcome = job.run(&[action, name, reference]).await;

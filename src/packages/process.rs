@@ -1,15 +1,27 @@
 //! R in a process of its own, installing packages.
 
-use std::{collections::VecDeque, io, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
 use super::PackageError;
-use crate::{config, session::rhome, system::janitor::Janitor};
+use crate::{
+    config,
+    link::messages::{self, Confinement, Sandbox, Wanted},
+    session::{rhome, zygote},
+    system::janitor::Janitor,
+    worker::confined,
+};
 
 /// The folder that packages are installed into, below the stage.
 pub(super) const LIBRARY: &str = "library";
@@ -35,12 +47,14 @@ pub(super) struct ScriptRun<'a> {
     pub limit: Duration,
     /// Ends what R has left running.
     pub janitor: &'a Janitor,
+    /// The walls around R, which runs code of the packages; none, if sessions have none.
+    pub sandbox: &'a Sandbox,
 }
 
 impl ScriptRun<'_> {
     /// Runs the script with these arguments.
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<(), PackageError> {
-        let mut child = self.start(arguments)?;
+        let mut child = self.start(arguments).await?;
         let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         let mut last = VecDeque::new();
         let (output, errors) = (child.stdout.take(), child.stderr.take());
@@ -80,7 +94,7 @@ impl ScriptRun<'_> {
         }
     }
 
-    fn start(&self, arguments: &[&str]) -> Result<Child, PackageError> {
+    async fn start(&self, arguments: &[&str]) -> Result<Child, PackageError> {
         let script = self.stage.join("install.R");
         std::fs::write(&script, SCRIPT)?;
         let (library, temporary) = (self.stage.join(LIBRARY), self.stage.join(TEMPORARY));
@@ -88,7 +102,13 @@ impl ScriptRun<'_> {
         search.extend(self.r.libraries.iter().cloned());
         let search = std::env::join_paths(search).map_err(io::Error::other)?;
         let (action, rest) = arguments.split_first().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-        let mut command = Command::new(self.r.home.join("bin/R"));
+        let program = self.r.home.join("bin/R");
+        let is_confined = self.sandbox.wanted != Wanted::None;
+        let mut command =
+            if is_confined { Command::new(zygote::program(self.r).map_err(io::Error::other)?) } else { Command::new(&program) };
+        if is_confined {
+            command.arg(confined::WORD).arg(&program);
+        }
         command
             .args(["--no-echo", "--no-save", "--no-restore", "--no-site-file", "--no-init-file", "-f"])
             .arg(&script)
@@ -102,7 +122,7 @@ impl ScriptRun<'_> {
             .env("HOME", &temporary)
             .env("TMPDIR", &temporary)
             .current_dir(&temporary)
-            .stdin(Stdio::null())
+            .stdin(if is_confined { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -112,7 +132,18 @@ impl ScriptRun<'_> {
             command.uid(user).gid(user);
             std::os::unix::fs::chown(&script, Some(user), Some(user))?;
         }
-        Ok(command.spawn()?)
+        let mut child = command.spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            let mut sandbox = self.sandbox.clone();
+            sandbox.readable.extend([self.r.home.clone(), self.library.to_owned()]);
+            sandbox.readable.extend(self.r.libraries.iter().cloned());
+            sandbox
+                .readable
+                .extend(self.r.repositories.iter().filter_map(|repository| repository.strip_prefix("file://")).map(PathBuf::from));
+            let confinement = Confinement { sandbox, folder: self.stage.to_owned(), temporary };
+            input.write_all(&messages::encode(&confinement)).await?;
+        }
+        Ok(child)
     }
 }
 

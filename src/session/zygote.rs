@@ -179,6 +179,18 @@ impl Zygote {
     }
 }
 
+/// The program `offshoot-worker`.
+///
+/// # Errors
+/// [`StartError::OwnProgram`]
+pub fn program(config: &config::RSettings) -> Result<PathBuf, StartError> {
+    if !config.worker.as_os_str().is_empty() {
+        return Ok(config.worker.clone());
+    }
+    let own = std::env::current_exe().map_err(StartError::OwnProgram)?;
+    Ok(own.with_file_name("offshoot-worker"))
+}
+
 /// The thread that owns the control socket.
 struct Owner {
     config: config::RSettings,
@@ -268,7 +280,7 @@ impl Owner {
         self.generation += 1;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| StartError::Control(error.into()))?;
-        let program = self.program()?;
+        let program = program(&self.config)?;
         // Written before the zygote is started, which reads it first.
         let start =
             Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone(), sandbox: self.sandbox.clone() };
@@ -315,14 +327,6 @@ impl Owner {
         let thread = thread::Builder::new().name("zygote-reports".to_owned());
         thread.spawn(move || reader.run())?;
         Ok(ready)
-    }
-
-    fn program(&self) -> Result<PathBuf, StartError> {
-        if !self.config.worker.as_os_str().is_empty() {
-            return Ok(self.config.worker.clone());
-        }
-        let own = std::env::current_exe().map_err(StartError::OwnProgram)?;
-        Ok(own.with_file_name("offshoot-worker"))
     }
 
     fn fork(&mut self, spec: Fork, descriptors: [OwnedFd; 4], answer: Answer) {

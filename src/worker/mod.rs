@@ -1,11 +1,13 @@
 //! The program `offshoot-worker`: the zygote, and the workers forked from it.
 //!
 //! [`zygote`] starts R and forks. [`setup`] makes a child a worker, by [`folders`], [`user`], [`limits`] and [`signals`].
-//! [`session`] is a worker's life: read a command, carry it out, reply. There is one thread, which waits where it has to: no
+//! [`sandbox`] puts walls around it, for the places that R needs, and
+//! [`confined`] puts them around other programs. [`session`] is a worker's life: read a command, carry it out, reply. There is one thread, which waits where it has to: no
 //! runtime here.
 //!
 //! Start reading at [`crate::link::messages`], then [`zygote`].
 
+pub mod confined;
 mod evaluation;
 pub mod files;
 pub mod folders;

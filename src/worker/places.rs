@@ -60,18 +60,16 @@ pub(super) const SOCKETS: &str = "/run";
 /// Folders that everybody may write to: a session has its own in their places.
 pub(super) const COMMON: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
-/// Places that sessions may read, none of them within another one.
-pub(super) fn readable(others: &[PathBuf]) -> Result<Vec<PathBuf>, RError> {
+/// The places of the R that runs in this process: its own, its packages, its libraries and fonts.
+pub(super) fn of_r() -> Result<Vec<PathBuf>, RError> {
     let of_r = r::scripts::ask(c"r_places", &[])?.into_iter().map(PathBuf::from);
     let fonts = r::fonts::places().unwrap_or_default();
-    let all = SYSTEM
-        .into_iter()
-        .chain([SETTINGS])
-        .map(PathBuf::from)
-        .chain(of_r)
-        .chain(fonts)
-        .chain(folders_of_libraries())
-        .chain(others.iter().cloned());
+    Ok(of_r.chain(fonts).chain(folders_of_libraries()).collect())
+}
+
+/// The places of the system that everybody may read, and others; none of them within another one.
+pub(super) fn readable(others: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let all = SYSTEM.into_iter().chain([SETTINGS]).map(PathBuf::from).chain(others);
     let all: BTreeSet<PathBuf> = all.filter_map(|path| path.canonicalize().ok()).filter(|path| path != Path::new("/")).collect();
     // Sorted, a folder comes before all that is in it.
     let mut places: Vec<PathBuf> = Vec::new();
@@ -81,7 +79,7 @@ pub(super) fn readable(others: &[PathBuf]) -> Result<Vec<PathBuf>, RError> {
         }
     }
     places.extend(KERNEL.map(PathBuf::from));
-    Ok(places)
+    places
 }
 
 /// The folders of the libraries that this process has loaded.

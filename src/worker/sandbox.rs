@@ -21,7 +21,7 @@ use crate::{
     r::exec::RError,
     system::sandbox::{
         calls::{Filter, FilterError},
-        files::{self, ConfineError, May, PlaceError, Territory},
+        files::{self, ConfineError, May, PlaceError, Tcp, Territory},
         private::{self, Own, PrivateError, Shown, View},
     },
     with_sources,
@@ -78,6 +78,8 @@ enum Moment {
 #[derive(Debug)]
 pub struct Prepared {
     wanted: Sandbox,
+    /// Tells the places of R.
+    of_r: fn() -> Result<Vec<PathBuf>, RError>,
     /// Whether each session has a user of its own.
     own_users: bool,
     walls: Walls,
@@ -90,13 +92,50 @@ pub struct Prepared {
     filter: Option<Filter>,
 }
 
+/// What a process in the sandbox has for itself.
+#[derive(Debug)]
+pub struct Quarters {
+    /// The folder that it sees.
+    pub folder: PathBuf,
+    /// The folders in it whose files it may change.
+    pub own: Vec<PathBuf>,
+    /// The one that it has instead of common folders.
+    pub common: PathBuf,
+    /// Its network.
+    pub network: Network,
+}
+
+impl From<&Fork> for Quarters {
+    fn from(spec: &Fork) -> Self {
+        Self {
+            folder: spec.folder.clone(),
+            own: folder::ALL.map(|name| spec.folder.join(name)).into(),
+            common: spec.folder.join(folder::COMMON),
+            network: spec.limits.network,
+        }
+    }
+}
+
 impl Prepared {
     /// Prepares the walls that are wanted, as far as there are any. System calls are refused to this process from now on.
     ///
     /// # Errors
     /// [`SandboxError`].
     pub fn new(wanted: Sandbox, own_users: bool) -> Result<Self, SandboxError> {
+        Self::prepare(wanted, own_users, places::of_r)
+    }
+
+    /// Prepares the walls around a program that this process becomes, if it has no R in it.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn around_program(wanted: Sandbox) -> Result<Self, SandboxError> {
+        Self::prepare(wanted, false, || Ok(Vec::new()))
+    }
+
+    fn prepare(wanted: Sandbox, own_users: bool, of_r: fn() -> Result<Vec<PathBuf>, RError>) -> Result<Self, SandboxError> {
         let mut prepared = Self {
+            of_r,
             own_users,
             walls: Walls::default(),
             territory: Territory::default(),
@@ -199,7 +238,7 @@ impl Prepared {
             }
         }
         if !self.own_users {
-            Filter::of_other_processes()?.set()?;
+            Filter::of_same_user()?.set()?;
         }
         Ok(())
     }
@@ -211,7 +250,8 @@ impl Prepared {
         if !self.own_users {
             hidden.extend(places::private_settings());
         }
-        let readable = places::readable(&self.wanted.readable)?;
+        let of_r = (self.of_r)()?;
+        let readable = places::readable(of_r.into_iter().chain(self.wanted.readable.iter().cloned()));
         let writable: Vec<_> = self.wanted.writable.iter().filter_map(canonical).collect();
         self.view = View::default();
         let gone = || hidden.iter().map(PathBuf::as_path).chain(places::COMMON.map(Path::new));
@@ -248,17 +288,17 @@ impl Prepared {
         if is_wanted { self.prepare_places() } else { Ok(()) }
     }
 
-    /// Gives this worker its namespaces. To be called both before and after it becomes its user: `is_user` tells which.
+    /// Gives this process its namespaces. To be called both before and after it becomes its user: `is_user` tells which.
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub fn separate(&self, spec: &Fork, is_user: bool) -> Result<(), SandboxError> {
+    pub fn separate(&self, quarters: &Quarters, is_user: bool) -> Result<(), SandboxError> {
         let moment = if is_user { Moment::AsUser } else { Moment::AsRoot };
         if self.namespaces != Some(moment) {
             return Ok(());
         }
-        let own = Own { folder: &spec.folder, common: &spec.folder.join(folder::COMMON) };
-        let sockets = (spec.limits.network == Network::None).then_some(Path::new(places::SOCKETS));
+        let own = Own { folder: &quarters.folder, common: &quarters.common };
+        let sockets = (quarters.network == Network::None).then_some(Path::new(places::SOCKETS));
         Ok(private::enter(&self.view, Some(own), sockets)?)
     }
 
@@ -268,13 +308,13 @@ impl Prepared {
         self.own_users || self.namespaces == Some(Moment::AsUser)
     }
 
-    /// Keeps this worker within its territory, with the network that it may have. Its descriptors from [`FIRST_DESCRIPTOR`] on are of no more
+    /// Keeps this process within its territory, with the network that it may have. Its descriptors from [`FIRST_DESCRIPTOR`] on are of no more
     /// use then; those that are returned have to stay open as long as it lives.
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub fn confine(&self, spec: &Fork) -> Result<Vec<OwnedFd>, SandboxError> {
-        let network = spec.limits.network;
+    pub fn confine(&self, quarters: &Quarters) -> Result<Vec<OwnedFd>, SandboxError> {
+        let network = quarters.network;
         self.allows(network)?;
         if self.wanted.wanted == Wanted::None {
             return Ok(Vec::new());
@@ -283,14 +323,19 @@ impl Prepared {
         for name in places::OWN {
             own.add(&Path::new("/proc/self").join(name), May::Read)?;
         }
-        for name in folder::ALL {
-            own.add(&spec.folder.join(name), May::Change)?;
+        for folder in &quarters.own {
+            own.add(folder, May::Change)?;
         }
         if !self.own_users {
             let none = CapabilitySet::empty();
             set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(SandboxError::Rights)?;
         }
-        self.territory.confine(&own, network != Network::None)?;
+        let tcp = match network {
+            Network::Full => Tcp::All,
+            Network::Outbound => Tcp::Connect,
+            Network::None => Tcp::None,
+        };
+        self.territory.confine(&own, tcp)?;
         if let Some(filter) = &self.filter {
             filter.set()?;
         }

@@ -14,7 +14,7 @@ use super::{
     folders::{self, FolderError},
     fork,
     limits::{self, LimitError},
-    sandbox::{FIRST_DESCRIPTOR, Prepared, SandboxError},
+    sandbox::{FIRST_DESCRIPTOR, Prepared, Quarters, SandboxError},
     signals,
     user::{self, UserError},
 };
@@ -83,16 +83,17 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared)
         std::fs::write(members, "0").map_err(|source| SetupError::Group { members: members.clone(), source })?;
     }
     folders::make(spec)?;
-    sandbox.separate(spec, false)?;
+    let quarters = Quarters::from(spec);
+    sandbox.separate(&quarters, false)?;
     let (work, temporary) = (spec.folder.join(folder::WORK), spec.folder.join(folder::TEMPORARY));
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     set_environment(&work, &temporary, &spec.folder.join(folder::LIBRARY));
     leave_keyring();
     user::become_user(spec.user)?;
-    sandbox.separate(spec, true)?;
+    sandbox.separate(&quarters, true)?;
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
     limits::limit(&spec.limits, sandbox.counts_processes())?;
-    for held in sandbox.confine(spec)? {
+    for held in sandbox.confine(&quarters)? {
         // Closed with this process.
         let _ = held.into_raw_fd();
     }

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("telemetry", &["config"]),
     ("store", &["config"]),
     ("session", &["config", "link", "system"]),
-    ("packages", &["config", "session", "system", "worker"]),
+    ("packages", &["config", "link", "session", "system", "worker"]),
     ("auth", &["config", "foreign_hash", "store", "telemetry"]),
     ("app", &["auth", "config", "link", "packages", "session", "store", "system", "telemetry", "wire"]),
     ("server", &["auth", "config", "telemetry"]),

@@ -5,7 +5,10 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::harness::{Reply, Rock, Server, is_root_for, program, read};
+use crate::{
+    harness::{Reply, Rock, Server, program, read},
+    hostile::Way,
+};
 
 /// Makes a repository with these packages: name, version, further lines of the description, and R code.
 pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
@@ -163,18 +166,27 @@ async fn installing_is_confined() {
     let folder = tempfile::tempdir().unwrap();
     let code = "writeLines(c(Sys.getenv(), as.character(Sys.getpid())), file.path(Sys.getenv('TMPDIR'), 'x'))
         system('setsid sleep 1000 >/dev/null 2>&1 &')
-        x <- tryCatch(readLines(file.path(strsplit(Sys.getenv('R_LIBS'), ':')[[1]][2], '../offshoot.db')), error = function(e) 'no', warning = function(w) 'no')
+        store <- dirname(grep('/data/library$', strsplit(Sys.getenv('R_LIBS'), ':')[[1]], value = TRUE))
+        x <- tryCatch(readLines(file.path(store, 'offshoot.db')), error = function(e) 'no', warning = function(w) 'no')
+        written <- suppressWarnings(c(file.create(file.path(store, 'planted')), Sys.chmod(file.path(store, 'offshoot.db'))))
+        shared <- tryCatch({ writeLines('x', '/tmp/of-the-installation'); file.remove('/tmp/of-the-installation') }, error = function(e) FALSE)
         user <- Sys.info()[['effective_user']]; secret <- Sys.getenv('OFFSHOOT_ADMIN_PASSWORD')\n";
     let repository = repository(folder.path(), &[("curious", "1.0", "", code)]);
-    let server = Server::start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
-    assert_eq!(install(&Rock::on(&server, "manager"), "name=curious").await.status, 201);
-    let session = Rock::on(&server, "user").open().await;
-    assert_eq!(session.value("curious::secret").await, "");
-    if is_root_for("the user of an installation") {
+    for way in Way::all() {
+        let server = way.start(&Rock::settings(&format!("[sessions]\npool = 0\n[r]\nrepositories = ['{repository}']")));
+        let installed = install(&Rock::on(&server, "manager"), "name=curious").await;
+        assert_eq!(installed.status, 201, "{way:?}: {}", installed.text());
+        let session = Rock::on(&server, "user").open().await;
+        assert_eq!(session.value("curious::secret").await, "");
+        assert_eq!(session.value("curious::store").await, server.data().display().to_string());
         assert_eq!(session.value("curious::x").await, "no");
-        assert_ne!(session.value("curious::user").await, "root");
-        // Processes that the package has started are gone. Without root, they belong to the tests' user and stay.
-        assert!(!sleeps(server.pid()));
+        assert_eq!(session.value("curious::written").await, serde_json::json!([false, false]), "{way:?}");
+        assert!(!server.log().contains(" namespaces") || session.value("curious::shared").await == true, "{way:?}");
+        if way == Way::Users {
+            assert_ne!(session.value("curious::user").await, "root");
+            // Processes that the package has started are gone. Without users of their own, they stay.
+            assert!(!sleeps(server.pid()));
+        }
     }
 }
 
