@@ -62,6 +62,7 @@ const MEMORY: Column<View> = ("memory MiB", |view| limit(view.boundary.memory_mi
 const NETWORK: Column<View> = ("network", |view| match view.boundary.network {
     None => "as set".to_owned(),
     Some(NetworkMode::Full) => "full".to_owned(),
+    Some(NetworkMode::Outbound) => "outbound".to_owned(),
     Some(NetworkMode::None) => "none".to_owned(),
 });
 const DEFAULT: Column<View> = ("default", |view| if view.default { "yes" } else { "no" }.to_owned());

@@ -201,7 +201,8 @@ pub struct SessionSettings {
     /// The walls around sessions: "auto" is all that the system gives, "require" refuses to start if one is missing that
     /// docs/security.md promises, "off" is none but user ids and limits.
     pub sandbox: SandboxMode,
-    /// The network that sessions have, unless their boundary gives them another: "full" is that of the machine, "none" is no
+    /// The network that sessions have, unless their boundary gives them another: "full" is that of the machine, "outbound" is
+    /// the same without the machine's own addresses and without listening, which needs root and nftables, "none" is no
     /// network at all.
     pub network: NetworkMode,
     /// Files and folders that sessions may read besides R, its packages and what everybody may read of the system.
@@ -229,6 +230,7 @@ pub enum SandboxMode {
 pub enum NetworkMode {
     #[default]
     Full,
+    Outbound,
     None,
 }
 

@@ -42,6 +42,9 @@ pub enum StartError {
     /// A setting is wrong. A sentence that names it.
     #[error("{0}")]
     Setting(String),
+    /// Sessions cannot have the network that they are to have. The end of a sentence.
+    #[error("sessions.network: sessions cannot have the network \"outbound\" here, as {0}")]
+    Network(String),
     /// Sessions cannot have users of their own.
     #[error("sessions.users: sessions cannot have users of their own, as {0}")]
     Users(LeaseError),
@@ -68,6 +71,9 @@ pub enum WorkerError {
     /// No user id is free.
     #[error("{0}")]
     NoUser(&'static str),
+    /// The session cannot have its network. The end of a sentence.
+    #[error("sessions cannot have the network \"outbound\" here, as {0}")]
+    Network(String),
     /// The zygote ended before it answered.
     #[error("the zygote ended while it forked")]
     ZygoteEnded,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     failure::StartError,
     handle::Session,
+    outbound::Outbound,
     pool::Pool,
     registry::Registry,
     setup::{clear, janitor_program, limits, sandbox, users, warn_of_another_r},
@@ -25,7 +26,7 @@ use super::{
     zygote::Zygote,
 };
 use crate::{
-    config,
+    config::{self, NetworkMode},
     link::messages::Walls,
     system::{cgroup::Delegated, janitor::Janitor, users::Users},
 };
@@ -39,6 +40,7 @@ struct Inner {
     config: config::SessionSettings,
     zygote: Zygote,
     janitor: Janitor,
+    outbound: Outbound,
     pool: Arc<Pool>,
     registry: Registry,
     tasks: TaskTracker,
@@ -70,13 +72,25 @@ impl Sessions {
         }
         let zygote = Zygote::start(r, sandbox(&config, hidden), users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
-        let factory = WorkerFactory { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
+        let outbound = Outbound::default();
+        if config.network == NetworkMode::Outbound {
+            outbound.is_possible(users.reservations().is_some()).await.map_err(StartError::Network)?;
+        }
+        let factory = WorkerFactory {
+            zygote: zygote.clone(),
+            folder: folder.to_owned(),
+            users,
+            groups,
+            janitor: janitor.clone(),
+            outbound: outbound.clone(),
+        };
         let pool = Pool::new(factory, limits(&config), config.pool);
         let inner = Inner {
             registry: Registry::new(&config),
             config,
             zygote,
             janitor,
+            outbound,
             pool,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -283,6 +297,7 @@ impl Sessions {
         self.0.stopping.cancel();
         self.end_all(self.0.pool.close(), patience).await;
         self.0.zygote.end().await;
+        self.0.outbound.end().await;
     }
 
     /// Closes all sessions, and waits until they and the pool have ended.

@@ -70,7 +70,8 @@ pub(super) fn limits(config: &config::SessionSettings) -> Limits {
 }
 
 /// The walls around sessions, which are to keep them from these places.
-pub(super) fn sandbox(config: &config::SessionSettings, hidden: Vec<PathBuf>) -> Sandbox {
+#[must_use]
+pub fn sandbox(config: &config::SessionSettings, hidden: Vec<PathBuf>) -> Sandbox {
     let wanted = match config.sandbox {
         config::SandboxMode::Auto => Wanted::Possible,
         config::SandboxMode::Require => Wanted::All,
@@ -82,6 +83,7 @@ pub(super) fn sandbox(config: &config::SessionSettings, hidden: Vec<PathBuf>) ->
 fn network(config: &config::SessionSettings) -> Network {
     match config.network {
         config::NetworkMode::Full => Network::Full,
+        config::NetworkMode::Outbound => Network::Outbound,
         config::NetworkMode::None => Network::None,
     }
 }

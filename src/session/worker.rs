@@ -18,7 +18,7 @@ use rustix::{
 use tokio::{net::unix::pipe, sync::oneshot};
 use uuid::Uuid;
 
-use super::{console::Stream, failure::WorkerError, frames::Frames, zygote::Zygote};
+use super::{console::Stream, failure::WorkerError, frames::Frames, outbound::Outbound, zygote::Zygote};
 use crate::{
     link::{
         command::Reply,
@@ -83,6 +83,8 @@ pub struct WorkerFactory {
     pub groups: Option<Delegated>,
     /// Removes the files and processes that they leave.
     pub janitor: Janitor,
+    /// Keeps those from this machine that are to reach others only.
+    pub outbound: Outbound,
 }
 
 impl WorkerFactory {
@@ -107,6 +109,7 @@ impl WorkerFactory {
         let (frames, [commands, replies, memory]) = Frames::new(most)?;
         let (read, write) = io::pipe()?;
         let user = self.users.take().await.map_err(WorkerError::NoUser)?;
+        self.outbound.give(user.as_ref().map(User::id), limits.network).await?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(io::Error::from)?;
         let most = Most { memory: limits.memory, processes: limits.processes };

@@ -43,6 +43,17 @@ impl May {
     }
 }
 
+/// What a process may use TCP for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tcp {
+    /// Everything.
+    All,
+    /// To connect, and not to listen.
+    Connect,
+    /// Nothing.
+    None,
+}
+
 /// The places that a process may reach. Each is held open: the kernel forgets a file of `/proc` that nobody holds, and its next one would
 /// not be in the territory.
 #[derive(Debug, Default)]
@@ -104,16 +115,18 @@ impl Territory {
         Ok(())
     }
 
-    /// Keeps this process, for good, within this territory and another one. What the kernel does not know is left out. Without `ports`,
-    /// TCP is refused as well. What is refused is not told to the kernel's audit log, which a process could fill.
+    /// Keeps this process, for good, within this territory and another one, and from these uses of TCP. What the kernel does not know is left
+    /// out. What is refused is not told to the kernel's audit log, which a process could fill.
     ///
     /// # Errors
     /// [`ConfineError`].
-    pub fn confine(&self, own: &Self, ports: bool) -> Result<(), ConfineError> {
+    pub fn confine(&self, own: &Self, tcp: Tcp) -> Result<(), ConfineError> {
         let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(FILES))?.scope(Scope::from_all(SCOPES))?;
-        if !ports {
-            ruleset = ruleset.handle_access(AccessNet::from_all(PORTS))?;
-        }
+        ruleset = match tcp {
+            Tcp::All => ruleset,
+            Tcp::Connect => ruleset.handle_access(AccessNet::BindTcp)?,
+            Tcp::None => ruleset.handle_access(AccessNet::from_all(PORTS))?,
+        };
         let mut ruleset = ruleset.create()?.log_same_exec(false)?;
         for (place, rights) in self.places.iter().chain(&own.places) {
             ruleset = ruleset.add_rule(PathBeneath::new(place, *rights))?;

@@ -138,6 +138,13 @@ impl Server {
         Self::try_launch(folder, settings, launch).unwrap_or_else(|said| panic!("the server did not start: {said}"))
     }
 
+    /// A server with these settings. If it does not start, returns what it says.
+    pub fn try_start(settings: &str) -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        Self::try_launch(folder, settings, Launch::default())
+    }
+
     /// Starts a server for which these system calls are refused, with this error: on a kernel that does not have them. If it does not
     /// start, returns what it says.
     pub fn try_without(calls: &[libc::c_long], error: i32, settings: &str) -> Result<Self, String> {

@@ -18,7 +18,7 @@ signals <- function(pid, signal = 18L) works(tools::pskill(pid, signal))
 pub const FILES: [&str; 4] = ["{data}/offshoot.db", "{other}/secret.txt", "{data}/lock", "{other_temporary}/kept"];
 
 /// Ways to attack a file, `PATH`.
-pub const ON_FILES: [(&str, &str); 14] = [
+pub const ON_FILES: [(&str, &str); 12] = [
     ("reads", "reads('PATH')"),
     ("reads by a program", "by_shell('cat PATH')"),
     ("copies", "works(file.copy('PATH', 'copy', overwrite = TRUE))"),
@@ -30,9 +30,14 @@ pub const ON_FILES: [(&str, &str); 14] = [
     ("reads by a detour", "reads(file.path('/proc/self/cwd', paste(rep('..', 40), collapse = '/'), 'PATH'))"),
     ("appends to", "appends('PATH')"),
     ("truncates", "by_shell(': > PATH')"),
+    ("cuts", "by_perl('exit(truncate(\"PATH\", 0) ? 0 : 1)')"),
     ("removes", "removes('PATH')"),
     ("moves", "works(file.rename('PATH', 'moved'))"),
     ("replaces", "works({ writeLines('x', 'new'); file.rename('new', 'PATH') })"),
+];
+
+/// The same for attributes of a file, and for what happens to it.
+pub const ON_ATTRIBUTES: [(&str, &str); 3] = [
     ("changes the mode of", "works(Sys.chmod('PATH', '777'))"),
     ("changes the time of", "works(Sys.setFileTime('PATH', as.POSIXct(0, origin = '1970-01-01')))"),
     ("watches", "by_perl('my $n = syscall(294, 0); my $p = \"PATH\"; exit(syscall(254, $n, $p, 0xfff) >= 0 ? 0 : 1)')"),
@@ -186,7 +191,7 @@ pub const CALLS: [(&str, libc::c_long, &str, i32); 50] = [
 ];
 
 /// What R and its packages do, which has to work as ever. TRUE if it does.
-pub const AS_EVER: [(&str, &str); 30] = [
+pub const AS_EVER: [(&str, &str); 31] = [
     (
         "files",
         "{ writeLines('x', 'a'); file.rename('a', 'b'); file.copy('b', 'c'); Sys.chmod('c', '600'); identical(readLines('c'), 'x') }",
@@ -194,10 +199,6 @@ pub const AS_EVER: [(&str, &str); 30] = [
     ("temporary files", "{ f <- tempfile(); writeLines('x', f); file.rename(f, 'moved') && file.exists('moved') }"),
     ("links", "file.symlink('b', 'link') && file.link('b', 'hard') && readLines('link') == readLines('hard')"),
     ("folders", "dir.create('d/e/f', recursive = TRUE) && unlink('d', recursive = TRUE) == 0"),
-    (
-        "common folders",
-        "all(vapply(c('/tmp', '/var/tmp', '/dev/shm'), function(f) { p <- file.path(f, 'own'); writeLines('x', p); file.remove(p) }, NA)) || !{private}",
-    ),
     ("programs", "identical(system('echo x | tr x y', intern = TRUE), 'y')"),
     ("pipes", "{ p <- pipe('cat', 'w'); writeLines('x', p); close(p); identical(readLines(pipe('echo y')), 'y') }"),
     ("named pipes", "{ system('mkfifo f; echo x > f &'); identical(readLines(file('f', raw = TRUE)), 'x') }"),
@@ -242,6 +243,20 @@ pub const AS_EVER: [(&str, &str); 30] = [
         "{ writeLines('x', 'z.txt'); tar('z.tar.gz', 'z.txt', compression = 'gzip'); identical(untar('z.tar.gz', list = TRUE), 'z.txt') }",
     ),
     ("databases of files", "{ saveRDS(mtcars, 'm.rds'); save(mtcars, file = 'm.RData'); identical(readRDS('m.rds'), mtcars) }"),
+    (
+        "Python, where it is installed",
+        "!requireNamespace('reticulate', quietly = TRUE) || { reticulate::use_python('/usr/bin/python3', required = TRUE); reticulate::py_eval('6 * 7') == 42 }",
+    ),
+    (
+        "Java, where it is installed",
+        "{ options(java.parameters = c('-Xmx256m', '-XX:ReservedCodeCacheSize=64m', '-XX:CompressedClassSpaceSize=64m')); !requireNamespace('rJava', quietly = TRUE) || { rJava::.jinit(); rJava::.jcall('java/lang/Math', 'I', 'abs', -42L) == 42 } }",
+    ),
     ("priorities of its own", "!is.na(tools::psnice())"),
     ("the seeds of random numbers", "{ rm(list = intersect('.Random.seed', ls(all.names = TRUE))); a <- runif(1); a >= 0 }"),
 ];
+
+/// The same where a session has common folders of its own.
+pub const COMMON_FOLDERS: [(&str, &str); 1] = [(
+    "common folders",
+    "all(vapply(c('/tmp', '/var/tmp', '/dev/shm'), function(f) { p <- file.path(f, 'own'); writeLines('x', p); file.remove(p) }, NA)) || !{private}",
+)];

@@ -11,7 +11,7 @@ async fn start_up_files_are_read_by_no_later_session() {
         let server = way.start(SETTINGS);
         let client = Client::admin(&server).await;
         let first = client.session().await;
-        let plant = "for (f in c('~/.Rprofile', '.Rprofile', '/tmp/.Rprofile')) writeLines('planted <- TRUE; Sys.setenv(PLANTED = \"by a profile\")', f)
+        let plant = "for (f in c('~/.Rprofile', '.Rprofile', '/tmp/.Rprofile')) try(suppressWarnings(writeLines('planted <- TRUE; Sys.setenv(PLANTED = \"by a profile\")', f)), silent = TRUE)
              for (f in c('~/.Renviron', '.Renviron')) writeLines('PLANTED=by an environment', f)
              planted <- TRUE; save.image(); save.image('~/.RData')
              dir.create(Sys.getenv('R_LIBS_USER'), showWarnings = FALSE, recursive = TRUE); writeLines('x', file.path(Sys.getenv('R_LIBS_USER'), 'planted'))";
