@@ -14,7 +14,7 @@ use crate::{
     harness::{Client, Server, Session, skipped},
     hostile::{Way, load_native},
 };
-use attacks::{AS_EVER, CALLS, COMMON_FOLDERS, FILES, ON_ATTRIBUTES, ON_FILES, ON_PROCESSES, OTHERS, PROCESSES, TOOLS};
+use attacks::{AS_EVER, CALLS, COMMON_FOLDERS, FILES, ON_ATTRIBUTES, ON_FILES, ON_PROCESSES, OTHERS, PROCESSES, SOCKETS, TOOLS};
 
 const SETTINGS: &str = "[sessions]\npool = 0";
 
@@ -133,7 +133,8 @@ async fn a_session_reaches_nothing_but_itself() {
         let address = SocketAddr::from_abstract_name(name).unwrap();
         let _listener = UnixListener::bind_addr(&address).unwrap();
         let mut worked = Vec::new();
-        for (what, code) in OTHERS {
+        let sockets = SOCKETS.into_iter().filter(|_| way == Way::Users || field.namespaces);
+        for (what, code) in OTHERS.into_iter().chain(sockets) {
             if field.is_true(code).await {
                 worked.push(what);
             }
