@@ -51,6 +51,13 @@ pub struct Sandbox {
     pub network: Network,
 }
 
+impl Sandbox {
+    /// Lets sessions read the repositories of packages that are folders of this machine.
+    pub fn read_repositories(&mut self, repositories: &[String]) {
+        self.readable.extend(repositories.iter().filter_map(|repository| repository.strip_prefix("file://").map(PathBuf::from)));
+    }
+}
+
 /// The walls around a program that is no session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
@@ -94,6 +101,12 @@ impl Walls {
     #[must_use]
     pub fn named(&self) -> [(&'static str, bool); 4] {
         [("files", self.files), ("signals", self.scopes), ("system-calls", self.calls), ("namespaces", self.private)]
+    }
+
+    /// The names of those that are there.
+    #[must_use]
+    pub fn present(&self) -> Vec<&'static str> {
+        self.named().into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect()
     }
 }
 

@@ -1,12 +1,6 @@
 //! R in a process of its own, installing packages.
 
-use std::{
-    collections::VecDeque,
-    io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, path::Path, process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
@@ -137,9 +131,7 @@ impl ScriptRun<'_> {
             let mut sandbox = self.sandbox.clone();
             sandbox.readable.extend([self.r.home.clone(), self.library.to_owned()]);
             sandbox.readable.extend(self.r.libraries.iter().cloned());
-            sandbox
-                .readable
-                .extend(self.r.repositories.iter().filter_map(|repository| repository.strip_prefix("file://")).map(PathBuf::from));
+            sandbox.read_repositories(&self.r.repositories);
             let confinement = Confinement { sandbox, folder: self.stage.to_owned(), temporary };
             input.write_all(&messages::encode(&confinement)).await?;
         }

@@ -396,8 +396,7 @@ fn tell_of(walls: &Walls, wanted: Wanted) {
     if wanted == Wanted::None {
         return tracing::warn!("sessions.sandbox is off: sessions reach all that their user does");
     }
-    let present: Vec<_> = walls.named().into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
-    tracing::info!(walls = present.join(" "), "sessions have walls around them");
+    tracing::info!(walls = walls.present().join(" "), "sessions have walls around them");
     for missing in &walls.missing {
         tracing::warn!("{missing}");
     }

@@ -10,8 +10,6 @@ use std::{
     time::SystemTime,
 };
 
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
-
 use super::{
     places,
     trial::{Trial, TrialError},
@@ -42,12 +40,9 @@ pub enum SandboxError {
     /// System calls.
     #[error(transparent)]
     Calls(#[from] FilterError),
-    /// Namespaces.
+    /// Namespaces, or rights.
     #[error(transparent)]
     Private(#[from] PrivateError),
-    /// Capabilities (capabilities(7)).
-    #[error("rights")]
-    Rights(#[source] rustix::io::Errno),
     /// A session was to have less network, and may make any system call.
     #[error("sessions.network: the network cannot be taken from a session here, as sessions.sandbox is off or the kernel has no seccomp")]
     Network,
@@ -327,8 +322,7 @@ impl Prepared {
             own.add(folder, May::Change)?;
         }
         if !self.own_users {
-            let none = CapabilitySet::empty();
-            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(SandboxError::Rights)?;
+            private::give_up_rights()?;
         }
         let tcp = match network {
             Network::Full => Tcp::All,

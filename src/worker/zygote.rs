@@ -80,8 +80,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     // is not empty, and stays.
     let _ = std::fs::remove_dir(&temporary);
     let mut sandbox = start.sandbox;
-    // Folders that packages are installed from.
-    sandbox.readable.extend(start.repositories.iter().filter_map(|repository| repository.strip_prefix("file://").map(PathBuf::from)));
+    sandbox.read_repositories(&start.repositories);
     let sandbox = match Prepared::new(sandbox, reserved.is_some()) {
         Ok(sandbox) => sandbox,
         Err(error) => {

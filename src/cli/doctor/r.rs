@@ -58,9 +58,8 @@ fn walls(walls: &Walls, config: &Config, findings: &mut Findings) {
             "set sessions.sandbox to auto or require",
         );
     }
-    let present: Vec<_> = walls.named().into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
     if walls.missing.is_empty() {
-        findings.good("sandbox", format!("sessions have walls around them: {}", present.join(", ")));
+        findings.good("sandbox", format!("sessions have walls around them: {}", walls.present().join(", ")));
     }
     for missing in &walls.missing {
         findings.warning("sandbox", missing, "docs/security.md says what each system needs");

@@ -91,11 +91,18 @@ pub fn enter(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result
     looks?;
     if !is_privileged {
         // In its namespace, it has had all rights until now.
-        let none =
-            CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
-        set_capabilities(None, none).map_err(failed("rights"))?;
+        give_up_rights()?;
     }
     Ok(())
+}
+
+/// Gives up all rights of root (capabilities(7)) that this process has in its namespaces.
+///
+/// # Errors
+/// [`PrivateError`]
+pub fn give_up_rights() -> Result<(), PrivateError> {
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(failed("rights"))
 }
 
 fn look(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), PrivateError> {
@@ -113,7 +120,7 @@ fn look(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), 
     let common = common.map(|(place, own)| Ok((place, clone(own)?))).collect::<Result<Vec<_>, PrivateError>>()?;
     let mut empty: Vec<PathBuf> = Vec::new();
     // What is in a common folder is gone with that.
-    for hidden in hidden().filter(|hidden| own.is_none() || !is_in_common(hidden)) {
+    for hidden in hidden().filter(|hidden| !is_in_common(hidden)) {
         if hidden.is_dir() {
             make_empty(hidden)?;
             empty.push(hidden.to_owned());
