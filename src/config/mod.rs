@@ -202,7 +202,7 @@ pub struct SessionSettings {
     /// docs/security.md promises, "off" is none but user ids and limits.
     pub sandbox: SandboxMode,
     /// The network that sessions have, unless their boundary gives them another: "full" is that of the machine, "outbound" is
-    /// the same without the machine's own addresses and without listening, which needs root and nftables, "none" is no
+    /// connections by TCP to other machines only, not to the machine's own addresses and those of the link, "none" is no
     /// network at all.
     pub network: NetworkMode,
     /// Files and folders that sessions may read besides R, its packages and what everybody may read of the system.

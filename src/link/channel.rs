@@ -154,6 +154,20 @@ impl Link {
         Self { commands, replies, decoder: RefCell::default(), descriptors: RefCell::default(), memory }
     }
 
+    /// Gives a descriptor to the supervisor, which has to expect it.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn give_descriptor(&self, descriptor: &OwnedFd) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [descriptor.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        // Descriptors go with at least one byte.
+        sendmsg(&self.commands, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
     /// Receives a command; `None` when there will be no more.
     ///
     /// # Errors
@@ -250,6 +264,22 @@ impl Link {
         self.memory.replace(None);
         Outgoing::shared(header, length, false)
     }
+}
+
+/// The descriptor that has come by [`Link::give_descriptor`], if one has. Does not wait, if the socket does not.
+///
+/// # Errors
+/// Errors of the system.
+pub fn take_descriptor(commands: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    match recvmsg(commands, &mut [IoSliceMut::new(&mut [0])], &mut control, RecvFlags::CMSG_CLOEXEC) {
+        Err(rustix::io::Errno::AGAIN) => return Ok(None),
+        received => received?,
+    };
+    Ok(control
+        .drain()
+        .find_map(|message| if let RecvAncillaryMessage::ScmRights(mut descriptors) = message { descriptors.next() } else { None }))
 }
 
 fn invalid(what: &str) -> io::Error {

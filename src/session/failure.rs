@@ -42,9 +42,9 @@ pub enum StartError {
     /// A setting is wrong. A sentence that names it.
     #[error("{0}")]
     Setting(String),
-    /// Sessions cannot have the network that they are to have. The end of a sentence.
-    #[error("sessions.network: sessions cannot have the network \"outbound\" here, as {0}")]
-    Network(String),
+    /// Sessions cannot have the network that they are to have.
+    #[error("sessions.network: {0}")]
+    Network(WorkerError),
     /// Sessions cannot have users of their own.
     #[error("sessions.users: sessions cannot have users of their own, as {0}")]
     Users(LeaseError),

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::link::{
-    channel::{Outgoing, Payload},
+    channel::{self, Outgoing, Payload},
     command::Reply,
     frame::{Decoder, INLINE},
     messages, shared,
@@ -43,21 +43,33 @@ pub struct Frames {
 
 impl Frames {
     /// A new link with the worker's descriptors: the one from which it reads commands, the one to which it writes replies, and the memory
-    /// for the first large reply. A reply may have `most` bytes.
+    /// for the first large reply. A reply may have `most` bytes. The worker can send nothing but replies; if it is to give a descriptor away
+    /// first, it can until [`Self::take_descriptor`].
     ///
     /// # Errors
     /// Errors of the system.
-    pub fn new(most: usize) -> io::Result<(Self, [OwnedFd; 3])> {
+    pub fn new(most: usize, gives_descriptor: bool) -> io::Result<(Self, [OwnedFd; 3])> {
         let (commands, their_commands) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(&commands, true)?;
-        // The worker's end becomes read-only, so that the kernel refuses whatever a worker sends there, above all descriptors.
-        shutdown(&commands, Shutdown::Read)?;
+        if !gives_descriptor {
+            make_read_only(&commands)?;
+        }
         let (replies, their_replies) = io::pipe()?;
         let replies = pipe::Receiver::from_owned_fd(replies.into())?;
         let memory = shared::create()?;
         let their_memory = memory.try_clone()?;
         let frames = Self { commands, replies, decoder: Decoder::default(), memory: Some(memory), large: None, most };
         Ok((frames, [their_commands, their_replies.into(), their_memory]))
+    }
+
+    /// The descriptor that the worker has sent before its first reply, if it has. It can send no more.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn take_descriptor(&mut self) -> io::Result<Option<OwnedFd>> {
+        let sent = channel::take_descriptor(&self.commands);
+        make_read_only(&self.commands)?;
+        sent
     }
 
     /// Sends a command.
@@ -132,4 +144,9 @@ impl Frames {
             }
         }
     }
+}
+
+/// Makes the worker's end of the socket read-only, so that the kernel refuses whatever a worker sends there, above all descriptors.
+fn make_read_only(commands: &OwnedFd) -> io::Result<()> {
+    Ok(shutdown(commands, Shutdown::Read)?)
 }

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::{
     failure::StartError,
     handle::Session,
-    outbound::Outbound,
     pool::Pool,
     registry::Registry,
     setup::{clear, janitor_program, limits, sandbox, users, warn_of_another_r},
@@ -40,7 +39,6 @@ struct Inner {
     config: config::SessionSettings,
     zygote: Zygote,
     janitor: Janitor,
-    outbound: Outbound,
     pool: Arc<Pool>,
     registry: Registry,
     tasks: TaskTracker,
@@ -72,25 +70,17 @@ impl Sessions {
         }
         let zygote = Zygote::start(r, sandbox(&config, hidden), users.clone(), folder).await?;
         warn_of_another_r(zygote.r_version());
-        let outbound = Outbound::default();
+        let factory = WorkerFactory { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
         if config.network == NetworkMode::Outbound {
-            outbound.is_possible(users.reservations().is_some()).await.map_err(StartError::Network)?;
+            // Whether there can be such sessions is seen by one.
+            factory.worker(&limits(&config)).await.map_err(StartError::Network)?.bury().await;
         }
-        let factory = WorkerFactory {
-            zygote: zygote.clone(),
-            folder: folder.to_owned(),
-            users,
-            groups,
-            janitor: janitor.clone(),
-            outbound: outbound.clone(),
-        };
         let pool = Pool::new(factory, limits(&config), config.pool);
         let inner = Inner {
             registry: Registry::new(&config),
             config,
             zygote,
             janitor,
-            outbound,
             pool,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -297,7 +287,6 @@ impl Sessions {
         self.0.stopping.cancel();
         self.end_all(self.0.pool.close(), patience).await;
         self.0.zygote.end().await;
-        self.0.outbound.end().await;
     }
 
     /// Closes all sessions, and waits until they and the pool have ended.

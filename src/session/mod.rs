@@ -15,7 +15,7 @@ pub mod frames;
 pub mod handle;
 pub mod live;
 pub mod manager;
-pub mod outbound;
+mod outbound;
 pub mod pool;
 pub mod published;
 pub mod queue;

@@ -18,12 +18,12 @@ use rustix::{
 use tokio::{net::unix::pipe, sync::oneshot};
 use uuid::Uuid;
 
-use super::{console::Stream, failure::WorkerError, frames::Frames, outbound::Outbound, zygote::Zygote};
+use super::{console::Stream, failure::WorkerError, frames::Frames, outbound, zygote::Zygote};
 use crate::{
     link::{
         command::Reply,
         marks::{Mark, Tag},
-        messages::{self, Exit, Limits},
+        messages::{self, Exit, Limits, Network},
     },
     system::{
         awaited,
@@ -83,8 +83,6 @@ pub struct WorkerFactory {
     pub groups: Option<Delegated>,
     /// Removes the files and processes that they leave.
     pub janitor: Janitor,
-    /// Keeps those from this machine that are to reach others only.
-    pub outbound: Outbound,
 }
 
 impl WorkerFactory {
@@ -106,10 +104,10 @@ impl WorkerFactory {
     async fn make(&self, limits: &Limits) -> Result<Worker, WorkerError> {
         let started = std::time::Instant::now();
         let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
-        let (frames, [commands, replies, memory]) = Frames::new(most)?;
+        let is_outbound = limits.network == Network::Outbound;
+        let (frames, [commands, replies, memory]) = Frames::new(most, is_outbound)?;
         let (read, write) = io::pipe()?;
         let user = self.users.take().await.map_err(WorkerError::NoUser)?;
-        self.outbound.give(user.as_ref().map(User::id), limits.network).await?;
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(io::Error::from)?;
         let most = Most { memory: limits.memory, processes: limits.processes };
@@ -144,6 +142,10 @@ impl WorkerFactory {
         };
         match tokio::time::timeout(PATIENCE, worker.frames.receive()).await {
             Ok(Ok(Some((Reply::Hello { temporary }, _)))) => {
+                if is_outbound && let Err(error) = outbound::connect(pid, worker.frames.take_descriptor()) {
+                    worker.bury().await;
+                    return Err(error);
+                }
                 metrics::histogram!("offshoot_fork_seconds").record(started.elapsed());
                 return Ok(Worker { temporary, ..worker });
             }

@@ -3,14 +3,14 @@
 //! [`users`] leases user ids, and [`leftovers`] finds things that users have left on the machine. [`folder`] opens files beneath a folder
 //! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
 //! [`strays`] and [`orphans`] find processes and their owners, [`awaited`] those that a process waits for, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
-//! measure the resources that they use. [`search`] knows which folders another user may search. [`firewall`] keeps users
-//! from the addresses of the machine, [`sandbox`] is walls around a process that runs code of others, and [`environment`] keeps secrets from being read there.
+//! measure the resources that they use. [`search`] knows which folders another user may search, and [`addresses`]
+//! which machines are others. [`sandbox`] is walls around a process that runs code of others, and [`environment`] keeps secrets from being read there.
 
+pub mod addresses;
 pub mod awaited;
 pub mod cgroup;
 #[expect(unsafe_code, reason = "what the environment was at the start is memory that Rust does not know")]
 pub mod environment;
-pub mod firewall;
 pub mod folder;
 pub mod janitor;
 #[expect(unsafe_code, reason = "System V objects and keyrings have system calls that no crate binds")]

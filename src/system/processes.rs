@@ -82,6 +82,13 @@ pub fn user_of(pid: i32) -> Option<u32> {
     Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
 }
 
+/// The process that a task belongs to; a task that is a process of its own belongs to itself.
+#[must_use]
+pub fn thread_group(task: i32) -> Option<i32> {
+    let status = read(format!("/proc/{task}/status"))?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
 /// Whether a process ignores a signal; true as well if that is not known.
 #[must_use]
 pub fn ignores(pid: i32, signal: Signal) -> bool {

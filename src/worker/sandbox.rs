@@ -18,7 +18,7 @@ use crate::{
     link::messages::{Fork, Network, Sandbox, Walls, Wanted, folder},
     r::exec::RError,
     system::sandbox::{
-        calls::{Filter, FilterError},
+        calls::{self, Filter, FilterError},
         files::{self, ConfineError, May, PlaceError, Tcp, Territory},
         private::{self, Own, PrivateError, Shown, View},
     },
@@ -98,6 +98,15 @@ pub struct Quarters {
     pub common: PathBuf,
     /// Its network.
     pub network: Network,
+}
+
+/// What a confined process has to do with descriptors.
+#[derive(Debug, Default)]
+pub struct Confined {
+    /// These have to stay open as long as it lives.
+    pub held: Vec<OwnedFd>,
+    /// To be given to whoever makes its connections, if it makes none itself.
+    pub connections: Option<OwnedFd>,
 }
 
 impl From<&Fork> for Quarters {
@@ -304,15 +313,15 @@ impl Prepared {
     }
 
     /// Keeps this process within its territory, with the network that it may have. Its descriptors from [`FIRST_DESCRIPTOR`] on are of no more
-    /// use then; those that are returned have to stay open as long as it lives.
+    /// use then.
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub fn confine(&self, quarters: &Quarters) -> Result<Vec<OwnedFd>, SandboxError> {
+    pub fn confine(&self, quarters: &Quarters) -> Result<Confined, SandboxError> {
         let network = quarters.network;
         self.allows(network)?;
         if self.wanted.wanted == Wanted::None {
-            return Ok(Vec::new());
+            return Ok(Confined::default());
         }
         let mut own = Territory::default();
         for name in places::OWN {
@@ -333,10 +342,18 @@ impl Prepared {
         if let Some(filter) = &self.filter {
             filter.set()?;
         }
-        if network == Network::None {
-            Filter::of_sockets(self.walls.private)?.set()?;
-        }
-        Ok(own.into_descriptors(places::OWN.len()).collect())
+        let connections = match network {
+            Network::Full => None,
+            Network::Outbound => {
+                Filter::of_all_but_tcp()?.set()?;
+                Some(calls::make_connections_elsewhere()?)
+            }
+            Network::None => {
+                Filter::of_sockets(self.walls.private)?.set()?;
+                None
+            }
+        };
+        Ok(Confined { held: own.into_descriptors(places::OWN.len()).collect(), connections })
     }
 }
 

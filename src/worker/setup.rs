@@ -93,7 +93,12 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared)
     sandbox.separate(&quarters, true)?;
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
     limits::limit(&spec.limits, sandbox.counts_processes())?;
-    for held in sandbox.confine(&quarters)? {
+    let confined = sandbox.confine(&quarters)?;
+    if let Some(connections) = confined.connections {
+        link.give_descriptor(&connections).map_err(|source| SetupError::Step { step: "connections", source })?;
+        look_up_names_by_tcp();
+    }
+    for held in confined.held {
         // Closed with this process.
         let _ = held.into_raw_fd();
     }
@@ -156,6 +161,16 @@ fn set_environment(work: &Path, temporary: &Path, library: &Path) {
     set(folder::VARIABLE, work.as_os_str());
     for name in ["USER", "LOGNAME"] {
         set(name, std::ffi::OsStr::from_bytes(b"offshoot"));
+    }
+}
+
+/// Has this process and those that it starts ask name servers by TCP (resolv.conf(5)), for it has no other sockets.
+#[expect(clippy::disallowed_methods, reason = "a worker has one thread")]
+fn look_up_names_by_tcp() {
+    // SAFETY: the process has one thread. The zygote may have read the settings already, so they are read again.
+    unsafe {
+        std::env::set_var("RES_OPTIONS", "use-vc");
+        libc::res_init();
     }
 }
 

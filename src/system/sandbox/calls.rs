@@ -2,7 +2,11 @@
 //!
 //! These are lists of what is refused: code of others needs the rest, and new calls of new kernels are made by new C libraries.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{FromRawFd, OwnedFd},
+};
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Is, SeccompCondition as Condition, SeccompFilter,
@@ -22,6 +26,9 @@ pub enum FilterError {
     /// The kernel refused it.
     #[error("filter of system calls")]
     Set(#[from] seccompiler::Error),
+    /// The kernel gives no way to answer for its calls.
+    #[error("listener of a filter of system calls")]
+    Listener(#[source] io::Error),
 }
 
 /// System calls with the conditions under which they are refused; none is always.
@@ -199,12 +206,69 @@ impl Filter {
         Ok(Self(vec![program(Refused::from([(libc::SYS_socket, rules)]), libc::EACCES)?]))
     }
 
+    /// Refuses all sockets but those that connect by TCP, and pairs of connected ones; to listen; and to connect otherwise than by
+    /// `connect()`, which another process can make ([`make_connections_elsewhere`]).
+    ///
+    /// # Errors
+    /// [`FilterError::Made`].
+    pub fn of_all_but_tcp() -> Result<Self, FilterError> {
+        const TYPE: u64 = 0xf;
+        let number = |constant: libc::c_int| u64::from(constant.unsigned_abs());
+        let is_not = |argument, constant| Condition::new(argument, Length::Dword, Is::Ne, number(constant));
+        let family = Rule::new(vec![is_not(0, libc::AF_INET)?, is_not(0, libc::AF_INET6)?])?;
+        let protocol = Rule::new(vec![is_not(2, 0)?, is_not(2, libc::IPPROTO_TCP)?])?;
+        // The type has flags beside it, and there is no comparison for "all but one of these bits".
+        let others = (0..=TYPE).filter(|&other| other != number(libc::SOCK_STREAM));
+        let others = others.map(|other| Rule::new(vec![Condition::new(1, Length::Dword, Is::MaskedEq(TYPE), other)?]));
+        let mut refused = always([libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4]);
+        refused.insert(libc::SYS_socket, others.chain([Ok(family), Ok(protocol)]).collect::<Result<_, _>>()?);
+        let at_once = number(libc::MSG_FASTOPEN);
+        for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+            refused.insert(call, vec![Rule::new(vec![Condition::new(flags, Length::Dword, Is::MaskedEq(at_once), at_once)?])?]);
+        }
+        Ok(Self(vec![program(refused, libc::EACCES)?]))
+    }
+
     /// Sets this filter for this process, for good, and for those that it starts.
     ///
     /// # Errors
     /// [`FilterError::Set`].
     pub fn set(&self) -> Result<(), FilterError> {
         self.0.iter().try_for_each(|program| apply_filter(program)).map_err(Into::into)
+    }
+}
+
+/// Has this process's connections, and those of all that it starts, made by whoever has the listener that is returned
+/// ([`super::connections`]). Nothing else is changed for `connect()`, and this process must not keep the listener. Other filters have to
+/// be set before.
+///
+/// # Errors
+/// [`FilterError::Listener`] if the kernel does not know this (Linux 5.0), or has a listener already.
+pub fn make_connections_elsewhere() -> Result<OwnedFd, FilterError> {
+    let connect = SeccompFilter::new(
+        always([libc::SYS_connect]),
+        SeccompAction::Allow,
+        SeccompAction::Trap,
+        std::env::consts::ARCH.try_into().map_err(FilterError::Made)?,
+    )
+    .and_then(BpfProgram::try_from)?;
+    // The crate does not know this action. What it makes of another one tells where it has to be.
+    let ask = |mut instruction: sock_filter| {
+        if u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K && instruction.k == libc::SECCOMP_RET_TRAP {
+            instruction.k = libc::SECCOMP_RET_USER_NOTIF;
+        }
+        instruction
+    };
+    let mut connect: Vec<_> =
+        connect.into_iter().map(ask).map(|own| libc::sock_filter { code: own.code, jt: own.jt, jf: own.jf, k: own.k }).collect();
+    let program = libc::sock_fprog { len: u16::try_from(connect.len()).unwrap_or(0), filter: connect.as_mut_ptr() };
+    // SAFETY: the program is as long as it says, and the kernel copies it. What is returned is a new descriptor.
+    #[expect(unsafe_code, reason = "a flag that no crate knows")]
+    unsafe {
+        match libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER, &raw const program) {
+            -1 => Err(FilterError::Listener(io::Error::last_os_error())),
+            listener => Ok(OwnedFd::from_raw_fd(i32::try_from(listener).unwrap_or(-1))),
+        }
     }
 }
 

@@ -34,8 +34,8 @@ struct Launch<'a> {
     others: usize,
     /// The user that it runs as; `None` for that of the tests.
     user: Option<u32>,
-    /// The folder of its control group.
-    group: Option<&'a Path>,
+    /// A program that becomes the server, with its arguments. Empty if there is none.
+    by: &'a [&'a str],
     /// Variables of its environment.
     variables: &'a [(&'a str, &'a str)],
     /// A filter of its system calls.
@@ -44,7 +44,7 @@ struct Launch<'a> {
 
 impl Default for Launch<'_> {
     fn default() -> Self {
-        Self { listen: &["127.0.0.1:0"], others: 0, user: None, group: None, variables: &[], filter: None }
+        Self { listen: &["127.0.0.1:0"], others: 0, user: None, by: &[], variables: &[], filter: None }
     }
 }
 
@@ -114,7 +114,18 @@ impl Server {
     pub fn start_in_group(settings: &str, group: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, Launch { group: Some(group), ..Launch::default() })
+        let members = group.join("cgroup.procs");
+        let by = ["sh", "-c", "echo 0 > \"$0\" && exec \"$@\"", members.to_str().unwrap()];
+        Self::launch(folder, settings, Launch { by: &by, ..Launch::default() })
+    }
+
+    /// A server that asks the name servers in this file. Takes root.
+    pub fn start_asking(settings: &str, resolvers: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+        let script = "mount --bind \"$0\" \"$(realpath /etc/resolv.conf)\" && exec \"$@\"";
+        let by = ["unshare", "--mount", "sh", "-c", script, resolvers.to_str().unwrap()];
+        Self::launch(folder, settings, Launch { by: &by, ..Launch::default() })
     }
 
     /// A server that listens at these addresses, and at `others` more that the settings name.
@@ -138,13 +149,6 @@ impl Server {
         Self::try_launch(folder, settings, launch).unwrap_or_else(|said| panic!("the server did not start: {said}"))
     }
 
-    /// A server with these settings. If it does not start, returns what it says.
-    pub fn try_start(settings: &str) -> Result<Self, String> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::try_launch(folder, settings, Launch::default())
-    }
-
     /// Starts a server for which these system calls are refused, with this error: on a kernel that does not have them. If it does not
     /// start, returns what it says.
     pub fn try_without(calls: &[libc::c_long], error: i32, settings: &str) -> Result<Self, String> {
@@ -157,15 +161,15 @@ impl Server {
     }
 
     fn try_launch(folder: tempfile::TempDir, settings: &str, launch: Launch<'_>) -> Result<Self, String> {
-        let Launch { listen, others, user, group, variables, filter } = launch;
+        let Launch { listen, others, user, by, variables, filter } = launch;
         let file = folder.path().join("offshoot.toml");
         std::fs::write(&file, settings).unwrap();
         // Whatever the umask is, a server of another user has to read it.
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
         let mut command = if user.is_some() { program(server_for_all()) } else { Self::command() };
-        if let Some(group) = group {
-            command = program("sh");
-            command.args(["-c", "echo 0 > \"$0\" && exec \"$@\""]).arg(group.join("cgroup.procs")).arg(env!("CARGO_BIN_EXE_offshoot"));
+        if let Some((first, arguments)) = by.split_first() {
+            command = program(first);
+            command.args(arguments).arg(env!("CARGO_BIN_EXE_offshoot"));
         }
         command
             .arg("serve")
@@ -264,6 +268,12 @@ impl Server {
     /// The processes of R: the zygote and all below it.
     pub fn processes_of_r(&self) -> Vec<i32> {
         descendants(self.pid()).into_iter().filter(|&pid| command_name(pid) != "janitor").collect()
+    }
+
+    /// The number of the supervisor's threads with this name.
+    pub fn threads(&self, name: &str) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        threads.filter(|thread| std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|own| own.trim() == name)).count()
     }
 
     /// The number of entries in the folder of sessions.

@@ -1,7 +1,10 @@
 /* What no R code can do: a session has compiled it, as any may. */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/memfd.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -82,19 +85,6 @@ void fill_memory(double *bytes) {
         if (write(fd, some, sizeof some) < 0) break;
 }
 
-/* Makes any system call; tells the error, or 0. */
-void make_call(int *number, double *arguments, int *error) {
-    long a[6];
-    for (int i = 0; i < 6; i++) a[i] = (long)arguments[i];
-    *error = syscall(*number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
-}
-
-/* The same by the numbers of x32. */
-void make_call_of_x32(int *number, double *arguments, int *error) {
-    int x32 = *number | 0x40000000;
-    make_call(&x32, arguments, error);
-}
-
 /* Asks for the priority of this process by the gate of another architecture, in a child; tells how that ended. */
 void make_call_of_i386(int *status) {
     pid_t child = fork();
@@ -110,4 +100,37 @@ void make_call_of_i386(int *status) {
     int ended = 0;
     waitpid(child, &ended, 0);
     *status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+}
+
+static volatile struct sockaddr_in changing;
+static in_addr_t hosts[2];
+static volatile int racing;
+
+static void *change(void *unused) {
+    while (racing) {
+        changing.sin_addr.s_addr = hosts[0];
+        changing.sin_addr.s_addr = hosts[1];
+    }
+    return unused;
+}
+
+/* Connects by an address that a thread changes between two all the while; tells how often each of them was reached. */
+void connect_while_changing(char **first, char **second, int *port, int *rounds, int *reached) {
+    pthread_t thread;
+    changing.sin_family = AF_INET;
+    changing.sin_port = htons((uint16_t)*port);
+    hosts[0] = inet_addr(*first);
+    hosts[1] = inet_addr(*second);
+    racing = 1;
+    pthread_create(&thread, 0, change, 0);
+    for (int i = 0; i < *rounds; i++) {
+        struct sockaddr_in peer = {0};
+        socklen_t length = sizeof peer;
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(s, (struct sockaddr *)&changing, sizeof changing) == 0 && getpeername(s, (struct sockaddr *)&peer, &length) == 0)
+            reached[peer.sin_addr.s_addr == hosts[1]]++;
+        close(s);
+    }
+    racing = 0;
+    pthread_join(thread, 0);
 }
