@@ -53,8 +53,13 @@ impl Reply {
 impl Client {
     /// A client that has not logged in.
     pub fn new(server: &Server) -> Self {
+        Self::at(&server.address)
+    }
+
+    /// The same, for a server at this address: `http://host:port`.
+    fn at(address: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base: format!("{}/deployr", server.address), cookie: None }
+        Self { http, base: format!("{address}/deployr"), cookie: None }
     }
 
     /// A client that has logged in as admin.
@@ -64,7 +69,12 @@ impl Client {
 
     /// A client that has logged in.
     pub async fn login(server: &Server, user: &str, password: &str) -> Self {
-        let mut client = Self::new(server);
+        Self::login_at(&server.address, user, password).await
+    }
+
+    /// The same, for a server at this address.
+    pub async fn login_at(address: &str, user: &str, password: &str) -> Self {
+        let mut client = Self::at(address);
         let reply = client.post("/r/user/login", &[("username", user), ("password", password)]).await;
         client.cookie = Some(reply.success()["cookie"].as_str().unwrap().to_owned());
         client

@@ -26,6 +26,9 @@ pub const PASSWORD: &str = "a password, über-secret";
 /// The user of servers that do not run as root. Neither a user of the machine nor a session has this id.
 const ONE_USER: u32 = 64_321;
 
+/// The variable with the setting `sessions.sandbox` of all servers whose tests want no other: "require" to see that no wall is missing.
+const SANDBOX: &str = "OFFSHOOT_TEST_SANDBOX";
+
 /// How a server is started.
 struct Launch<'a> {
     /// Where it listens.
@@ -96,10 +99,7 @@ impl Server {
 
     /// Such a server in a folder that an earlier one may have used.
     pub fn start_as_one_user_in(folder: tempfile::TempDir, settings: &str) -> Self {
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::chown(folder.path(), Some(ONE_USER), Some(ONE_USER)).unwrap();
-        }
-        let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
+        let user = give_to_one_user(&folder);
         Self::launch(folder, settings, Launch { user, ..Launch::default() })
     }
 
@@ -154,10 +154,14 @@ impl Server {
     pub fn try_without(calls: &[libc::c_long], error: i32, settings: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        let refused = calls.iter().map(|&call| (call, Vec::new())).collect();
-        let action = SeccompAction::Errno(error.unsigned_abs());
-        let filter = SeccompFilter::new(refused, SeccompAction::Allow, action, std::env::consts::ARCH.try_into().unwrap()).unwrap();
-        Self::try_launch(folder, settings, Launch { filter: Some(filter.try_into().unwrap()), ..Launch::default() })
+        Self::try_launch(folder, settings, Launch { filter: Some(refusing(calls, error)), ..Launch::default() })
+    }
+
+    /// A server that does not run as root and may not make these system calls, as in a container.
+    pub fn start_as_one_user_without(calls: &[libc::c_long], settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let user = give_to_one_user(&folder);
+        Self::launch(folder, settings, Launch { user, filter: Some(refusing(calls, libc::EPERM)), ..Launch::default() })
     }
 
     fn try_launch(folder: tempfile::TempDir, settings: &str, launch: Launch<'_>) -> Result<Self, String> {
@@ -180,6 +184,9 @@ impl Server {
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
             .env("OFFSHOOT_SESSIONS_WRITABLE", points())
+            .envs(
+                std::env::var(SANDBOX).ok().filter(|_| !settings.contains("sandbox")).map(|sandbox| ("OFFSHOOT_SESSIONS_SANDBOX", sandbox)),
+            )
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -339,6 +346,22 @@ pub(super) fn folder_for_all_tests() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir().unwrap();
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
     folder
+}
+
+/// A filter that refuses these system calls, with this error.
+fn refusing(calls: &[libc::c_long], error: i32) -> BpfProgram {
+    let refused = calls.iter().map(|&call| (call, Vec::new())).collect();
+    let action = SeccompAction::Errno(error.unsigned_abs());
+    SeccompFilter::new(refused, SeccompAction::Allow, action, std::env::consts::ARCH.try_into().unwrap()).unwrap().try_into().unwrap()
+}
+
+/// Gives a folder to the user of servers that do not run as root, which is returned if the tests run as root.
+fn give_to_one_user(folder: &tempfile::TempDir) -> Option<u32> {
+    let user = Some(ONE_USER).filter(|_| rustix::process::geteuid().is_root());
+    if let Some(user) = user {
+        std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).unwrap();
+    }
+    user
 }
 
 /// The server must not survive a test that is killed.

@@ -9,7 +9,7 @@ mod golden_rest;
 mod guide;
 mod lenient;
 mod login;
-mod projects;
+pub mod projects;
 mod repository;
 mod roles;
 mod scripts;

@@ -19,12 +19,12 @@ pub(super) async fn projects(server: &Server) -> Vec<Project> {
     server.store().await.project_list(None).await.unwrap()
 }
 
-pub(super) fn only(reply: &Value) -> (String, String) {
+pub fn only(reply: &Value) -> (String, String) {
     let (name, entry) = reply["projects"].as_object().unwrap().iter().next().unwrap();
     (name.clone(), entry["value"].as_str().unwrap().to_owned())
 }
 
-pub(super) async fn load(client: &Client, project: &str) -> Session {
+pub async fn load(client: &Client, project: &str) -> Session {
     let reply = client.post("/r/project/load", &[("id", project)]).await.success();
     Session { client: client.clone(), id: reply["session"].as_str().unwrap().to_owned() }
 }

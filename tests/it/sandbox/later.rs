@@ -3,7 +3,11 @@
 use std::collections::HashSet;
 
 use super::{SETTINGS, attacks::TOOLS};
-use crate::{harness::Client, hostile::Way};
+use crate::{
+    harness::Client,
+    hostile::Way,
+    revodeployr::projects::{load, only},
+};
 
 #[tokio::test]
 async fn start_up_files_are_read_by_no_later_session() {
@@ -60,11 +64,16 @@ async fn a_saved_promise_is_evaluated_within_the_walls_of_who_opens_it() {
         victim.run("writeLines('secret', 'secret.txt')").await;
         let other = victim.value("getwd()").await["value"].as_str().unwrap().to_owned();
         let attacker = client.session().await;
-        attacker.run(&format!("makeActiveBinding('trap', function() {{ file.remove('{other}/secret.txt'); 1 }}, globalenv()); f <- function(x = file.remove('{other}/secret.txt')) x")).await;
-        let saved = attacker.post("project/save", &[("descr", "trap")]).await;
-        assert_eq!(saved.status, 200, "{}", saved.text());
-        let opened = client.session().await;
-        opened.run("invisible(if (exists('f')) suppressWarnings(f()))").await;
+        let attack = format!("file.remove('{other}/secret.txt')");
+        attacker
+            .run(&format!(
+                "makeActiveBinding('trap', function() {{ {attack}; 1 }}, globalenv()); delayedAssign('promise', {attack}); f <- function(x = {attack}) x"
+            ))
+            .await;
+        let (_, id) = only(&attacker.post("project/save", &[("descr", "trap")]).await.success());
+        let opened = load(&client, &id).await;
+        assert_eq!(opened.value("suppressWarnings(c(f(), isTRUE(promise)))").await["value"], serde_json::json!([false, false]));
+        opened.run("suppressWarnings(mget(ls()))").await;
         assert_eq!(victim.prints("cat(list.files())").await, "secret.txt", "{way:?}");
     }
 }
