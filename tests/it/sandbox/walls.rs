@@ -36,6 +36,13 @@ struct Field {
     words: Vec<(&'static str, String)>,
 }
 
+/// In which way the server runs.
+impl std::fmt::Display for Field {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "users: {}, namespaces: {}", self.own_users, self.namespaces)
+    }
+}
+
 impl Field {
     /// One in each way that servers run here, or the one that somebody else has started.
     async fn each(test: impl AsyncFn(Self)) {
@@ -53,7 +60,6 @@ impl Field {
             let config = server.data().with_file_name("offshoot.toml").display().to_string();
             let places = [server.data().display().to_string(), config, server.pid().to_string()];
             let namespaces = server.log().contains("signals system-calls namespaces");
-            eprintln!("users: {own_users}, namespaces: {namespaces}");
             test(Self::new(Some(server), &client, places, own_users, namespaces).await).await;
         }
     }
@@ -119,7 +125,7 @@ async fn files_of_others_are_out_of_reach() {
                 }
             }
         }
-        assert!(worked.is_empty(), "{worked:#?}");
+        assert!(worked.is_empty(), "{field}: {worked:#?}");
         assert_eq!(field.victim.prints("cat(readLines('secret.txt'), format(file.mode('secret.txt')))").await, "secret 600");
     })
     .await;
@@ -136,7 +142,7 @@ async fn processes_of_others_are_out_of_reach() {
                 }
             }
         }
-        assert!(worked.is_empty(), "{worked:#?}");
+        assert!(worked.is_empty(), "{field}: {worked:#?}");
         assert_eq!(field.victim.value("6 * 7").await["value"], 42);
     })
     .await;
@@ -155,7 +161,7 @@ async fn a_session_reaches_nothing_but_itself() {
                 worked.push(what);
             }
         }
-        assert!(worked.is_empty(), "{worked:#?}");
+        assert!(worked.is_empty(), "{field}: {worked:#?}");
         assert_eq!(field.victim.value("6 * 7").await["value"], 42);
         if let Some(server) = &field.server {
             assert!(!server.data().join("planted").exists());
@@ -187,10 +193,10 @@ async fn system_calls_that_nobody_needs_are_refused() {
             let wrong = CALLS.iter().zip(errors).zip(expected).filter(|((_, error), expected)| error != *expected);
             wrong.map(|((call, error), _)| format!("{}: {error}", call.0)).collect::<Vec<_>>()
         };
-        assert_eq!(wrong(errors(0).await, &expected), Vec::<String>::new());
+        assert_eq!(wrong(errors(0).await, &expected), Vec::<String>::new(), "{field}");
         if cfg!(target_arch = "x86_64") {
             const X32: libc::c_long = 0x4000_0000;
-            assert_eq!(wrong(errors(X32).await, &[libc::ENOSYS; CALLS.len()]), Vec::<String>::new(), "by the numbers of x32");
+            assert_eq!(wrong(errors(X32).await, &[libc::ENOSYS; CALLS.len()]), Vec::<String>::new(), "{field}, by the numbers of x32");
         }
         // What takes a compiler.
         if field.server.is_some() && cfg!(target_arch = "x86_64") {
@@ -212,7 +218,7 @@ async fn r_works_within_its_walls_as_ever() {
                 wrong.push(what);
             }
         }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(wrong.is_empty(), "{field}: {wrong:#?}");
     })
     .await;
 }
