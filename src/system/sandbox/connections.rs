@@ -1,4 +1,4 @@
-//! Connections of processes that may not make any themselves ([`super::calls::Filter::of_connections`]): this process looks at the address,
+//! Connections of processes that may not make any themselves ([`super::calls::make_connections_elsewhere`]): this process looks at the address,
 //! and makes the connection for them (seccomp_unotify(2)).
 //!
 //! The address is read once from the memory of the process that asks, and what was read is what its socket is connected to. Code that
