@@ -31,8 +31,8 @@ use tls::Certificate;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Descriptors that are kept for other things than connections: the store, the log, published files, listeners.
 const OTHER_DESCRIPTORS: usize = 512;
-/// Descriptors that each session takes.
-const OF_A_SESSION: usize = 5;
+/// Descriptors that each session takes; one of them is for its connections, if the server makes these.
+const OF_A_SESSION: usize = 6;
 
 /// What holds for the connections of all listeners; cheap to clone.
 #[derive(Debug, Clone)]

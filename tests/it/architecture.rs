@@ -31,13 +31,15 @@ const ARROWS: [(&str, &[&str]); 16] = [
 const TOP: [&str; 1] = ["cli"];
 
 /// Files that may have `unsafe` code, besides the room that knows R.
-const UNSAFE: [&str; 14] = [
+const UNSAFE: [&str; 16] = [
     "cli/serve.rs",
     "link/shared.rs",
     "system/environment.rs",
     "system/leftovers.rs",
     "system/locks.rs",
     "system/processes.rs",
+    "system/sandbox/calls.rs",
+    "system/sandbox/connections.rs",
     "system/sandbox/private.rs",
     "worker/fork.rs",
     "worker/libraries.rs",

@@ -195,38 +195,41 @@ impl Filter {
         Ok(Self(vec![program(always(SYSTEM_V), libc::ENOSYS)?]))
     }
 
-    /// Refuses sockets: all of them, or all but those of this machine's file system (unix(7)). Pairs of connected sockets are no way to
-    /// anybody else, and stay.
+    /// Refuses sockets: all of them, or all but those of this machine's file system (unix(7)). Pairs of connected sockets that are no way to
+    /// anybody else stay.
     ///
     /// # Errors
     /// [`FilterError::Made`].
     pub fn of_sockets(but_unix: bool) -> Result<Self, FilterError> {
-        let other = || Rule::new(vec![Condition::new(0, Length::Dword, Is::Ne, u64::from(libc::AF_UNIX.unsigned_abs()))?]);
-        let rules = if but_unix { vec![other()?] } else { Vec::new() };
-        Ok(Self(vec![program(Refused::from([(libc::SYS_socket, rules)]), libc::EACCES)?]))
+        let other = || Rule::new(vec![Condition::new(0, Length::Dword, Is::Ne, number(libc::AF_UNIX))?]);
+        let sockets = if but_unix { vec![other()?] } else { Vec::new() };
+        let refused = Refused::from([(libc::SYS_socket, sockets), (libc::SYS_socketpair, pairs_that_lead_elsewhere()?)]);
+        Ok(Self(vec![program(refused, libc::EACCES)?]))
     }
 
     /// Refuses all sockets but those that connect by TCP, and pairs of connected ones; to listen; and to connect otherwise than by
-    /// `connect()`, which another process can make ([`make_connections_elsewhere`]).
+    /// `connect()`, which another process can make ([`make_connections_elsewhere`]). That process must not have to wait when it closes a
+    /// socket (`SO_LINGER` of socket(7)): it seems that this can be set, and nothing happens.
     ///
     /// # Errors
     /// [`FilterError::Made`].
     pub fn of_all_but_tcp() -> Result<Self, FilterError> {
-        const TYPE: u64 = 0xf;
-        let number = |constant: libc::c_int| u64::from(constant.unsigned_abs());
         let is_not = |argument, constant| Condition::new(argument, Length::Dword, Is::Ne, number(constant));
         let family = Rule::new(vec![is_not(0, libc::AF_INET)?, is_not(0, libc::AF_INET6)?])?;
         let protocol = Rule::new(vec![is_not(2, 0)?, is_not(2, libc::IPPROTO_TCP)?])?;
-        // The type has flags beside it, and there is no comparison for "all but one of these bits".
-        let others = (0..=TYPE).filter(|&other| other != number(libc::SOCK_STREAM));
-        let others = others.map(|other| Rule::new(vec![Condition::new(1, Length::Dword, Is::MaskedEq(TYPE), other)?]));
         let mut refused = always([libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4]);
-        refused.insert(libc::SYS_socket, others.chain([Ok(family), Ok(protocol)]).collect::<Result<_, _>>()?);
+        let mut others = types_but(&[libc::SOCK_STREAM])?;
+        others.extend([family, protocol]);
+        refused.insert(libc::SYS_socket, others);
+        refused.insert(libc::SYS_socketpair, pairs_that_lead_elsewhere()?);
         let at_once = number(libc::MSG_FASTOPEN);
         for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
             refused.insert(call, vec![Rule::new(vec![Condition::new(flags, Length::Dword, Is::MaskedEq(at_once), at_once)?])?]);
         }
-        Ok(Self(vec![program(refused, libc::EACCES)?]))
+        let is = |argument, constant| Condition::new(argument, Length::Dword, Is::Eq, number(constant));
+        let linger = Rule::new(vec![is(1, libc::SOL_SOCKET)?, is(2, libc::SO_LINGER)?])?;
+        let linger = Refused::from([(libc::SYS_setsockopt, vec![linger])]);
+        Ok(Self(vec![program(refused, libc::EACCES)?, program(linger, 0)?]))
     }
 
     /// Sets this filter for this process, for good, and for those that it starts.
@@ -238,9 +241,28 @@ impl Filter {
     }
 }
 
+/// Pairs of sockets that can send to others than each other: those of datagrams, and of other families than Unix.
+fn pairs_that_lead_elsewhere() -> Result<Vec<Rule>, BackendError> {
+    let mut rules = types_but(&[libc::SOCK_STREAM, libc::SOCK_SEQPACKET])?;
+    rules.push(Rule::new(vec![Condition::new(0, Length::Dword, Is::Ne, number(libc::AF_UNIX))?])?);
+    Ok(rules)
+}
+
+/// All types of sockets but these. The argument has flags beside the type, and there is no comparison for "all but these of these bits".
+fn types_but(these: &[libc::c_int]) -> Result<Vec<Rule>, BackendError> {
+    /// The bits of the type (`SOCK_TYPE_MASK` of the kernel).
+    const TYPE: u64 = 0xf;
+    let others = (0..=TYPE).filter(|other| !these.iter().any(|this| number(*this) == *other));
+    others.map(|other| Rule::new(vec![Condition::new(1, Length::Dword, Is::MaskedEq(TYPE), other)?])).collect()
+}
+
+fn number(constant: libc::c_int) -> u64 {
+    u64::from(constant.unsigned_abs())
+}
+
 /// Has this process's connections, and those of all that it starts, made by whoever has the listener that is returned
-/// ([`super::connections`]). Nothing else is changed for `connect()`, and this process must not keep the listener. Other filters have to
-/// be set before.
+/// ([`super::connections`]). Nothing else is changed for `connect()`, except that only signals that end a process interrupt it, from Linux
+/// 5.19 on. This process must not keep the listener. Other filters have to be set before.
 ///
 /// # Errors
 /// [`FilterError::Listener`] if the kernel does not know this (Linux 5.0), or has a listener already.
@@ -262,14 +284,21 @@ pub fn make_connections_elsewhere() -> Result<OwnedFd, FilterError> {
     let mut connect: Vec<_> =
         connect.into_iter().map(ask).map(|own| libc::sock_filter { code: own.code, jt: own.jt, jf: own.jf, k: own.k }).collect();
     let program = libc::sock_fprog { len: u16::try_from(connect.len()).unwrap_or(0), filter: connect.as_mut_ptr() };
-    // SAFETY: the program is as long as it says, and the kernel copies it. What is returned is a new descriptor.
-    #[expect(unsafe_code, reason = "a flag that no crate knows")]
-    unsafe {
-        match libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER, &raw const program) {
-            -1 => Err(FilterError::Listener(io::Error::last_os_error())),
-            listener => Ok(OwnedFd::from_raw_fd(i32::try_from(listener).unwrap_or(-1))),
+    let set = |flags: libc::c_ulong| {
+        // SAFETY: the program is as long as it says, and the kernel copies it. What is returned is a new descriptor.
+        #[expect(unsafe_code, reason = "flags that no crate knows")]
+        unsafe {
+            match libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) {
+                -1 => Err(io::Error::last_os_error()),
+                listener => Ok(OwnedFd::from_raw_fd(i32::try_from(listener).unwrap_or(-1))),
+            }
         }
-    }
+    };
+    // Otherwise a signal would have the connection asked for once more, while it is being made.
+    let listener = set(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV).or_else(|error| {
+        if error.kind() == io::ErrorKind::InvalidInput { set(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) } else { Err(error) }
+    });
+    listener.map_err(FilterError::Listener)
 }
 
 fn always(calls: impl IntoIterator<Item = libc::c_long>) -> Refused {

@@ -22,7 +22,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{Shutdown, connect, shutdown},
-    process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open},
+    process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, setpriority_process},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -36,15 +36,20 @@ use super::super::processes;
 const MOST: usize = 8;
 /// The time between two looks at a listener while there is no room for more connections.
 const LOOK: Duration = Duration::from_secs(1);
+/// The priority of threads that connect (setpriority(2)).
+const NICE: i32 = 5;
 /// The longest address that the kernel takes (`struct sockaddr_storage`).
 const LONGEST: usize = 128;
+
+/// Sockets by the number of the question that they are connected for.
+type Sockets = HashMap<u64, Arc<OwnedFd>>;
 
 /// The connections of all processes with one filter.
 #[derive(Debug)]
 pub struct Connections {
     listener: Arc<AsyncFd<OwnedFd>>,
-    /// The sockets that are being connected, by the number of the question.
-    open: Arc<Mutex<HashMap<u64, Arc<OwnedFd>>>>,
+    /// The sockets that are being connected; `None` when nobody waits for them any more.
+    open: Arc<Mutex<Option<Sockets>>>,
 }
 
 /// This process may not do what it takes to connect for another one.
@@ -69,7 +74,7 @@ impl Connections {
         #[expect(unsafe_code, reason = "tokio wants a promise about descriptors that other types cannot give")]
         let listener = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) };
         let listener = listener.map_err(|error| failed("listener")(errno(&error.into())))?;
-        Ok(Self { listener: Arc::new(listener), open: Arc::default() })
+        Ok(Self { listener: Arc::new(listener), open: Arc::new(Mutex::new(Some(HashMap::new()))) })
     }
 
     /// Makes those whose addresses are `reachable`, and refuses others, until all processes with the filter have ended.
@@ -80,10 +85,12 @@ impl Connections {
             let (listener, open) = (Arc::clone(&self.listener), Arc::clone(&self.open));
             // Not one of the runtime's threads: it waits as long as the process that asks would.
             let made = thread::Builder::new().name("connection".to_owned()).spawn(move || {
+                // What a session has the server do for it gives way to others.
+                let _ = setpriority_process(None, NICE);
                 let connected = begin(&listener, &asked, reachable).and_then(|(socket, address)| {
-                    lock(&open).insert(asked.id, Arc::clone(&socket));
+                    lock(&open).as_mut().ok_or(Errno::SRCH)?.insert(asked.id, Arc::clone(&socket));
                     let connected = connect(&socket, &address);
-                    lock(&open).remove(&asked.id);
+                    lock(&open).as_mut().and_then(|open| open.remove(&asked.id));
                     connected
                 });
                 answer(&listener, asked.id, connected);
@@ -93,8 +100,7 @@ impl Connections {
                 answer(&self.listener, asked.id, Err(Errno::AGAIN));
             }
         }
-        // Nobody waits for these any more.
-        for socket in lock(&self.open).values() {
+        for socket in lock(&self.open).take().iter().flat_map(HashMap::values) {
             let _ = shutdown(socket, Shutdown::Both);
         }
     }
@@ -163,7 +169,7 @@ fn parse(bytes: &[u8]) -> Result<SocketAddr, Errno> {
             let (flow, rest) = rest.split_first_chunk::<4>().ok_or(Errno::INVAL)?;
             let (host, rest) = rest.split_first_chunk::<16>().ok_or(Errno::INVAL)?;
             let scope = rest.first_chunk().map_or(0, |scope| u32::from_ne_bytes(*scope));
-            Ok(SocketAddrV6::new(Ipv6Addr::from(*host), port, u32::from_ne_bytes(*flow), scope).into())
+            Ok(SocketAddrV6::new(Ipv6Addr::from(*host), port, u32::from_be_bytes(*flow), scope).into())
         }
         _ => Err(Errno::ACCESS),
     }

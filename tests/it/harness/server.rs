@@ -185,7 +185,10 @@ impl Server {
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
             .env("OFFSHOOT_SESSIONS_WRITABLE", points())
             .envs(
-                std::env::var(SANDBOX).ok().filter(|_| !settings.contains("sandbox")).map(|sandbox| ("OFFSHOOT_SESSIONS_SANDBOX", sandbox)),
+                std::env::var(SANDBOX)
+                    .ok()
+                    .filter(|_| filter.is_none() && !settings.contains("sandbox"))
+                    .map(|sandbox| ("OFFSHOOT_SESSIONS_SANDBOX", sandbox)),
             )
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())

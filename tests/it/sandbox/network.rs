@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Ways to the outside, which are TRUE if they lead there; `PORT` is a port of this machine's that somebody listens at.
-const WAYS: [(&str, &str); 9] = [
+const WAYS: [(&str, &str); 10] = [
     ("a connection of R's", "works({ close(socketConnection(port = PORT, open = 'r+', timeout = 2)); TRUE })"),
     ("a server of R's", "works({ close(serverSocket(0L)); TRUE })"),
     ("a page", "works({ readLines(url('http://127.0.0.1:PORT/'), 1); TRUE })"),
@@ -30,7 +30,11 @@ const WAYS: [(&str, &str); 9] = [
     ("raw packets", "by_perl('socket(S, PF_INET, SOCK_RAW, 1) or exit 1') || by_perl('socket(S, 17, SOCK_DGRAM, 0) or exit 1')"),
     ("the kernel's own sockets", "by_perl('socket(S, 16, SOCK_RAW, 0) or exit 1') || by_perl('socket(S, 40, SOCK_STREAM, 0) or exit 1')"),
     ("a socket of the system", "connects('SOCKET')"),
+    ("a pair of sockets for datagrams", PAIRS),
 ];
+
+/// By such a pair, datagrams can be sent to any socket of their kind.
+const PAIRS: &str = "by_perl('socketpair(A, B, 1, 2, 0) or exit 1') || by_perl('socketpair(A, B, 1, 3, 0) or exit 1')";
 
 /// The ways that lead to the outside from a session.
 async fn open_ways(session: &Session, port: u16, socket: &str) -> Vec<&'static str> {
@@ -178,7 +182,7 @@ impl Drop for Neighbour {
 
 /// Ways that lead nowhere from a session that reaches other machines only; `PORT` is a port that somebody listens at on this machine, whose
 /// addresses are 127.0.0.1 and `OWN`.
-const WAYS_TO_THIS_MACHINE: [(&str, &str); 18] = [
+const WAYS_TO_THIS_MACHINE: [(&str, &str); 19] = [
     ("by its address", "reaches('OWN')"),
     ("by its loopback", "reaches('127.0.0.1')"),
     ("by another address of its loopback", "reaches('127.9.8.7')"),
@@ -224,6 +228,7 @@ const WAYS_TO_THIS_MACHINE: [(&str, &str); 18] = [
         "by the kernel's own sockets",
         "by_perl('socket(S, 16, SOCK_RAW, 0) or exit 1') || by_perl('socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1')",
     ),
+    ("by a pair of sockets for datagrams", PAIRS),
 ];
 
 const REACHES: &str = "reaches <- function(host, port = PORT) works({ close(socketConnection(host, port = port, timeout = 5)); TRUE })";
@@ -260,8 +265,20 @@ async fn an_outbound_session_reaches_other_machines_and_not_this_one() {
             }
         }
         assert!(open.is_empty(), "{way:?}: {open:#?}");
-        // What needs no network works.
+        // What needs no network works, and so does a connection in a program that is interrupted all the while.
         assert_eq!(session.value("parallel::mclapply(1:2, sqrt, mc.cores = 2)[[2]] == sqrt(2)").await["value"], true);
+        assert_eq!(session.value("by_perl('socketpair(A, B, 1, 1, 0) or exit 1')").await["value"], true);
+        let interrupted = format!(
+            "use Socket; use Errno; use Time::HiRes; $SIG{{ALRM}} = sub {{}}; Time::HiRes::setitimer(0, 0.001, 0.001); my $made = 0;
+             while ($made < 300) {{
+                 socket(S, PF_INET, SOCK_STREAM, 6) or die \"socket: $!\";
+                 if (connect(S, pack_sockaddr_in({}, inet_aton('{other}')))) {{ $made++ }} elsif (!$!{{EINTR}}) {{ die \"connect: $!\" }}
+             }}
+             Time::HiRes::setitimer(0, 0); print $made",
+            Neighbour::PORT
+        );
+        let run = format!("writeLines({interrupted:?}, 'interrupted.pl'); cat(system('perl interrupted.pl 2>&1', intern = TRUE))");
+        assert_eq!(session.prints(&run).await, "300", "{way:?}");
         // The address that was looked at is the one that is connected to.
         load_native(&session).await;
         let race = format!(".C('connect_while_changing', '{other}', '{own}', {}L, 2000L, c(0L, 0L))[[5]]", Neighbour::PORT);
