@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test hostile plots-check setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check clean
+.PHONY: serve test hostile plots-check setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check r-tests clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -74,6 +74,10 @@ deb-check: setup
 # Builds the Dockerfile without a Docker engine or a registry, and tries the image. Needs root.
 docker-check: setup
 	@./scripts/docker-check
+
+# R's own regression tests in sessions: they print the same without and with the sandbox. Needs root.
+r-tests: setup-tests
+	@./scripts/r-tests $(TESTS)
 
 clean:
 	cargo clean
