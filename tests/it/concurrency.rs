@@ -5,7 +5,7 @@ use crate::harness::{Client, Server, descendants, eventually};
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_sessions_from_fifty_clients() {
     let server = Server::start("[sessions]\npool = 4");
-    let before = open_descriptors(&server);
+    let before = server.descriptors().len();
     let client = Client::admin(&server).await;
     // Every client keeps its four sessions open while it waits for the others, so all 200 are open at once.
     let all_open = std::sync::Arc::new(tokio::sync::Barrier::new(50));
@@ -36,11 +36,7 @@ async fn two_hundred_sessions_from_fifty_clients() {
     // Only the pool's workers, with their descriptors and folders, are left.
     eventually("all workers end", || descendants(server.zygote()).len() == 4);
     eventually("their folders go", || std::fs::read_dir(server.data().join("run")).unwrap().count() == 4);
-    eventually("their descriptors are closed", || open_descriptors(&server) <= before + 8);
-}
-
-fn open_descriptors(server: &Server) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
+    eventually("their descriptors are closed", || server.descriptors().len() <= before + 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::{
     events::{eventually, points},
+    skips::skipped,
     surroundings::{program, server_for_all},
 };
 
@@ -278,6 +279,21 @@ impl Server {
     /// The processes of R: the zygote and all below it.
     pub fn processes_of_r(&self) -> Vec<i32> {
         descendants(self.pid()).into_iter().filter(|&pid| command_name(pid) != "janitor").collect()
+    }
+
+    /// Whether the tests' user may see what the supervisor has open and mapped; reports it if not. Its memory is closed to its own user.
+    pub fn is_transparent(&self) -> bool {
+        let is_transparent = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).is_ok();
+        if !is_transparent {
+            skipped("what the server has open is seen by root only");
+        }
+        is_transparent
+    }
+
+    /// Where the descriptors lead to that the supervisor has open; none if it is not transparent.
+    pub fn descriptors(&self) -> Vec<PathBuf> {
+        let links = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        links.filter_map(|link| std::fs::read_link(link.path()).ok()).collect()
     }
 
     /// The number of the supervisor's threads with this name.

@@ -135,15 +135,10 @@ async fn a_wait_ends_when_the_client_leaves() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0"));
     let session = Rock::on(&server, "user").open().await;
     let running = session.occupy(UNTIL_GO).await;
-    let server_connections = || {
-        let pid = server.pid();
-        std::fs::read_dir(format!("/proc/{pid}/fd"))
-            .unwrap()
-            .flatten()
-            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
-            .filter(|link| link.to_string_lossy().starts_with("socket:"))
-            .count()
-    };
+    if !server.is_transparent() {
+        return;
+    }
+    let server_connections = || server.descriptors().iter().filter(|name| name.to_string_lossy().starts_with("socket:")).count();
     let before = server_connections();
     let address = server.address.trim_start_matches("http://").to_owned();
     let mut connections = Vec::new();
