@@ -212,7 +212,7 @@ impl Prepared {
                     // Any user is as good as another.
                     super::user::become_user(Some(NOBODY)).map_err(|error| with_sources(&error))?;
                 }
-                private::enter(&View::default(), None, None).map_err(|error| with_sources(&error))
+                private::enter(&View::default(), None).map_err(|error| with_sources(&error))
             });
             match trial.map_err(SandboxError::Trial)?.run::<()>() {
                 Ok(()) => Ok(Ok(moment)),
@@ -254,6 +254,11 @@ impl Prepared {
         if !self.own_users {
             hidden.extend(places::private_settings());
         }
+        // With its own view, a session does not see what is hidden.
+        let around = if self.namespaces.is_some() { Vec::new() } else { hidden.clone() };
+        if self.namespaces.is_some() {
+            hidden.push(places::SOCKETS.into());
+        }
         let of_r = (self.of_r)()?;
         let readable = places::readable(of_r.into_iter().chain(self.wanted.readable.iter().cloned()));
         let writable: Vec<_> = self.wanted.writable.iter().filter_map(canonical).collect();
@@ -264,12 +269,10 @@ impl Prepared {
             let shown = places.iter().filter(|place| is_gone(place) && place.is_dir());
             self.view.shown.extend(shown.map(|folder| Shown { folder: folder.clone(), may_change }));
         }
-        // With its own view, a session does not see them.
-        let around = if self.namespaces.is_some() { &[] } else { hidden.as_slice() };
         self.settings = around.iter().any(|place| place.starts_with(places::SETTINGS)).then(places::settings_changed).flatten();
         self.territory = Territory::default();
         for place in &readable {
-            self.territory.add_around(place, around, May::Read)?;
+            self.territory.add_around(place, &around, May::Read)?;
         }
         for place in &writable {
             self.territory.add(place, May::Change)?;
@@ -302,8 +305,7 @@ impl Prepared {
             return Ok(());
         }
         let own = Own { folder: &quarters.folder, common: &quarters.common };
-        let sockets = (quarters.network == Network::None).then_some(Path::new(places::SOCKETS));
-        Ok(private::enter(&self.view, Some(own), sockets)?)
+        Ok(private::enter(&self.view, Some(own))?)
     }
 
     /// Whether a limit on processes counts those of this session only: they have a user of their own, in this namespace or everywhere.

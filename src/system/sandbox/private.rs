@@ -63,13 +63,13 @@ pub fn is_privileged() -> bool {
     capabilities(None).is_ok_and(|own| own.effective.contains(CapabilitySet::SYS_ADMIN))
 }
 
-/// Gives this process namespaces of its own, with this view of the file system, its own folders in it, and one more hidden folder. It has no
-/// rights in them but those that it has now.
+/// Gives this process namespaces of its own, with this view of the file system and its own folders in it. It has no rights in them but those
+/// that it has now.
 ///
 /// # Errors
 /// [`PrivateError`]: many systems allow it to root alone, and some to nobody. Then nothing has changed, if it was the first step that
 /// failed.
-pub fn enter(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), PrivateError> {
+pub fn enter(view: &View, own: Option<Own<'_>>) -> Result<(), PrivateError> {
     let (user, group) = (getuid(), getgid());
     let is_privileged = is_privileged();
     // SAFETY: the tables of descriptors and of the file system stay shared with nobody, as before.
@@ -86,7 +86,7 @@ pub fn enter(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result
     }
     // Whoever this process becomes has to pass through what is made.
     let mask = umask(Mode::WGRP | Mode::WOTH);
-    let looks = look(view, own, hidden);
+    let looks = look(view, own);
     umask(mask);
     looks?;
     if !is_privileged {
@@ -105,13 +105,12 @@ pub fn give_up_rights() -> Result<(), PrivateError> {
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(failed("rights"))
 }
 
-fn look(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), PrivateError> {
+fn look(view: &View, own: Option<Own<'_>>) -> Result<(), PrivateError> {
     let at = |path: &Path| failed(path.display().to_string());
     let clone =
         |folder: &Path| open_tree(CWD, folder, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC).map_err(at(folder));
-    let hidden = || view.hidden.iter().map(PathBuf::as_path).chain(hidden);
     let is_in_common = |path: &Path| view.common.iter().any(|common| path.starts_with(common));
-    let is_hidden = |path: &Path| is_in_common(path) || hidden().any(|hidden| path.starts_with(hidden));
+    let is_hidden = |path: &Path| is_in_common(path) || view.hidden.iter().any(|hidden| path.starts_with(hidden));
     // Taken before anything is hidden.
     let own_folder = own.map(|own| (own.folder, true)).filter(|(folder, _)| is_hidden(folder));
     let shown = view.shown.iter().map(|shown| (shown.folder.as_path(), shown.may_change)).chain(own_folder);
@@ -120,7 +119,7 @@ fn look(view: &View, own: Option<Own<'_>>, hidden: Option<&Path>) -> Result<(), 
     let common = common.map(|(place, own)| Ok((place, clone(own)?))).collect::<Result<Vec<_>, PrivateError>>()?;
     let mut empty: Vec<PathBuf> = Vec::new();
     // What is in a common folder is gone with that.
-    for hidden in hidden().filter(|hidden| !is_in_common(hidden)) {
+    for hidden in view.hidden.iter().filter(|hidden| !is_in_common(hidden)) {
         if hidden.is_dir() {
             make_empty(hidden)?;
             empty.push(hidden.to_owned());

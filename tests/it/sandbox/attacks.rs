@@ -63,7 +63,7 @@ pub const ON_PROCESSES: [(&str, &str); 12] = [
 ];
 
 /// Attacks that have nothing in common.
-pub const OTHERS: [(&str, &str); 57] = [
+pub const OTHERS: [(&str, &str); 56] = [
     ("reads the settings", "works(length(readLines('{config}')) > 0) || works(length(system('cat {config}', intern = TRUE)) > 0)"),
     ("writes into the settings", "appends('{config}') && reads('{config}')"),
     ("replaces the settings", "removes('{config}') || works({ writeLines('x', 'new'); file.rename('new', '{config}') })"),
@@ -102,7 +102,6 @@ pub const OTHERS: [(&str, &str); 57] = [
     ("reads the messages of its start", "reads('/proc/cmdline')"),
     ("reads how processes of others are made", "reads('/proc/1/environ') || reads('/proc/1/cmdline')"),
     ("connects to an abstract socket of others", "connects('\\\\0{abstract}')"),
-    ("connects to a socket of the system", "connects('/run/docker.sock') || connects('/run/dbus/system_bus_socket')"),
     ("signals all processes that it may", "by_perl('exit(kill(18, -1) > 0 ? 0 : 1)') && signals({worker})"),
     ("signals the process group of another session", "by_perl('exit(kill(18, -{worker}) > 0 ? 0 : 1)')"),
     ("makes a namespace of users", "by_shell('unshare --user true')"),
@@ -137,6 +136,12 @@ pub const OTHERS: [(&str, &str); 57] = [
 
 /// The same where a session is a user of its own or has namespaces: Landlock knows sockets of the file system from Linux 7.1 on.
 pub const SOCKETS: [(&str, &str); 1] = [("connects to a socket in the folder of others", "connects('{other}/socket')")];
+
+/// The same where it has namespaces; in `{sockets}`, a folder of the system, somebody listens who asks nobody who they are.
+pub const SYSTEM_SOCKETS: [(&str, &str); 2] = [
+    ("connects to a socket of a program", "connects('{sockets}/socket')"),
+    ("connects to a socket of the system", "connects('/run/docker.sock') || connects('/run/dbus/system_bus_socket')"),
+];
 
 /// System calls by their names in C, with arguments and the error that they give.
 pub const CALLS: [(&str, libc::c_long, &str, i32); 50] = [

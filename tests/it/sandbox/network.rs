@@ -3,14 +3,13 @@
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::net::UnixListener,
     process::{Child, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use offshoot::{config::NetworkMode, store::boundaries::Boundary};
 
-use super::attacks::TOOLS;
+use super::{attacks::TOOLS, walls::open_socket};
 use crate::{
     harness::{Client, PASSWORD, Server, Session, eventually, is_root_for, program, skipped},
     hostile::{Way, load_native},
@@ -55,15 +54,8 @@ async fn a_session_without_a_network_has_no_way_to_the_outside() {
         let server = way.start("[sessions]\npool = 1\nnetwork = 'none'");
         let session = Client::admin(&server).await.session().await;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let folder = tempfile::tempdir_in("/run").ok();
-        let socket = folder.as_ref().map(|folder| folder.path().join("socket"));
-        let _listening = socket.as_ref().map(|socket| {
-            let listening = UnixListener::bind(socket).unwrap();
-            std::fs::set_permissions(socket, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
-            std::fs::set_permissions(folder.as_ref().unwrap().path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-            listening
-        });
-        let socket = socket.map(|socket| socket.display().to_string()).unwrap_or_default();
+        let system = open_socket();
+        let socket = system.as_ref().map(|(folder, _)| folder.path().join("socket").display().to_string()).unwrap_or_default();
         let open = open_ways(&session, listener.local_addr().unwrap().port(), &socket).await;
         assert!(open.is_empty(), "{way:?}: {open:?}");
         // What needs no network works.

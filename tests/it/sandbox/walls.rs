@@ -2,12 +2,17 @@
 
 use std::os::{
     linux::net::SocketAddrExt,
-    unix::net::{SocketAddr, UnixListener},
+    unix::{
+        fs::PermissionsExt,
+        net::{SocketAddr, UnixListener},
+    },
 };
 
 use super::{
     SETTINGS,
-    attacks::{AS_EVER, CALLS, COMMON_FOLDERS, FILES, ON_ATTRIBUTES, ON_FILES, ON_PROCESSES, OTHERS, PROCESSES, SOCKETS, TOOLS},
+    attacks::{
+        AS_EVER, CALLS, COMMON_FOLDERS, FILES, ON_ATTRIBUTES, ON_FILES, ON_PROCESSES, OTHERS, PROCESSES, SOCKETS, SYSTEM_SOCKETS, TOOLS,
+    },
 };
 use crate::{
     harness::{Client, Server, Session},
@@ -148,6 +153,17 @@ async fn processes_of_others_are_out_of_reach() {
     .await;
 }
 
+/// A socket that anybody may connect to, in a folder where programs of the system have theirs. Only root can make one.
+pub fn open_socket() -> Option<(tempfile::TempDir, UnixListener)> {
+    let folder = tempfile::tempdir_in("/run").ok()?;
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (path.as_path(), 0o666)] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    Some((folder, listener))
+}
+
 #[tokio::test]
 async fn a_session_reaches_nothing_but_itself() {
     Field::each(async |field| {
@@ -155,9 +171,12 @@ async fn a_session_reaches_nothing_but_itself() {
         let address = SocketAddr::from_abstract_name(name).unwrap();
         let _listener = UnixListener::bind_addr(&address).unwrap();
         let mut worked = Vec::new();
-        let sockets = SOCKETS.into_iter().filter(|_| field.own_users || field.namespaces);
-        for (what, code) in OTHERS.into_iter().chain(sockets) {
-            if field.is_true(code).await {
+        let folder = open_socket();
+        let sockets = folder.as_ref().map(|(folder, _)| folder.path().display().to_string()).unwrap_or_default();
+        let others = SOCKETS.into_iter().filter(|_| field.own_users || field.namespaces);
+        let others = others.chain(SYSTEM_SOCKETS.into_iter().filter(|_| field.namespaces));
+        for (what, code) in OTHERS.into_iter().chain(others) {
+            if field.is_true(&code.replace("{sockets}", &sockets)).await {
                 worked.push(what);
             }
         }
