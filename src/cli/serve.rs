@@ -101,12 +101,12 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         _ = interrupt.recv() => return Ok(()),
     };
     let demo = first.demo;
-    first_content(&app, first).await?;
-    api::rock::accounts::declare(&app, demo).await?;
     let certificate = Certificate::open(&app.settings().tls, &app.settings().data)?;
-
     let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
     let public = site::public(&app, &gate, &measures, &app.settings().http, demo)?;
+    // Not before it is known that the server starts: a generated password is shown once.
+    first_content(&app, first).await?;
+    api::rock::accounts::declare(&app, demo).await?;
     let serving = TaskTracker::new();
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;

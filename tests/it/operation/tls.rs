@@ -126,6 +126,23 @@ fn what_is_wrong_with_a_certificate_is_told() {
     }
 }
 
+#[tokio::test]
+async fn a_first_start_that_fails_makes_no_account_and_shows_no_password() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let file = folder.path().join("offshoot.toml");
+    std::fs::write(&file, "[sessions]\npool = 0\n[tls]\ncertificate = '/nowhere.pem'\nkey = '/nowhere.pem'").unwrap();
+    let mut command = Server::command();
+    command.args(["serve", "--listen", "https://127.0.0.1:0"]).arg("--config").arg(file).arg("--data").arg(folder.path().join("data"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("nowhere.pem") && !said.contains("password"), "{said}");
+    // The next start is the first that makes accounts, with the password in its environment.
+    let server = Server::start_in(folder, "[sessions]\npool = 0");
+    Client::admin(&server).await;
+}
+
 #[test]
 fn a_self_signed_certificate_is_made_once_and_kept() {
     use std::os::unix::fs::PermissionsExt;
