@@ -22,7 +22,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{Shutdown, connect, shutdown},
-    process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, setpriority_process},
+    process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open},
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -36,8 +36,6 @@ use super::super::processes;
 const MOST: usize = 8;
 /// The time between two looks at a listener while there is no room for more connections.
 const LOOK: Duration = Duration::from_secs(1);
-/// The priority of threads that connect (setpriority(2)).
-const NICE: i32 = 5;
 /// The longest address that the kernel takes (`struct sockaddr_storage`).
 const LONGEST: usize = 128;
 
@@ -85,8 +83,6 @@ impl Connections {
             let (listener, open) = (Arc::clone(&self.listener), Arc::clone(&self.open));
             // Not one of the runtime's threads: it waits as long as the process that asks would.
             let made = thread::Builder::new().name("connection".to_owned()).spawn(move || {
-                // What a session has the server do for it gives way to others.
-                let _ = setpriority_process(None, NICE);
                 let connected = begin(&listener, &asked, reachable).and_then(|(socket, address)| {
                     lock(&open).as_mut().ok_or(Errno::SRCH)?.insert(asked.id, Arc::clone(&socket));
                     let connected = connect(&socket, &address);

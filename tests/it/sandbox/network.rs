@@ -139,8 +139,11 @@ impl Neighbour {
     const ADDRESSES: [&str; 2] = ["10.213.77.1", "10.213.77.2"];
     const PORT: u16 = 7_000;
 
-    /// `None` if none can be made here.
+    /// `None`, which is reported, if none can be made here.
     fn new() -> Option<Self> {
+        if !is_root_for("sessions that reach other machines only") {
+            return None;
+        }
         let wire = WIRE.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("offshoot{}", std::process::id());
         let [own, other] = Self::ADDRESSES;
@@ -150,6 +153,7 @@ impl Neighbour {
         );
         if !program("sh").args(["-c", &steps]).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
             let _ = program("ip").args(["netns", "delete", &name]).stderr(Stdio::null()).status();
+            skipped("no namespace of the network can be made here");
             return None;
         }
         let listen = format!(
@@ -227,13 +231,7 @@ const REACHES: &str = "reaches <- function(host, port = PORT) works({ close(sock
 
 #[tokio::test]
 async fn an_outbound_session_reaches_other_machines_and_not_this_one() {
-    if !is_root_for("sessions that reach other machines only") {
-        return;
-    }
-    let Some(_neighbour) = Neighbour::new() else {
-        skipped("no namespace of the network can be made here");
-        return;
-    };
+    let Some(_neighbour) = Neighbour::new() else { return };
     let [own, other] = Neighbour::ADDRESSES;
     let _listener = TcpListener::bind((own, Neighbour::PORT)).unwrap();
     let everywhere = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
@@ -281,13 +279,7 @@ async fn an_outbound_session_reaches_other_machines_and_not_this_one() {
 
 #[tokio::test]
 async fn a_connection_that_is_waited_for_keeps_nobody_else_from_connecting() {
-    if !is_root_for("sessions that reach other machines only") {
-        return;
-    }
-    let Some(_neighbour) = Neighbour::new() else {
-        skipped("no namespace of the network can be made here");
-        return;
-    };
+    let Some(_neighbour) = Neighbour::new() else { return };
     let server = Server::start("[sessions]\npool = 0\nnetwork = 'outbound'");
     let client = Client::admin(&server).await;
     let (waiting, other) = (client.session().await, client.session().await);
@@ -307,13 +299,7 @@ async fn a_connection_that_is_waited_for_keeps_nobody_else_from_connecting() {
 
 #[tokio::test]
 async fn an_outbound_session_asks_the_name_servers_of_this_machine() {
-    if !is_root_for("sessions that reach other machines only") {
-        return;
-    }
-    let Some(_neighbour) = Neighbour::new() else {
-        skipped("no namespace of the network can be made here");
-        return;
-    };
+    let Some(_neighbour) = Neighbour::new() else { return };
     let [own, other] = Neighbour::ADDRESSES;
     let _names = Names::new(own, other);
     let mut resolvers = tempfile::NamedTempFile::new().unwrap();
