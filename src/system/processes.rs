@@ -76,6 +76,12 @@ pub fn read(path: impl AsRef<Path>) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
 }
 
+/// What the kernel tells of a process under a name such as `Tgid:`.
+fn status(pid: i32, name: &str) -> Option<String> {
+    let status = read(format!("/proc/{pid}/status"))?;
+    status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+}
+
 /// The user of a process.
 #[must_use]
 pub fn user_of(pid: i32) -> Option<u32> {
@@ -85,8 +91,7 @@ pub fn user_of(pid: i32) -> Option<u32> {
 /// The process that a task belongs to; a task that is a process of its own belongs to itself.
 #[must_use]
 pub fn thread_group(task: i32) -> Option<i32> {
-    let status = read(format!("/proc/{task}/status"))?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+    status(task, "Tgid:")?.parse().ok()
 }
 
 /// Whether a process ignores a signal; true as well if that is not known.
@@ -103,8 +108,7 @@ pub fn blocks(pid: i32, signal: Signal) -> bool {
 
 /// Whether a signal is in a set of the file `status`.
 fn is_in(pid: i32, set: &str, signal: Signal) -> bool {
-    let status = read(format!("/proc/{pid}/status")).unwrap_or_default();
-    let set = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(set)?.trim(), 16).ok());
+    let set = status(pid, set).and_then(|set| u64::from_str_radix(&set, 16).ok());
     set.is_none_or(|set| set & 1 << (signal.as_raw() - 1) != 0)
 }
 

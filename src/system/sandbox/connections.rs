@@ -96,6 +96,7 @@ impl Connections {
                 answer(&self.listener, asked.id, Err(Errno::AGAIN));
             }
         }
+        // Nobody waits for these any more.
         for socket in lock(&self.open).take().iter().flat_map(HashMap::values) {
             let _ = shutdown(socket, Shutdown::Both);
         }
