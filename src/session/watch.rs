@@ -17,9 +17,9 @@ use crate::{
     link::messages::folder,
     system::{
         leftovers::{self, Held},
-        memory, processes, strays,
+        memory::{self, Inherited},
+        processes, strays,
         tree::{self, Size},
-        usage,
     },
 };
 
@@ -86,7 +86,7 @@ impl Watch {
         let live: HashSet<Uuid> = sessions.iter().map(|session| session.id).collect();
         self.folders.retain(|id, _| live.contains(id));
         let members = members(sessions, zygote);
-        let inherited = usage::forked_with(zygote);
+        let inherited = Inherited::from(zygote);
         let users: HashSet<u32> = sessions.iter().filter_map(|session| session.user).collect();
         let held = self.held(&users, sessions.iter().filter_map(|session| session.limits.disk).max().unwrap_or(u64::MAX));
         let mut exceeded = Vec::new();
@@ -116,7 +116,7 @@ impl Watch {
     }
 
     /// The limit that a session exceeds, if any.
-    fn excess(&mut self, session: &Session, pids: &[i32], inherited: u64, elsewhere: Held) -> Option<String> {
+    fn excess(&mut self, session: &Session, pids: &[i32], inherited: Inherited, elsewhere: Held) -> Option<String> {
         let most = session.limits.memory.unwrap_or(u64::MAX);
         // The kernel limits what a single process maps. This check is less exact, so it allows some more before it ends a session.
         let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN);

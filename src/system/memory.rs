@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{processes, tree::BLOCK};
+use super::{processes, tree::BLOCK, usage};
 
 /// The beginnings of links to shared memory.
 const SHARED: [&str; 4] = ["/memfd:", "/dev/shm/", "/SYSV", "/dev/zero"];
@@ -22,27 +22,50 @@ pub struct Taken {
     pub removed_files: u64,
 }
 
-/// How much these processes take together. Each was forked with `inherited` bytes, which do not count.
+/// The memory with which a process forks others.
+#[derive(Debug, Clone, Copy)]
+pub struct Inherited {
+    from: i32,
+    bytes: u64,
+}
+
+impl Inherited {
+    /// The memory with which this process forks others now.
+    #[must_use]
+    pub fn from(parent: i32) -> Self {
+        Self { from: parent, bytes: usage::forked_with(parent) }
+    }
+
+    /// The part of it that is counted in the shares of some processes ([`own_share`]). If all pages are shared by the same processes, each
+    /// has the same share of them as the one they come from. All shares together are what there is.
+    fn shares_of(self, processes: usize) -> u64 {
+        let Some(share) = own_share(self.from) else { return self.bytes };
+        share.saturating_mul(processes as u64).min(self.bytes.saturating_sub(share))
+    }
+}
+
+/// How much some processes take together, of which the first was forked with what it has inherited. That does not count.
 ///
-/// If the sum exceeds `most`, memory that they share is counted exactly once. This is not always done, because counting each page takes
-/// milliseconds.
+/// If the sum exceeds `most`, memory that they share with each other or with more processes is counted in parts: then it is not too much,
+/// whatever was forked from what. This is not always done, because counting each page takes milliseconds.
 #[must_use]
-pub fn taken(pids: &[i32], inherited: u64, most: u64) -> Taken {
+pub fn taken(pids: &[i32], inherited: Inherited, most: u64) -> Taken {
     let mut files = HashMap::new();
     pids.iter().for_each(|&pid| open_files(pid, &mut files));
     let sum = |shared: bool| files.values().filter(|file| file.is_shared == shared).map(|file| file.bytes).sum::<u64>();
-    let mut memory = sum(true);
+    let (mut own, mut shared) = (0, sum(true));
     for &pid in pids {
         let Some(status) = Status::of(pid) else { continue };
-        memory += status.own.saturating_sub(inherited);
+        own += status.own;
         if status.shared > 0 && has_other_mappings(pid, &files) {
-            memory += status.shared;
+            shared += status.shared;
         }
     }
+    let mut memory = own.saturating_sub(inherited.bytes) + shared;
     if memory > most {
-        let own = |pid| own_share(pid).unwrap_or_else(|| Status::of(pid).map_or(0, |status| status.own)).saturating_sub(inherited);
-        let counted_once = pids.iter().map(|&pid| own(pid)).sum::<u64>() + sum(true);
-        memory = memory.min(counted_once.max(sum(true)));
+        let share = |pid| own_share(pid).unwrap_or_else(|| Status::of(pid).map_or(0, |status| status.own));
+        let shares = pids.iter().map(|&pid| share(pid)).sum::<u64>();
+        memory = memory.min(shares.saturating_sub(inherited.shares_of(pids.len())) + sum(true));
     }
     Taken { memory, removed_files: sum(false) }
 }
@@ -128,6 +151,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_was_forked_with_counts_for_no_program_that_it_starts() {
+        let mut program = program(Stdio::null(), Stdio::null());
+        let pid = program.id().cast_signed();
+        let own = Status::of(pid).unwrap().own;
+        for most in [u64::MAX, 0] {
+            // The same process in the place of its parent, and of a program beside it.
+            let inherited = Inherited { from: pid, bytes: own };
+            let taken = taken(&[pid, pid], inherited, most).memory;
+            assert!(taken >= own / 2, "{taken} of {own}");
+        }
+        drop(program.stdin.take());
+        program.wait().unwrap();
+    }
+
+    #[test]
     fn memory_that_nobody_has_mapped_and_files_without_a_name_count() {
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut memory = fs::File::from(memory);
@@ -139,12 +177,13 @@ mod tests {
         let mut programs =
             [program(Stdio::null(), Stdio::null()), program(memory.try_clone().unwrap(), file), program(memory, Stdio::null())];
         let [without, with, another] = programs.each_ref().map(|program| program.id().cast_signed());
-        let before = taken(&[without], 0, u64::MAX);
-        let after = taken(&[with], 0, u64::MAX);
+        let nothing = Inherited::from(i32::MAX);
+        let before = taken(&[without], nothing, u64::MAX);
+        let after = taken(&[with], nothing, u64::MAX);
         assert!(after.memory >= before.memory + (40 << 20), "{before:?} {after:?}");
         assert!(after.removed_files >= before.removed_files + (10 << 20), "{before:?} {after:?}");
         // Counted once, and in whatever way.
-        let both = [taken(&[with, another], 0, u64::MAX), taken(&[with, another], u64::MAX, 0)].map(|taken| taken.memory >> 20);
+        let both = [u64::MAX, 0].map(|most| taken(&[with, another], nothing, most).memory >> 20);
         assert!(both.iter().all(|both| (50..90).contains(both)), "{both:?} MiB");
         for program in &mut programs {
             drop(program.stdin.take());
