@@ -38,7 +38,7 @@ pub fn become_program(mut command: impl Iterator<Item = OsString>) -> ConfinedEr
         let Confinement { sandbox, folder, temporary } = messages::decode(&text).ok_or(ConfinedError::Input)?;
         let own = vec![folder.clone(), temporary.clone()];
         let quarters = Quarters { own, folder, common: temporary, network: Network::Full };
-        let prepared = Prepared::around_program(sandbox)?;
+        let mut prepared = Prepared::around_program(sandbox)?;
         prepared.separate(&quarters, false)?;
         prepared.separate(&quarters, true)?;
         // What is held open here is closed when the program begins.

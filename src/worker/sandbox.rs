@@ -19,7 +19,7 @@ use crate::{
     r::exec::RError,
     system::sandbox::{
         calls::{self, Filter, FilterError},
-        files::{self, ConfineError, May, PlaceError, Tcp, Territory},
+        files::{self, ConfineError, Enclosure, May, PlaceError, Tcp, Territory},
         private::{self, Own, PrivateError, Shown, View},
     },
     with_sources,
@@ -49,16 +49,10 @@ pub enum SandboxError {
     /// R does not say where it is.
     #[error(transparent)]
     R(#[from] RError),
-    /// There are too many descriptors.
-    #[error("descriptors")]
-    Descriptors(#[source] io::Error),
     /// No child could be made to try namespaces.
     #[error("trial of namespaces")]
     Trial(#[source] io::Error),
 }
-
-/// The first number of descriptors that a worker needs until it is confined. Lower ones can be closed before.
-pub const FIRST_DESCRIPTOR: i32 = 64;
 
 /// When a session gets its namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +73,8 @@ pub struct Prepared {
     own_users: bool,
     walls: Walls,
     territory: Territory,
+    /// For the next session that is forked.
+    next: Option<Enclosure>,
     /// When the folder of settings was last changed: what is added to it is not in the territory.
     settings: Option<SystemTime>,
     namespaces: Option<Moment>,
@@ -143,6 +139,7 @@ impl Prepared {
             own_users,
             walls: Walls::default(),
             territory: Territory::default(),
+            next: None,
             settings: None,
             namespaces: None,
             view: View::default(),
@@ -282,7 +279,15 @@ impl Prepared {
         }
         self.view.common = places::COMMON.into_iter().map(PathBuf::from).filter(|common| common.is_dir()).collect();
         self.view.hidden = hidden;
-        self.territory.move_up(FIRST_DESCRIPTOR).map_err(SandboxError::Descriptors)
+        self.next = None;
+        Ok(())
+    }
+
+    /// Prepares for the session that will be forked next, while nobody waits: it is likely to have the same network as this one, which has
+    /// used up what was prepared for it.
+    pub fn prepare_next(&mut self, network: Network) {
+        // Without it, the session prepares this itself, and tells what is wrong.
+        self.next = if self.wanted.wanted == Wanted::None { None } else { self.territory.enclose(tcp(network)).ok() };
     }
 
     /// Makes the next session find what is new among the settings of the system, and its fonts if they `have_changed`.
@@ -314,12 +319,11 @@ impl Prepared {
         self.own_users || self.namespaces == Some(Moment::AsUser)
     }
 
-    /// Keeps this process within its territory, with the network that it may have. Its descriptors from [`FIRST_DESCRIPTOR`] on are of no more
-    /// use then.
+    /// Keeps this process within its territory, with the network that it may have.
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub fn confine(&self, quarters: &Quarters) -> Result<Confined, SandboxError> {
+    pub fn confine(&mut self, quarters: &Quarters) -> Result<Confined, SandboxError> {
         let network = quarters.network;
         self.allows(network)?;
         if self.wanted.wanted == Wanted::None {
@@ -335,12 +339,9 @@ impl Prepared {
         if !self.own_users {
             private::give_up_rights()?;
         }
-        let tcp = match network {
-            Network::Full => Tcp::All,
-            Network::Outbound => Tcp::Connect,
-            Network::None => Tcp::None,
-        };
-        self.territory.confine(&own, tcp)?;
+        let prepared = self.next.take().filter(|next| next.tcp() == tcp(network));
+        let enclosure = prepared.map_or_else(|| self.territory.enclose(tcp(network)), Ok)?;
+        enclosure.confine(&own)?;
         if let Some(filter) = &self.filter {
             filter.set()?;
         }
@@ -356,6 +357,14 @@ impl Prepared {
             }
         };
         Ok(Confined { held: own.into_descriptors(places::OWN.len()).collect(), connections })
+    }
+}
+
+fn tcp(network: Network) -> Tcp {
+    match network {
+        Network::Full => Tcp::All,
+        Network::Outbound => Tcp::Connect,
+        Network::None => Tcp::None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     ffi::c_int,
     io,
     os::{
-        fd::{FromRawFd, IntoRawFd, OwnedFd},
+        fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
         unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use super::{
     folders::{self, FolderError},
     fork,
     limits::{self, LimitError},
-    sandbox::{FIRST_DESCRIPTOR, Prepared, Quarters, SandboxError},
+    sandbox::{Prepared, Quarters, SandboxError},
     signals,
     user::{self, UserError},
 };
@@ -74,7 +74,7 @@ pub enum SetupError {
 ///
 /// # Errors
 /// [`SetupError`]; the child must end then.
-pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared) -> Result<Link, SetupError> {
+pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &mut Prepared) -> Result<Link, SetupError> {
     fork::claim(spec.user.is_some());
     let failed = |step| move |source: rustix::io::Errno| SetupError::Step { step, source: source.into() };
     rustix::process::setpgid(None, None).map_err(failed("process group"))?;
@@ -98,11 +98,7 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared)
         link.give_descriptor(&connections).map_err(|source| SetupError::Step { step: "connections", source })?;
         look_up_names_by_tcp();
     }
-    for held in confined.held {
-        // Closed with this process.
-        let _ = held.into_raw_fd();
-    }
-    close_range(FIRST_DESCRIPTOR, c_int::MAX).map_err(|source| SetupError::Step { step: "descriptors", source })?;
+    close_all_but(confined.held).map_err(|source| SetupError::Step { step: "descriptors", source })?;
     signals::handle();
     unbuffer_standard_output();
     reseed_c();
@@ -114,30 +110,51 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &Prepared)
     Ok(link)
 }
 
-/// Gives the descriptors their numbers, and closes all others but those that the sandbox needs: standard input has nothing to read, standard output and
-/// error are the console, then come the socket for commands, the pipe for replies and the memory for a large one.
-fn own_descriptors(descriptors: [OwnedFd; 4]) -> io::Result<Link> {
+/// Makes sure that this process gives none of the numbers that a worker needs to a descriptor that its children need as well.
+///
+/// # Errors
+/// When there are no more descriptors.
+pub fn reserve_numbers() -> io::Result<()> {
+    loop {
+        let null = std::fs::File::open("/dev/null")?;
+        if null.as_raw_fd() > MEMORY {
+            return Ok(());
+        }
+        let _ = null.into_raw_fd();
+    }
+}
+
+/// Gives the descriptors their numbers: standard input has nothing to read, standard output and error are the console, then come the socket
+/// for commands, the pipe for replies and the memory for a large one.
+fn own_descriptors([commands, replies, memory, console]: [OwnedFd; 4]) -> io::Result<Link> {
     let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
-    // First to high numbers, so that none has a number that another one is to get.
-    let moved = |descriptor: OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, FIRST_DESCRIPTOR).map(IntoRawFd::into_raw_fd);
-    let [commands, replies, memory, console] = descriptors;
-    let (null, commands, replies, memory, console) = (moved(null)?, moved(commands)?, moved(replies)?, moved(memory)?, moved(console)?);
-    // SAFETY: plain system calls on descriptors that are open. Owners of descriptors that are closed here will not close
-    // them again: they are in frames of the zygote, to which a worker never returns. The descriptors that are returned are
-    // owned by nobody else.
+    let numbers = [(&null, 0, 0), (&console, 1, 0), (&console, 2, 0), (&commands, SOCKET, libc::O_CLOEXEC)];
+    let numbers = numbers.into_iter().chain([(&replies, REPLIES, libc::O_CLOEXEC), (&memory, MEMORY, libc::O_CLOEXEC)]);
+    // SAFETY: plain system calls. The owners of what had these numbers are in frames of the zygote, to which a worker never returns. What is
+    // returned is owned by nobody else.
     unsafe {
-        for (from, to) in [(null, 0), (console, 1), (console, 2), (commands, SOCKET), (replies, REPLIES), (memory, MEMORY)] {
-            if libc::dup2(from, to) < 0 {
+        for (from, to, flags) in numbers {
+            if libc::dup3(from.as_raw_fd(), to, flags) < 0 {
                 return Err(io::Error::last_os_error());
             }
         }
-        for own in [SOCKET, REPLIES, MEMORY] {
-            libc::fcntl(own, libc::F_SETFD, libc::FD_CLOEXEC);
-        }
-        close_range(MEMORY + 1, FIRST_DESCRIPTOR - 1)?;
         let [replies, memory] = [REPLIES, MEMORY].map(|own| OwnedFd::from_raw_fd(own));
         Ok(Link::new(UnixStream::from_raw_fd(SOCKET), replies, memory))
     }
+}
+
+/// Closes all descriptors but the worker's own and these, which are closed with this process.
+fn close_all_but(held: Vec<OwnedFd>) -> io::Result<()> {
+    let mut held: Vec<_> = held.into_iter().map(IntoRawFd::into_raw_fd).collect();
+    held.sort_unstable();
+    let mut first = MEMORY + 1;
+    for number in held {
+        if number > first {
+            close_range(first, number - 1)?;
+        }
+        first = number + 1;
+    }
+    close_range(first, c_int::MAX)
 }
 
 /// Closes the descriptors between these numbers. For their owners, see [`own_descriptors`].

@@ -63,6 +63,7 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let children = reaping::child_signals()?;
     // A process whose parent has ended becomes a child of this one, so that it can be found.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    setup::reserve_numbers()?;
     if let Err(error) = r::init::start() {
         report(&control, &ZygoteReply::Broken(with_sources(&error)))?;
         return Ok(());
@@ -81,8 +82,12 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     let _ = std::fs::remove_dir(&temporary);
     let mut sandbox = start.sandbox;
     sandbox.read_repositories(&start.repositories);
+    let network = sandbox.network;
     let sandbox = match Prepared::new(sandbox, reserved.is_some()) {
-        Ok(sandbox) => sandbox,
+        Ok(mut sandbox) => {
+            sandbox.prepare_next(network);
+            sandbox
+        }
         Err(error) => {
             report(&control, &ZygoteReply::Broken(with_sources(&error)))?;
             return Ok(());
@@ -181,6 +186,7 @@ impl Zygote {
             Err(error) => ZygoteReply::NotForked { request, reason: error.to_string() },
         };
         report(&self.control, &reply)?;
+        self.sandbox.prepare_next(spec.limits.network);
         Ok(true)
     }
 
@@ -193,7 +199,7 @@ impl Zygote {
                 self.workers.insert(pid, owner);
                 Ok(pid)
             }
-            Side::Child => match setup::become_worker(spec, descriptors, &self.sandbox) {
+            Side::Child => match setup::become_worker(spec, descriptors, &mut self.sandbox) {
                 Ok(link) => CommandLoop::new(link, spec).run(),
                 Err(error) => {
                     // If the child has its console already, the supervisor keeps this for who asks why the session ended.

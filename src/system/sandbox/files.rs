@@ -10,8 +10,8 @@ use std::{
 };
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetError, Scope, make_bitflags,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
@@ -94,6 +94,37 @@ pub fn known() -> Known {
     }
 }
 
+/// A territory that one process can be kept in. To prepare it takes longer than to use it.
+#[derive(Debug)]
+pub struct Enclosure {
+    ruleset: RulesetCreated,
+    tcp: Tcp,
+}
+
+impl Enclosure {
+    fn add(mut self, territory: &Territory) -> Result<Self, ConfineError> {
+        for (place, rights) in &territory.places {
+            self.ruleset = self.ruleset.add_rule(PathBeneath::new(place, *rights))?;
+        }
+        Ok(self)
+    }
+
+    /// Keeps this process, for good, within the territory and this other one.
+    ///
+    /// # Errors
+    /// [`ConfineError`].
+    pub fn confine(self, own: &Territory) -> Result<(), ConfineError> {
+        self.add(own)?.ruleset.restrict_self()?;
+        Ok(())
+    }
+
+    /// The uses of TCP that it leaves.
+    #[must_use]
+    pub fn tcp(&self) -> Tcp {
+        self.tcp
+    }
+}
+
 impl Territory {
     /// Adds a file, or a folder with all that is in it now and later. Links are followed. What is not there, or may not be reached anyhow,
     /// adds nothing.
@@ -115,24 +146,20 @@ impl Territory {
         Ok(())
     }
 
-    /// Keeps this process, for good, within this territory and another one, and from these uses of TCP. What the kernel does not know is left
-    /// out. What is refused is not told to the kernel's audit log, which a process could fill.
+    /// Prepares to keep a process within this territory, and from these uses of TCP. What the kernel does not know is left out. What is
+    /// refused will not be told to the kernel's audit log, which a process could fill.
     ///
     /// # Errors
     /// [`ConfineError`].
-    pub fn confine(&self, own: &Self, tcp: Tcp) -> Result<(), ConfineError> {
+    pub fn enclose(&self, tcp: Tcp) -> Result<Enclosure, ConfineError> {
         let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(FILES))?.scope(Scope::from_all(SCOPES))?;
         ruleset = match tcp {
             Tcp::All => ruleset,
             Tcp::Connect => ruleset.handle_access(AccessNet::BindTcp)?,
             Tcp::None => ruleset.handle_access(AccessNet::from_all(PORTS))?,
         };
-        let mut ruleset = ruleset.create()?.log_same_exec(false)?;
-        for (place, rights) in self.places.iter().chain(&own.places) {
-            ruleset = ruleset.add_rule(PathBeneath::new(place, *rights))?;
-        }
-        ruleset.restrict_self()?;
-        Ok(())
+        let enclosure = Enclosure { ruleset: ruleset.create()?.log_same_exec(false)?, tcp };
+        enclosure.add(self)
     }
 
     /// Adds a folder with all that is in it, except these places.
@@ -148,17 +175,6 @@ impl Territory {
         }
         let entries = std::fs::read_dir(folder).map_err(|source| PlaceError { path: folder.to_owned(), source })?;
         entries.flatten().try_for_each(|entry| self.add_around(&entry.path(), except, may))
-    }
-
-    /// Gives its descriptors numbers from this one on, so that lower ones can be closed.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub fn move_up(&mut self, first: i32) -> io::Result<()> {
-        for (place, _) in &mut self.places {
-            *place = rustix::io::fcntl_dupfd_cloexec(&*place, first)?;
-        }
-        Ok(())
     }
 
     /// The first of its descriptors, which hold the places.
