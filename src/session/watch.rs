@@ -118,8 +118,9 @@ impl Watch {
     /// The limit that a session exceeds, if any.
     fn excess(&mut self, session: &Session, pids: &[i32], inherited: Inherited, elsewhere: Held) -> Option<String> {
         let most = session.limits.memory.unwrap_or(u64::MAX);
-        // The kernel limits what a single process maps. This check is less exact, so it allows some more before it ends a session.
-        let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN);
+        // The kernel limits what a single process maps beyond what the zygote had. This check is less exact, so it allows some more before it
+        // ends a session.
+        let enough = most.saturating_add(most / 8).saturating_add(UNCERTAIN).saturating_add(inherited.unused());
         let taken = memory::taken(pids, inherited, enough.saturating_sub(elsewhere.memory));
         if taken.memory.saturating_add(elsewhere.memory) > enough {
             return Some(format!("its processes and its shared memory took more than {} MiB of memory together", most >> 20));

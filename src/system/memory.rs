@@ -27,13 +27,22 @@ pub struct Taken {
 pub struct Inherited {
     from: i32,
     bytes: u64,
+    unused: u64,
 }
 
 impl Inherited {
     /// The memory with which this process forks others now.
     #[must_use]
     pub fn from(parent: i32) -> Self {
-        Self { from: parent, bytes: usage::forked_with(parent) }
+        let status = Status::of(parent);
+        let unused = status.map_or(0, |status| status.mapped.saturating_sub(status.own));
+        Self { from: parent, bytes: usage::forked_with(parent), unused }
+    }
+
+    /// Memory that the parent has mapped and not used, in bytes. Its children can use it without mapping any more.
+    #[must_use]
+    pub fn unused(self) -> u64 {
+        self.unused
     }
 
     /// The part of it that is counted in the shares of some processes ([`own_share`]). If all pages are shared by the same processes, each
@@ -114,13 +123,15 @@ struct Status {
     own: u64,
     /// Mapped shared memory.
     shared: u64,
+    /// Memory that belongs to no file and is or could be used.
+    mapped: u64,
 }
 
 impl Status {
     fn of(pid: i32) -> Option<Self> {
         let status = processes::read(format!("/proc/{pid}/status"))?;
         let bytes = |name| kibibytes(&status, name).unwrap_or(0) << 10;
-        Some(Self { own: bytes("RssAnon:") + bytes("VmSwap:"), shared: bytes("RssShmem:") })
+        Some(Self { own: bytes("RssAnon:") + bytes("VmSwap:"), shared: bytes("RssShmem:"), mapped: bytes("VmData:") })
     }
 }
 
@@ -157,7 +168,7 @@ mod tests {
         let own = Status::of(pid).unwrap().own;
         for most in [u64::MAX, 0] {
             // The same process in the place of its parent, and of a program beside it.
-            let inherited = Inherited { from: pid, bytes: own };
+            let inherited = Inherited { from: pid, bytes: own, unused: 0 };
             let taken = taken(&[pid, pid], inherited, most).memory;
             assert!(taken >= own / 2, "{taken} of {own}");
         }
