@@ -1,15 +1,16 @@
 //! The APIs that clients speak. Each has a folder with all its peculiarities.
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in its own form. It never touches
-//! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`basic`],
-//! [`body`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`]. Paths that are no call's are in `unrouted`.
+//! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`body`],
+//! [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`]. Paths that are no call's are in `unrouted`.
 
 pub mod accept;
-pub mod basic;
 pub mod body;
+pub mod credentials;
 pub mod file;
 pub mod form;
 pub mod introduction;
+pub mod mlserver;
 pub mod parts;
 pub mod path_cookie;
 pub mod pieces;
@@ -32,13 +33,13 @@ pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// All dialects on one listener. Their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
-    revodeployr::router(app).merge(rock::router(app)).merge(unrouted::router(app))
+    revodeployr::router(app).merge(rock::router(app)).merge(mlserver::router(app)).merge(unrouted::router(app))
 }
 
 /// The same paths for a request that is refused before any call sees it: each dialect answers in its own form. The reason is an extension
 /// of the request, [`crate::auth::Refused`].
 pub fn refusals(app: &Arc<App>) -> Router {
-    revodeployr::refusals(app).merge(rock::refusals()).merge(unrouted::refusals(app))
+    revodeployr::refusals(app).merge(rock::refusals()).merge(mlserver::refusals()).merge(unrouted::refusals(app))
 }
 
 /// The introduction of each dialect, for the start page.

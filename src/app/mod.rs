@@ -9,6 +9,7 @@ mod contents;
 pub mod evaluation;
 pub mod failure;
 pub mod files;
+mod identity;
 mod logins;
 mod measures;
 pub mod objects;
@@ -33,7 +34,7 @@ pub use readiness::Readiness;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Accounts, LiveRules, Logins},
+    auth::{Accounts, LiveRules, Logins, Tokens},
     config::Config,
     packages::Packages,
     session::{self, Sessions, published::Published},
@@ -57,6 +58,7 @@ pub struct App {
     accounts: Accounts,
     rules: LiveRules,
     logins: Logins,
+    tokens: Tokens,
     sessions: Sessions,
     packages: Packages,
     published: Arc<Published>,
@@ -109,10 +111,12 @@ impl App {
         store.object_forget(None).await?;
         store.collect_blobs().await?;
         let rules = LiveRules::open(store.clone()).await?;
+        let accounts = Accounts::new(store.clone(), rules.clone(), &config.auth).map_err(anyhow::Error::msg)?;
         let watch = store.watch().await?;
         let generation = rules.now().generation.clone();
         let app = Arc::new(Self {
-            accounts: Accounts::new(store.clone(), rules.clone()),
+            tokens: accounts.tokens(&config.auth, &data),
+            accounts,
             rules,
             logins: Logins::default(),
             sessions,
@@ -154,6 +158,12 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// The rules: roles, permissions and policies.

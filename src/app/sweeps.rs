@@ -34,6 +34,7 @@ impl App {
 
     async fn watch_rules(self: Arc<Self>, mut watch: Watch, mut generation: String) {
         while self.pause(SWEEP).await {
+            self.follow_keys();
             if let Err(error) = self.follow_store(&mut watch, &mut generation).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read");
             }

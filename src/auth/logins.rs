@@ -71,15 +71,39 @@ impl Login {
         !self.closing.swap(true, Ordering::AcqRel)
     }
 
+    fn begun(user: &str, display_name: &str, autosave: bool) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            user: user.to_owned(),
+            display_name: display_name.to_owned(),
+            autosave: AtomicBool::new(autosave),
+            closing: AtomicBool::new(false),
+            stale: Mutex::default(),
+            used: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn touch(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
     fn is_over(&self, lifetime: Duration) -> bool {
         !lifetime.is_zero() && self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= lifetime
     }
 }
 
-/// All logins, by cookie.
+/// How a login is found again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Cookie(String),
+    /// By what the token belongs to that each request carries.
+    Token(Uuid),
+}
+
+/// All logins.
 #[derive(Debug, Default)]
 pub struct Logins {
-    table: Mutex<HashMap<String, Arc<Login>>>,
+    table: Mutex<HashMap<Key, Arc<Login>>>,
 }
 
 impl Logins {
@@ -101,27 +125,30 @@ impl Logins {
             let _ = write!(text, "{byte:02X}");
             text
         });
-        let login = Arc::new(Login {
-            id: Uuid::new_v4(),
-            user: user.to_owned(),
-            display_name: display_name.to_owned(),
-            autosave: AtomicBool::new(autosave),
-            closing: AtomicBool::new(false),
-            stale: Mutex::default(),
-            used: Mutex::new(Instant::now()),
-        });
-        self.table().insert(cookie.clone(), Arc::clone(&login));
+        let login = Arc::new(Login::begun(user, display_name, autosave));
+        self.table().insert(Key::Cookie(cookie.clone()), Arc::clone(&login));
         Ok((cookie, login))
+    }
+
+    /// The login of a token, marked as used; it begins with the first request that carries the token.
+    #[must_use]
+    pub fn of_token(&self, token: Uuid, user: &str, display_name: &str) -> Arc<Login> {
+        let mut table = self.table();
+        let begun = || Arc::new(Login::begun(user, display_name, false));
+        let login = Arc::clone(table.entry(Key::Token(token)).or_insert_with(begun));
+        drop(table);
+        login.touch();
+        login
     }
 
     /// The login that a cookie belongs to, marked as used. A login ends when it has not been used for `lifetime`; zero is for ever.
     #[must_use]
     pub fn get(&self, cookie: &str, lifetime: Duration) -> Option<Arc<Login>> {
-        let login = self.table().get(cookie).cloned()?;
+        let login = self.table().get(&Key::Cookie(cookie.to_owned())).cloned()?;
         if login.is_over(lifetime) {
             return None;
         }
-        *login.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        login.touch();
         Some(login)
     }
 
@@ -158,7 +185,7 @@ impl Logins {
         self.table().extract_if(|_, login| which(login)).map(|(_, login)| login).collect()
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Login>>> {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Login>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

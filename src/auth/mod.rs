@@ -1,7 +1,10 @@
 //! Who is asking, and what they may do.
 
 pub mod accounts;
+pub mod authentication;
+pub mod error;
 pub mod gate;
+pub mod guessing;
 pub mod hashing;
 pub mod logins;
 pub mod origin;
@@ -10,11 +13,16 @@ pub mod permissions;
 pub mod principal;
 pub mod remembered;
 pub mod rules;
+pub mod sources;
+pub mod tokens;
 
 pub use crate::{foreign_hash::ForeignHash, store::ChangeError};
-pub use accounts::{Accounts, AuthError, NewAccount};
+pub use accounts::{Accounts, NewAccount};
+pub use authentication::Offered;
+pub use error::{AuthError, TokenFault};
 pub use gate::{Arrival, Gate, Refused};
 pub use logins::{Login, Logins};
 pub use permissions::Permission;
 pub use principal::{Principal, Proof};
 pub use rules::LiveRules;
+pub use tokens::Tokens;

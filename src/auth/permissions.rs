@@ -49,6 +49,13 @@ pub fn allows(rules: &Rules, principal: &Principal, permission: Permission) -> b
     }
 }
 
+/// Those of `roles` that somebody with the roles `held` may have: their own, and that of a basic user if they are a power user.
+#[must_use]
+pub fn narrowed(held: &[String], roles: &[String]) -> Vec<String> {
+    let has = |role: &str| held.iter().any(|held| held == role);
+    roles.iter().filter(|role| has(role) || (*role == role::BASIC_USER && has(role::POWER_USER))).cloned().collect()
+}
+
 /// Whether a principal may make the call at `path`: because they have the permission that it needs, or because one of their roles lists the
 /// call.
 #[must_use]

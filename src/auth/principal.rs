@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::Login;
+use uuid::Uuid;
+
+use super::{Login, permissions::narrowed, tokens::Holder};
 use crate::store::rules::Rules;
 
 /// How a principal has proved their identity.
@@ -14,6 +16,8 @@ pub enum Proof {
     Cookie,
     /// By the password, which the request carries.
     Password,
+    /// By a token, which the request carries.
+    Token,
     /// No proof is needed: the configuration accepts everybody.
     Unneeded,
 }
@@ -23,6 +27,8 @@ pub enum Proof {
 pub struct Principal {
     account: Option<Arc<Account>>,
     login: Option<Arc<Login>>,
+    /// What the token belongs to, if that was the proof.
+    token: Option<Uuid>,
     address: IpAddr,
     proof: Proof,
 }
@@ -45,27 +51,38 @@ impl Principal {
     /// A principal without any credentials.
     #[must_use]
     pub fn nobody(address: IpAddr) -> Self {
-        Self { account: None, login: None, address, proof: Proof::None }
+        Self { account: None, login: None, token: None, address, proof: Proof::None }
     }
 
     /// The principal of a cookie: the login's account, or nobody if the login has no account.
     #[must_use]
     pub fn of_login(rules: &Rules, login: Arc<Login>, address: IpAddr) -> Self {
         let account = (!login.is_anonymous()).then(|| Account::of(rules, &login.user));
-        Self { account, login: Some(login), address, proof: Proof::Cookie }
+        Self { account, login: Some(login), token: None, address, proof: Proof::Cookie }
     }
 
     /// The principal of an account whose password was right.
     #[must_use]
     pub fn with_password(rules: &Rules, name: &str, address: IpAddr) -> Self {
-        Self { account: Some(Account::of(rules, name)), login: None, address, proof: Proof::Password }
+        Self { account: Some(Account::of(rules, name)), login: None, token: None, address, proof: Proof::Password }
+    }
+
+    /// The principal of a token, which may have fewer roles than its account.
+    #[must_use]
+    pub fn with_token(rules: &Rules, holder: &Holder, address: IpAddr) -> Self {
+        let account = Account::of(rules, &holder.account);
+        let account = match &holder.roles {
+            None => account,
+            Some(roles) => Arc::new(Account { name: account.name.clone(), roles: narrowed(&account.roles, roles) }),
+        };
+        Self { account: Some(account), login: None, token: Some(holder.id), address, proof: Proof::Token }
     }
 
     /// The principal where no proof is needed: every caller has the name `name` and these roles.
     #[must_use]
     pub fn anybody(name: &str, roles: &[&str], address: IpAddr) -> Self {
         let account = Account { name: name.to_owned(), roles: roles.iter().map(|&role| role.to_owned()).collect() };
-        Self { account: Some(Arc::new(account)), login: None, address, proof: Proof::Unneeded }
+        Self { account: Some(Arc::new(account)), login: None, token: None, address, proof: Proof::Unneeded }
     }
 
     /// The account's name; `None` for nobody.
@@ -102,6 +119,12 @@ impl Principal {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// What the principal's token belongs to.
+    #[must_use]
+    pub fn token(&self) -> Option<Uuid> {
+        self.token
     }
 
     /// How the principal has proved their identity.

@@ -1,8 +1,8 @@
-//! Remembers credentials that were right a moment ago, because clients that send a password with each request must not cause an argon2 run
-//! each time.
+//! Remembers credentials that were right a moment ago, because clients that send a password or a token with each request must not cause an
+//! argon2 run, a question to a directory or the check of a signature each time.
 //!
-//! Of a name and a password, only a keyed hash is kept. The key never leaves this process, so the password can neither be recovered from
-//! the hash nor be guessed elsewhere.
+//! Of a credential, only a keyed hash is kept. The key never leaves this process, so the credential can neither be recovered from the hash nor
+//! be guessed elsewhere.
 
 use std::{
     collections::HashMap,
@@ -15,31 +15,28 @@ use blake2::{
     digest::{KeyInit, Mac},
 };
 
-/// How long a password counts as right before it is checked again.
-const LIFE: Duration = Duration::from_mins(5);
 /// The most credentials that are remembered at a time.
 const MOST: usize = 10_000;
 
-/// A name with a password, in the form in which they are remembered.
+/// A credential in the form in which it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Credential([u8; 32]);
 
-/// Credentials that were right.
+/// Credentials that were right, and what was found out about each.
 #[derive(Debug)]
-pub struct Remembered {
+pub struct Remembered<T> {
     /// `None` if the system has no random numbers; nothing is remembered in this case.
     key: Option<[u8; 32]>,
-    entries: Mutex<HashMap<Credential, Entry>>,
+    entries: Mutex<HashMap<Credential, Entry<T>>>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    /// The hash of the account's password at that time.
-    password_hash: String,
-    verified: Instant,
+struct Entry<T> {
+    found: T,
+    until: Instant,
 }
 
-impl Default for Remembered {
+impl<T> Default for Remembered<T> {
     fn default() -> Self {
         let mut key = [0; 32];
         let key = getrandom::fill(&mut key).is_ok().then_some(key);
@@ -47,38 +44,38 @@ impl Default for Remembered {
     }
 }
 
-impl Remembered {
-    /// The form in which a name and a password are remembered.
+impl<T: Clone> Remembered<T> {
+    /// The form in which a credential is remembered: a token, or a name and a password.
     #[must_use]
-    pub fn credential(&self, name: &str, password: &str) -> Option<Credential> {
+    pub fn credential(&self, parts: &[&str]) -> Option<Credential> {
         let mut hash = Blake2sMac256::new_from_slice(&self.key?).ok()?;
-        hash.update(&(name.len() as u64).to_le_bytes());
-        hash.update(name.as_bytes());
-        hash.update(password.as_bytes());
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
         Some(Credential(hash.finalize().into_bytes().into()))
     }
 
-    /// Whether a credential was right a moment ago, and the account still has the same password.
+    /// What was found out about a credential that was right a moment ago.
     #[must_use]
-    pub fn recall(&self, credential: Option<Credential>, password_hash: &str, now: Instant) -> bool {
+    pub fn recall(&self, credential: Option<Credential>, now: Instant) -> Option<T> {
         let entries = self.lock();
-        let entry = credential.and_then(|credential| entries.get(&credential));
-        entry.is_some_and(|entry| entry.password_hash == password_hash && now.duration_since(entry.verified) < LIFE)
+        entries.get(&credential?).filter(|entry| now < entry.until).map(|entry| entry.found.clone())
     }
 
-    /// Remembers a credential that was just verified.
-    pub fn remember(&self, credential: Option<Credential>, password_hash: String, now: Instant) {
-        let Some(credential) = credential else { return };
+    /// Remembers a credential that was just verified, for this time.
+    pub fn remember(&self, credential: Option<Credential>, found: T, now: Instant, time: Duration) {
+        let Some(credential) = credential.filter(|_| !time.is_zero()) else { return };
         let mut entries = self.lock();
         if entries.len() >= MOST {
-            entries.retain(|_, entry| now.duration_since(entry.verified) < LIFE);
+            entries.retain(|_, entry| now < entry.until);
         }
         if entries.len() < MOST {
-            entries.insert(credential, Entry { password_hash, verified: now });
+            entries.insert(credential, Entry { found, until: now + time });
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Credential, Entry>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Credential, Entry<T>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,22 +85,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_remembered_for_a_while_and_for_one_password() {
+    fn credentials_are_remembered_for_a_while() {
         let remembered = Remembered::default();
-        let (credential, start) = (remembered.credential("ada", "secret"), Instant::now());
-        assert!(!remembered.recall(credential, "hash", start));
-        remembered.remember(credential, "hash".to_owned(), start);
-        assert!(remembered.recall(credential, "hash", start));
-        assert!(!remembered.recall(credential, "another", start));
-        assert!(!remembered.recall(credential, "hash", start + LIFE));
-        assert!(!remembered.recall(None, "hash", start));
+        let (credential, start, time) = (remembered.credential(&["ada", "secret"]), Instant::now(), Duration::from_mins(5));
+        assert_eq!(remembered.recall(credential, start), None);
+        remembered.remember(credential, "her", start, Duration::ZERO);
+        assert_eq!(remembered.recall(credential, start), None);
+        remembered.remember(credential, "her", start, time);
+        assert_eq!(remembered.recall(credential, start), Some("her"));
+        assert_eq!(remembered.recall(credential, start + time), None);
+        assert_eq!(remembered.recall(None, start), None);
     }
 
     #[test]
     fn other_names_passwords_and_processes_have_other_credentials() {
-        let (one, other) = (Remembered::default(), Remembered::default());
-        assert_ne!(one.credential("ada", "secret"), one.credential("ada", "Secret"));
-        assert_ne!(one.credential("ad", "asecret"), one.credential("ada", "secret"));
-        assert_ne!(one.credential("ada", "secret"), other.credential("ada", "secret"));
+        let (one, other) = (Remembered::<()>::default(), Remembered::<()>::default());
+        assert_ne!(one.credential(&["ada", "secret"]), one.credential(&["ada", "Secret"]));
+        assert_ne!(one.credential(&["ad", "asecret"]), one.credential(&["ada", "secret"]));
+        assert_ne!(one.credential(&["ada", "secret"]), one.credential(&["adasecret"]));
+        assert_ne!(one.credential(&["ada", "secret"]), other.credential(&["ada", "secret"]));
     }
 }

@@ -16,6 +16,7 @@ mod project;
 mod role;
 mod script;
 mod serve;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ enum Command {
     /// call except those that bring R code to the server) and PACKAGE_MANAGER (installs packages). An account
     /// without a role is a basic user.
     User(Subject<user::Command>),
+    /// Tokens, by which programs act for an account, and the key that signs access tokens
+    Token(token::Token),
     /// Roles: what accounts may do, and whom scripts and objects are for
     ///
     /// Scripts and objects can be for those who have a role of your own. Such a role can also grant calls: an account
@@ -169,6 +172,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Man(man) => man::run(&man),
         Command::Janitor => Ok(crate::system::janitor::process::run()?),
         Command::User(subject) => subject.run(user::run),
+        Command::Token(token) => token::run(token),
         Command::Role(subject) => subject.run(role::run),
         Command::Script(subject) => subject.run(script::run),
         Command::Object(subject) => subject.run(object::run),

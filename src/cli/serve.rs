@@ -121,6 +121,7 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         print(&format!("metrics on http://{address}/metrics\n"))?;
     }
     serving.close();
+    app.follow_keys();
     activation::notify(NotifyState::Ready);
     let mut orphans = Orphans::default();
     let mut tick = tokio::time::interval(TICK);
@@ -128,7 +129,10 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = reload.recv() => renew(certificate.as_ref(), &telemetry),
+            _ = reload.recv() => {
+                renew(certificate.as_ref(), &telemetry);
+                app.follow_keys();
+            }
             _ = tick.tick() => {
                 orphans.reap();
                 measures.run_upkeep();

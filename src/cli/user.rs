@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::output::{self, Column, Format};
 use crate::{
     auth::{Accounts, LiveRules, NewAccount, permissions::role},
+    config::Auth,
     store::{Account, Store, accounts::AccountChange},
 };
 
@@ -136,6 +137,8 @@ impl Password {
 struct View {
     name: String,
     display_name: String,
+    /// Where it comes from.
+    source: String,
     enabled: bool,
     /// Locked by an administrator.
     locked: bool,
@@ -155,6 +158,7 @@ impl View {
             locked_out: !account.locked && accounts.is_locked(&account),
             name: account.name,
             display_name: account.display_name,
+            source: account.source,
             enabled: account.enabled,
             locked: account.locked,
             failed_logins: account.failures,
@@ -180,6 +184,7 @@ impl View {
 
 const NAME: Column<View> = ("name", |user| user.name.clone());
 const DISPLAY_NAME: Column<View> = ("display name", |user| user.display_name.clone());
+const SOURCE: Column<View> = ("source", |user| user.source.clone());
 const STATUS: Column<View> = ("status", View::status);
 const ROLES: Column<View> = ("roles", |user| output::words(&user.roles));
 const BOUNDARY: Column<View> = ("boundary", |user| output::or_dash(user.boundary.as_ref()));
@@ -188,16 +193,17 @@ const CREATED: Column<View> = ("created", |user| user.created.clone());
 const CHANGED: Column<View> = ("changed", |user| user.changed.clone());
 
 pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
-    let accounts = Accounts::new(store.clone(), LiveRules::open(store.clone()).await?);
+    let rules = LiveRules::open(store.clone()).await?;
+    let accounts = Accounts::new(store.clone(), rules, &Auth::default()).map_err(anyhow::Error::msg)?;
     let unchanged = AccountChange::default();
     let (name, change) = match command {
         Command::List { format } => {
             let users: Vec<_> = store.account_list().await?.into_iter().map(|account| View::of(account, &accounts)).collect();
-            return format.list(&users, &[NAME, DISPLAY_NAME, STATUS, ROLES, BOUNDARY, CHANGED]);
+            return format.list(&users, &[NAME, DISPLAY_NAME, SOURCE, STATUS, ROLES, BOUNDARY, CHANGED]);
         }
         Command::Show { name, format } => {
             let user = View::of(account(store, &name).await?, &accounts);
-            return format.one(&user, &[NAME, DISPLAY_NAME, STATUS, ROLES, BOUNDARY, FAILED, CREATED, CHANGED]);
+            return format.one(&user, &[NAME, DISPLAY_NAME, SOURCE, STATUS, ROLES, BOUNDARY, FAILED, CREATED, CHANGED]);
         }
         Command::Add { name, display_name, role: roles, boundary, password } => {
             if store.account(&name).await?.is_some() {

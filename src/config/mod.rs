@@ -3,6 +3,7 @@
 //! Later sources override earlier ones: defaults, the TOML file, the environment (`OFFSHOOT_SESSIONS_POOL` is
 //! `pool` in `[sessions]`), the command line. [`layers`] puts them together and knows which source to blame.
 
+pub mod auth;
 pub mod host;
 pub mod layers;
 pub mod listen;
@@ -12,6 +13,7 @@ mod secret;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+pub use auth::Auth;
 pub use listen::{Listen, Tls};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub r: RSettings,
     /// R sessions and their limits.
     pub sessions: SessionSettings,
+    /// Who may use the server. docs/authentication.md has examples.
+    pub auth: Auth,
     /// The RevoDeployR API.
     pub revodeployr: RevoDeployR,
     /// OBiBa Rock's API.
@@ -56,6 +60,7 @@ impl Default for Config {
             tls: Tls::default(),
             r: RSettings::default(),
             sessions: SessionSettings::default(),
+            auth: Auth::default(),
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),
             log: Log::default(),
@@ -397,6 +402,7 @@ impl Config {
         if self.http.connections == 0 {
             return Err("http.connections: at least one is needed".to_owned());
         }
+        self.auth.check()?;
         self.rock.check()?;
         if let Some(place) = self.sessions.readable.iter().chain(&self.sessions.writable).find(|place| !place.is_absolute()) {
             return Err(format!("sessions.readable and sessions.writable: {} does not begin with a slash", place.display()));
@@ -425,7 +431,12 @@ impl Config {
     #[must_use]
     pub fn private_places(&self) -> Vec<PathBuf> {
         let files = [&self.data, &self.file, &self.log.audit, &self.tls.key, &self.tls.pfx, &self.tls.pfx_password_file];
-        files.into_iter().filter(|path| !path.as_os_str().is_empty()).filter_map(|path| std::path::absolute(path).ok()).collect()
+        files
+            .into_iter()
+            .chain(&self.auth.keys)
+            .filter(|path| !path.as_os_str().is_empty())
+            .filter_map(|path| std::path::absolute(path).ok())
+            .collect()
     }
 
     /// The settings as TOML, with secrets masked.

@@ -5,17 +5,17 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    api::{RETRY_AFTER, basic},
+    api::credentials,
     app::App,
     auth::{
-        AuthError, Permission, Principal,
+        AuthError, Permission,
         origin::{check_origin, client_address, is_https},
         permissions::allows,
     },
@@ -59,18 +59,21 @@ async fn metrics(State(measured): State<Measured>, request: Request) -> Response
 async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, notes: &Notes) -> Result<(), Response> {
     let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
     check_origin(&app.rules().now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
-    let Some((name, password)) = basic::credentials(headers).flatten() else {
+    let principal = credentials::principal(app, headers, address).await.map_err(|error| match (&error, error.retry_after()) {
+        (AuthError::Store(_), _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        (AuthError::Unavailable(_), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        (_, Some(seconds)) => {
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, HeaderValue::from(seconds))], format!("{error}\n")).into_response()
+        }
+        (AuthError::Token(_), _) => (StatusCode::UNAUTHORIZED, format!("{error}\n")).into_response(),
+        _ => forbidden(error.to_string()),
+    })?;
+    let Some(principal) = principal else {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
         return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
     };
-    app.accounts().authenticate(&name, &password, address).await.map_err(|error| match error {
-        AuthError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        AuthError::TooMany => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], format!("{error}\n")).into_response(),
-        error => forbidden(error.to_string()),
-    })?;
-    notes.user(&name);
-    let rules = app.rules().now();
-    if allows(&rules, &Principal::with_password(&rules, &name, address), Permission::Administer) {
+    notes.user(principal.name());
+    if allows(&app.rules().now(), &principal, Permission::Administer) {
         Ok(())
     } else {
         Err(forbidden("Only an administrator may see the measurements.".to_owned()))

@@ -4,14 +4,21 @@ use sqlx::{FromRow, Row, query, query_as, sqlite::SqliteRow};
 
 use super::{ChangeError, Named, Store, StoreError, names::check_display_name, now, words};
 
+/// The source of accounts whose passwords are in this store.
+pub const LOCAL: &str = "local";
+
 /// An account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The name to log in with; unique.
     pub name: String,
     /// The name to show.
     pub display_name: String,
-    /// argon2 in PHC notation; see [`crate::auth::password`].
+    /// Where it comes from: [`LOCAL`], or the name of a source in the settings.
+    pub source: String,
+    /// What it is called there; `None` for [`LOCAL`].
+    pub subject: Option<String>,
+    /// argon2 in PHC notation; see [`crate::auth::password`]. Empty for an account from elsewhere.
     pub password_hash: String,
     /// Whether it can log in.
     pub enabled: bool,
@@ -33,6 +40,27 @@ pub struct Account {
     pub changed: i64,
 }
 
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            display_name: String::new(),
+            source: LOCAL.to_owned(),
+            subject: None,
+            password_hash: String::new(),
+            enabled: false,
+            locked: false,
+            password_expired: false,
+            boundary: None,
+            roles: Vec::new(),
+            failures: 0,
+            failed_at: 0,
+            created: 0,
+            changed: 0,
+        }
+    }
+}
+
 impl FromRow<'_, SqliteRow> for Account {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let mut roles = words(row.try_get("roles")?);
@@ -40,6 +68,8 @@ impl FromRow<'_, SqliteRow> for Account {
         Ok(Self {
             name: row.try_get("name")?,
             display_name: row.try_get("display_name")?,
+            source: row.try_get("source")?,
+            subject: row.try_get("subject")?,
             password_hash: row.try_get("password_hash")?,
             enabled: row.try_get("enabled")?,
             locked: row.try_get("locked")?,
@@ -84,6 +114,18 @@ impl Store {
         Ok(found.bind(name).fetch_optional(&self.pool).await?)
     }
 
+    /// The account that a source calls so.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn account_of(&self, source: &str, subject: &str) -> Result<Option<Account>, StoreError> {
+        let found = query_as(
+            "SELECT *, coalesce((SELECT group_concat(role, ' ') FROM account_role WHERE account = name), '') AS roles
+             FROM account WHERE source = $1 AND subject = $2",
+        );
+        Ok(found.bind(source).bind(subject).fetch_optional(&self.pool).await?)
+    }
+
     /// All accounts, by name.
     ///
     /// # Errors
@@ -105,14 +147,16 @@ impl Store {
         check_display_name(&account.display_name)?;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let added = query(
-            "INSERT INTO account (name, display_name, password_hash, enabled, created, changed)
-             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO account (name, display_name, password_hash, enabled, created, changed, source, subject)
+             VALUES ($1, $2, $3, $4, $5, $5, $6, $7) ON CONFLICT DO NOTHING",
         )
         .bind(&account.name)
         .bind(&account.display_name)
         .bind(&account.password_hash)
         .bind(account.enabled)
         .bind(now())
+        .bind(&account.source)
+        .bind(&account.subject)
         .execute(&mut *transaction)
         .await?;
         if added.rows_affected() == 0 {
@@ -198,6 +242,11 @@ async fn change_in(connection: &mut sqlx::SqliteConnection, name: &str, change: 
     .await?;
     if changed.rows_affected() == 0 {
         return Err(ChangeError::unknown(KIND, name));
+    }
+    if change.password_hash.is_some() {
+        // Whoever knew the old one has no more rights.
+        let ended = query("UPDATE token_pair SET ended = $2 WHERE account = $1 AND ended IS NULL");
+        ended.bind(name).bind(now()).execute(&mut *connection).await?;
     }
     if let Some(roles) = &change.roles {
         query("DELETE FROM account_role WHERE account = $1").bind(name).execute(&mut *connection).await?;

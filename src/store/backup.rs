@@ -16,12 +16,14 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipError, write::Sim
 use super::{Blobs, Store, StoreError, blobs::PIECE, options};
 
 /// The tables. Those that others refer to come first.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "boundary",
     "ip_filter",
     "role",
     "account",
     "account_role",
+    "token_pair",
+    "personal_token",
     "policy",
     "script",
     "script_version",
@@ -133,6 +135,8 @@ fn extract(mut entry: impl Read, mut file: File) -> Result<File, BackupError> {
 async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Result<(), BackupError> {
     let mut connection = SqliteConnection::connect_with(&options(database)).await?;
     query("DELETE FROM object WHERE login IS NOT NULL").execute(&mut connection).await?;
+    // Otherwise what was ended since would be good again.
+    query("DELETE FROM token_pair").execute(&mut connection).await?;
     let contents = contents(&mut connection).await?;
     // Moves everything from SQLite's write-ahead log into the file.
     query("PRAGMA journal_mode = DELETE").execute(&mut connection).await?;

@@ -26,6 +26,10 @@ impl Rules {
         compare(&mut changes, "role", &self.roles, &later.roles, |_, role| Some(format!("{role:?}")));
         compare(&mut changes, "boundary", &self.boundaries, &later.boundaries, |_, boundary| Some(format!("{boundary:?}")));
         compare(&mut changes, "IP filter", &self.filters, &later.filters, |_, filter| Some(format!("{filter:?}")));
+        let tokens = |rules: &Self| -> HashMap<_, _> {
+            rules.personal_tokens.values().map(|token| (format!("{}/{}", token.account, token.name), token.id)).collect()
+        };
+        compare(&mut changes, "token", &tokens(self), &tokens(later), |_, _| Some(String::new()));
         let policies = |rules: &Self| -> HashMap<_, _> { rules.policies.0.clone().into_iter().collect() };
         compare(&mut changes, "policy", &policies(self), &policies(later), |_, value| Some(value.clone()));
         changes

@@ -13,12 +13,14 @@ pub mod changes;
 pub mod filters;
 mod names;
 pub mod objects;
+pub mod personal_tokens;
 pub mod policies;
 mod probe;
 pub mod projects;
 pub mod roles;
 pub mod rules;
 pub mod scripts;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,7 @@ pub use access::Access;
 pub use accounts::Account;
 pub use blobs::{Blob, Blobs};
 use names::Named;
+pub use personal_tokens::PersonalToken;
 
 /// The file in the data folder.
 const FILE: &str = "offshoot.db";

@@ -14,6 +14,7 @@ pub(super) enum Named {
     IpFilter,
     Script,
     Object,
+    Token,
 }
 
 impl Named {
@@ -25,6 +26,7 @@ impl Named {
             }
             Self::Role => ("a role's", "._-", WORD),
             Self::Boundary => ("a boundary's", "._-", WORD),
+            Self::Token => ("a token's", "._-", WORD),
             Self::IpFilter => ("an IP filter's", "_", "1 to 64 letters, digits or underscores, beginning with a letter or digit"),
             Self::Script => return script(name),
             Self::Object => return object(name),

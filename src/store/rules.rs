@@ -1,11 +1,15 @@
 //! Everything that decides who may do what. It is read in one go and kept in memory.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use sqlx::query_scalar;
+use uuid::Uuid;
 
 use super::{
-    Account, Store, StoreError,
+    Account, PersonalToken, Store, StoreError,
     boundaries::Boundary,
     filters::Pattern,
     policies::{Policies, Policy},
@@ -21,6 +25,10 @@ pub struct Rules {
     pub(super) roles: HashMap<String, Role>,
     pub(super) boundaries: HashMap<String, Boundary>,
     pub(super) filters: HashMap<String, Pattern>,
+    /// By their hashes.
+    pub(super) personal_tokens: HashMap<Vec<u8>, PersonalToken>,
+    /// Access tokens that would still be good if they had not been ended.
+    ended: HashSet<Uuid>,
     /// The policies that are set.
     pub policies: Policies,
 }
@@ -42,6 +50,18 @@ impl Rules {
     #[must_use]
     pub fn boundary(&self, name: &str) -> Option<&Boundary> {
         self.boundaries.get(name)
+    }
+
+    /// The token for programs with this hash.
+    #[must_use]
+    pub fn personal_token(&self, hash: &[u8]) -> Option<&PersonalToken> {
+        self.personal_tokens.get(hash)
+    }
+
+    /// Whether an access token was replaced or revoked.
+    #[must_use]
+    pub fn has_ended(&self, access_token: Uuid) -> bool {
+        self.ended.contains(&access_token)
     }
 
     /// The boundary of an account: its own, or the default.
@@ -74,6 +94,8 @@ impl Store {
             roles: self.role_list().await?.into_iter().map(|role| (role.name.clone(), role)).collect(),
             boundaries: self.boundary_list().await?.into_iter().map(|boundary| (boundary.name.clone(), boundary)).collect(),
             filters: filters.into_iter().filter_map(|filter| Some((filter.name, pattern(&filter.address)?))).collect(),
+            personal_tokens: self.personal_token_list(None).await?.into_iter().map(|token| (token.hash.clone(), token)).collect(),
+            ended: self.token_ended().await?.into_iter().collect(),
             policies: Policies(self.policy_list().await?),
         })
     }

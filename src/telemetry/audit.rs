@@ -20,12 +20,22 @@ pub(super) fn filter() -> Targets {
     Targets::new().with_target(TARGET, LevelFilter::TRACE).with_target(super::REQUEST_SPAN, LevelFilter::ERROR)
 }
 
-/// Somebody logged in, or did not; `refused` says why not.
-pub fn login(user: &str, refused: Option<&str>) {
+/// Somebody logged in, with an account of this source, or did not; `refused` says why not.
+pub fn login(user: &str, source: &str, refused: Option<&str>) {
     match refused {
-        None => tracing::info!(target: TARGET, event = "login", user.name = user, "logged in"),
+        None => tracing::info!(target: TARGET, event = "login", user.name = user, source, "logged in"),
         Some(reason) => tracing::warn!(target: TARGET, event = "login-refused", user.name = user, reason, "a login was refused"),
     }
+}
+
+/// Something happened to a token or to a chain of tokens.
+pub fn token(event: &str, user: &str, token: &str) {
+    tracing::info!(target: TARGET, event, user.name = user, token, "tokens were given, replaced or ended");
+}
+
+/// The keys for tokens were read, because they are new.
+pub fn keys(keys: &str) {
+    tracing::info!(target: TARGET, event = "token-keys", keys, "keys for tokens were read");
 }
 
 /// A request was refused: its caller may not do this.

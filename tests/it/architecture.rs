@@ -51,7 +51,7 @@ const UNSAFE: [&str; 16] = [
 ];
 
 /// Dialects, each with the words that only it may use.
-const DIALECTS: [(&str, &[&str]); 2] = [("revodeployr", &["deployr"]), ("rock", &["rock"])];
+const DIALECTS: [(&str, &[&str]); 3] = [("revodeployr", &["deployr"]), ("rock", &["rock"]), ("mlserver", &["mlserver"])];
 
 /// Places that may name a dialect, besides its own folder and its section of the configuration, and why.
 const NAMING_DIALECTS: [(&str, &str); 9] = [

@@ -30,10 +30,10 @@ fn said(output: &Output) -> String {
 }
 
 /// The administrator, working on the store in a data folder.
-struct Administrator(PathBuf);
+pub(crate) struct Administrator(PathBuf);
 
 impl Administrator {
-    fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         Self(server.data())
     }
 
@@ -43,13 +43,13 @@ impl Administrator {
 
     /// The output of a command, which has to succeed.
     #[track_caller]
-    fn does(&self, arguments: &[&str]) -> String {
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
         self.reads(arguments, "")
     }
 
     /// The output of a command that reads standard input, and has to succeed.
     #[track_caller]
-    fn reads(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn reads(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {}", said(&output));
         String::from_utf8(output.stdout).unwrap()
@@ -63,7 +63,7 @@ impl Administrator {
 
     /// The message of a command, which has to fail.
     #[track_caller]
-    fn fails(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, "");
         assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{arguments:?}: {:?}", output.status);
         said(&output).strip_prefix("offshoot: ").unwrap().trim_end().to_owned()

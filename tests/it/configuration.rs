@@ -5,8 +5,12 @@ use std::{collections::HashMap, fmt::Write, path::Path};
 use offshoot::config::Config;
 
 /// The sources of the types.
-const SOURCES: [&str; 3] =
-    [include_str!("../../src/config/mod.rs"), include_str!("../../src/config/listen.rs"), include_str!("../../src/config/rock.rs")];
+const SOURCES: [&str; 4] = [
+    include_str!("../../src/config/mod.rs"),
+    include_str!("../../src/config/auth.rs"),
+    include_str!("../../src/config/listen.rs"),
+    include_str!("../../src/config/rock.rs"),
+];
 
 const INTRODUCTION: &str = "# Settings
 

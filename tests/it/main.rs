@@ -8,6 +8,7 @@
 #![expect(unreachable_pub, reason = "a program of tests is nobody's library")]
 
 mod architecture;
+mod authentication;
 mod benchmark;
 mod build;
 mod cli;
@@ -30,6 +31,7 @@ mod jsonlite;
 mod lifecycle;
 mod limits;
 mod linkage;
+mod mlserver;
 mod operation;
 mod pages;
 mod plots;

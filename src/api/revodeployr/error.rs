@@ -38,11 +38,13 @@ pub struct Error {
     /// The session that the request named, if it exists.
     session: Option<String>,
     allow: Option<&'static str>,
+    /// When to try again, in seconds, if that is not the usual time.
+    retry_after: Option<u64>,
 }
 
 impl Error {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), code: status.as_u16(), session: None, allow: None }
+        Self { status, message: message.into(), code: status.as_u16(), session: None, allow: None, retry_after: None }
     }
 
     /// 400: something in the request is wrong.
@@ -52,7 +54,7 @@ impl Error {
 
     /// 200: R raised an error, which is neither the caller's fault nor the server's.
     fn of_r(message: String) -> Self {
-        Self { status: StatusCode::OK, message, code: R_ERROR, session: None, allow: None }
+        Self { code: R_ERROR, ..Self::new(StatusCode::OK, message) }
     }
 
     /// 401: nobody is logged in.
@@ -113,7 +115,7 @@ impl Error {
         let answer = Answer { error: Some((self.message, self.code)), session: self.session, ..Answer::default() };
         let mut response = (self.status, answer.render(call, format)).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.map_or(RETRY_AFTER, HeaderValue::from));
         }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -143,9 +145,15 @@ impl From<Refused> for Error {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Credentials => Self::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong."),
+            error @ (AuthError::Credentials | AuthError::Digest(_) | AuthError::Token(_)) => {
+                Self::new(StatusCode::UNAUTHORIZED, sentence(&error.to_string()))
+            }
             error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
-            AuthError::TooMany => Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())),
+            error @ (AuthError::TooMany | AuthError::Delayed(_)) => {
+                Self { retry_after: error.retry_after(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())) }
+            }
+            error @ AuthError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
+            AuthError::Unusable(why) => Self::forbidden(sentence(&why)),
             AuthError::Store(error) => Self::internal(&error),
         }
     }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     api::{
         body::{self, Limit},
+        credentials,
         form::{Form, Invalid},
         path_cookie::PathCookie,
     },
@@ -48,6 +49,8 @@ pub struct Incoming {
     /// The requested path, with the context.
     pub path: String,
     principal: Principal,
+    /// Why the request's token is not good.
+    refusal: Option<Error>,
     headers: HeaderMap,
     upload: Option<Upload>,
     /// Notes for the log.
@@ -64,15 +67,21 @@ impl Incoming {
         let mut form = Form::new(app.settings().http.form_fields);
         let query = form.add(head.uri.query().unwrap_or_default().as_bytes());
         let address = client_address(&head.extensions);
-        let principal = match login(app, &head.headers, head.extensions.get()) {
-            Some(login) => Principal::of_login(&app.rules().now(), login, address),
-            None => Principal::nobody(address),
+        let nobody = || Principal::nobody(address);
+        let (principal, refusal) = match credentials::token_principal(app, &head.headers, address) {
+            Ok(Some(principal)) => (app.login_of_token(&principal).map_or_else(nobody, |login| principal.given(login)), None),
+            Ok(None) => match login(app, &head.headers, head.extensions.get()) {
+                Some(login) => (Principal::of_login(&app.rules().now(), login, address), None),
+                None => (nobody(), None),
+            },
+            Err(refused) => (nobody(), Some(Error::from(refused))),
         };
         let incoming = Self {
             format: format(&form, Some(kind)),
             form,
             query,
             principal,
+            refusal,
             path: head.uri.path().to_owned(),
             below_context: below_context(app, head.uri.path()).is_some(),
             headers: head.headers,
@@ -162,6 +171,9 @@ impl Incoming {
     /// # Errors
     /// 401, 403, and 503 while a logout is under way.
     fn check_access(&self, app: &App, call: &Call) -> Result<(), Error> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
         let with_login = call.access == Requirement::Entrance || self.is_known();
         check_origin(&app.rules().now(), self.address(), is_https(&self.headers), with_login)
             .map_err(|error| Error::forbidden(error.to_string()))?;

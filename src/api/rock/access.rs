@@ -14,7 +14,7 @@ use axum::http::HeaderMap;
 
 use super::error::Error;
 use crate::{
-    api::basic,
+    api::credentials,
     app::App,
     auth::{Principal, permissions::role},
 };
@@ -75,10 +75,7 @@ pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result
     if !app.settings().rock.security {
         return Ok(Principal::anybody("?", &[role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER], address));
     }
-    let Some(credentials) = basic::credentials(headers) else { return Ok(Principal::nobody(address)) };
-    let (name, password) = credentials.ok_or_else(|| Error::unauthorized("Bad credentials"))?;
-    app.accounts().authenticate(&name, &password, address).await?;
-    Ok(Principal::with_password(&app.rules().now(), &name, address))
+    Ok(credentials::principal(app, headers, address).await?.unwrap_or_else(|| Principal::nobody(address)))
 }
 
 #[cfg(test)]

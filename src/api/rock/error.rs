@@ -29,6 +29,8 @@ pub struct Error {
     message: String,
     /// The methods that the path has.
     allow: Option<String>,
+    /// When to try again, in seconds, if that is not the usual time.
+    retry_after: Option<u64>,
 }
 
 /// The body. Its status is text, as in the original.
@@ -43,7 +45,7 @@ struct Body<'a> {
 
 impl Error {
     pub(super) fn new(status: StatusCode, key: &'static str, message: impl Into<String>) -> Self {
-        Self { status, key, subject: None, message: message.into(), allow: None }
+        Self { status, key, subject: None, message: message.into(), allow: None, retry_after: None }
     }
 
     /// 400: something in the request is wrong.
@@ -207,7 +209,7 @@ impl IntoResponse for Error {
         }
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], text).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.map_or(RETRY_AFTER, HeaderValue::from));
         }
         if by_hand {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"RockRealm\""));
@@ -246,15 +248,19 @@ impl From<Refused> for Error {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Credentials => Self::unauthorized("Bad credentials"),
+            AuthError::Credentials | AuthError::Digest(_) => Self::unauthorized("Bad credentials"),
+            AuthError::Token(fault) => Self::unauthorized(capital(&fault.to_string())),
             AuthError::Disabled => Self::unauthorized("User is disabled"),
             AuthError::Locked => Self::unauthorized("User account is locked"),
             AuthError::PasswordExpired => Self::unauthorized("User credentials have expired"),
-            AuthError::TooMany => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "RejectedExecutionException",
-                "Too many logins at once come from your address; try again in a moment",
-            ),
+            error @ (AuthError::TooMany | AuthError::Delayed(_)) => Self {
+                retry_after: error.retry_after(),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "RejectedExecutionException", capital(&error.to_string()))
+            },
+            error @ AuthError::Unavailable(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "AuthenticationServiceException", capital(&error.to_string()))
+            }
+            AuthError::Unusable(why) => Self::forbidden(capital(&why)),
             AuthError::Store(error) => Self::internal(&error),
         }
     }
@@ -276,4 +282,11 @@ impl From<OpenError> for Error {
         };
         Self::new(status, "RRuntimeException", error.to_string())
     }
+}
+
+/// The text with a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
 }

@@ -18,11 +18,11 @@ async fn accounts_are_listed_shown_changed_and_removed() {
     let table = administrator.does(&["user", "list"]);
     let lines: Vec<_> = table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
     let lines: Vec<&[&str]> = lines.iter().map(Vec::as_slice).collect();
-    assert_eq!(lines[0], ["NAME", "DISPLAY NAME", "STATUS", "ROLES", "BOUNDARY", "CHANGED"]);
-    assert_eq!(lines[1][..5], ["ada", "Ada L.", "enabled", "POWER_USER", "small"]);
-    assert_eq!(lines[2][..5], ["admin", "System Administrator", "enabled", "ADMINISTRATOR, POWER_USER", "-"]);
-    assert_eq!(lines[3][..5], ["bob", "bob", "enabled", "BASIC_USER", "-"]);
-    assert_eq!(lines[5][..3], ["testuser", "Test User", "disabled"]);
+    assert_eq!(lines[0], ["NAME", "DISPLAY NAME", "SOURCE", "STATUS", "ROLES", "BOUNDARY", "CHANGED"]);
+    assert_eq!(lines[1][..6], ["ada", "Ada L.", "local", "enabled", "POWER_USER", "small"]);
+    assert_eq!(lines[2][..6], ["admin", "System Administrator", "local", "enabled", "ADMINISTRATOR, POWER_USER", "-"]);
+    assert_eq!(lines[3][..6], ["bob", "bob", "local", "enabled", "BASIC_USER", "-"]);
+    assert_eq!(lines[5][..4], ["testuser", "Test User", "local", "disabled"]);
     let list = administrator.json(&["user", "list"]);
     assert_eq!(names(&list), ["ada", "admin", "bob", "testmanager", "testuser"]);
     let shown = administrator.json(&["user", "show", "ada"]);
@@ -43,11 +43,14 @@ async fn accounts_are_listed_shown_changed_and_removed() {
             "locked_out",
             "name",
             "password_expired",
-            "roles"
+            "roles",
+            "source"
         ]
     );
     assert!(
-        administrator.does(&["user", "show", "ada"]).starts_with("name:           ada\ndisplay name:   Ada L.\nstatus:         enabled\n")
+        administrator
+            .does(&["user", "show", "ada"])
+            .starts_with("name:           ada\ndisplay name:   Ada L.\nsource:         local\nstatus:         enabled\n")
     );
 
     let change = ["user", "change", "ada", "--display-name", "Ada", "--role", "SCRIPT_MANAGER", "--role", "BASIC_USER", "--no-boundary"];
@@ -144,32 +147,37 @@ fn ended(server: &Server, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn failed_logins_lock_an_account_for_a_while() {
-    let server = server();
-    let administrator = Administrator::of(&server);
+async fn failed_logins_lock_an_account_for_a_while_if_a_policy_says_so() {
+    let mut stopped = server();
+    stopped.signal(rustix::process::Signal::TERM);
+    stopped.wait();
+    let administrator = Administrator::of(&stopped);
     add(&administrator, "ada", "secret", &[]);
+    administrator.does(&["policy", "set", "lock-after", "3"]);
+    let server = Server::start_in(stopped.into_folder(), "[sessions]\npool = 0");
+    let administrator = Administrator::of(&server);
     let fail = async |times: usize| {
         for _ in 0..times {
             assert_eq!(login(&server, "ada", "wrong").await, 401);
         }
     };
     // A successful login resets the number of failed ones.
-    fail(9).await;
+    fail(2).await;
     assert_eq!(login(&server, "ada", "secret").await, 200);
-    fail(10).await;
+    fail(3).await;
     for password in ["secret", "wrong"] {
         let reply = Client::new(&server).post("/r/user/login", &[("username", "ada"), ("password", password)]).await;
         assert_eq!((reply.status.as_u16(), reply.json()["error"].as_str().unwrap()), (403, "The account is locked."));
     }
     let ada = administrator.json(&["user", "show", "ada"]);
-    assert_eq!((&ada["locked"], &ada["locked_out"], &ada["failed_logins"]), (&false.into(), &true.into(), &10.into()));
+    assert_eq!((&ada["locked"], &ada["locked_out"], &ada["failed_logins"]), (&false.into(), &true.into(), &3.into()));
     assert!(administrator.does(&["user", "list"]).contains("locked by failed logins"));
     // Other accounts are not affected, and an administrator can unlock this one.
     assert_eq!(login(&server, "admin", PASSWORD).await, 200);
     administrator.does(&["user", "unlock", "ada"]);
     assert_eq!(login(&server, "ada", "secret").await, 200);
 
-    fail(10).await;
+    fail(3).await;
     administrator.does(&["policy", "set", "unlock-seconds", "1"]);
     until(401, &Client::new(&server), "/r/user/login", &[("username", "ada"), ("password", "wrong")]).await;
     // Failures before the lock do not count any more.

@@ -14,6 +14,6 @@ pub use demonstration::Demonstration;
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, points, until};
 pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
-pub use server::{PASSWORD, Server, descendants};
+pub use server::{PASSWORD, Server, descendants, token_key};
 pub use skips::{is_root_for, skipped};
 pub use surroundings::{program, server_for_all};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use offshoot::{
-    auth::password,
+    auth::{password, tokens::keys::KeyFiles},
     store::{Account, Store, scripts::ScriptChange},
 };
 
@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The password of all accounts of a test server.
-pub const PASSWORD: &str = "a password, über-secret";
+pub const PASSWORD: &str = "1 Password, über-secret";
 
 /// The user of servers that do not run as root. Neither a user of the machine nor a session has this id.
 const ONE_USER: u32 = 64_321;
@@ -185,6 +185,8 @@ impl Server {
             .arg(folder.path().join("data"))
             .env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD)
             .env("OFFSHOOT_SESSIONS_WRITABLE", points())
+            // To make one takes a while.
+            .env("OFFSHOOT_AUTH_KEYS", token_key())
             .envs(
                 std::env::var(SANDBOX)
                     .ok()
@@ -410,4 +412,18 @@ pub fn descendants(pid: i32) -> Vec<i32> {
 /// The name of a process.
 fn command_name(pid: i32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// The key that signs the tokens of the servers of all tests.
+pub fn token_key() -> &'static Path {
+    static KEY: OnceLock<PathBuf> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let folder = folder_for_all_tests().keep();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        KeyFiles::of(&offshoot::config::Auth::default(), &folder).rotate().unwrap();
+        let file = folder.join("token-key.pem");
+        // For servers of other users.
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        file
+    })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     api::revodeployr::{envelope::Answer, error::Error, identifiers, request::Incoming},
     app::{App, autosave::AutosaveOutcome, sessions::Found},
-    auth::password,
+    auth::Offered,
 };
 
 /// `/r/user/login`: takes the password itself, or its SHA-1 digest.
@@ -23,7 +23,8 @@ pub(in super::super) async fn login(app: &Arc<App>, incoming: &Incoming) -> Resu
             return Err(Error::forbidden("Somebody else is logged in with this cookie: log out first."));
         }
     }
-    let account = app.accounts().check(name, digests(password, app.settings().revodeployr.plain_passwords), incoming.address()).await?;
+    let offered = Offered::digest_or_password(password, app.settings().revodeployr.plain_passwords);
+    let account = app.accounts().check(name, offered, incoming.address()).await?;
     incoming.notes.user(&account.name);
     let begun = app.login_begin(&account.name, &account.display_name, autosave, incoming.address()).await;
     let (cookie, restored) = begun.map_err(|error| Error::internal(&error))?;
@@ -46,12 +47,6 @@ fn told(sessions: Vec<AutosaveOutcome>) -> (Vec<String>, Vec<(Uuid, Error)>) {
         }
     }
     (warnings, failed)
-}
-
-/// The digests that the sent text may mean: the text itself, if it looks like a digest; otherwise the digest of a password.
-fn digests(sent: &str, plain: bool) -> Vec<String> {
-    let itself = password::is_digest(sent).then(|| sent.to_ascii_lowercase());
-    itself.into_iter().chain(plain.then(|| password::digest(sent))).collect()
 }
 
 /// `/r/user/logout`: ends the sessions of this login, and then the login. With autosave, the answer is no success if a session could not be

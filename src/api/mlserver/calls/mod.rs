@@ -1,0 +1,3 @@
+//! What the calls do.
+
+pub mod login;

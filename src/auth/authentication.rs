@@ -1,0 +1,257 @@
+//! Checks a name and a password, in whatever form a client sends them.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Accounts, AuthError,
+    hashing::Full,
+    password,
+    sources::{AccountSource, Person, Verdict},
+};
+use crate::{
+    store::{
+        Account, ChangeError,
+        accounts::{AccountChange, LOCAL},
+        policies::Policy,
+    },
+    telemetry::audit,
+};
+
+/// Seconds for which an account is locked after failed logins, if a policy has it locked at all.
+const UNLOCK_SECONDS: u64 = 1800;
+/// The most letters of a name to show that are kept.
+const DISPLAY_NAME: usize = 50;
+
+/// What somebody offers to prove who they are.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// The password itself, if that is known.
+    password: Option<String>,
+    /// What may be the SHA-1 digest of the password.
+    digests: Vec<String>,
+}
+
+impl Offered {
+    /// A password.
+    #[must_use]
+    pub fn password(password: &str) -> Self {
+        Self { password: Some(password.to_owned()), digests: Vec::new() }
+    }
+
+    /// A text that is a digest if it looks like one and, if `plain` allows that, may be a password.
+    #[must_use]
+    pub fn digest_or_password(text: &str, plain: bool) -> Self {
+        let digest = password::is_digest(text).then(|| text.to_ascii_lowercase());
+        let password = (plain && digest.is_none()).then(|| text.to_owned());
+        let of_password = plain.then(|| password::digest(text));
+        Self { password, digests: digest.into_iter().chain(of_password).collect() }
+    }
+
+    fn is_of(&self, hash: &str) -> bool {
+        match &self.password {
+            Some(password) => password::verify_plain(password, hash),
+            None => self.digests.iter().any(|digest| password::verify(digest, hash)),
+        }
+    }
+}
+
+/// What was found out about a name and a password that were right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recalled {
+    account: String,
+    /// The hash of the account's password at that time; empty for accounts from elsewhere.
+    password_hash: String,
+}
+
+impl Accounts {
+    /// The account with this name and password. `address` is the client's.
+    ///
+    /// # Errors
+    /// [`AuthError`]
+    pub async fn check(&self, name: &str, offered: Offered, address: IpAddr) -> Result<Account, AuthError> {
+        if let Some(wait) = self.guessing.wait(name, address, Instant::now()) {
+            return Err(AuthError::Delayed(wait));
+        }
+        let checked = self.ask_sources(name, &offered, address).await;
+        match &checked {
+            Ok(account) => {
+                self.guessing.succeeded(name, address, Instant::now());
+                audit::login(&account.name, &account.source, None);
+            }
+            // Not logged, because a line for each would flood the log as well; the log has the requests.
+            Err(AuthError::Store(_) | AuthError::TooMany | AuthError::Delayed(_)) => {}
+            Err(refused) => {
+                if matches!(refused, AuthError::Credentials | AuthError::Digest(_)) {
+                    self.guessing.failed(name, address, Instant::now());
+                }
+                audit::login(name, "", Some(&refused.to_string()));
+            }
+        }
+        checked
+    }
+
+    /// Checks a client that sends its password with each request, and returns the account's name. A password that was right a moment ago is
+    /// not checked again, as long as the account still has it and may be used.
+    ///
+    /// # Errors
+    /// [`AuthError`]
+    pub async fn authenticate(&self, name: &str, password: &str, address: IpAddr) -> Result<String, AuthError> {
+        let credential = self.remembered.credential(&[name, password]);
+        if let Some(recalled) = self.remembered.recall(credential, Instant::now())
+            && let Some(account) = self.rules.now().account(&recalled.account)
+            && account.password_hash == recalled.password_hash
+        {
+            return may_be_used(account).map(|()| recalled.account);
+        }
+        let account = self.check(name, Offered::password(password), address).await?;
+        let recalled = Recalled { account: account.name.clone(), password_hash: account.password_hash };
+        self.remembered.remember(credential, recalled, Instant::now(), self.remember);
+        Ok(account.name)
+    }
+
+    /// Asks the sources in their order. If one of them does not answer, and no other knows the name, nothing is said of the password.
+    async fn ask_sources(&self, name: &str, offered: &Offered, address: IpAddr) -> Result<Account, AuthError> {
+        let (mut silent, mut wants_password) = (None, None);
+        for source in self.sources.iter() {
+            if let AccountSource::Local = source {
+                if let Some(account) = self.store.account(name).await?.filter(|account| account.source == LOCAL) {
+                    let refused = |error| match (error, &wants_password) {
+                        (AuthError::Credentials, Some(source)) => AuthError::Digest(String::clone(source)),
+                        (error, _) => error,
+                    };
+                    return self.compare(account, offered, address).await.map_err(refused);
+                }
+                continue;
+            }
+            let Some(password) = &offered.password else {
+                wants_password = Some(source.name().to_owned());
+                continue;
+            };
+            // A directory takes a bind without a password for one by nobody, and lets it in (RFC 4513, section 5.1.2).
+            if password.is_empty() {
+                continue;
+            }
+            let answer = match source {
+                AccountSource::Local => Ok(Verdict::Unknown),
+                AccountSource::Directory(directory) => directory.check(name, password).await,
+            };
+            match answer {
+                Ok(Verdict::Known(person)) => return self.account_of(source, person).await,
+                Ok(Verdict::Refused) => return Err(AuthError::Credentials),
+                Ok(Verdict::Unknown) => {}
+                Err(unavailable) => {
+                    tracing::error!(source = source.name(), error = %unavailable, "a source of accounts cannot be asked");
+                    silent = Some(source.name().to_owned());
+                }
+            }
+        }
+        if let Some(source) = silent {
+            return Err(AuthError::Unavailable(source));
+        }
+        let (nobody, offered) = (self.nobody.to_string(), offered.clone());
+        self.hashing.check(address, move || offered.is_of(&nobody)).await.map_err(|Full| AuthError::TooMany)?;
+        Err(wants_password.map_or(AuthError::Credentials, AuthError::Digest))
+    }
+
+    /// The account of somebody whom another source knows, which is made at their first login.
+    async fn account_of(&self, source: &AccountSource, person: Person) -> Result<Account, AuthError> {
+        let unusable = |error| match error {
+            ChangeError::Store(error) => AuthError::Store(error),
+            error => AuthError::Unusable(format!("{} knows you, but you cannot have an account here: {error}", source.name())),
+        };
+        let display_name: String = person.display_name.as_ref().unwrap_or(&person.subject).chars().take(DISPLAY_NAME).collect();
+        let mut roles = person.roles;
+        roles.sort();
+        roles.dedup();
+        let Some(account) = self.store.account_of(source.name(), &person.subject).await? else {
+            // If there are two sources, two people may have the same name.
+            let name = if self.sources.len() > 1 { format!("{}@{}", person.subject, source.name()) } else { person.subject.clone() };
+            let account = Account {
+                name: name.clone(),
+                display_name,
+                source: source.name().to_owned(),
+                subject: Some(person.subject),
+                enabled: true,
+                roles,
+                ..Account::default()
+            };
+            self.store.account_add(&account).await.map_err(unusable)?;
+            self.rules.refresh().await?;
+            return Ok(self.store.account(&name).await?.unwrap_or(account));
+        };
+        may_be_used(&account)?;
+        if account.roles == roles && account.display_name == display_name {
+            return Ok(account);
+        }
+        let change = AccountChange { roles: Some(roles), display_name: Some(display_name), ..AccountChange::default() };
+        self.store.account_change(&account.name, &change).await.map_err(unusable)?;
+        self.rules.refresh().await?;
+        Ok(self.store.account(&account.name).await?.unwrap_or(account))
+    }
+
+    /// Checks the password of an account of this server.
+    async fn compare(&self, account: Account, offered: &Offered, address: IpAddr) -> Result<Account, AuthError> {
+        if self.is_locked(&account) {
+            return Err(AuthError::Locked);
+        }
+        // The lock has expired, so failed logins are counted from zero again.
+        if self.has_been_locked(&account) {
+            self.store.account_succeeded(&account.name).await?;
+        }
+        let (hash, offered) = (account.password_hash.clone(), offered.clone());
+        let right = self.hashing.check(address, move || offered.is_of(&hash)).await.map_err(|Full| AuthError::TooMany)?;
+        let right = right.unwrap_or(false);
+        // Read again: meanwhile others may have tried, or an administrator may have changed the account.
+        let now = self.store.account(&account.name).await?;
+        let Some(account) = now.filter(|now| now.password_hash == account.password_hash) else {
+            return Err(AuthError::Credentials);
+        };
+        if self.is_locked(&account) {
+            return Err(AuthError::Locked);
+        }
+        if !right {
+            self.store.account_failed(&account.name).await?;
+            return Err(AuthError::Credentials);
+        }
+        may_be_used(&account)?;
+        if account.failures > 0 {
+            self.store.account_succeeded(&account.name).await?;
+        }
+        // The rules may be older than the account, whose rights have to be known from the first request on.
+        if self.rules.now().account(&account.name) != Some(&account) {
+            self.rules.refresh().await?;
+        }
+        Ok(account)
+    }
+
+    /// Whether the account may not log in now, even with the right password.
+    #[must_use]
+    pub fn is_locked(&self, account: &Account) -> bool {
+        account.locked || (self.has_been_locked(account) && !self.lock_is_over(account))
+    }
+
+    /// Whether failed logins have locked the account, even if the lock has expired.
+    fn has_been_locked(&self, account: &Account) -> bool {
+        let after = self.rules.now().policies.number(Policy::LockAfter, 0);
+        after > 0 && u64::try_from(account.failures).unwrap_or(0) >= after
+    }
+
+    fn lock_is_over(&self, account: &Account) -> bool {
+        let unlock = Duration::from_secs(self.rules.now().policies.number(Policy::UnlockSeconds, UNLOCK_SECONDS));
+        let since = jiff::Timestamp::now().as_microsecond().saturating_sub(account.failed_at);
+        !unlock.is_zero() && Duration::from_micros(u64::try_from(since).unwrap_or(0)) >= unlock
+    }
+}
+
+/// Whether an account may be used, whoever wants to.
+pub(super) fn may_be_used(account: &Account) -> Result<(), AuthError> {
+    match account {
+        Account { enabled: false, .. } => Err(AuthError::Disabled),
+        Account { locked: true, .. } => Err(AuthError::Locked),
+        Account { password_expired: true, .. } => Err(AuthError::PasswordExpired),
+        _ => Ok(()),
+    }
+}

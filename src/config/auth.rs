@@ -1,0 +1,101 @@
+//! Who may use the server: sources of accounts, and tokens.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// Who may use the server. docs/authentication.md has examples.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Where accounts come from, each with its `kind`: "local" (the store; also without any entry) or "ldap". They are asked
+    /// in this order, and the first that knows a name decides.
+    pub source: Vec<SourceSettings>,
+    /// Seconds for which a name and a password that a source has accepted are not asked again; 0 is never. For accounts of
+    /// this server, a change of the password counts at once.
+    pub remember_seconds: u64,
+    /// Minutes for which an access token is good.
+    pub access_minutes: u64,
+    /// Days for which a refresh token is good.
+    pub refresh_days: u64,
+    /// Days for which a login can be prolonged by refresh tokens.
+    pub login_days: u64,
+    /// Files with RSA keys in PEM, for access tokens: the first signs, and what any of them has signed is good. Servers that
+    /// share them accept each other's tokens. If empty, a key is made in the data folder. Read again on SIGHUP.
+    pub keys: Vec<PathBuf>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { source: Vec::new(), remember_seconds: 300, access_minutes: 60, refresh_days: 14, login_days: 90, keys: Vec::new() }
+    }
+}
+
+/// A source of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum SourceSettings {
+    /// The store of this server.
+    Local {},
+    /// A directory.
+    Ldap(Box<Ldap>),
+}
+
+/// A directory that is asked by LDAP: a section `[[auth.source]]` with `kind = "ldap"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ldap {
+    /// What it is called here: in lists, in the log, and in names of accounts if there is another source.
+    pub name: String,
+    /// Its address: `ldaps://HOST`, or `ldap://HOST` with `starttls`.
+    pub url: String,
+    /// The distinguished name to bind as, in which `{name}` is the name that was given.
+    #[serde(default)]
+    pub user_dn: String,
+    /// The roles that every account of the directory has.
+    #[serde(default)]
+    pub default_roles: Vec<String>,
+    /// The roles of groups, by their common or distinguished names.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// The password of the account that searches.
+    #[serde(default)]
+    pub bind_password: Secret,
+}
+
+impl SourceSettings {
+    /// What the source is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local {} => "local",
+            Self::Ldap(ldap) => &ldap.name,
+        }
+    }
+}
+
+impl Auth {
+    /// Whether the settings make sense.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (at, source) in self.source.iter().enumerate() {
+            let name = source.name();
+            if self.source[..at].iter().any(|earlier| earlier.name() == name) {
+                return Err(format!("auth.source: two sources are called {name:?}"));
+            }
+            let is_name = (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+            if !is_name {
+                return Err(format!("auth.source: {name:?} is no name: it has 1 to 32 letters, digits, dots, dashes and underscores"));
+            }
+        }
+        for (setting, value) in
+            [("access_minutes", self.access_minutes), ("refresh_days", self.refresh_days), ("login_days", self.login_days)]
+        {
+            if !(1..=36_500).contains(&value) {
+                return Err(format!("auth.{setting}: {value} is not between 1 and 36500"));
+            }
+        }
+        Ok(())
+    }
+}

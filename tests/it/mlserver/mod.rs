@@ -1,0 +1,4 @@
+//! Microsoft R Server's API.
+
+mod golden;
+mod login;
