@@ -11,6 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The password of the administrator.
+const PASSWORD: &str = "Linden-7-Kraehen";
+/// The same with the name (RFC 7617).
+const BASIC: &str = "Basic YWRtaW46TGluZGVuLTctS3JhZWhlbg==";
+
 fn main() {
     // Cargo also asks benches without its test harness for their tests.
     if std::env::args().any(|argument| argument == "--test") {
@@ -57,6 +62,7 @@ fn main() {
     println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
     values(&mut client, &session);
     drop(client);
+    credentials(&server);
     runs_of_a_script(8);
     project();
     interrupts();
@@ -101,6 +107,35 @@ fn runs_of_a_script(connections: usize) {
         move || _ = client.post("/deployr/r/script/execute", form)
     });
     println!("{:<44} {count:>10.0} /s", format!("script/execute of average, {connections} connections"));
+}
+
+/// The same request with each kind of credentials, in turn. What differs between them is how who asks is found out.
+fn credentials(server: &Server) {
+    let cookie = format!("Cookie: JSESSIONID={}", server.login().cookie);
+    let form = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
+    let token = between(server.anonymous().post("/login", &form), "\"access_token\":\"", "\"");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+    let made = command.args(["token", "create", "admin", "bench", "--data"]).arg(server.folder.path().join("data")).output().unwrap();
+    let personal = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    // The server reads what others have changed once in a second.
+    std::thread::sleep(Duration::from_millis(1500));
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    for (path, ways) in [
+        ("/deployr/r/user/whoami", vec![("cookie", cookie), ("access token", bearer(&token)), ("token of a program", bearer(&personal))]),
+        ("/r/sessions", vec![("password", format!("Authorization: {BASIC}")), ("access token", bearer(&token))]),
+    ] {
+        let requests: Vec<_> = ways.iter().map(|(_, way)| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{way}\r\n\r\n")).collect();
+        let mut times = vec![Vec::new(); ways.len()];
+        let mut client = server.anonymous();
+        for _ in 0..3000 {
+            for (times, request) in times.iter_mut().zip(&requests) {
+                times.push(timed(|| _ = client.send(request)).0);
+            }
+        }
+        for ((name, _), times) in ways.iter().zip(times) {
+            report(&format!("{path}, by {name}"), median(times));
+        }
+    }
 }
 
 /// A workspace of 100 MB, saved and loaded.
@@ -215,7 +250,7 @@ impl Server {
         // The accounts are created before the clock starts, because only a server's first start does that.
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(&data);
-        command.env("OFFSHOOT_ADMIN_PASSWORD", "secret").env("OFFSHOOT_LOG_LEVEL", "warn").stdout(Stdio::piped()).stderr(Stdio::null());
+        command.env("OFFSHOOT_ADMIN_PASSWORD", PASSWORD).env("OFFSHOOT_LOG_LEVEL", "warn").stdout(Stdio::piped()).stderr(Stdio::null());
         let (mut first, _) = Self::run(&mut command);
         first.kill().unwrap();
         first.wait().unwrap();
@@ -239,7 +274,7 @@ impl Server {
 
     fn login(&self) -> Client {
         let mut client = self.anonymous();
-        let answer = client.post("/deployr/r/user/login", "username=admin&password=secret");
+        let answer = client.post("/deployr/r/user/login", &format!("username=admin&password={PASSWORD}"));
         client.cookie = between(answer, "\"cookie\":\"", "\"");
         client
     }
@@ -276,7 +311,7 @@ impl Client {
     /// An evaluation through Rock's API, by name and password (RFC 7617).
     fn eval(&mut self, session: &str, code: &str, accept: &str) -> &[u8] {
         self.send(&format!(
-            "POST /r/session/{}/_eval HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWRtaW46c2VjcmV0\r\nAccept: {accept}\r\n\
+            "POST /r/session/{}/_eval HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BASIC}\r\nAccept: {accept}\r\n\
              Content-Type: application/x-rscript\r\nContent-Length: {}\r\n\r\n{code}",
             session.trim_start_matches("LIVE-"),
             code.len()

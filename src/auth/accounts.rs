@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     LiveRules, Tokens, authentication::Recalled, guessing::Guessing, hashing::Hashing, password, permissions::role, remembered::Remembered,
-    sources::AccountSource,
+    sources::AccountSource, strength,
 };
 use crate::{
     config,
@@ -85,6 +85,9 @@ impl Accounts {
         if !self.store.account_list().await?.is_empty() {
             return Ok(false);
         }
+        if !demonstration {
+            check_strength(ADMIN, &[role::ADMINISTRATOR.to_owned()], admin_password)?;
+        }
         let first: [(&str, &str, &[&str]); 3] = [
             (ADMIN, "System Administrator", &[role::ADMINISTRATOR, role::POWER_USER]),
             ("testmanager", "Test Manager", &[role::SCRIPT_MANAGER, role::POWER_USER]),
@@ -100,7 +103,7 @@ impl Accounts {
                 roles: roles.iter().map(|&role| role.to_owned()).collect(),
                 boundary: None,
             };
-            self.add(account).await?;
+            self.insert(account).await?;
         }
         Ok(true)
     }
@@ -108,8 +111,14 @@ impl Accounts {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`ChangeError`]
+    /// [`ChangeError`]; [`ChangeError::Invalid`] also for an administrator whose password is weak.
     pub async fn add(&self, new: NewAccount) -> Result<(), ChangeError> {
+        check_strength(&new.name, &new.roles, &new.password)?;
+        self.insert(new).await
+    }
+
+    /// Adds an account, whatever its password is.
+    async fn insert(&self, new: NewAccount) -> Result<(), ChangeError> {
         let account = Account {
             name: new.name,
             display_name: new.display_name,
@@ -126,8 +135,11 @@ impl Accounts {
     /// Sets a password.
     ///
     /// # Errors
-    /// [`ChangeError`]
+    /// [`ChangeError`], as for [`Self::add`].
     pub async fn set_password(&self, name: &str, password: String) -> Result<(), ChangeError> {
+        if let Some(account) = self.store.account(name).await? {
+            check_strength(name, &account.roles, &password)?;
+        }
         let change =
             AccountChange { password_hash: Some(self.hash(password).await), password_expired: Some(false), ..AccountChange::default() };
         self.change(name, &change).await
@@ -172,9 +184,15 @@ impl Accounts {
         if new.name == ADMIN && !new.roles.iter().any(|role| role == role::ADMINISTRATOR) {
             new.roles.push(role::ADMINISTRATOR.to_owned());
         }
+        if foreign.is_none()
+            && let Err(weak) = check_strength(&new.name, &new.roles, &new.password)
+        {
+            // The configuration worked before, with another server perhaps, and has to work here.
+            tracing::warn!("{weak}; it is declared in the settings, so it is taken all the same");
+        }
         let Some(account) = self.store.account(&new.name).await? else {
             let (name, given) = (new.name.clone(), foreign.clone());
-            self.add(new).await?;
+            self.insert(new).await?;
             if given.is_some() {
                 let change = AccountChange { password_hash: given, ..AccountChange::default() };
                 self.store.account_change(&name, &change).await?;
@@ -204,6 +222,15 @@ impl Accounts {
     async fn hash(&self, password: String) -> String {
         self.hashing.run(move || password::hash(&password)).await.unwrap_or_default()
     }
+}
+
+/// Checks a password, if it is that of an administrator.
+fn check_strength(name: &str, roles: &[String], password: &str) -> Result<(), ChangeError> {
+    if !roles.iter().any(|role| role == role::ADMINISTRATOR) {
+        return Ok(());
+    }
+    let refused = |weakness| ChangeError::Invalid(format!("the password of {name}, who is an administrator, is too weak: {weakness}"));
+    strength::check(name, password).map_err(refused)
 }
 
 fn permanent() -> ChangeError {

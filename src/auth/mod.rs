@@ -14,6 +14,7 @@ pub mod principal;
 pub mod remembered;
 pub mod rules;
 pub mod sources;
+pub mod strength;
 pub mod tokens;
 
 pub use crate::{foreign_hash::ForeignHash, store::ChangeError};

@@ -51,19 +51,24 @@ pub fn verify_plain(password: &str, hash: &str) -> bool {
     }
 }
 
-/// A new password to show once: 20 letters and digits, some 119 bits.
+/// A new password to show once: 20 letters and digits, some 119 bits. There are capital and small letters and digits in it.
 ///
 /// # Errors
 /// When the system has no random numbers.
 pub fn generate() -> Result<String, getrandom::Error> {
     const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
     let mut password = String::new();
+    let has = |password: &str, is: fn(&u8) -> bool| password.as_bytes().iter().any(is);
     while password.len() < 20 {
         let mut byte = [0];
         getrandom::fill(&mut byte)?;
         // Bytes beyond the last whole multiple of the alphabet are skipped, so that each letter is equally likely.
         if usize::from(byte[0]) < 256 / LETTERS.len() * LETTERS.len() {
             password.push(char::from(LETTERS[usize::from(byte[0]) % LETTERS.len()]));
+        }
+        let kinds: [fn(&u8) -> bool; 3] = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
+        if password.len() == 20 && !kinds.into_iter().all(|kind| has(&password, kind)) {
+            password.clear();
         }
     }
     Ok(password)

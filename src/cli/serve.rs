@@ -190,7 +190,8 @@ async fn first_content(app: &Arc<App>, first: First) -> anyhow::Result<()> {
     }
     let generated = first.password.is_none();
     let admin_password = first.password.map_or_else(password::generate, Ok)?;
-    let made = app.accounts().create_first(&admin_password, false).await?;
+    let made = app.accounts().create_first(&admin_password, false).await;
+    let made = if generated { made? } else { made.context("OFFSHOOT_ADMIN_PASSWORD")? };
     if made && generated {
         tell(&format!(
             "\n  The password of the account admin is: {admin_password}\n  It is not shown again; change it with: offshoot user passwd admin\n"

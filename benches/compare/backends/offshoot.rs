@@ -21,9 +21,9 @@ use crate::{
 };
 
 const NAME: &str = "admin";
-const PASSWORD: &str = "secret";
+const PASSWORD: &str = "Linden-7-Kraehen";
 /// Name and password (RFC 7617).
-const BASIC: &str = "Authorization: Basic YWRtaW46c2VjcmV0\r\n";
+const BASIC: &str = "Authorization: Basic YWRtaW46TGluZGVuLTctS3JhZWhlbg==\r\n";
 const SCRIPT: &str = "answer <- 1+1";
 
 pub(super) struct Offshoot {

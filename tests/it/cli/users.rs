@@ -213,3 +213,37 @@ async fn the_store_of_another_user_is_left_alone() {
         assert!(administrator.fails(arguments).contains("belongs to the user id 12345: work on it as that user"), "{arguments:?}");
     }
 }
+
+#[tokio::test]
+async fn an_administrator_gets_no_weak_password_and_others_may_have_any() {
+    let server = server();
+    let administrator = Administrator::of(&server);
+    for (weak, message) in [
+        ("Ab1defg", "it has fewer than 8 characters"),
+        ("long enough, and uniform", "it needs capital letters, small letters and digits"),
+        ("Password1", "it is well known, or made of words"),
+    ] {
+        for arguments in [&["user", "passwd", "admin"][..], &["user", "add", "eve", "--role", "ADMINISTRATOR"]] {
+            let output = administrator.run(&[arguments, &["--password-stdin"]].concat(), weak);
+            let said = super::said(&output);
+            assert!(output.status.code() == Some(1) && said.contains("is too weak") && said.contains(message), "{arguments:?}: {said}");
+        }
+    }
+    assert_eq!(login(&server, "admin", PASSWORD).await, 200);
+    administrator.reads(&["user", "passwd", "admin", "--password-stdin"], "Zwei Kraehen, 7 Linden");
+    assert_eq!(login(&server, "admin", "Zwei Kraehen, 7 Linden").await, 200);
+    add(&administrator, "bob", "x", &[]);
+    assert_eq!(login(&server, "bob", "x").await, 200);
+    // The first start makes no accounts with one from the environment, and says which variable it is.
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let start = ["serve", "--listen", "127.0.0.1:0", "--data", data];
+    let output = super::offshoot(&start, None, &[("OFFSHOOT_ADMIN_PASSWORD", "secret"), ("OFFSHOOT_SESSIONS_POOL", "0")]);
+    let said = super::said(&output);
+    assert!(!output.status.success() && said.contains("OFFSHOOT_ADMIN_PASSWORD: the password of admin"), "{said}");
+    assert!(administrator_of(folder.path()).json(&["user", "list"]).as_array().unwrap().is_empty());
+}
+
+fn administrator_of(data: &std::path::Path) -> Administrator {
+    Administrator(data.to_owned())
+}

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use crate::harness::{Client, Rock, Server};
+use crate::harness::{Client, PASSWORD, Rock, Server};
 
 #[tokio::test]
 async fn secrets_are_plain_or_hashed() {
@@ -81,7 +81,7 @@ async fn the_variables_of_rocks_container_are_understood() {
             ("ROCK_CLUSTER", "blue"),
             ("ROCK_TAGS", "one, two"),
             ("ROCK_SERVER", "http://node-1:8085"),
-            ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+            ("OFFSHOOT_ADMIN_PASSWORD", PASSWORD),
         ],
         &["--data", data.to_str().unwrap()],
     );
@@ -112,7 +112,7 @@ async fn values_of_rocks_container_are_taken_as_it_takes_them() {
                 ("ROCK_MANAGER_NAME", " "),
                 ("ROCK_USER_NAME", "ada"),
                 ("ROCK_USER_PASSWORD", "{secret}word"),
-                ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+                ("OFFSHOOT_ADMIN_PASSWORD", PASSWORD),
             ],
             &["--data", data.to_str().unwrap()],
         );
@@ -137,7 +137,7 @@ async fn an_account_that_is_declared_twice_has_all_its_roles() {
         ("ROCK_MANAGER_NAME", "boss"),
         ("ROCK_USER_NAME", "a"),
         ("ROCK_USER_PASSWORD", "last"),
-        ("OFFSHOOT_ADMIN_PASSWORD", "x"),
+        ("OFFSHOOT_ADMIN_PASSWORD", PASSWORD),
     ];
     let (mut child, address) = start(&variables, &["--data", data.to_str().unwrap()]);
     assert_eq!(status(&address, "/rserver", "a", "last").await, 200);
