@@ -37,7 +37,7 @@ impl Area {
             Self::Exchange => PathBuf::from(folder::FILES),
             Self::Temporary => session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary).to_owned(),
         };
-        Folder::open(&session.folder, &path, session.user)
+        Folder::open(&session.folder, &path, session.ids)
     }
 }
 

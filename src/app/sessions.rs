@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::App;
 use crate::{
-    auth::{Login, Principal},
+    auth::{Login, Principal, sources::system::Identity},
+    link::messages::RunAs,
     session::{LimitOverrides, Opening, Purpose},
     store::{boundaries, policies::Policy, rules::Rules},
     system::usage,
@@ -83,7 +84,9 @@ impl App {
 
     /// Opens a session. If its login ends meanwhile, the session is closed again.
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let session = self.sessions.open(opening).await?;
+        let identity = self.accounts.identity(opening.owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
+        let run_as = identity.map(|Identity { name, user, group, groups, home }| RunAs { name, user, group, groups, home });
+        let session = self.sessions.open(Opening { run_as: run_as.as_ref(), ..opening }).await?;
         let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
         if opening.login.is_some_and(is_over) {
             // The end of the login closed its sessions before this one was there.

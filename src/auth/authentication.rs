@@ -9,7 +9,10 @@ use super::{
     Accounts, AuthError,
     hashing::Full,
     password,
-    sources::{AccountSource, Person, Verdict},
+    sources::{
+        AccountSource, Person, Verdict,
+        system::{Identity, identity},
+    },
 };
 use crate::{
     store::{
@@ -137,10 +140,12 @@ impl Accounts {
             let answer = match source {
                 AccountSource::Local => Ok(Verdict::Unknown),
                 AccountSource::Directory(directory) => directory.check(name, password).await,
+                AccountSource::System(system) => system.check(name, password).await,
             };
             match answer {
                 Ok(Verdict::Known(person)) => return self.account_of(source, person).await,
                 Ok(Verdict::Refused) => return Err(AuthError::Credentials),
+                Ok(Verdict::Excluded(why)) => return Err(AuthError::Unusable(why)),
                 Ok(Verdict::Unknown) => {}
                 Err(unavailable) => {
                     tracing::error!(source = source.name(), error = %unavailable, "a source of accounts cannot be asked");
@@ -190,6 +195,29 @@ impl Accounts {
         self.store.account_change(&account.name, &change).await.map_err(unusable)?;
         self.rules.refresh().await?;
         Ok(self.store.account(&account.name).await?.unwrap_or(account))
+    }
+
+    /// The account of the operating system that the sessions of an account run as; `None` if they run as the server says.
+    ///
+    /// # Errors
+    /// [`AuthError`], also if there is no such account any more.
+    pub async fn identity(&self, name: &str) -> Result<Option<Identity>, AuthError> {
+        let rules = self.rules.now();
+        let Some(account) = rules.account(name) else { return Ok(None) };
+        let is_of = |source: &&AccountSource| matches!(source, AccountSource::System(system) if system.is_run_as());
+        let (Some(source), Some(subject)) =
+            (self.sources.iter().filter(is_of).find(|source| source.name() == account.source), &account.subject)
+        else {
+            return Ok(None);
+        };
+        match identity(subject).await {
+            Ok(Some(identity)) => Ok(Some(identity)),
+            Ok(None) => Err(AuthError::Unusable(format!("{subject} has no account of the operating system any more"))),
+            Err(unavailable) => {
+                tracing::error!(source = source.name(), error = %unavailable, "a source of accounts cannot be asked");
+                Err(AuthError::Unavailable(source.name().to_owned()))
+            }
+        }
     }
 
     /// Checks the password of an account of this server.

@@ -51,6 +51,9 @@ enum Command {
     /// Clean up after sessions. The server starts this; it reads what to do from standard input
     #[command(hide = true)]
     Janitor,
+    /// Ask PAM. The server starts this; it reads the question from standard input
+    #[command(hide = true)]
+    Pam,
     /// Accounts: who may log in
     ///
     /// Roles say what an account may do. The system's are ADMINISTRATOR (manages the server), SCRIPT_MANAGER
@@ -170,6 +173,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Ping(settings) => ping::run(&settings),
         Command::Man(man) => man::run(&man),
+        Command::Pam => Ok(crate::auth::sources::pam::answer()?),
         Command::Janitor => Ok(crate::system::janitor::process::run()?),
         Command::User(subject) => subject.run(user::run),
         Command::Token(token) => token::run(token),

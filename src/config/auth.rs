@@ -10,7 +10,8 @@ use super::Secret;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
-    /// Where accounts come from, each with its `kind`: "local" (the store; also without any entry) or "ldap". They are asked
+    /// Where accounts come from, each with its `kind`: "local" (the store; also without any entry), "ldap" or
+    /// "system". They are asked
     /// in this order, and the first that knows a name decides.
     pub source: Vec<SourceSettings>,
     /// Seconds for which a name and a password that a source has accepted are not asked again; 0 is never. For accounts of
@@ -41,6 +42,8 @@ pub enum SourceSettings {
     Local {},
     /// A directory.
     Ldap(Box<Ldap>),
+    /// The accounts of the operating system.
+    System(System),
 }
 
 /// A directory that is asked by LDAP: a section `[[auth.source]]` with `kind = "ldap"`.
@@ -65,6 +68,37 @@ pub struct Ldap {
     pub bind_password: Secret,
 }
 
+/// The accounts of the operating system, by PAM: a section `[[auth.source]]` with `kind = "system"`. The server has to run as root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct System {
+    /// What it is called here: in lists, in the log, and in names of accounts if there is another source.
+    pub name: String,
+    /// The service of PAM: the name of a file in `/etc/pam.d`.
+    pub service: String,
+    /// The group whose members may use the server; if empty, everybody may whom PAM lets in. Root never may.
+    pub allowed_group: String,
+    /// The roles that every account of the operating system has here.
+    pub default_roles: Vec<String>,
+    /// The roles of groups, by their names.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Run the sessions of such an account as that user, with their groups and their home folder.
+    pub run_as_user: bool,
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self {
+            name: "system".to_owned(),
+            service: "offshoot".to_owned(),
+            allowed_group: String::new(),
+            default_roles: Vec::new(),
+            roles: BTreeMap::new(),
+            run_as_user: false,
+        }
+    }
+}
+
 impl SourceSettings {
     /// What the source is called.
     #[must_use]
@@ -72,6 +106,7 @@ impl SourceSettings {
         match self {
             Self::Local {} => "local",
             Self::Ldap(ldap) => &ldap.name,
+            Self::System(system) => &system.name,
         }
     }
 }

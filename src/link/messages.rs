@@ -141,14 +141,39 @@ pub struct Fork {
     pub request: u64,
     /// The session's folder, which the worker makes.
     pub folder: PathBuf,
-    /// The user and group to run as; `None` for the server's.
+    /// The user and group that nobody else has, to run as; `None` for the server's.
     pub user: Option<u32>,
+    /// Somebody with an account of the operating system to run as, instead of either. They may have other processes.
+    pub person: Option<RunAs>,
     /// Its limits.
     pub limits: Limits,
     /// The file by which the worker joins a control group, if there is one for it.
     pub group: Option<PathBuf>,
     /// Marks the error stream in the console; see [`super::marks`].
     pub tag: [u8; 16],
+}
+
+/// Somebody with an account of the operating system, as whom a session runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAs {
+    /// The name.
+    pub name: String,
+    /// The user id.
+    pub user: u32,
+    /// The id of the first group.
+    pub group: u32,
+    /// The ids of all groups.
+    pub groups: Vec<u32>,
+    /// The home folder.
+    pub home: PathBuf,
+}
+
+impl Fork {
+    /// The user and the group that the session's folders belong to; `None` for the server's.
+    #[must_use]
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        self.person.as_ref().map(|person| (person.user, person.group)).or_else(|| self.user.map(|user| (user, user)))
+    }
 }
 
 /// What a zygote says of itself when it can fork.

@@ -167,9 +167,10 @@ impl Packages {
     /// A folder to install into.
     fn stage(&self, user: Option<u32>) -> Result<Stage, PackageError> {
         let stage = Stage { folder: self.run.join(format!("install-{}", Uuid::new_v4())), user, janitor: self.janitor.clone() };
-        folders::private(&stage.folder, user).map_err(std::io::Error::from)?;
+        let ids = user.map(|user| (user, user));
+        folders::private(&stage.folder, ids).map_err(std::io::Error::from)?;
         for name in [process::LIBRARY, process::TEMPORARY] {
-            folders::private(&stage.folder.join(name), user).map_err(std::io::Error::from)?;
+            folders::private(&stage.folder.join(name), ids).map_err(std::io::Error::from)?;
         }
         Ok(stage)
     }

@@ -61,8 +61,10 @@ pub struct Session {
     pub folder: PathBuf,
     /// R's `tempdir()`, below the folder.
     pub temporary: PathBuf,
-    /// The user and group that the session runs as; `None` for the server's.
+    /// The user that nobody else has and that the session runs as, if it has one.
     pub user: Option<u32>,
+    /// The user and the group that its folders belong to; `None` for the server's.
+    pub ids: Option<(u32, u32)>,
     /// Its limits.
     pub limits: Limits,
     /// Seconds without use after which the session ends; 0 is never.
@@ -114,6 +116,7 @@ impl Session {
             folder: worker.folder.clone(),
             temporary: worker.temporary.clone(),
             user: worker.user(),
+            ids: worker.ids,
             limits,
             idle_seconds: config.idle_seconds,
             created: Timestamp::now(),

@@ -73,7 +73,7 @@ impl Sessions {
         let factory = WorkerFactory { zygote: zygote.clone(), folder: folder.to_owned(), users, groups, janitor: janitor.clone() };
         if config.network == NetworkMode::Outbound {
             // Whether there can be such sessions is seen by one.
-            factory.worker(&limits(&config)).await.map_err(StartError::Network)?.bury().await;
+            factory.worker(&limits(&config), None).await.map_err(StartError::Network)?.bury().await;
         }
         let pool = Pool::new(factory, limits(&config), config.pool);
         let inner = Inner {
@@ -102,7 +102,7 @@ impl Sessions {
     /// # Errors
     /// [`OpenError`]
     pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let Opening { owner, id, purpose, boundary, idle_seconds, operation_seconds, .. } = opening;
+        let Opening { owner, id, purpose, run_as, boundary, idle_seconds, operation_seconds, .. } = opening;
         if self.0.stopping.is_cancelled() {
             return Err(OpenError::Stopping);
         }
@@ -119,7 +119,7 @@ impl Sessions {
         config.operation_seconds = operation_seconds.unwrap_or(config.operation_seconds);
         config.idle_seconds = idle_seconds.unwrap_or(config.idle_seconds);
         let limits = limits(&config);
-        let worker = self.0.pool.take(&limits).await.map_err(OpenError::NoWorker)?;
+        let worker = self.0.pool.take(&limits, run_as).await.map_err(OpenError::NoWorker)?;
         let id = id.unwrap_or_else(Uuid::new_v4);
         let allowances = self.0.registry.allowances(owner, &config);
         let (session, task) = Session::start(id, &opening, worker, limits, &config, allowances);

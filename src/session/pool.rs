@@ -16,7 +16,10 @@ use super::{
     failure::WorkerError,
     worker::{Worker, WorkerFactory},
 };
-use crate::{link::messages::Limits, system::users::Users};
+use crate::{
+    link::messages::{Limits, RunAs},
+    system::users::Users,
+};
 
 /// How long to wait after a failed fork.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -55,13 +58,13 @@ impl Pool {
         pool
     }
 
-    /// Takes a ready worker, or forks one if none with these limits is ready.
+    /// Takes a ready worker, or forks one if none with these limits is ready, or if it is to run as somebody.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn take(&self, limits: &Limits) -> Result<Worker, WorkerError> {
-        if *limits != self.limits {
-            return self.factory.worker(limits).await;
+    pub async fn take(&self, limits: &Limits, run_as: Option<&RunAs>) -> Result<Worker, WorkerError> {
+        if run_as.is_some() || *limits != self.limits {
+            return self.factory.worker(limits, run_as).await;
         }
         let ready = self.lock().pop_front();
         self.taken.notify_one();
@@ -69,9 +72,9 @@ impl Pool {
             Some(worker) if worker.is_alive() => Ok(worker),
             Some(dead) => {
                 tokio::spawn(dead.bury());
-                self.factory.worker(&self.limits).await
+                self.factory.worker(&self.limits, None).await
             }
-            None => self.factory.worker(&self.limits).await,
+            None => self.factory.worker(&self.limits, None).await,
         }
     }
 
@@ -95,7 +98,7 @@ impl Pool {
         if self.lock().iter().any(Worker::is_alive) {
             return Ok(());
         }
-        let worker = self.factory.worker(&self.limits).await?;
+        let worker = self.factory.worker(&self.limits, None).await?;
         self.keep(worker).await;
         Ok(())
     }
@@ -149,7 +152,7 @@ impl Pool {
     async fn keep_filled(self: Arc<Self>) {
         loop {
             while self.is_wanting() {
-                match self.factory.worker(&self.limits).await {
+                match self.factory.worker(&self.limits, None).await {
                     Ok(worker) => self.keep(worker).await,
                     // R was stopped meanwhile, so the fork failed for a good reason.
                     Err(_) if !self.is_wanting() => {}

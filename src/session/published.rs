@@ -42,7 +42,7 @@ struct Entry {
     /// The session's folder, for a file that stays there; `None` for a copy.
     live: Option<PathBuf>,
     /// The user who has to own the file; `None` for a file that the server has written, and if sessions have no users.
-    user: Option<u32>,
+    ids: Option<(u32, u32)>,
     /// The size of a worker's copy, in bytes.
     size: u64,
     /// When the file was made, which tells the newest of several with one name.
@@ -73,14 +73,14 @@ impl Published {
     /// Takes over files that a session's worker has copied, and gives them new names, because those that the worker gave cannot be trusted.
     /// Files that cannot be taken are missing in the result. Blocks on the file system.
     pub fn take(&self, session: &Session, files: Vec<PublishedFile>, login: Uuid) -> Vec<PublishedFile> {
-        let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.user) else { return Vec::new() };
+        let Ok(from) = Folder::open(&session.folder, Path::new(folders::FILES), session.ids) else { return Vec::new() };
         let used: u64 = self.entries().values().filter(|entry| entry.login == login).map(Entry::weight).sum();
         let mut left = self.most.saturating_sub(used);
         let taken = |file: PublishedFile| {
             let id = Uuid::new_v4();
             let size = from.give_away(&file.id.to_string(), left, &self.folder, &id.to_string()).ok()?;
             let name = file.name.clone();
-            let entry = Entry { name, login, session: session.id, live: None, user: None, size, made: Instant::now() };
+            let entry = Entry { name, login, session: session.id, live: None, ids: None, size, made: Instant::now() };
             left = left.saturating_sub(entry.weight());
             self.entries().insert(id, entry);
             Some(PublishedFile { id, size, ..file })
@@ -95,7 +95,7 @@ impl Published {
     pub fn create(&self, session: Uuid, name: &str, login: Uuid) -> io::Result<(Uuid, File)> {
         let id = Uuid::new_v4();
         let file = File::options().write(true).create_new(true).mode(0o600).open(self.folder.join(id.to_string()))?;
-        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, user: None, size: 0, made: Instant::now() });
+        self.entries().insert(id, Entry { name: name.to_owned(), login, session, live: None, ids: None, size: 0, made: Instant::now() });
         Ok((id, file))
     }
 
@@ -114,7 +114,7 @@ impl Published {
             login,
             session: session.id,
             live: Some(session.folder.clone()),
-            user: session.user,
+            ids: session.ids,
             size: 0,
             made: Instant::now(),
         });
@@ -157,8 +157,8 @@ impl Published {
     pub fn open(&self, id: Uuid) -> Result<(File, String), FileError> {
         let entry = self.entries().get(&id).cloned().ok_or(FileError::Missing)?;
         let file = match &entry.live {
-            None => Folder::open(&self.folder, Path::new("."), entry.user)?.read(&id.to_string())?,
-            Some(session) => Folder::open(session, Path::new(folders::WORK), entry.user)?.read(&entry.name)?,
+            None => Folder::open(&self.folder, Path::new("."), entry.ids)?.read(&id.to_string())?,
+            Some(session) => Folder::open(session, Path::new(folders::WORK), entry.ids)?.read(&entry.name)?,
         };
         Ok((file, entry.name))
     }

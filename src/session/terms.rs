@@ -6,7 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{failure::WorkerError, handle::Session, tombstone::Tombstone};
-use crate::config::NetworkMode;
+use crate::{config::NetworkMode, link::messages::RunAs};
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Opening<'a> {
     pub purpose: Purpose,
     /// Its identity; `None` for a new one.
     pub id: Option<Uuid>,
+    /// Somebody with an account of the operating system, as whom it runs.
+    pub run_as: Option<&'a RunAs>,
     /// Limits that replace the configuration's.
     pub boundary: Option<LimitOverrides>,
     /// Seconds without use after which the session ends; 0 is never, `None` is the configuration's.
@@ -76,6 +78,9 @@ pub enum OpenError {
     /// R was stopped, and has not been started again yet.
     #[error("the R server is stopped")]
     Stopped,
+    /// There is nobody whom the session could run as, and why.
+    #[error("{0}")]
+    Person(String),
     /// There is no worker.
     #[error("R cannot be started: {0}")]
     NoWorker(WorkerError),

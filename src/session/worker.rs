@@ -23,7 +23,7 @@ use crate::{
     link::{
         command::Reply,
         marks::{Mark, Tag},
-        messages::{self, Exit, Limits, Network},
+        messages::{self, Exit, Limits, Network, RunAs},
     },
     system::{
         awaited,
@@ -62,6 +62,8 @@ pub struct Worker {
     exit: oneshot::Receiver<Exit>,
     /// The result of [`Worker::wait`].
     ended: Option<Option<Exit>>,
+    /// The user and the group that its folders belong to; `None` for the server's.
+    pub ids: Option<(u32, u32)>,
     /// Given back after the folder has been removed.
     user: Option<User>,
     /// The control group of its processes, if the server uses control groups.
@@ -86,28 +88,28 @@ pub struct WorkerFactory {
 }
 
 impl WorkerFactory {
-    /// Forks a worker and waits until it is ready. The worker is ended if the caller goes away.
+    /// Forks a worker, which runs as this person or as a user of its own, and waits until it is ready. The worker is ended if the caller goes away.
     ///
     /// # Errors
     /// Why there is none, with the text that it printed.
-    pub async fn worker(&self, limits: &Limits) -> Result<Worker, WorkerError> {
-        let (factory, limits) = (self.clone(), limits.clone());
+    pub async fn worker(&self, limits: &Limits, run_as: Option<&RunAs>) -> Result<Worker, WorkerError> {
+        let (factory, limits, run_as) = (self.clone(), limits.clone(), run_as.cloned());
         let (answer, made) = oneshot::channel();
         tokio::spawn(async move {
-            if let Err(Ok(unwanted)) = answer.send(factory.make(&limits).await) {
+            if let Err(Ok(unwanted)) = answer.send(factory.make(&limits, run_as).await) {
                 unwanted.bury().await;
             }
         });
         made.await.unwrap_or(Err(WorkerError::Stopping))
     }
 
-    async fn make(&self, limits: &Limits) -> Result<Worker, WorkerError> {
+    async fn make(&self, limits: &Limits, person: Option<RunAs>) -> Result<Worker, WorkerError> {
         let started = std::time::Instant::now();
         let most = limits.memory.and_then(|memory| usize::try_from(memory).ok()).unwrap_or(usize::MAX);
         let is_outbound = limits.network == Network::Outbound;
         let (frames, [commands, replies, memory]) = Frames::new(most, is_outbound)?;
         let (read, write) = io::pipe()?;
-        let user = self.users.take().await.map_err(WorkerError::NoUser)?;
+        let user = if person.is_some() { None } else { self.users.take().await.map_err(WorkerError::NoUser)? };
         let mut tag = [0; 16];
         getrandom::fill(&mut tag).map_err(io::Error::from)?;
         let most = Most { memory: limits.memory, processes: limits.processes };
@@ -116,11 +118,12 @@ impl WorkerFactory {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
+            person,
             limits: limits.clone(),
             group: group.as_ref().map(Cgroup::members),
             tag,
         };
-        let folder = spec.folder.clone();
+        let (folder, ids) = (spec.folder.clone(), spec.ids());
         let forked = self.zygote.fork(spec, [commands, replies, memory, write.into()]).await?;
         let pid = Pid::from_raw(forked.pid).ok_or(Errno::SRCH)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
@@ -135,6 +138,7 @@ impl WorkerFactory {
             pidfd,
             exit: forked.exit,
             ended: None,
+            ids,
             user,
             group,
             zygote,

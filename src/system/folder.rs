@@ -71,19 +71,20 @@ pub struct Folder {
     root: OwnedFd,
     /// The folder above it, in which only this process can make anything.
     private: OwnedFd,
-    user: Option<u32>,
+    /// The user and their group; `None` is this process's own.
+    ids: Option<(u32, u32)>,
 }
 
 impl Folder {
-    /// Opens the folder `path` below `private`. `user` is the user who writes there; `None` is this process's own.
+    /// Opens the folder `path` below `private`. `ids` are the user who writes there and the user's group; `None` is this process's own.
     ///
     /// # Errors
     /// Errors of the system, also if the user has replaced the folder by something else.
-    pub fn open(private: &Path, path: &Path, user: Option<u32>) -> io::Result<Self> {
+    pub fn open(private: &Path, path: &Path, ids: Option<(u32, u32)>) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let private = openat(CWD, private, flags, Mode::empty())?;
         let root = openat2(&private, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?;
-        Ok(Self { root, private, user })
+        Ok(Self { root, private, ids })
     }
 
     /// Opens a file for reading. A leading slash in the path means this folder.
@@ -112,7 +113,7 @@ impl Folder {
             return Err(FileError::Missing);
         }
         // The file may be a hard link to one that the user cannot read.
-        if self.user.is_some_and(|user| std::os::unix::fs::MetadataExt::uid(&metadata) != user) {
+        if self.ids.is_some_and(|(user, _)| std::os::unix::fs::MetadataExt::uid(&metadata) != user) {
             return Err(FileError::Outside);
         }
         Ok(file)
@@ -159,7 +160,7 @@ impl Folder {
         let is_file = |folder: &OwnedFd, name: &str| match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Directory => Err(FileError::Folder),
             Ok(status) if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile => Err(FileError::Missing),
-            Ok(status) if self.user.is_some_and(|user| user != status.st_uid) => Err(FileError::Outside),
+            Ok(status) if self.ids.is_some_and(|(user, _)| user != status.st_uid) => Err(FileError::Outside),
             Ok(status) if u64::try_from(status.st_size).is_ok_and(|size| size > most) => Err(FileError::TooLarge),
             Ok(status) => Ok(u64::try_from(status.st_size).unwrap_or(0)),
             Err(Errno::NOENT) => Err(FileError::Missing),
@@ -183,7 +184,7 @@ impl Folder {
     fn seize(&self, folder: &OwnedFd, name: &str, most: u64) -> Result<u64, FileError> {
         let file =
             File::from(openat(folder, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?);
-        if self.user.is_some() {
+        if self.ids.is_some() {
             fchown(&file, Some(rustix::process::geteuid()), Some(rustix::process::getegid())).map_err(io::Error::from)?;
         }
         let metadata = file.metadata()?;
@@ -235,8 +236,8 @@ impl Folder {
 
     /// Makes the user the owner of a file or a folder.
     fn give(&self, file: impl AsFd) -> io::Result<()> {
-        let Some(user) = self.user else { return Ok(()) };
-        Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))?)
+        let Some((user, group)) = self.ids else { return Ok(()) };
+        Ok(fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?)
     }
 }
 

@@ -37,7 +37,7 @@ pub fn become_program(mut command: impl Iterator<Item = OsString>) -> ConfinedEr
         io::stdin().read_to_end(&mut text)?;
         let Confinement { sandbox, folder, temporary } = messages::decode(&text).ok_or(ConfinedError::Input)?;
         let own = vec![folder.clone(), temporary.clone()];
-        let quarters = Quarters { own, folder, common: temporary, network: Network::Full };
+        let quarters = Quarters { own, folder, common: temporary, network: Network::Full, has_company: false };
         let mut prepared = Prepared::around_program(sandbox)?;
         prepared.separate(&quarters, false)?;
         prepared.separate(&quarters, true)?;

@@ -29,25 +29,26 @@ impl From<FolderError> for io::Error {
 pub fn make(spec: &Fork) -> Result<(), FolderError> {
     // The session's folder itself belongs to the server: its user can go through it, and cannot put anything into it.
     private(&spec.folder, None)?;
-    if spec.user.is_some() {
+    let ids = spec.ids();
+    if ids.is_some() {
         fs::set_permissions(&spec.folder, fs::Permissions::from_mode(0o711))
             .map_err(|source| FolderError { path: spec.folder.clone(), source })?;
     }
     for name in folder::ALL {
-        private(&spec.folder.join(name), spec.user)?;
+        private(&spec.folder.join(name), ids)?;
     }
     Ok(())
 }
 
-/// Makes a folder that only `user` can enter, or that only this process's user can.
+/// Makes a folder that only this user can enter, whose group is the other id; or that only this process's user can.
 ///
 /// # Errors
 /// [`FolderError`].
-pub fn private(path: &Path, user: Option<u32>) -> Result<(), FolderError> {
+pub fn private(path: &Path, ids: Option<(u32, u32)>) -> Result<(), FolderError> {
     let failed = |source| FolderError { path: path.to_owned(), source };
     fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
-    match user {
-        Some(user) => chown(path, Some(user), Some(user)).map_err(failed),
+    match ids {
+        Some((user, group)) => chown(path, Some(user), Some(group)).map_err(failed),
         None => Ok(()),
     }
 }

@@ -94,6 +94,8 @@ pub struct Quarters {
     pub common: PathBuf,
     /// Its network.
     pub network: Network,
+    /// Whether its user has other processes, if processes have users of their own otherwise.
+    pub has_company: bool,
 }
 
 /// What a confined process has to do with descriptors.
@@ -109,9 +111,14 @@ impl From<&Fork> for Quarters {
     fn from(spec: &Fork) -> Self {
         Self {
             folder: spec.folder.clone(),
-            own: folder::ALL.map(|name| spec.folder.join(name)).into(),
+            own: folder::ALL
+                .map(|name| spec.folder.join(name))
+                .into_iter()
+                .chain(spec.person.iter().map(|person| person.home.clone()))
+                .collect(),
             common: spec.folder.join(folder::COMMON),
             network: spec.limits.network,
+            has_company: spec.person.is_some(),
         }
     }
 }
@@ -207,7 +214,7 @@ impl Prepared {
             let trial = Trial::prepare(move || {
                 if moment == Moment::AsUser && own_users {
                     // Any user is as good as another.
-                    super::user::become_user(Some(NOBODY)).map_err(|error| with_sources(&error))?;
+                    super::user::become_user(Some((NOBODY, NOBODY)), &[]).map_err(|error| with_sources(&error))?;
                 }
                 private::enter(&View::default(), None).map_err(|error| with_sources(&error))
             });
@@ -338,6 +345,9 @@ impl Prepared {
         }
         if !self.own_users {
             private::give_up_rights()?;
+        }
+        if quarters.has_company && self.own_users && self.walls.calls {
+            Filter::of_same_user()?.set()?;
         }
         let prepared = self.next.take().filter(|next| next.tcp() == tcp(network));
         let enclosure = prepared.map_or_else(|| self.territory.enclose(tcp(network)), Ok)?;

@@ -5,7 +5,7 @@ use std::{
     io,
     os::{
         fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
-        unix::{ffi::OsStrExt, net::UnixStream},
+        unix::net::UnixStream,
     },
     path::{Path, PathBuf},
 };
@@ -87,12 +87,12 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &mut Prepa
     sandbox.separate(&quarters, false)?;
     let (work, temporary) = (spec.folder.join(folder::WORK), spec.folder.join(folder::TEMPORARY));
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    set_environment(&work, &temporary, &spec.folder.join(folder::LIBRARY));
+    set_environment(spec, &work, &temporary);
     leave_keyring();
-    user::become_user(spec.user)?;
+    user::become_user(spec.ids(), spec.person.as_ref().map_or(&[], |person| &person.groups))?;
     sandbox.separate(&quarters, true)?;
     rustix::process::chdir(&work).map_err(failed("working folder"))?;
-    limits::limit(&spec.limits, sandbox.counts_processes())?;
+    limits::limit(&spec.limits, sandbox.counts_processes() && spec.person.is_none())?;
     let confined = sandbox.confine(&quarters)?;
     if let Some(connections) = confined.connections {
         link.give_descriptor(&connections).map_err(|source| SetupError::Step { step: "connections", source })?;
@@ -165,7 +165,7 @@ fn close_range(first: c_int, last: c_int) -> io::Result<()> {
 
 /// Sets the environment of the session.
 #[expect(clippy::disallowed_methods, reason = "a worker has one thread")]
-fn set_environment(work: &Path, temporary: &Path, library: &Path) {
+fn set_environment(spec: &Fork, work: &Path, temporary: &Path) {
     let set = |name: &str, value: &std::ffi::OsStr| {
         // SAFETY: the process has one thread.
         unsafe { std::env::set_var(name, value) };
@@ -173,11 +173,11 @@ fn set_environment(work: &Path, temporary: &Path, library: &Path) {
     set("TMPDIR", temporary.as_os_str());
     // R tells programs that it starts about its temporary folder by this.
     set("R_SESSION_TMPDIR", temporary.as_os_str());
-    set("R_LIBS_USER", library.as_os_str());
-    set("HOME", work.as_os_str());
+    set("R_LIBS_USER", spec.folder.join(folder::LIBRARY).as_os_str());
+    set("HOME", spec.person.as_ref().map_or(work, |person| &person.home).as_os_str());
     set(folder::VARIABLE, work.as_os_str());
     for name in ["USER", "LOGNAME"] {
-        set(name, std::ffi::OsStr::from_bytes(b"offshoot"));
+        set(name, std::ffi::OsStr::new(spec.person.as_ref().map_or("offshoot", |person| &person.name)));
     }
 }
 

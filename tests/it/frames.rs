@@ -73,7 +73,7 @@ impl Zygote {
 
     fn spec(&self, request: u64) -> Fork {
         let folder = self.folder.path().join(format!("session-{request}"));
-        Fork { request, folder, user: None, limits: Limits::default(), group: None, tag: [7; 16] }
+        Fork { request, folder, user: None, person: None, limits: Limits::default(), group: None, tag: [7; 16] }
     }
 
     /// A worker that is ready.

@@ -273,6 +273,7 @@ impl From<OpenError> for Error {
             | OpenError::TooManyOfUser { .. }
             | OpenError::TooManyOfNobody(_)
             | OpenError::LoginOver
+            | OpenError::Person(_)
             | OpenError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             OpenError::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
             OpenError::NoWorker(reason) => {

@@ -1,9 +1,14 @@
 //! Where accounts come from. Sources are asked in their order, and the first that knows a name decides.
 
 mod ldap;
+pub mod pam;
+pub mod system;
+
+use std::collections::BTreeMap;
 
 use crate::config;
 use ldap::Directory;
+use system::OperatingSystem;
 
 /// A source of accounts.
 #[derive(Debug)]
@@ -12,6 +17,8 @@ pub enum AccountSource {
     Local,
     /// A directory.
     Directory(Directory),
+    /// The accounts of the operating system.
+    System(OperatingSystem),
 }
 
 /// Somebody whom a source outside this server knows.
@@ -34,6 +41,8 @@ pub enum Verdict {
     Unknown,
     /// It does not let them in, because of the password or of what it does not say.
     Refused,
+    /// The password is right, but they may not use this server, and why: a sentence.
+    Excluded(String),
     /// The password is right.
     Known(Person),
 }
@@ -55,6 +64,7 @@ impl AccountSource {
         let source = |source: &config::auth::SourceSettings| match source {
             config::auth::SourceSettings::Local {} => Ok(Self::Local),
             config::auth::SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Self::Directory),
+            config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Self::System),
         };
         settings.source.iter().map(source).collect()
     }
@@ -65,6 +75,13 @@ impl AccountSource {
         match self {
             Self::Local => crate::store::accounts::LOCAL,
             Self::Directory(directory) => directory.name(),
+            Self::System(system) => system.name(),
         }
     }
+}
+
+/// The roles that somebody in these groups has, by a table of the settings.
+fn roles_of(groups: &[String], table: &BTreeMap<String, Vec<String>>, default: &[String]) -> Vec<String> {
+    let of_groups = groups.iter().filter_map(|group| table.get(group)).flatten();
+    of_groups.chain(default).cloned().collect()
 }

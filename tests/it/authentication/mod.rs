@@ -1,6 +1,7 @@
 //! Who is asking: tokens, and where accounts come from.
 
 mod routes;
+mod system;
 mod tokens;
 
 use offshoot::auth::tokens::keys::KeyFiles;
