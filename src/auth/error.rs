@@ -28,7 +28,7 @@ pub enum AuthError {
     #[error("too many logins at once come from your address; try again in a moment")]
     TooMany,
     /// Too many logins have failed, so nothing was checked.
-    #[error("too many logins have failed; try again in {} seconds", seconds(*.0))]
+    #[error("too many logins have failed; try again in {} s", seconds(*.0))]
     Delayed(Duration),
     /// The source of the account does not answer, so nothing was checked.
     #[error("{0} cannot be asked at the moment, so nobody of it can log in; try again later")]

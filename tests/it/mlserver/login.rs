@@ -48,7 +48,7 @@ async fn guesses_have_to_wait_and_a_right_password_from_elsewhere_has_not() {
     }
     let reply = try_from("192.0.2.1", crate::harness::PASSWORD).await;
     assert_eq!((reply.status.as_u16(), reply.headers["retry-after"].to_str().unwrap()), (429, "1"));
-    assert_eq!(reply.document()["message"], "Too many logins have failed; try again in 1 seconds.");
+    assert_eq!(reply.document()["message"], "Too many logins have failed; try again in 1 s.");
     assert_eq!(try_from("192.0.2.2", crate::harness::PASSWORD).await.status, 200);
     // The other dialects count the same.
     let form = [("username", "ada"), ("password", crate::harness::PASSWORD)];
