@@ -1,12 +1,12 @@
-//! The credentials that requests carry: a name and a password (RFC 7617), or a token (RFC 6750).
+//! The credentials that requests carry: a name and a password (RFC 7617), a token (RFC 6750), or the certificate of the connection.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 
 use crate::{
     app::App,
-    auth::{AuthError, Principal, TokenFault},
+    auth::{AuthError, ClientCertificate, Principal, TokenFault, origin::client_address},
     wire::base64,
 };
 
@@ -27,13 +27,14 @@ pub fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     headers.get(header::AUTHORIZATION).map(|value| parse(value.as_bytes()).unwrap_or(Credentials::Unknown))
 }
 
-/// The principal of the credentials of a request, if it has any.
+/// The principal of the credentials of a request, if it has any, or otherwise of the certificate that its client has shown.
 ///
 /// # Errors
 /// [`AuthError`] for wrong ones.
-pub async fn principal(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Option<Principal>, AuthError> {
+pub async fn principal(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Option<Principal>, AuthError> {
+    let address = client_address(extensions);
     match credentials(headers) {
-        None => Ok(None),
+        None => certificate_principal(app, extensions, address),
         Some(Credentials::Password(name, password)) => app.principal_with_password(&name, &password, address).await.map(Some),
         Some(Credentials::Token(token)) => app.principal_with_token(&token, address).map(Some),
         Some(Credentials::Unknown) => Err(AuthError::Credentials),
@@ -50,6 +51,15 @@ pub fn token_principal(app: &App, headers: &HeaderMap, address: IpAddr) -> Resul
         Some(Credentials::Token(token)) => app.principal_with_token(&token, address).map(Some),
         Some(Credentials::Unknown) => Err(TokenFault::Invalid.into()),
     }
+}
+
+/// The principal of the certificate that the client of a request has shown, if that is an account's.
+///
+/// # Errors
+/// [`AuthError`] if the account may not be used.
+pub fn certificate_principal(app: &App, extensions: &Extensions, address: IpAddr) -> Result<Option<Principal>, AuthError> {
+    let certificate = extensions.get::<Arc<ClientCertificate>>();
+    certificate.map_or(Ok(None), |certificate| app.principal_with_certificate(certificate, address))
 }
 
 fn parse(value: &[u8]) -> Option<Credentials> {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::App;
 use crate::{
-    auth::{AuthError, Login, Principal, tokens::personal},
+    auth::{AuthError, ClientCertificate, Login, Principal, authentication::may_be_used, tokens::personal},
     with_sources,
 };
 
@@ -32,9 +32,23 @@ impl App {
         Ok(Principal::with_token(&self.rules.now(), &holder, address))
     }
 
-    /// The login of a principal with a token, to which sessions, files and objects can belong. It begins with the first request.
+    /// The principal with this certificate, if it is for an account.
+    ///
+    /// # Errors
+    /// [`AuthError`] if the account may not be used.
+    pub fn principal_with_certificate(&self, certificate: &ClientCertificate, address: IpAddr) -> Result<Option<Principal>, AuthError> {
+        let named = &self.config.auth.certificates;
+        let Some(account) = certificate.account(named) else { return Ok(None) };
+        let rules = self.rules.now();
+        let Some(account) = rules.account(account) else { return Ok(None) };
+        may_be_used(account)?;
+        Ok(Some(Principal::with_certificate(&rules, &account.name, certificate.id, address)))
+    }
+
+    /// The login of a principal with a token or a certificate, to which sessions, files and objects can belong. It begins with the first
+    /// request.
     #[must_use]
-    pub fn login_of_token(&self, principal: &Principal) -> Option<Arc<Login>> {
+    pub fn login_without_cookie(&self, principal: &Principal) -> Option<Arc<Login>> {
         let rules = self.rules.now();
         let display_name = rules.account(principal.name()).map_or("", |account| account.display_name.as_str());
         Some(self.logins.of_token(principal.token()?, principal.name(), display_name))

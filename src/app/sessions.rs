@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::App;
 use crate::{
-    auth::{Login, Principal, sources::system::Identity},
+    auth::{Login, Principal, sources::system::UnixUser},
     link::messages::RunAs,
     session::{LimitOverrides, Opening, Purpose},
     store::{boundaries, policies::Policy, rules::Rules},
@@ -84,8 +84,8 @@ impl App {
 
     /// Opens a session. If its login ends meanwhile, the session is closed again.
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let identity = self.accounts.identity(opening.owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
-        let run_as = identity.map(|Identity { name, user, group, groups, home }| RunAs { name, user, group, groups, home });
+        let user = self.accounts.unix_user(opening.owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
+        let run_as = user.map(|UnixUser { name, user, group, groups, home }| RunAs { name, user, group, groups, home });
         let session = self.sessions.open(Opening { run_as: run_as.as_ref(), ..opening }).await?;
         let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
         if opening.login.is_some_and(is_over) {

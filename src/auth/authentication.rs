@@ -11,7 +11,7 @@ use super::{
     password,
     sources::{
         AccountSource, Person, Verdict,
-        system::{Identity, identity},
+        system::{UnixUser, unix_user},
     },
 };
 use crate::{
@@ -201,7 +201,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AuthError`], also if there is no such account any more.
-    pub async fn identity(&self, name: &str) -> Result<Option<Identity>, AuthError> {
+    pub async fn unix_user(&self, name: &str) -> Result<Option<UnixUser>, AuthError> {
         let rules = self.rules.now();
         let Some(account) = rules.account(name) else { return Ok(None) };
         let is_of = |source: &&AccountSource| matches!(source, AccountSource::System(system) if system.is_run_as());
@@ -210,8 +210,8 @@ impl Accounts {
         else {
             return Ok(None);
         };
-        match identity(subject).await {
-            Ok(Some(identity)) => Ok(Some(identity)),
+        match unix_user(subject).await {
+            Ok(Some(user)) => Ok(Some(user)),
             Ok(None) => Err(AuthError::Unusable(format!("{subject} has no account of the operating system any more"))),
             Err(unavailable) => {
                 tracing::error!(source = source.name(), error = %unavailable, "a source of accounts cannot be asked");
@@ -274,8 +274,11 @@ impl Accounts {
     }
 }
 
-/// Whether an account may be used, whoever wants to.
-pub(super) fn may_be_used(account: &Account) -> Result<(), AuthError> {
+/// Checks that an account may be used, whoever wants to.
+///
+/// # Errors
+/// [`AuthError`]
+pub fn may_be_used(account: &Account) -> Result<(), AuthError> {
     match account {
         Account { enabled: false, .. } => Err(AuthError::Disabled),
         Account { locked: true, .. } => Err(AuthError::Locked),

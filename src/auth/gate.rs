@@ -8,14 +8,14 @@
 //!
 //! Only this file decides this. A refused request reaches no call of any dialect; see `crate::api::refusals`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, Method, StatusCode, Version, header},
 };
 
-use super::{LiveRules, origin::is_https};
+use super::{ClientCertificate, LiveRules, origin::is_https};
 use crate::{
     config::{
         self,
@@ -107,7 +107,7 @@ impl Gate {
     /// [`Refused`]
     pub fn check(&self, arrival: Arrival, request: &Request) -> Result<(), Refused> {
         self.check_host(arrival, request)?;
-        if is_change(request.method()) { self.check_page(request.headers()) } else { Ok(()) }
+        if is_change(request.method()) { self.check_page(request) } else { Ok(()) }
     }
 
     fn check_host(&self, arrival: Arrival, request: &Request) -> Result<(), Refused> {
@@ -154,7 +154,8 @@ impl Gate {
     }
 
     /// Checks that the page that asks for a change, if there is one, may do so. Programs other than browsers name no page.
-    fn check_page(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_page(&self, request: &Request) -> Result<(), Refused> {
+        let headers = request.headers();
         let origin = || headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
         let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
         let is_own = if sites.peek().is_some() {
@@ -164,7 +165,7 @@ impl Gate {
         } else {
             true
         };
-        if is_own || origin().is_some_and(|origin| self.is_named(origin, headers)) { Ok(()) } else { Err(Refused::OtherSite) }
+        if is_own || origin().is_some_and(|origin| self.is_named(origin, request)) { Ok(()) } else { Err(Refused::OtherSite) }
     }
 
     /// Whether a page comes from the address that its request goes to. An unknown proxy may add encryption in front of this server, so the
@@ -178,8 +179,8 @@ impl Gate {
     }
 
     /// Whether the settings name an origin. `*` stands for all origins only if the request carries none of the user's credentials.
-    fn is_named(&self, origin: &str, headers: &HeaderMap) -> bool {
-        self.origins.iter().any(|named| named.eq_ignore_ascii_case(origin) || (named == "*" && !has_credentials(headers)))
+    fn is_named(&self, origin: &str, request: &Request) -> bool {
+        self.origins.iter().any(|named| named.eq_ignore_ascii_case(origin) || (named == "*" && !has_credentials(request)))
     }
 }
 
@@ -193,8 +194,10 @@ fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION)
+fn has_credentials(request: &Request) -> bool {
+    let headers = request.headers();
+    let has_certificate = request.extensions().get::<Arc<ClientCertificate>>().is_some();
+    has_certificate || headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION)
 }
 
 #[cfg(test)]

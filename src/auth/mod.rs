@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod authentication;
+pub mod certificate;
 pub mod error;
 pub mod gate;
 pub mod guessing;
@@ -20,6 +21,7 @@ pub mod tokens;
 pub use crate::{foreign_hash::ForeignHash, store::ChangeError};
 pub use accounts::{Accounts, NewAccount};
 pub use authentication::Offered;
+pub use certificate::ClientCertificate;
 pub use error::{AuthError, TokenFault};
 pub use gate::{Arrival, Gate, Refused};
 pub use logins::{Login, Logins};

@@ -18,6 +18,8 @@ pub enum Proof {
     Password,
     /// By a token, which the request carries.
     Token,
+    /// By the certificate that the client has shown when it connected.
+    Certificate,
     /// No proof is needed: the configuration accepts everybody.
     Unneeded,
 }
@@ -27,7 +29,7 @@ pub enum Proof {
 pub struct Principal {
     account: Option<Arc<Account>>,
     login: Option<Arc<Login>>,
-    /// What the token belongs to, if that was the proof.
+    /// What the token belongs to, or the certificate, if that was the proof.
     token: Option<Uuid>,
     address: IpAddr,
     proof: Proof,
@@ -78,6 +80,12 @@ impl Principal {
         Self { account: Some(account), login: None, token: Some(holder.id), address, proof: Proof::Token }
     }
 
+    /// The principal of an account that a certificate is for.
+    #[must_use]
+    pub fn with_certificate(rules: &Rules, name: &str, certificate: Uuid, address: IpAddr) -> Self {
+        Self { account: Some(Account::of(rules, name)), login: None, token: Some(certificate), address, proof: Proof::Certificate }
+    }
+
     /// The principal where no proof is needed: every caller has the name `name` and these roles.
     #[must_use]
     pub fn anybody(name: &str, roles: &[&str], address: IpAddr) -> Self {
@@ -121,7 +129,7 @@ impl Principal {
         self.address
     }
 
-    /// What the principal's token belongs to.
+    /// What the principal's token belongs to, or their certificate.
     #[must_use]
     pub fn token(&self) -> Option<Uuid> {
         self.token

@@ -23,6 +23,10 @@ pub struct Auth {
     pub refresh_days: u64,
     /// Days for which a login can be prolonged by refresh tokens.
     pub login_days: u64,
+    /// The accounts of clients that show a certificate (see `tls.client_ca`), by what the certificate is for: its subject,
+    /// such as "CN=ada, O=Example", or its common name alone ("CN=ada"), or an alternative name ("email:ada@example.org",
+    /// "dns:host.example.org", "uri:spiffe://example.org/job").
+    pub certificates: BTreeMap<String, String>,
     /// Files with RSA keys in PEM, for access tokens: the first signs, and what any of them has signed is good. Servers that
     /// share them accept each other's tokens. If empty, a key is made in the data folder. Read again on SIGHUP.
     pub keys: Vec<PathBuf>,
@@ -30,7 +34,15 @@ pub struct Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { source: Vec::new(), remember_seconds: 300, access_minutes: 60, refresh_days: 14, login_days: 90, keys: Vec::new() }
+        Self {
+            source: Vec::new(),
+            remember_seconds: 300,
+            access_minutes: 60,
+            refresh_days: 14,
+            login_days: 90,
+            certificates: BTreeMap::new(),
+            keys: Vec::new(),
+        }
     }
 }
 

@@ -85,6 +85,21 @@ pub struct Tls {
     pub self_signed: bool,
     /// The names and addresses that a self-signed certificate is for, beside this machine's name and `localhost`.
     pub names: Vec<String>,
+    /// A PEM file with the certificates that those of clients have to be signed by. If it is set, clients are asked for a
+    /// certificate, and `auth.certificates` says whose account it is for.
+    pub client_ca: PathBuf,
+    /// Whether clients are asked for a certificate and need none ("ask"), or cannot connect without one ("require").
+    pub client_certificates: ClientCertificates,
+}
+
+/// See [`Tls::client_certificates`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the setting's text says what they are")]
+pub enum ClientCertificates {
+    #[default]
+    Ask,
+    Require,
 }
 
 impl Tls {

@@ -28,9 +28,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
-use crate::auth::Arrival;
+use crate::auth::{Arrival, ClientCertificate};
 
-use super::{ConnectionRules, Site, origin, tls::Certificate, wakes::PolledAgain};
+use super::{ConnectionRules, Site, client_certificates, origin, tls::Certificate, wakes::PolledAgain};
 
 /// How often the server asks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ impl Connections {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(self.rules.stall);
         match &self.certificate {
-            None => self.http(Box::pin(stream), peer, deadline).await,
+            None => self.http(Box::pin(stream), peer, None, deadline).await,
             Some(certificate) => {
                 let encrypted = tokio::select! {
                     encrypted = certificate.acceptor().accept(Box::pin(stream)) => encrypted,
@@ -85,7 +85,10 @@ impl Connections {
                     () = self.stopping.cancelled() => return closed(),
                 };
                 match encrypted {
-                    Ok(stream) => self.http(stream, peer, deadline).await,
+                    Ok(stream) => {
+                        let client = client_certificates::shown(stream.get_ref().1).map(Arc::new);
+                        self.http(stream, peer, client, deadline).await;
+                    }
                     Err(error) => tracing::debug!(client.address = %peer.ip(), %error, "no TLS"),
                 }
             }
@@ -93,7 +96,13 @@ impl Connections {
         closed();
     }
 
-    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr, deadline: Instant) {
+    async fn http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        client: Option<Arc<ClientCertificate>>,
+        deadline: Instant,
+    ) {
         let activity = Arc::new(Activity::default());
         let of_requests = Arc::clone(&activity);
         let (site, proxies, https) = (self.site.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
@@ -102,6 +111,9 @@ impl Connections {
             let call = of_requests.begin();
             let mut request = request.map(Body::new);
             let forwarded = origin::settle(&mut request, peer, https, &proxies);
+            if let Some(client) = &client {
+                request.extensions_mut().insert(Arc::clone(client));
+            }
             let answer = site.answer(request, Arrival { loopback, forwarded });
             async move {
                 let answered: Response<Body> = answer.await;

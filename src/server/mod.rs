@@ -4,6 +4,7 @@
 //! who has sent a request that came by a proxy. [`requests`] follows each for the log. A [`Site`] is what a listener serves; [`layers`] has what every request
 //! passes, whatever it asks for.
 
+mod client_certificates;
 mod connection;
 pub mod layers;
 mod origin;

@@ -22,7 +22,7 @@ use tokio_rustls::{
 
 use x509_parser::prelude::{GeneralName, X509Certificate};
 
-use super::self_signed;
+use super::{client_certificates, self_signed};
 use crate::config::{self, listen::CertificateSource};
 
 /// The protocols that clients may choose from (RFC 7301).
@@ -103,7 +103,7 @@ impl Certificate {
     /// [`CertificateError`]
     pub fn open(config: &config::Tls, data: &Path) -> Result<Option<Self>, CertificateError> {
         let Some(identity) = Identity::read(config, data)? else { return Ok(None) };
-        let server = Arc::new(ArcSwap::from_pointee(identity.server()?));
+        let server = Arc::new(ArcSwap::from_pointee(identity.server(config)?));
         Ok(Some(Self { config: config.clone(), data: data.to_owned(), server }))
     }
 
@@ -113,7 +113,7 @@ impl Certificate {
     /// As [`Self::open`]
     pub fn reload(&self) -> Result<(), CertificateError> {
         let identity = Identity::read(&self.config, &self.data)?.ok_or(CertificateError::None)?;
-        self.server.store(Arc::new(identity.server()?));
+        self.server.store(Arc::new(identity.server(&self.config)?));
         Ok(())
     }
 
@@ -149,11 +149,11 @@ impl Identity {
         }))
     }
 
-    /// The settings of a server with this certificate.
+    /// The settings of a server with this certificate, which asks clients for theirs if the configuration says so.
     ///
     /// # Errors
-    /// When the key does not belong to the certificate, or is of an unknown kind.
-    fn server(self) -> Result<ServerConfig, CertificateError> {
+    /// When the key does not belong to the certificate, or is of an unknown kind, or what clients are to show cannot be read.
+    fn server(self, config: &config::Tls) -> Result<ServerConfig, CertificateError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let failed = |error| match error {
             rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey(self.setting),
@@ -162,7 +162,11 @@ impl Identity {
         if ring::sign::any_supported_type(&self.key).is_err() {
             return Err(CertificateError::UnknownKey(self.setting));
         }
-        let builder = builder.with_safe_default_protocol_versions().map_err(failed)?.with_no_client_auth();
+        let builder = builder.with_safe_default_protocol_versions().map_err(failed)?;
+        let builder = match client_certificates::verifier(config)? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
         let mut server = builder.with_single_cert(self.chain, self.key).map_err(failed)?;
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(server)
@@ -172,9 +176,9 @@ impl Identity {
     ///
     /// # Errors
     /// As [`Certificate::open`]
-    pub fn check(self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    pub fn check(self, config: &config::Tls) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         let chain = self.chain.clone();
-        self.server().map(|_| chain)
+        self.server(config).map(|_| chain)
     }
 }
 

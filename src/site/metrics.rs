@@ -1,11 +1,11 @@
 //! `/metrics`: measurements for Prometheus.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -46,8 +46,7 @@ async fn metrics(State(measured): State<Measured>, request: Request) -> Response
     if !is_open {
         let notes = Notes::of(&request);
         notes.call("operation", "/metrics");
-        let address = client_address(request.extensions());
-        if let Err(refusal) = check_administrator(&app, request.headers(), address, &notes).await {
+        if let Err(refusal) = check_administrator(&app, request.headers(), request.extensions(), &notes).await {
             return refusal;
         }
     }
@@ -56,10 +55,11 @@ async fn metrics(State(measured): State<Measured>, request: Request) -> Response
 }
 
 /// Whether an administrator asks, by HTTP's basic authentication.
-async fn check_administrator(app: &App, headers: &HeaderMap, address: IpAddr, notes: &Notes) -> Result<(), Response> {
+async fn check_administrator(app: &App, headers: &HeaderMap, extensions: &Extensions, notes: &Notes) -> Result<(), Response> {
+    let address = client_address(extensions);
     let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
     check_origin(&app.rules().now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
-    let principal = credentials::principal(app, headers, address).await.map_err(|error| match (&error, error.retry_after()) {
+    let principal = credentials::principal(app, headers, extensions).await.map_err(|error| match (&error, error.retry_after()) {
         (AuthError::Store(_), _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         (AuthError::Unavailable(_), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
         (_, Some(seconds)) => {

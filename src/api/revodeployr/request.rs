@@ -68,11 +68,15 @@ impl Incoming {
         let query = form.add(head.uri.query().unwrap_or_default().as_bytes());
         let address = client_address(&head.extensions);
         let nobody = || Principal::nobody(address);
+        let in_login = |principal: Principal| app.login_without_cookie(&principal).map(|login| principal.given(login));
         let (principal, refusal) = match credentials::token_principal(app, &head.headers, address) {
-            Ok(Some(principal)) => (app.login_of_token(&principal).map_or_else(nobody, |login| principal.given(login)), None),
+            Ok(Some(principal)) => (in_login(principal).unwrap_or_else(nobody), None),
             Ok(None) => match login(app, &head.headers, head.extensions.get()) {
                 Some(login) => (Principal::of_login(&app.rules().now(), login, address), None),
-                None => (nobody(), None),
+                None => match credentials::certificate_principal(app, &head.extensions, address) {
+                    Ok(principal) => (principal.and_then(in_login).unwrap_or_else(nobody), None),
+                    Err(refused) => (nobody(), Some(Error::from(refused))),
+                },
             },
             Err(refused) => (nobody(), Some(Error::from(refused))),
         };

@@ -8,15 +8,13 @@
 //!
 //! An account may have several of them. The server's other roles mean nothing in this dialect, because all its clients do is run code.
 
-use std::net::IpAddr;
-
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 
 use super::error::Error;
 use crate::{
     api::credentials,
     app::App,
-    auth::{Principal, permissions::role},
+    auth::{Principal, origin::client_address, permissions::role},
 };
 
 /// What a call requires of its caller. This is checked first.
@@ -67,20 +65,22 @@ pub fn may_use(principal: &Principal, owner: &str) -> bool {
     principal.name() == owner || principal.has_role(role::ADMINISTRATOR)
 }
 
-/// The principal that sends a request from this address.
+/// The principal that sends a request.
 ///
 /// # Errors
 /// 401 for wrong credentials, also on public paths.
-pub async fn identify(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Error> {
+pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Principal, Error> {
+    let address = client_address(extensions);
     if !app.settings().rock.security {
         return Ok(Principal::anybody("?", &[role::ADMINISTRATOR, role::PACKAGE_MANAGER, role::POWER_USER], address));
     }
-    Ok(credentials::principal(app, headers, address).await?.unwrap_or_else(|| Principal::nobody(address)))
+    Ok(credentials::principal(app, headers, extensions).await?.unwrap_or_else(|| Principal::nobody(address)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     #[test]
     fn the_matrix_of_roles() {

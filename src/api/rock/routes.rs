@@ -119,7 +119,7 @@ async fn carry_out(app: Arc<App>, path: &'static str, parts: HashMap<String, Str
     let notes = Notes::of(&request);
     notes.call("rock", path);
     let address = client_address(request.extensions());
-    let principal = identify(&app, request.headers(), address).await?;
+    let principal = identify(&app, request.headers(), request.extensions()).await?;
     notes.user(principal.name());
     check_origin(&app.rules().now(), address, is_https(request.headers()), principal.account().is_some())
         .map_err(|error| Error::forbidden(error.to_string().trim_end_matches('.')))?;

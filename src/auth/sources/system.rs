@@ -23,7 +23,7 @@ const GROUPS: usize = 1000;
 
 /// Somebody with an account of the operating system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct UnixUser {
     /// The name.
     pub name: String,
     /// The user id.
@@ -135,12 +135,12 @@ impl OperatingSystem {
 ///
 /// # Errors
 /// When the system cannot tell.
-pub async fn identity(name: &str) -> Result<Option<Identity>, Unavailable> {
+pub async fn unix_user(name: &str) -> Result<Option<UnixUser>, Unavailable> {
     let name = name.to_owned();
     let found = move || {
         let Some(user) = user(&name)?.filter(|user| !user.uid.is_root()) else { return Ok(None) };
         let groups = groups_of(&user)?.iter().take(GROUPS).map(|group| group.as_raw()).collect();
-        Ok(Some(Identity { name: user.name, user: user.uid.as_raw(), group: user.gid.as_raw(), groups, home: user.dir }))
+        Ok(Some(UnixUser { name: user.name, user: user.uid.as_raw(), group: user.gid.as_raw(), groups, home: user.dir }))
     };
     tokio::task::spawn_blocking(found).await.map_err(unavailable)?.map_err(|error: nix::Error| unavailable(error))
 }

@@ -52,7 +52,9 @@ fn certificate(config: &Config, findings: &mut Findings) {
     if made_later {
         return findings.good(SUBJECT, "a self-signed one is made at the first start");
     }
-    let chain = match Identity::read(&config.tls, &config.data).and_then(|identity| identity.map(Identity::check).transpose()) {
+    let chain = match Identity::read(&config.tls, &config.data)
+        .and_then(|identity| identity.map(|identity| identity.check(&config.tls)).transpose())
+    {
         Ok(None) => return,
         Ok(Some(chain)) => chain,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Who is asking: tokens, and where accounts come from.
 
+mod certificates;
 mod routes;
 mod system;
 mod tokens;
