@@ -144,7 +144,7 @@ pub struct Fork {
     /// The user and group that nobody else has, to run as; `None` for the server's.
     pub user: Option<u32>,
     /// Somebody with an account of the operating system to run as, instead of either. They may have other processes.
-    pub person: Option<RunAs>,
+    pub person: Option<Box<RunAs>>,
     /// Its limits.
     pub limits: Limits,
     /// The file by which the worker joins a control group, if there is one for it.

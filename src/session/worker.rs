@@ -118,7 +118,7 @@ impl WorkerFactory {
             request: 0,
             folder: self.folder.join(Uuid::new_v4().to_string()),
             user: user.as_ref().map(User::id),
-            person,
+            person: person.map(Box::new),
             limits: limits.clone(),
             group: group.as_ref().map(Cgroup::members),
             tag,
