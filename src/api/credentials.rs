@@ -36,7 +36,7 @@ pub async fn principal(app: &App, headers: &HeaderMap, extensions: &Extensions) 
     match credentials(headers) {
         None => certificate_principal(app, extensions, address),
         Some(Credentials::Password(name, password)) => app.principal_with_password(&name, &password, address).await.map(Some),
-        Some(Credentials::Token(token)) => app.principal_with_token(&token, address).map(Some),
+        Some(Credentials::Token(token)) => app.principal_with_token(&token, address).await.map(Some),
         Some(Credentials::Unknown) => Err(AuthError::Credentials),
     }
 }
@@ -45,10 +45,10 @@ pub async fn principal(app: &App, headers: &HeaderMap, extensions: &Extensions) 
 ///
 /// # Errors
 /// [`AuthError`] for one that is not good.
-pub fn token_principal(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Option<Principal>, AuthError> {
+pub async fn token_principal(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Option<Principal>, AuthError> {
     match credentials(headers) {
         None | Some(Credentials::Password(..)) => Ok(None),
-        Some(Credentials::Token(token)) => app.principal_with_token(&token, address).map(Some),
+        Some(Credentials::Token(token)) => app.principal_with_token(&token, address).await.map(Some),
         Some(Credentials::Unknown) => Err(TokenFault::Invalid.into()),
     }
 }

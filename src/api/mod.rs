@@ -61,6 +61,18 @@ pub fn address(headers: &HeaderMap) -> String {
     format!("{}://{}", scheme(headers), host.unwrap_or("localhost"))
 }
 
+/// The server's address as clients are to know it: what the settings say, or else what this client has used. Without a slash at its end.
+#[must_use]
+pub fn public_address(app: &App, headers: &HeaderMap) -> String {
+    revodeployr::identifiers::root(&app.settings().revodeployr, app.web_context().as_deref(), headers)
+}
+
+/// The header `Set-Cookie` by which a browser has a login from now on.
+#[must_use]
+pub fn login_cookie(app: &App, headers: &HeaderMap, cookie: &str) -> String {
+    revodeployr::cookie::of_login(app, headers, cookie)
+}
+
 /// Whether a text is a valid host and port for a URL. We check because the client's text comes back in answers.
 fn is_host(text: &str) -> bool {
     !text.is_empty() && text.len() < 256 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte))

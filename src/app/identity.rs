@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::App;
 use crate::{
-    auth::{AuthError, ClientCertificate, Login, Principal, authentication::may_be_used, tokens::personal},
+    auth::{AuthError, ClientCertificate, Login, Principal, TokenFault, authentication::may_be_used, tokens::personal},
     with_sources,
 };
 
@@ -16,19 +16,22 @@ impl App {
     /// [`AuthError`]
     pub async fn principal_with_password(&self, name: &str, password: &str, address: IpAddr) -> Result<Principal, AuthError> {
         if personal::is_one(password) {
-            let principal = self.principal_with_token(password, address)?;
+            let principal = self.principal_with_token(password, address).await?;
             return if principal.name() == name { Ok(principal) } else { Err(AuthError::Credentials) };
         }
         let account = self.accounts.authenticate(name, password, address).await?;
         Ok(Principal::with_password(&self.rules.now(), &account, address))
     }
 
-    /// The principal with this token.
+    /// The principal with this token: of this server, or of an issuer that the settings name.
     ///
     /// # Errors
     /// [`AuthError`]
-    pub fn principal_with_token(&self, token: &str, address: IpAddr) -> Result<Principal, AuthError> {
-        let holder = self.tokens.check(token)?;
+    pub async fn principal_with_token(&self, token: &str, address: IpAddr) -> Result<Principal, AuthError> {
+        let holder = match self.tokens.check(token) {
+            Err(AuthError::Token(TokenFault::Invalid)) => self.issuers.check(token).await?,
+            checked => checked?,
+        };
         Ok(Principal::with_token(&self.rules.now(), &holder, address))
     }
 

@@ -5,6 +5,7 @@
 //! [`App`]; most requests end up in [`runs`] or [`evaluation`].
 
 pub mod autosave;
+mod browser_logins;
 mod contents;
 pub mod evaluation;
 pub mod failure;
@@ -34,7 +35,7 @@ pub use readiness::Readiness;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Accounts, LiveRules, Logins, Tokens},
+    auth::{Accounts, Issuers, LiveRules, Logins, Tokens},
     config::Config,
     packages::Packages,
     session::{self, Sessions, published::Published},
@@ -59,6 +60,7 @@ pub struct App {
     rules: LiveRules,
     logins: Logins,
     tokens: Tokens,
+    issuers: Issuers,
     sessions: Sessions,
     packages: Packages,
     published: Arc<Published>,
@@ -116,6 +118,7 @@ impl App {
         let generation = rules.now().generation.clone();
         let app = Arc::new(Self {
             tokens: accounts.tokens(&config.auth, &data),
+            issuers: accounts.issuers(&config.auth).map_err(anyhow::Error::msg)?,
             accounts,
             rules,
             logins: Logins::default(),

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    LiveRules, Tokens, authentication::Recalled, guessing::Guessing, hashing::Hashing, password, permissions::role, remembered::Remembered,
-    sources::AccountSource, strength,
+    Issuers, LiveRules, Tokens, authentication::Recalled, guessing::Guessing, hashing::Hashing, password, permissions::role,
+    remembered::Remembered, sources::AccountSource, strength,
 };
 use crate::{
     config,
@@ -71,6 +71,14 @@ impl Accounts {
     #[must_use]
     pub fn tokens(&self, settings: &config::Auth, data: &Path) -> Tokens {
         Tokens::new(self.store.clone(), self.rules.clone(), self.hashing.clone(), settings, data)
+    }
+
+    /// Issuers outside this server, whose bearers have accounts here.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn issuers(&self, settings: &config::Auth) -> Result<Issuers, String> {
+        Issuers::new(self, settings)
     }
 
     /// Creates the accounts that every server has, unless there are accounts already: `admin` with this password, and `testmanager` and

@@ -143,7 +143,12 @@ impl Accounts {
                 AccountSource::System(system) => system.check(name, password).await,
             };
             match answer {
-                Ok(Verdict::Known(person)) => return self.account_of(source, person).await,
+                Ok(Verdict::Known(person)) => {
+                    // If there are two sources, two people may have the same name.
+                    let name =
+                        if self.sources.len() > 1 { format!("{}@{}", person.subject, source.name()) } else { person.subject.clone() };
+                    return self.account_of(source.name(), name, person).await;
+                }
                 Ok(Verdict::Refused) => return Err(AuthError::Credentials),
                 Ok(Verdict::Excluded(why)) => return Err(AuthError::Unusable(why)),
                 Ok(Verdict::Unknown) => {}
@@ -161,29 +166,30 @@ impl Accounts {
         Err(wants_password.map_or(AuthError::Credentials, AuthError::Digest))
     }
 
-    /// The account of somebody whom another source knows, which is made at their first login.
-    async fn account_of(&self, source: &AccountSource, person: Person) -> Result<Account, AuthError> {
+    /// The account of somebody whom a source outside this server knows. It is made at their first login, under this name.
+    pub(super) async fn account_of(&self, source: &str, name: String, person: Person) -> Result<Account, AuthError> {
         let unusable = |error| match error {
             ChangeError::Store(error) => AuthError::Store(error),
-            error => AuthError::Unusable(format!("{} knows you, but you cannot have an account here: {error}", source.name())),
+            error => AuthError::Unusable(format!("{source} knows you, but you cannot have an account here: {error}")),
         };
         let display_name: String = person.display_name.as_ref().unwrap_or(&person.subject).chars().take(DISPLAY_NAME).collect();
         let mut roles = person.roles;
         roles.sort();
         roles.dedup();
-        let Some(account) = self.store.account_of(source.name(), &person.subject).await? else {
-            // If there are two sources, two people may have the same name.
-            let name = if self.sources.len() > 1 { format!("{}@{}", person.subject, source.name()) } else { person.subject.clone() };
+        let Some(account) = self.store.account_of(source, &person.subject).await? else {
             let account = Account {
                 name: name.clone(),
                 display_name,
-                source: source.name().to_owned(),
-                subject: Some(person.subject),
+                source: source.to_owned(),
+                subject: Some(person.subject.clone()),
                 enabled: true,
                 roles,
                 ..Account::default()
             };
-            self.store.account_add(&account).await.map_err(unusable)?;
+            if let Err(error) = self.store.account_add(&account).await {
+                // Two first requests may come at once, and the other one has made it.
+                return self.store.account_of(source, &person.subject).await?.ok_or_else(|| unusable(error));
+            }
             self.rules.refresh().await?;
             return Ok(self.store.account(&name).await?.unwrap_or(account));
         };

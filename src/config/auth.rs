@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, issuer::IssuerSettings};
 
 /// Who may use the server. docs/authentication.md has examples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Auth {
     /// "system". They are asked
     /// in this order, and the first that knows a name decides.
     pub source: Vec<SourceSettings>,
+    /// Issuers of tokens (OpenID Connect) whose bearers may use the server, and log in by a browser.
+    pub issuer: Vec<IssuerSettings>,
     /// Seconds for which a name and a password that a source has accepted are not asked again; 0 is never. For accounts of
     /// this server, a change of the password counts at once.
     pub remember_seconds: u64,
@@ -36,6 +38,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             source: Vec::new(),
+            issuer: Vec::new(),
             remember_seconds: 300,
             access_minutes: 60,
             refresh_days: 14,
@@ -131,10 +134,27 @@ impl Auth {
             if self.source[..at].iter().any(|earlier| earlier.name() == name) {
                 return Err(format!("auth.source: two sources are called {name:?}"));
             }
-            let is_name = (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-            if !is_name {
+            if !is_name(name) {
                 return Err(format!("auth.source: {name:?} is no name: it has 1 to 32 letters, digits, dots, dashes and underscores"));
             }
+        }
+        for (at, issuer) in self.issuer.iter().enumerate() {
+            let name = issuer.name.as_str();
+            // The name is a part of a path, where dots may mean something else.
+            if !is_name(name) || name.starts_with('.') {
+                return Err(format!(
+                    "auth.issuer: {name:?} is no name: it has 1 to 32 letters, digits, dots, dashes and underscores, and no dot at its beginning"
+                ));
+            }
+            // Accounts are of a source with this name, so that two would share theirs.
+            let is_source = name == "local" || self.source.iter().any(|source| source.name() == name);
+            if is_source || self.issuer[..at].iter().any(|earlier| earlier.name == name) {
+                return Err(format!("auth.issuer: another issuer or source is called {name:?}"));
+            }
+            if self.issuer[..at].iter().any(|earlier| earlier.issuer == issuer.issuer) {
+                return Err(format!("auth.issuer: {:?} is there twice", issuer.issuer));
+            }
+            issuer.check()?;
         }
         for (setting, value) in
             [("access_minutes", self.access_minutes), ("refresh_days", self.refresh_days), ("login_days", self.login_days)]
@@ -145,4 +165,8 @@ impl Auth {
         }
         Ok(())
     }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }

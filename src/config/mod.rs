@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod host;
+pub mod issuer;
 pub mod layers;
 pub mod listen;
 pub mod log_level;
@@ -434,6 +435,7 @@ impl Config {
         files
             .into_iter()
             .chain(&self.auth.keys)
+            .chain(self.auth.issuer.iter().map(|issuer| &issuer.client_secret_file))
             .filter(|path| !path.as_os_str().is_empty())
             .filter_map(|path| std::path::absolute(path).ok())
             .collect()

@@ -1,8 +1,9 @@
 //! What the listeners serve: the dialects and, beside them, what is no dialect's. That is the start page for people
-//! (`start`), `/_ready` and `/_check` for monitors (`health`), and `/metrics` for Prometheus (`metrics`).
+//! (`start`), logins by a browser (`oidc`), `/_ready` and `/_check` for monitors (`health`), and `/metrics` for Prometheus (`metrics`).
 
 mod health;
 mod metrics;
+mod oidc;
 mod start;
 
 use std::sync::Arc;
@@ -33,11 +34,15 @@ pub fn public(
     http: &Http,
     is_demonstration: bool,
 ) -> Result<Site, SettingError> {
-    let router = health::router(app).merge(metrics::router(app, measures, false)).merge(start::router(app, is_demonstration));
+    let router = health::router(app)
+        .merge(metrics::router(app, measures, false))
+        .merge(start::router(app, is_demonstration))
+        .merge(oidc::router(app));
     let router = layers::around(router.merge(api::router(app)), http)?;
     // The gate's refusals carry CORS headers too, so that pages that may call can read why.
-    let refusals =
-        ["/_ready", "/metrics", start::PATH].into_iter().fold(api::refusals(app), |router, path| router.route(path, any(refuse)));
+    let refusals = ["/_ready", "/metrics", start::PATH, oidc::LOGIN, oidc::CALLBACK]
+        .into_iter()
+        .fold(api::refusals(app), |router, path| router.route(path, any(refuse)));
     let refusals = layers::around(refusals, http)?;
     let context = api::context(app).to_owned();
     // A cookie in the path would hide the path that is looked for.

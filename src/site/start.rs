@@ -34,6 +34,8 @@ struct Page<'a> {
     server: &'a str,
     is_demonstration: bool,
     health: Health,
+    /// Where people log in by their browser.
+    issuers: &'a [&'a str],
     introductions: &'a [Introduction],
     base: String,
     version: &'static str,
@@ -90,6 +92,7 @@ async fn page(app: &App, Parts { headers, extensions, .. }: &Parts, is_demonstra
         server: &app.server_name(),
         is_demonstration,
         health: app.readiness().await.into(),
+        issuers: &app.login_issuers(),
         introductions: &api::introductions(app, headers, is_demonstration),
         base: api::address(headers),
         version: env!("CARGO_PKG_VERSION"),

@@ -205,7 +205,7 @@ async fn the_demonstration_has_known_passwords_and_leaves_nothing() {
     let addresses: Vec<_> = (0..2).map(|_| lines.next().unwrap().unwrap().strip_prefix("listening on ").unwrap().to_owned()).collect();
     drop(lines);
     assert_ne!(addresses[0], addresses[1]);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::harness::http().build().unwrap();
     for (address, user) in [(&addresses[0], "admin"), (&addresses[1], "testmanager"), (&addresses[0], "testuser")] {
         let login = http.post(format!("{address}/deployr/r/user/login")).form(&[("username", user), ("password", "secret")]);
         assert_eq!(login.send().await.unwrap().status(), 200, "{user}");

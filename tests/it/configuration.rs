@@ -5,9 +5,10 @@ use std::{collections::HashMap, fmt::Write, path::Path};
 use offshoot::config::Config;
 
 /// The sources of the types.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/config/mod.rs"),
     include_str!("../../src/config/auth.rs"),
+    include_str!("../../src/config/issuer.rs"),
     include_str!("../../src/config/listen.rs"),
     include_str!("../../src/config/rock.rs"),
 ];

@@ -85,7 +85,7 @@ async fn the_first_requests_of_the_start_page_work_as_they_are() {
 async fn the_examples_of_the_demonstrations_scripts_work_as_they_are() {
     let demonstration = Demonstration::start();
     let base = format!("{}/deployr", demonstration.address);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::harness::http().build().unwrap();
     let call = async |path: &str, form: &[(&str, &str)]| -> serde_json::Value {
         http.post(format!("{base}{path}")).form(form).send().await.unwrap().json::<serde_json::Value>().await.unwrap()["deployr"]["response"]
             .take()

@@ -2,6 +2,32 @@
 
 use std::borrow::Cow;
 
+use axum::http::HeaderMap;
+
+use crate::{app::App, auth::origin::is_https, config::SameSite};
+
+/// The attributes of a cookie for this path (RFC 6265, section 4.1). If the configuration allows it, browsers send the cookie also for pages
+/// of other sites; they take such a cookie only with HTTPS.
+#[must_use]
+pub fn attributes(app: &App, headers: &HeaderMap, path: &str) -> String {
+    let https = is_https(headers);
+    let same_site = match app.settings().revodeployr.cookie_same_site {
+        SameSite::Strict => "Strict",
+        SameSite::None if https => "None",
+        // Origins that only `*` lets in send no cookies.
+        SameSite::Auto if https && app.settings().http.cors_origins.iter().any(|origin| origin != "*") => "None",
+        SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
+    };
+    let secure = if https { "; Secure" } else { "" };
+    format!("Path={path}; HttpOnly{secure}; SameSite={same_site}")
+}
+
+/// The header `Set-Cookie` of a login that was begun elsewhere, for all paths.
+#[must_use]
+pub fn of_login(app: &App, headers: &HeaderMap, cookie: &str) -> String {
+    format!("JSESSIONID={cookie}; {}", attributes(app, headers, "/"))
+}
+
 /// The values of the cookie `JSESSIONID` in a `Cookie` header. Unknown pairs are ignored, because some clients send back the whole
 /// `Set-Cookie` with its attributes.
 pub fn session_cookies(header: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {

@@ -53,14 +53,20 @@ pub fn parse(prefix: &str, identifier: &str) -> Option<Uuid> {
     (rest.len() == 36).then(|| Uuid::try_parse(rest).ok()).flatten()
 }
 
-/// The server's address as the client knows it.
+/// The address of the API as the client knows it.
 #[must_use]
 pub fn base(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> String {
+    root(config, policy, headers) + &config.context
+}
+
+/// The address of the server as the client knows it.
+#[must_use]
+pub fn root(config: &RevoDeployR, policy: Option<&str>, headers: &HeaderMap) -> String {
     let configured = Some(config.web_context.as_str()).filter(|address| !address.is_empty());
     let address = configured.or(policy).map_or_else(|| address(headers), str::to_owned);
     let address = address.trim_end_matches('/');
     // The address may already end with the context.
-    format!("{}{}", address.strip_suffix(&config.context).unwrap_or(address), config.context)
+    address.strip_suffix(&config.context).unwrap_or(address).to_owned()
 }
 
 /// The address of a file that R has made. It has the file's name without folders.

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     call::{Call, Exchange, Requirement},
-    cookie::session_cookies,
+    cookie::{self, session_cookies},
     envelope::Format,
     error::Error,
     identifiers,
@@ -33,7 +33,6 @@ use crate::{
         origin::{check_origin, client_address, is_https},
         permissions::may_call,
     },
-    config::SameSite,
     server::requests::Notes,
 };
 
@@ -61,7 +60,7 @@ pub struct Incoming {
 
 impl Incoming {
     /// Reads the head of a request, and returns its body unread.
-    pub fn new(app: &App, kind: Exchange, request: Request) -> (Self, Body) {
+    pub async fn new(app: &App, kind: Exchange, request: Request) -> (Self, Body) {
         let notes = Notes::of(&request);
         let (head, body) = request.into_parts();
         let mut form = Form::new(app.settings().http.form_fields);
@@ -69,7 +68,7 @@ impl Incoming {
         let address = client_address(&head.extensions);
         let nobody = || Principal::nobody(address);
         let in_login = |principal: Principal| app.login_without_cookie(&principal).map(|login| principal.given(login));
-        let (principal, refusal) = match credentials::token_principal(app, &head.headers, address) {
+        let (principal, refusal) = match credentials::token_principal(app, &head.headers, address).await {
             Ok(Some(principal)) => (in_login(principal).unwrap_or_else(nobody), None),
             Ok(None) => match login(app, &head.headers, head.extensions.get()) {
                 Some(login) => (Principal::of_login(&app.rules().now(), login, address), None),
@@ -266,21 +265,11 @@ impl Incoming {
         identifiers::base(&app.settings().revodeployr, app.web_context().as_deref(), &self.headers)
     }
 
-    /// The attributes of a cookie (RFC 6265, section 4.1). If the configuration allows it, browsers send the cookie also for pages of other
-    /// sites; they take such a cookie only with HTTPS.
+    /// The attributes of a login's cookie in the answer.
     #[must_use]
     pub fn cookie_attributes(&self, app: &App) -> String {
         let path = if self.below_context { app.settings().revodeployr.context.as_str() } else { "/" };
-        let https = is_https(&self.headers);
-        let same_site = match app.settings().revodeployr.cookie_same_site {
-            SameSite::Strict => "Strict",
-            SameSite::None if https => "None",
-            // Origins that only `*` lets in send no cookies.
-            SameSite::Auto if https && app.settings().http.cors_origins.iter().any(|origin| origin != "*") => "None",
-            SameSite::Auto | SameSite::Lax | SameSite::None => "Lax",
-        };
-        let secure = if https { "; Secure" } else { "" };
-        format!("Path={path}; HttpOnly{secure}; SameSite={same_site}")
+        cookie::attributes(app, &self.headers, path)
     }
 }
 

@@ -182,7 +182,7 @@ pub async fn dispatch(app: Arc<App>, route: &'static Route, request: Request) ->
         notes.conceal();
     }
     let is_allowed = call.methods.allows(request.method());
-    let (mut incoming, body) = Incoming::new(&app, call.kind, request);
+    let (mut incoming, body) = Incoming::new(&app, call.kind, request).await;
     let read = if is_allowed {
         read(&app, call, &mut incoming, body).await
     } else {

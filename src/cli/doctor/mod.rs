@@ -1,7 +1,8 @@
 //! `offshoot doctor`: what is wrong with this machine and its settings, and how to mend it.
 //!
-//! [`machine`] looks at the system, [`network`] at ports and certificates, [`r`] starts R and uses it.
+//! [`machine`] looks at the system, [`network`] at ports and certificates, [`issuers`] at issuers of tokens, [`r`] starts R and uses it.
 
+mod issuers;
 mod machine;
 mod network;
 mod r;
@@ -104,6 +105,7 @@ fn examine(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         network::examine(config, findings).await;
+        issuers::examine(config, findings).await;
         r::examine(config, findings).await;
     });
     Ok(())

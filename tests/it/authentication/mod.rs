@@ -1,6 +1,7 @@
 //! Who is asking: tokens, and where accounts come from.
 
 mod certificates;
+mod oidc;
 mod routes;
 mod system;
 mod tokens;

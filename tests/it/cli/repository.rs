@@ -269,7 +269,7 @@ async fn the_demonstration_has_scripts_and_a_file() {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let api = format!("{}/deployr/r", line.trim().strip_prefix("listening on ").unwrap());
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::harness::http().build().unwrap();
     let call = async |path: &str, cookie: &str, form: &[(&str, &str)]| {
         let request = http.post(format!("{api}{path}")).header("Cookie", format!("JSESSIONID={cookie}")).form(form);
         let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();

@@ -9,7 +9,7 @@ mod server;
 mod skips;
 mod surroundings;
 
-pub use client::{Client, Reply, Session, read};
+pub use client::{Client, Reply, Session, http, read};
 pub use demonstration::Demonstration;
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, points, until};
 pub use pictures::{Size, drawn_by_r};

@@ -6,7 +6,7 @@ use reqwest::{Method, header};
 use serde_json::Value;
 
 use super::{
-    client::{Reply, read},
+    client::{Reply, http, read},
     events::Point,
     server::Server,
 };
@@ -55,7 +55,7 @@ impl Rock {
 
     /// A client with this name.
     pub fn on(server: &Server, name: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = http().build().unwrap();
         Self { http, base: server.address.clone(), name: Some(name.to_owned()), password: "password".to_owned() }
     }
 

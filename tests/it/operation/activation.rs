@@ -19,7 +19,7 @@ async fn a_socket_of_systemd_is_used_and_systemd_is_told() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     // A client that connects before the server is there waits for it.
-    let early = tokio::spawn(reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{address}/_check")).send());
+    let early = tokio::spawn(crate::harness::http().build().unwrap().get(format!("http://{address}/_check")).send());
     // The shell passes the socket as systemd does, with the process id of its receiver.
     let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve --data \"$1\"";
     let mut command = program("sh");

@@ -172,7 +172,7 @@ async fn names_that_are_not_the_servers_are_refused_when_its_names_are_configure
         }
     }
     // The headers of a trusted proxy count.
-    let proxy = reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    let proxy = crate::harness::http().local_address(std::net::IpAddr::from([127, 0, 0, 2])).build().unwrap();
     for (host, expected) in [("r.example.org", 200), ("evil.example.org", 403)] {
         let reply = read(proxy.get(format!("{}/_info", server.address)).header("x-forwarded-host", host)).await;
         assert_eq!(reply.status, expected, "{host}");

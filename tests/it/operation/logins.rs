@@ -9,7 +9,7 @@ use crate::harness::{Client, PASSWORD, Reply, Rock, Server, eventually, read};
 
 /// A client at an address of this machine.
 fn at(last: u8) -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().local_address(IpAddr::from([127, 0, 0, last])).build().unwrap()
+    crate::harness::http().local_address(IpAddr::from([127, 0, 0, last])).build().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

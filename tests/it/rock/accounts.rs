@@ -59,7 +59,7 @@ fn start(variables: &[(&str, &str)], arguments: &[&str]) -> (Child, String) {
 
 /// A client, without the proxies of the surroundings.
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    crate::harness::http().build().unwrap()
 }
 
 async fn status(address: &str, path: &str, name: &str, password: &str) -> u16 {
