@@ -192,11 +192,9 @@ impl Accounts {
         if new.name == ADMIN && !new.roles.iter().any(|role| role == role::ADMINISTRATOR) {
             new.roles.push(role::ADMINISTRATOR.to_owned());
         }
-        if foreign.is_none()
-            && let Err(weak) = check_strength(&new.name, &new.roles, &new.password)
-        {
+        if foreign.is_none() && check_strength(&new.name, &new.roles, &new.password).is_err() {
             // The configuration worked before, with another server perhaps, and has to work here.
-            tracing::warn!("{weak}; it is declared in the settings, so it is taken all the same");
+            tracing::warn!(user.name = new.name, "rock.users declares an administrator whose secret is weak; it is taken all the same");
         }
         let Some(account) = self.store.account(&new.name).await? else {
             let (name, given) = (new.name.clone(), foreign.clone());

@@ -10,7 +10,7 @@ use super::{
     hashing::Full,
     password,
     sources::{
-        AccountSource, Person, Verdict,
+        AccountSource, Person, Unavailable, Verdict,
         system::{UnixUser, unix_user},
     },
 };
@@ -69,6 +69,23 @@ pub(super) struct Recalled {
     password_hash: String,
 }
 
+/// Who has this name and password.
+pub(super) enum Found<'s> {
+    /// An account of this server.
+    Here(Account),
+    /// Somebody whom another source knows.
+    Elsewhere(&'s AccountSource, Person),
+}
+
+/// What a source has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What it is called.
+    pub source: String,
+    /// For an administrator: it may say more than the client is told.
+    pub said: String,
+}
+
 impl Accounts {
     /// The account with this name and password. `address` is the client's.
     ///
@@ -115,55 +132,85 @@ impl Accounts {
         Ok(account.name)
     }
 
-    /// Asks the sources in their order. If one of them does not answer, and no other knows the name, nothing is said of the password.
+    /// Asks the sources, and returns the account, which is made at the first login of somebody from elsewhere.
     async fn ask_sources(&self, name: &str, offered: &Offered, address: IpAddr) -> Result<Account, AuthError> {
-        let (mut silent, mut wants_password) = (None, None);
+        match self.find(name, offered, address, &mut Vec::new()).await? {
+            Found::Here(account) => Ok(account),
+            Found::Elsewhere(source, person) => self.account_of(source.name(), self.name_of(source, &person), person).await,
+        }
+    }
+
+    /// Asks the sources in their order, and notes what each has said. If one of them does not answer, and no other knows the name, nothing
+    /// is said of the password.
+    pub(super) async fn find(
+        &self,
+        name: &str,
+        offered: &Offered,
+        address: IpAddr,
+        heard: &mut Vec<Heard>,
+    ) -> Result<Found<'_>, AuthError> {
+        let (mut unasked, mut wants_password) = (None, None);
         for source in self.sources.iter() {
+            let mut note = |said: &dyn std::fmt::Display| heard.push(Heard { source: source.name().to_owned(), said: said.to_string() });
             if let AccountSource::Local = source {
-                if let Some(account) = self.store.account(name).await?.filter(|account| account.source == LOCAL) {
-                    let refused = |error| match (error, &wants_password) {
-                        (AuthError::Credentials, Some(source)) => AuthError::Digest(String::clone(source)),
-                        (error, _) => error,
-                    };
-                    return self.compare(account, offered, address).await.map_err(refused);
-                }
-                continue;
+                let Some(account) = self.store.account(name).await?.filter(|account| account.source == LOCAL) else {
+                    note(&"it does not know the name");
+                    continue;
+                };
+                let refused = |error| match (error, &wants_password) {
+                    (AuthError::Credentials, Some(source)) => AuthError::Digest(String::clone(source)),
+                    (error, _) => error,
+                };
+                return self.compare(account, offered, address).await.map(Found::Here).map_err(refused).inspect_err(|error| note(error));
             }
             let Some(password) = &offered.password else {
+                note(&"it wants the password itself");
                 wants_password = Some(source.name().to_owned());
                 continue;
             };
             // A directory takes a bind without a password for one by nobody, and lets it in (RFC 4513, section 5.1.2).
             if password.is_empty() {
+                note(&"it is not asked without a password");
                 continue;
             }
-            let answer = match source {
-                AccountSource::Local => Ok(Verdict::Unknown),
-                AccountSource::Directory(directory) => directory.check(name, password).await,
-                AccountSource::System(system) => system.check(name, password).await,
-            };
-            match answer {
-                Ok(Verdict::Known(person)) => {
-                    // If there are two sources, two people may have the same name.
-                    let name =
-                        if self.sources.len() > 1 { format!("{}@{}", person.subject, source.name()) } else { person.subject.clone() };
-                    return self.account_of(source.name(), name, person).await;
+            match source.check(name, password, address).await {
+                Ok(Verdict::Known(person)) => return Ok(Found::Elsewhere(source, person)),
+                Ok(Verdict::Refused) => {
+                    note(&"the password is wrong");
+                    return Err(AuthError::Credentials);
                 }
-                Ok(Verdict::Refused) => return Err(AuthError::Credentials),
-                Ok(Verdict::Excluded(why)) => return Err(AuthError::Unusable(why)),
-                Ok(Verdict::Unknown) => {}
-                Err(unavailable) => {
-                    tracing::error!(source = source.name(), error = %unavailable, "a source of accounts cannot be asked");
-                    silent = Some(source.name().to_owned());
+                Ok(Verdict::Barred(bar)) => {
+                    let error = AuthError::from(bar);
+                    note(&error);
+                    return Err(error);
+                }
+                Ok(Verdict::Excluded(why)) => {
+                    note(&why);
+                    return Err(AuthError::Unusable(why));
+                }
+                Ok(Verdict::Unknown) => note(&"it does not know the name, or the password is wrong"),
+                Err(error @ Unavailable::Full) => {
+                    note(&error);
+                    unasked = Some(AuthError::TooMany);
+                }
+                Err(error @ Unavailable::Silent(_)) => {
+                    tracing::error!(source = source.name(), %error, "a source of accounts cannot be asked");
+                    note(&error);
+                    unasked = Some(AuthError::Unavailable(source.name().to_owned()));
                 }
             }
         }
-        if let Some(source) = silent {
-            return Err(AuthError::Unavailable(source));
+        if let Some(error) = unasked {
+            return Err(error);
         }
         let (nobody, offered) = (self.nobody.to_string(), offered.clone());
         self.hashing.check(address, move || offered.is_of(&nobody)).await.map_err(|Full| AuthError::TooMany)?;
         Err(wants_password.map_or(AuthError::Credentials, AuthError::Digest))
+    }
+
+    /// What the account of somebody from another source is called. If there are two sources, two people may have the same name.
+    pub(super) fn name_of(&self, source: &AccountSource, person: &Person) -> String {
+        if self.sources.len() > 1 { format!("{}@{}", person.subject, source.name()) } else { person.subject.clone() }
     }
 
     /// The account of somebody whom a source outside this server knows. It is made at their first login, under this name.
@@ -172,27 +219,30 @@ impl Accounts {
             ChangeError::Store(error) => AuthError::Store(error),
             error => AuthError::Unusable(format!("{source} knows you, but you cannot have an account here: {error}")),
         };
-        let display_name: String = person.display_name.as_ref().unwrap_or(&person.subject).chars().take(DISPLAY_NAME).collect();
-        let mut roles = person.roles;
+        let display_name = shown(person.display_name.as_deref().unwrap_or_default(), &person.subject);
+        let mut roles = person.roles.clone();
         roles.sort();
         roles.dedup();
-        let Some(account) = self.store.account_of(source, &person.subject).await? else {
+        let mut known = self.store.account_of(source, &person.subject).await?;
+        if known.is_none() {
             let account = Account {
-                name: name.clone(),
-                display_name,
+                name,
+                display_name: display_name.clone(),
                 source: source.to_owned(),
                 subject: Some(person.subject.clone()),
                 enabled: true,
-                roles,
+                roles: roles.clone(),
                 ..Account::default()
             };
-            if let Err(error) = self.store.account_add(&account).await {
-                // Two first requests may come at once, and the other one has made it.
-                return self.store.account_of(source, &person.subject).await?.ok_or_else(|| unusable(error));
+            let added = self.store.account_add(&account).await;
+            known = self.store.account_of(source, &person.subject).await?;
+            // Two first logins at the same moment want to make the same account, and one of them has.
+            if let (Err(error), None) = (added, &known) {
+                return Err(unusable(error));
             }
             self.rules.refresh().await?;
-            return Ok(self.store.account(&name).await?.unwrap_or(account));
-        };
+        }
+        let Some(account) = known else { return Err(AuthError::Credentials) };
         may_be_used(&account)?;
         if account.roles == roles && account.display_name == display_name {
             return Ok(account);
@@ -278,6 +328,12 @@ impl Accounts {
         let since = jiff::Timestamp::now().as_microsecond().saturating_sub(account.failed_at);
         !unlock.is_zero() && Duration::from_micros(u64::try_from(since).unwrap_or(0)) >= unlock
     }
+}
+
+/// The name to show of somebody, in the form that accounts have it; `otherwise`, if nothing is left.
+fn shown(name: &str, otherwise: &str) -> String {
+    let seen: String = name.chars().filter(|letter| !letter.is_control()).take(DISPLAY_NAME).collect();
+    if seen.trim().is_empty() { otherwise.chars().take(DISPLAY_NAME).collect() } else { seen }
 }
 
 /// Checks that an account may be used, whoever wants to.

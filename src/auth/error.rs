@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::sources::Bar;
 use crate::store::StoreError;
 
 /// Why a name and a password, or a token, did not let anybody in.
@@ -15,10 +16,10 @@ pub enum AuthError {
         "the user name or the password is wrong; accounts of {0} log in with the password itself, as its SHA-1 digest means nothing there"
     )]
     Digest(String),
-    /// The password is right, but the account is disabled.
+    /// The account is disabled. The password is right, unless its source says this whatever the password is.
     #[error("the account is disabled")]
     Disabled,
-    /// An administrator has locked the account, or too many logins have failed. The password is not checked.
+    /// An administrator has locked the account, or too many logins have failed; or its source says so. The password may be wrong.
     #[error("the account is locked")]
     Locked,
     /// The password is right, but has to be changed first.
@@ -64,6 +65,16 @@ pub enum TokenFault {
 impl From<TokenFault> for AuthError {
     fn from(fault: TokenFault) -> Self {
         Self::Token(fault)
+    }
+}
+
+impl From<Bar> for AuthError {
+    fn from(bar: Bar) -> Self {
+        match bar {
+            Bar::Locked => Self::Locked,
+            Bar::Disabled => Self::Disabled,
+            Bar::Expired => Self::PasswordExpired,
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub mod role {
     pub const BASIC_USER: &str = "BASIC_USER";
     /// May install packages.
     pub const PACKAGE_MANAGER: &str = "PACKAGE_MANAGER";
+    /// All of them.
+    pub const ALL: [&str; 5] = [ADMINISTRATOR, SCRIPT_MANAGER, POWER_USER, BASIC_USER, PACKAGE_MANAGER];
 }
 
 /// What a principal may do.

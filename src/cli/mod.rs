@@ -2,6 +2,7 @@
 
 mod activation;
 mod administration;
+mod auth;
 mod backup;
 mod boundary;
 mod demo;
@@ -40,8 +41,8 @@ enum Command {
     Serve(Serve),
     /// Look for what is wrong with this machine and its settings, and say how to mend it
     ///
-    /// Looks at R and its libraries, fonts and graphics, the kernel, limits, the data folder, the clock, ports and
-    /// certificates; runs one evaluation and one plot. Fails if a server with these settings would not work.
+    /// Looks at R and its libraries, fonts and graphics, the kernel, limits, the data folder, the clock, ports,
+    /// certificates and sources of accounts; runs one evaluation and one plot. Fails if a server with these settings would not work.
     Doctor(Doctor),
     /// Ask the running server whether it works; fail if not
     Ping(Settings),
@@ -61,6 +62,8 @@ enum Command {
     /// call except those that bring R code to the server) and PACKAGE_MANAGER (installs packages). An account
     /// without a role is a basic user.
     User(Subject<user::Command>),
+    /// Sources of accounts: try a name and a password
+    Auth(auth::Auth),
     /// Tokens, by which programs act for an account, and the key that signs access tokens
     Token(token::Token),
     /// Roles: what accounts may do, and whom scripts and objects are for
@@ -176,6 +179,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Pam => Ok(crate::auth::sources::pam::answer()?),
         Command::Janitor => Ok(crate::system::janitor::process::run()?),
         Command::User(subject) => subject.run(user::run),
+        Command::Auth(auth) => auth::run(auth),
         Command::Token(token) => token::run(token),
         Command::Role(subject) => subject.run(role::run),
         Command::Script(subject) => subject.run(script::run),

@@ -111,20 +111,25 @@ pub(super) struct Password {
 }
 
 impl Password {
-    fn read(&self, name: &str) -> anyhow::Result<String> {
-        let password = if self.password_stdin {
+    /// A password that exists.
+    pub(super) fn read_once(&self, name: &str) -> anyhow::Result<String> {
+        if self.password_stdin {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("--password-stdin")?;
-            text.lines().next().unwrap_or_default().to_owned()
-        } else if std::io::stdin().is_terminal() {
-            let password = rpassword::prompt_password(format!("Password of {name}: "))?;
-            if rpassword::prompt_password("Again: ")? != password {
-                bail!("the two passwords differ");
-            }
-            password
-        } else {
+            return Ok(text.lines().next().unwrap_or_default().to_owned());
+        }
+        if !std::io::stdin().is_terminal() {
             bail!("there is no terminal to ask for a password; give it with --password-stdin");
-        };
+        }
+        Ok(rpassword::prompt_password(format!("Password of {name}: "))?)
+    }
+
+    /// A new password, which has to be typed twice.
+    fn read(&self, name: &str) -> anyhow::Result<String> {
+        let password = self.read_once(name)?;
+        if !self.password_stdin && rpassword::prompt_password("Again: ")? != password {
+            bail!("the two passwords differ");
+        }
         if password.is_empty() {
             bail!("an account needs a password that is not empty");
         }

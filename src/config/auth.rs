@@ -1,10 +1,11 @@
 //! Who may use the server: sources of accounts, and tokens.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, issuer::IssuerSettings};
+use super::{issuer::IssuerSettings, ldap::Ldap};
 
 /// Who may use the server. docs/authentication.md has examples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,28 +62,6 @@ pub enum SourceSettings {
     System(System),
 }
 
-/// A directory that is asked by LDAP: a section `[[auth.source]]` with `kind = "ldap"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ldap {
-    /// What it is called here: in lists, in the log, and in names of accounts if there is another source.
-    pub name: String,
-    /// Its address: `ldaps://HOST`, or `ldap://HOST` with `starttls`.
-    pub url: String,
-    /// The distinguished name to bind as, in which `{name}` is the name that was given.
-    #[serde(default)]
-    pub user_dn: String,
-    /// The roles that every account of the directory has.
-    #[serde(default)]
-    pub default_roles: Vec<String>,
-    /// The roles of groups, by their common or distinguished names.
-    #[serde(default)]
-    pub roles: BTreeMap<String, Vec<String>>,
-    /// The password of the account that searches.
-    #[serde(default)]
-    pub bind_password: Secret,
-}
-
 /// The accounts of the operating system, by PAM: a section `[[auth.source]]` with `kind = "system"`. The server has to run as root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -127,6 +106,16 @@ impl SourceSettings {
 }
 
 impl Auth {
+    /// Files with secrets.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let of_sources = self.source.iter().filter_map(|source| match source {
+            SourceSettings::Local {} | SourceSettings::System(_) => None,
+            SourceSettings::Ldap(ldap) => Some(&ldap.bind_password_file),
+        });
+        let of_issuers = self.issuer.iter().map(|issuer| &issuer.client_secret_file);
+        self.keys.iter().chain(of_sources).chain(of_issuers)
+    }
+
     /// Whether the settings make sense.
     pub(super) fn check(&self) -> Result<(), String> {
         for (at, source) in self.source.iter().enumerate() {
@@ -136,6 +125,9 @@ impl Auth {
             }
             if !is_name(name) {
                 return Err(format!("auth.source: {name:?} is no name: it has 1 to 32 letters, digits, dots, dashes and underscores"));
+            }
+            if let SourceSettings::Ldap(ldap) = source {
+                ldap.check()?;
             }
         }
         for (at, issuer) in self.issuer.iter().enumerate() {

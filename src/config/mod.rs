@@ -7,6 +7,7 @@ pub mod auth;
 pub mod host;
 pub mod issuer;
 pub mod layers;
+pub mod ldap;
 pub mod listen;
 pub mod log_level;
 pub mod rock;
@@ -434,8 +435,7 @@ impl Config {
         let files = [&self.data, &self.file, &self.log.audit, &self.tls.key, &self.tls.pfx, &self.tls.pfx_password_file];
         files
             .into_iter()
-            .chain(&self.auth.keys)
-            .chain(self.auth.issuer.iter().map(|issuer| &issuer.client_secret_file))
+            .chain(self.auth.secret_files())
             .filter(|path| !path.as_os_str().is_empty())
             .filter_map(|path| std::path::absolute(path).ok())
             .collect()

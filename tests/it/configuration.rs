@@ -5,10 +5,11 @@ use std::{collections::HashMap, fmt::Write, path::Path};
 use offshoot::config::Config;
 
 /// The sources of the types.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/config/mod.rs"),
     include_str!("../../src/config/auth.rs"),
     include_str!("../../src/config/issuer.rs"),
+    include_str!("../../src/config/ldap.rs"),
     include_str!("../../src/config/listen.rs"),
     include_str!("../../src/config/rock.rs"),
 ];
@@ -63,7 +64,8 @@ fn section(page: &mut String, of: &str, name: &str, table: &toml::Table) {
         let (_, comment) = fields.get(&(of.to_owned(), key.clone())).unwrap_or_else(|| panic!("{of}.{key} has no comment"));
         assert!(!comment.is_empty(), "{of}.{key} has no comment");
         let path = if name.is_empty() { key.clone() } else { format!("{name}_{key}") };
-        let variable = if default.is_table() { "-".to_owned() } else { format!("`OFFSHOOT_{}`", path.to_uppercase()) };
+        let variable =
+            if default.is_table() || name.starts_with('[') { "-".to_owned() } else { format!("`OFFSHOOT_{}`", path.to_uppercase()) };
         let default = if key == "home" { "where R was at the build".to_owned() } else { format!("`{default}`") };
         writeln!(page, "| `{key}` | {default} | {variable} | {} |", plain(comment)).unwrap();
     }
@@ -80,6 +82,11 @@ fn page() -> String {
         let (of, comment) = &types[&("Config".to_owned(), name.clone())];
         writeln!(page, "\n## [{name}]\n\n{}", plain(comment)).unwrap();
         section(&mut page, of, &name, value.as_table().unwrap());
+        if name == "auth" {
+            let directory = toml::Table::try_from(offshoot::config::ldap::Ldap::default()).unwrap();
+            writeln!(page, "\n## [[auth.source]] with kind = \"ldap\"\n\nA directory that is asked by LDAP.").unwrap();
+            section(&mut page, "Ldap", "[[auth.source]]", &directory);
+        }
     }
     page
 }

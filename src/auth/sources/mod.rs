@@ -3,8 +3,9 @@
 mod ldap;
 pub mod pam;
 pub mod system;
+mod turns;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::config;
 use ldap::Directory;
@@ -41,16 +42,41 @@ pub enum Verdict {
     Unknown,
     /// It does not let them in, because of the password or of what it does not say.
     Refused,
+    /// It says that the account may not be used.
+    Barred(Bar),
     /// The password is right, but they may not use this server, and why: a sentence.
     Excluded(String),
     /// The password is right.
     Known(Person),
 }
 
-/// A source cannot be asked. The text is for the log, and not for the client.
+/// Why an account may not be used, as its source says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bar {
+    /// It is locked.
+    Locked,
+    /// It is disabled.
+    Disabled,
+    /// Its password has expired.
+    Expired,
+}
+
+/// A source was not asked, or has not answered.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
+pub enum Unavailable {
+    /// It cannot be asked. The text is for the log, and not for the client.
+    #[error("{0}")]
+    Silent(String),
+    /// Too many questions for this client's address wait already.
+    #[error("too many logins at once")]
+    Full,
+}
+
+impl Unavailable {
+    fn silent(what: String) -> Self {
+        Self::Silent(what)
+    }
+}
 
 impl AccountSource {
     /// The sources of these settings: the store alone, if they name none.
@@ -67,6 +93,18 @@ impl AccountSource {
             config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Self::System),
         };
         settings.source.iter().map(source).collect()
+    }
+
+    /// Asks a source outside this server whether this is somebody's name and password, for a client at this address.
+    ///
+    /// # Errors
+    /// [`Unavailable`]
+    pub(super) async fn check(&self, name: &str, password: &str, address: IpAddr) -> Result<Verdict, Unavailable> {
+        match self {
+            Self::Local => Ok(Verdict::Unknown),
+            Self::Directory(directory) => directory.check(name, password, address).await,
+            Self::System(system) => system.check(name, password).await,
+        }
     }
 
     /// What the source is called.

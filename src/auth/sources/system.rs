@@ -88,7 +88,7 @@ impl OperatingSystem {
                 Ok(Verdict::Refused)
             }
             Reply::Refused(_) => Ok(Verdict::Unknown),
-            Reply::Failed(reason) => Err(Unavailable(reason)),
+            Reply::Failed(reason) => Err(Unavailable::Silent(reason)),
         }
     }
 
@@ -104,7 +104,7 @@ impl OperatingSystem {
             let output = program.wait_with_output().await?;
             Ok::<Reply, io::Error>(serde_json::from_slice(&output.stdout)?)
         };
-        tokio::time::timeout(TIME, asked).await.map_err(|_| Unavailable("PAM takes too long".to_owned()))?.map_err(unavailable)
+        tokio::time::timeout(TIME, asked).await.map_err(|_| Unavailable::Silent("PAM takes too long".to_owned()))?.map_err(unavailable)
     }
 
     async fn person(&self, name: String) -> Result<Verdict, Unavailable> {
@@ -162,5 +162,5 @@ fn groups_of(user: &User) -> nix::Result<Vec<nix::unistd::Gid>> {
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Unavailable {
-    Unavailable(error.to_string())
+    Unavailable::Silent(error.to_string())
 }

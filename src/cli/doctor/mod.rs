@@ -1,11 +1,13 @@
 //! `offshoot doctor`: what is wrong with this machine and its settings, and how to mend it.
 //!
-//! [`machine`] looks at the system, [`network`] at ports and certificates, [`issuers`] at issuers of tokens, [`r`] starts R and uses it.
+//! [`machine`] looks at the system, [`network`] at ports and certificates, [`sources`] at directories, [`issuers`] at issuers
+//! of tokens, [`r`] starts R and uses it.
 
 mod issuers;
 mod machine;
 mod network;
 mod r;
+mod sources;
 
 use std::{fmt::Write as _, io::Write};
 
@@ -106,6 +108,7 @@ fn examine(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     runtime.block_on(async {
         network::examine(config, findings).await;
         issuers::examine(config, findings).await;
+        sources::examine(config, findings).await;
         r::examine(config, findings).await;
     });
     Ok(())

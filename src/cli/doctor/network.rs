@@ -47,7 +47,7 @@ async fn answers(listen: Listen) -> bool {
 
 fn certificate(config: &Config, findings: &mut Findings) {
     const SUBJECT: &str = "certificate";
-    const MEND: &str = "get another from whoever has signed it, put it in place, and send the server SIGHUP";
+    const MEND: &str = "correct the setting, or take the file away";
     let made_later = config.tls.source() == Ok(Some(CertificateSource::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
     if made_later {
         return findings.good(SUBJECT, "a self-signed one is made at the first start");
@@ -61,8 +61,17 @@ fn certificate(config: &Config, findings: &mut Findings) {
             return findings.error(SUBJECT, with_sources(&error), "correct the file or the setting that is named");
         }
     };
-    let Some(Ok((_, certificate))) = chain.first().map(|certificate| X509Certificate::from_der(certificate)) else {
-        return findings.error(SUBJECT, "it cannot be read", MEND);
+    match chain.first() {
+        Some(certificate) => validity(SUBJECT, "it", certificate, findings),
+        None => findings.error(SUBJECT, "it cannot be read", MEND),
+    }
+}
+
+/// For whom a certificate is good, and until when.
+pub(super) fn validity(subject: &'static str, what: &str, certificate: &[u8], findings: &mut Findings) {
+    const MEND: &str = "get another from whoever has signed it, put it in place, and have the server read it";
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return findings.error(subject, format!("{what} cannot be read"), MEND);
     };
     let validity = certificate.validity();
     let now = jiff::Timestamp::now().as_second();
@@ -70,17 +79,21 @@ fn certificate(config: &Config, findings: &mut Findings) {
     let names = server::tls::names(&certificate).join(", ");
     if validity.not_before.timestamp() > now {
         findings.error(
-            SUBJECT,
-            format!("it is not good yet, but from {} on", validity.not_before),
+            subject,
+            format!("{what} is not good yet, but from {} on", validity.not_before),
             "look at the clock, and at the certificate",
         );
     } else if days < 0 {
-        findings.error(SUBJECT, format!("it has ended: {}", validity.not_after), MEND);
+        findings.error(subject, format!("{what} has ended: {}", validity.not_after), MEND);
     } else if days < RENEWAL_DAYS {
-        findings.warning(SUBJECT, format!("it ends in {days} days"), MEND);
+        findings.warning(subject, format!("{what} ends in {days} days"), MEND);
     } else if names.is_empty() {
-        findings.warning(SUBJECT, "it names no host, and clients do not take it", "have one made with a subject alternative name");
+        findings.warning(
+            subject,
+            format!("{what} names no host, and clients do not take it"),
+            "have one made with a subject alternative name",
+        );
     } else {
-        findings.good(SUBJECT, format!("it is for {names}, and good for {days} days"));
+        findings.good(subject, format!("{what} is for {names}, and good for {days} days"));
     }
 }

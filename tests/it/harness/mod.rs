@@ -2,6 +2,7 @@
 
 mod client;
 mod demonstration;
+mod directory;
 mod events;
 mod pictures;
 mod rock;
@@ -11,6 +12,7 @@ mod surroundings;
 
 pub use client::{Client, Reply, Session, http, read};
 pub use demonstration::Demonstration;
+pub use directory::{DIRECTORY_PASSWORD, Slapd};
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, points, until};
 pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};

@@ -387,7 +387,7 @@ fn give_to_one_user(folder: &tempfile::TempDir) -> Option<u32> {
 
 /// The server must not survive a test that is killed.
 #[expect(unsafe_code, reason = "between fork and exec, system calls only")]
-fn end_with_this_thread(command: &mut Command, filter: Option<BpfProgram>) {
+pub(super) fn end_with_this_thread(command: &mut Command, filter: Option<BpfProgram>) {
     // SAFETY: both are system calls, with what was prepared before.
     unsafe {
         command.pre_exec(move || {
