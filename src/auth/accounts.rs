@@ -194,7 +194,7 @@ impl Accounts {
         }
         if foreign.is_none() && check_strength(&new.name, &new.roles, &new.password).is_err() {
             // The configuration worked before, with another server perhaps, and has to work here.
-            tracing::warn!(user.name = new.name, "rock.users declares an administrator whose secret is weak; it is taken all the same");
+            tracing::warn!(user.name = new.name, "the settings declare an administrator whose secret is weak; it is taken all the same");
         }
         let Some(account) = self.store.account(&new.name).await? else {
             let (name, given) = (new.name.clone(), foreign.clone());

@@ -35,7 +35,7 @@ pub(super) const CALLBACK: &str = "/oidc/{name}/callback";
 const COOKIE: &str = "offshoot-login";
 /// The longest path that a login may lead to.
 const LONGEST: usize = 1000;
-/// No address is told to the page that comes next: that of the callback has a code.
+/// Nothing but the style that is in the page.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
@@ -178,6 +178,7 @@ impl Place<'_> {
         let headers = [
             (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            // The address of the callback has a code.
             (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
         (status, headers, Html(html)).into_response()

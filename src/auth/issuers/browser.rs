@@ -41,7 +41,7 @@ pub enum BrowserLoginFault {
     #[error("this login was not begun in this browser, has taken too long, or was finished already")]
     Unknown,
     /// The issuer says no.
-    #[error("{0} did not log you in: {1}")]
+    #[error("the issuer {0} did not log you in: {1}")]
     Refused(String, String),
     /// As with other credentials.
     #[error(transparent)]

@@ -17,7 +17,7 @@ pub enum AccountSource {
     /// The store of this server.
     Local,
     /// A directory.
-    Directory(Directory),
+    Directory(Box<Directory>),
     /// The accounts of the operating system.
     System(OperatingSystem),
 }
@@ -89,7 +89,7 @@ impl AccountSource {
         }
         let source = |source: &config::auth::SourceSettings| match source {
             config::auth::SourceSettings::Local {} => Ok(Self::Local),
-            config::auth::SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Self::Directory),
+            config::auth::SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Box::new).map(Self::Directory),
             config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Self::System),
         };
         settings.source.iter().map(source).collect()

@@ -40,14 +40,18 @@ async fn roles(config: &Config, findings: &mut Findings) {
         Err(fault) => return findings.warning(SUBJECT, format!("the roles cannot be looked at: {fault}"), "look at the data folder"),
     };
     for source in &config.auth.source {
-        let SourceSettings::Ldap(ldap) = source else { continue };
-        let given: BTreeSet<_> = ldap.roles.values().flatten().chain(&ldap.default_roles).collect();
+        let (roles, default_roles) = match source {
+            SourceSettings::Local {} => continue,
+            SourceSettings::Ldap(ldap) => (&ldap.roles, &ldap.default_roles),
+            SourceSettings::System(system) => (&system.roles, &system.default_roles),
+        };
+        let given: BTreeSet<_> = roles.values().flatten().chain(default_roles).collect();
         let missing: Vec<_> = given.into_iter().filter(|&role| !known.contains(role)).map(String::as_str).collect();
         if missing.is_empty() {
-            findings.good(SUBJECT, format!("{}: its roles exist", ldap.name));
+            findings.good(SUBJECT, format!("{}: its roles exist", source.name()));
         } else {
             let mend = "correct roles and default_roles of the source, or make the role: offshoot role put NAME";
-            findings.error(SUBJECT, format!("{}: there is no role {}", ldap.name, missing.join(" and no role ")), mend);
+            findings.error(SUBJECT, format!("{}: there is no role {}", source.name(), missing.join(" and no role ")), mend);
         }
     }
 }

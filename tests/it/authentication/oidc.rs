@@ -27,7 +27,7 @@ async fn a_program_is_let_in_with_a_token_of_a_real_provider() {
     let token = answer["access_token"].as_str().unwrap();
     assert_eq!(statuses(&server, token).await, [200; 3]);
     let told = read(Client::new(&server).request(Method::GET, "/r/user/whoami").bearer_auth(token)).await.success();
-    assert_eq!((&told["username"], &told["displayname"]), (&json!("program"), &json!("The program")));
+    assert_eq!((&told["identity"]["username"], &told["identity"]["displayname"]), (&json!("program@example.org"), &json!("The program")));
 }
 
 #[tokio::test]
@@ -55,10 +55,10 @@ async fn somebody_logs_in_by_their_browser_and_out_again() {
     assert!(cookies[0].starts_with("JSESSIONID=") && cookies[0].ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookies:?}");
     assert_eq!(cookies[1], "offshoot-login=; Path=/oidc/provider/callback; Max-Age=0; HttpOnly; SameSite=Lax");
     let told = browser.send(Method::GET, "/deployr/r/user/whoami", &[]).await.success();
-    assert_eq!((&told["username"], &told["displayname"]), (&json!("ada"), &json!("The ada")));
+    assert_eq!((&told["identity"]["username"], &told["identity"]["displayname"]), (&json!("ada@example.org"), &json!("The ada")));
     let store = server.store().await;
-    let account = store.account("ada").await.unwrap().unwrap();
-    assert_eq!((account.source.as_str(), account.subject.as_deref()), ("provider", Some("id-of-ada")));
+    let account = store.account("ada@example.org").await.unwrap().unwrap();
+    assert_eq!((account.source.as_str(), account.subject.as_deref()), ("provider", Some("ada")));
     assert_eq!(account.roles, ["ADMINISTRATOR", "POWER_USER"]);
     // It counts once.
     assert_eq!(browser.send(Method::GET, &back, &[]).await.status, 400);
@@ -66,7 +66,7 @@ async fn somebody_logs_in_by_their_browser_and_out_again() {
     browser.send(Method::POST, "/r/user/logout", &[]).await.success();
     assert_eq!(browser.send(Method::GET, "/r/user/whoami", &[]).await.status, 401);
     // Who is disabled here is told so, although the provider lets them in.
-    store.account_change("ada", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
+    store.account_change("ada@example.org", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
     let mut again = Browser::new(&server);
     let back = again.log_in("/oidc/provider/login", "ada").await;
     let reply = again.send(Method::GET, &back, &[]).await;
@@ -85,7 +85,7 @@ async fn who_changes_their_mind_at_the_provider_reads_so() {
         form.text().split("href=\"").find_map(|part| part.split('"').next().filter(|link| link.ends_with("/abort"))).unwrap().to_owned();
     let reply = browser.go(&address, "/").await;
     assert_eq!(reply.status, 403);
-    assert!(reply.text().contains("provider did not log you in: End-User aborted interaction"), "{}", reply.text());
+    assert!(reply.text().contains("The issuer provider did not log you in: End-User aborted interaction"), "{}", reply.text());
     assert!(reply.text().contains(r#"<a href="/oidc/provider/login">Log in again</a>"#), "{}", reply.text());
 }
 

@@ -37,7 +37,7 @@ impl Golden {
             (r#""expires_on":[0-9]+"#, r#""expires_on":[seconds since 1970]"#),
         ];
         insta::with_settings!({ filters => filters, omit_expression => true, prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(format!("mlserver_{name}"), self.0);
+            insta::assert_snapshot!(name, self.0);
         });
     }
 }
@@ -59,5 +59,5 @@ async fn login() {
     golden.call(server, "GET", "/login", Value::Null).await;
     golden.call(server, "POST", "/login/refreshToken", json!({ "refreshToken": "x" })).await;
     golden.call(server, "DELETE", "/login/refreshToken", Value::Null).await;
-    golden.check("login");
+    golden.check("mlserver_login");
 }

@@ -30,9 +30,12 @@ enum Group {
 
 impl RoleTable {
     pub(super) fn new(settings: &Ldap) -> Self {
-        let group = |name: &str| match name.contains('=') {
-            true => Group::Distinguished(DistinguishedName::parse(name)),
-            false => Group::Common(name.trim().to_lowercase()),
+        let group = |name: &str| {
+            if name.contains('=') {
+                Group::Distinguished(DistinguishedName::parse(name))
+            } else {
+                Group::Common(name.trim().to_lowercase())
+            }
         };
         let rows = settings.roles.iter().map(|(name, roles)| (group(name), roles.clone())).collect();
         Self { rows, default: settings.default_roles.clone() }

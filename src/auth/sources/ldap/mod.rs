@@ -126,7 +126,7 @@ impl Directory {
         let filter = self.user_filter(name);
         let search =
             async |mut connection: Connection| self.entries(&mut connection, &self.settings.search_base, Scope::Subtree, &filter).await;
-        let found = self.as_bind_account(|connection| search(connection)).await?;
+        let found = self.as_bind_account(search).await?;
         let is_known = !found.is_empty();
         let entry = self.only(found, name)?;
         let mut connection = self.connector.open().await?;
@@ -147,7 +147,7 @@ impl Directory {
             }
         }
         let search = async |mut connection: Connection| groups::find(&self.settings, &mut connection, &entry).await;
-        let groups = self.as_bind_account(|connection| search(connection)).await?;
+        let groups = self.as_bind_account(search).await?;
         Ok(self.verdict(entry, groups))
     }
 

@@ -15,7 +15,7 @@ const input = createInterface({ input: process.stdin });
 const callback = await new Promise((read) => input.once('line', read));
 input.once('close', () => process.exit());
 
-const claims = (id) => ({ sub: `id-of-${id}`, preferred_username: id, name: `The ${id}`, groups: groups[id] ?? [] });
+const claims = (id) => ({ sub: id, preferred_username: `${id}@example.org`, name: `The ${id}`, groups: groups[id] ?? [] });
 const provider = new Provider(issuer, {
   clients: [{
     client_id: 'offshoot',
