@@ -114,7 +114,8 @@ static void *change(void *unused) {
     return unused;
 }
 
-/* Connects by an address that a thread changes between two all the while; tells how often each of them was reached. */
+/* Connects by an address that a thread changes between two all the while; tells how often each of them was reached. It goes on
+   until one of them was, for on a busy machine the thread may not run for some time. */
 void connect_while_changing(char **first, char **second, int *port, int *rounds, int *reached) {
     pthread_t thread;
     changing.sin_family = AF_INET;
@@ -123,7 +124,7 @@ void connect_while_changing(char **first, char **second, int *port, int *rounds,
     hosts[1] = inet_addr(*second);
     racing = 1;
     pthread_create(&thread, 0, change, 0);
-    for (int i = 0; i < *rounds; i++) {
+    for (long i = 0; i < *rounds || (reached[0] + reached[1] == 0 && i < 1000L * *rounds); i++) {
         struct sockaddr_in peer = {0};
         socklen_t length = sizeof peer;
         int s = socket(AF_INET, SOCK_STREAM, 0);
