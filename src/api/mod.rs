@@ -2,7 +2,7 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in its own form. It never touches
 //! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`body`],
-//! [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`]. Paths that are no call's are in `unrouted`.
+//! [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`], [`sentences`]. Paths that are no call's are in `unrouted`.
 
 pub mod accept;
 pub mod body;
@@ -16,6 +16,7 @@ pub mod path_cookie;
 pub mod pieces;
 pub mod revodeployr;
 pub mod rock;
+pub mod sentences;
 mod unrouted;
 
 use std::{error::Error, sync::Arc};

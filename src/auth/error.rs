@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::sources::Bar;
+use axum::http::StatusCode;
+
 use crate::store::StoreError;
 
 /// Why a name and a password, or a token, did not let anybody in.
@@ -79,6 +81,18 @@ impl From<Bar> for AuthError {
 }
 
 impl AuthError {
+    /// The status in HTTP.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Credentials | Self::Digest(_) | Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Disabled | Self::Locked | Self::PasswordExpired | Self::Unusable(_) => StatusCode::FORBIDDEN,
+            Self::TooMany | Self::Delayed(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
     /// When it makes sense to try again, in seconds, if the client was too fast.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {

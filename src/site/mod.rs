@@ -4,6 +4,7 @@
 mod health;
 mod metrics;
 mod oidc;
+mod page;
 mod start;
 
 use std::sync::Arc;

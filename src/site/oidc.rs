@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use super::page;
 use crate::{
     api::{
         self,
         form::{Form, Invalid},
+        sentences::sentence,
     },
     app::App,
     auth::{
@@ -22,7 +24,7 @@ use axum::{
     Router,
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 
@@ -35,8 +37,6 @@ pub(super) const CALLBACK: &str = "/oidc/{name}/callback";
 const COOKIE: &str = "offshoot-login";
 /// The longest path that a login may lead to.
 const LONGEST: usize = 1000;
-/// Nothing but the style that is in the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -96,8 +96,8 @@ async fn callback(State(app): State<Arc<App>>, Path(name): Path<String>, request
             notes.user(&user);
             at.lead(&return_to, &[api::login_cookie(&app, headers, &cookie), at.cookie("", 0)])
         }
-        Err(fault @ BrowserLoginFault::Unknown) => at.page(StatusCode::BAD_REQUEST, &sentence(&fault), true),
-        Err(fault @ BrowserLoginFault::Refused(..)) => at.page(StatusCode::FORBIDDEN, &sentence(&fault), true),
+        Err(fault @ BrowserLoginFault::Unknown) => at.page(StatusCode::BAD_REQUEST, &sentence(&fault.to_string()), true),
+        Err(fault @ BrowserLoginFault::Refused(..)) => at.page(StatusCode::FORBIDDEN, &sentence(&fault.to_string()), true),
         Err(BrowserLoginFault::Auth(error)) => at.refusal(&error),
     }
 }
@@ -149,39 +149,23 @@ impl Place<'_> {
     }
 
     fn refusal(&self, error: &AuthError) -> Response {
-        let status = match error {
-            AuthError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            AuthError::TooMany | AuthError::Delayed(_) => StatusCode::TOO_MANY_REQUESTS,
+        match error {
             AuthError::Store(error) => {
                 api::log_failure(error);
-                return self.page(StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why.", true);
+                self.page(StatusCode::INTERNAL_SERVER_ERROR, "The server failed; its log says why.", true)
             }
             AuthError::Token(TokenFault::Invalid) => {
-                return self.page(StatusCode::UNAUTHORIZED, "What the issuer says of you is not valid here.", true);
+                self.page(StatusCode::UNAUTHORIZED, "What the issuer says of you is not valid here.", true)
             }
-            AuthError::Token(_) | AuthError::Credentials | AuthError::Digest(_) => StatusCode::UNAUTHORIZED,
-            AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired | AuthError::Unusable(_) => StatusCode::FORBIDDEN,
-        };
-        self.page(status, &sentence(error), true)
+            error => self.page(error.status(), &sentence(&error.to_string()), true),
+        }
     }
 
     fn page(&self, status: StatusCode, text: &str, can_begin_again: bool) -> Response {
         let again = can_begin_again.then(|| format!("{}/oidc/{}/login", path_of(&api::public_address(self.app, self.headers)), self.name));
         let page = Page { server: &self.app.server_name(), title: "You are not logged in", text, again };
-        let html = match page.render() {
-            Ok(html) => html,
-            Err(error) => {
-                api::log_failure(&error);
-                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-            }
-        };
-        let headers = [
-            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            // The address of the callback has a code.
-            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        ];
-        (status, headers, Html(html)).into_response()
+        // The address of the callback has a code.
+        page::answer(status, &page, (header::REFERRER_POLICY, "no-referrer"))
     }
 }
 
@@ -201,14 +185,6 @@ fn path_of(address: &str) -> &str {
 fn is_path_here(text: &str) -> bool {
     let is_plain = text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     is_plain && text.starts_with('/') && !text.starts_with("//")
-}
-
-/// A message with a capital letter and a full stop.
-fn sentence(message: &impl ToString) -> String {
-    let message = message.to_string();
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use askama::Template;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts},
-    response::{Html, IntoResponse, Response},
+    http::{Method, StatusCode, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
     routing::get,
 };
 
+use super::page;
 use crate::{
     api::{self, accept, introduction::Introduction},
     app::{App, Readiness},
@@ -24,9 +25,6 @@ use crate::{
 
 /// Where the page is, whatever the client would like best.
 pub(super) const PATH: &str = "/_start";
-
-/// Nothing but the style that is in the page, and in no other page's frame.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
 #[template(path = "start.html")]
@@ -98,18 +96,6 @@ async fn page(app: &App, Parts { headers, extensions, .. }: &Parts, is_demonstra
         version: env!("CARGO_PKG_VERSION"),
         r_version: app.runtime().version,
     };
-    let html = match page.render() {
-        Ok(html) => html,
-        Err(error) => {
-            api::log_failure(&error);
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-    };
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // Programs get something else at the same address.
-        (header::VARY, HeaderValue::from_static("Accept")),
-    ];
-    (headers, Html(html)).into_response()
+    // Programs get something else at the same address.
+    page::answer(StatusCode::OK, &page, (header::VARY, "Accept"))
 }

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    api::{RETRY_AFTER, body::BodyError, form::Invalid, log_failure},
+    api::{RETRY_AFTER, body::BodyError, form::Invalid, log_failure, sentences::sentence},
     auth::{AuthError, Refused},
 };
 
@@ -91,30 +91,14 @@ impl From<Refused> for Error {
 
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
-        let message = sentence(&error.to_string());
-        match error {
-            AuthError::Credentials
-            | AuthError::Digest(_)
-            | AuthError::Token(_)
-            | AuthError::Disabled
-            | AuthError::Locked
-            | AuthError::PasswordExpired => Self::new(StatusCode::UNAUTHORIZED, message),
-            AuthError::TooMany | AuthError::Delayed(_) => {
-                Self { retry_after: error.retry_after(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
-            }
-            AuthError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
-            AuthError::Unusable(_) => Self::forbidden(message),
+        let status = match error {
             AuthError::Store(error) => {
                 log_failure(&error);
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.")
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.");
             }
-        }
+            AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired => StatusCode::UNAUTHORIZED,
+            _ => error.status(),
+        };
+        Self { retry_after: error.retry_after(), ..Self::new(status, sentence(&error.to_string())) }
     }
-}
-
-/// The text with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

@@ -15,6 +15,7 @@ use crate::{
         body::{BodyError, Limit},
         form::Invalid,
         log_failure,
+        sentences::sentence,
     },
     app::{
         Failure,
@@ -145,16 +146,8 @@ impl From<Refused> for Error {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            error @ (AuthError::Credentials | AuthError::Digest(_) | AuthError::Token(_)) => {
-                Self::new(StatusCode::UNAUTHORIZED, sentence(&error.to_string()))
-            }
-            error @ (AuthError::Disabled | AuthError::Locked | AuthError::PasswordExpired) => Self::forbidden(sentence(&error.to_string())),
-            error @ (AuthError::TooMany | AuthError::Delayed(_)) => {
-                Self { retry_after: error.retry_after(), ..Self::new(StatusCode::TOO_MANY_REQUESTS, sentence(&error.to_string())) }
-            }
-            error @ AuthError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
-            AuthError::Unusable(why) => Self::forbidden(sentence(&why)),
             AuthError::Store(error) => Self::internal(&error),
+            error => Self { retry_after: error.retry_after(), ..Self::new(error.status(), sentence(&error.to_string())) },
         }
     }
 }
@@ -162,7 +155,7 @@ impl From<AuthError> for Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unknown(sentence) | Failure::Invalid(sentence) => Self::invalid(self::sentence(&sentence)),
+            Failure::Unknown(text) | Failure::Invalid(text) => Self::invalid(sentence(&text)),
             Failure::Forbidden(sentence) => Self::forbidden(sentence),
             Failure::R(message) => Self::of_r(message),
             Failure::TooLarge(mib) => Self::too_large(mib),
@@ -208,11 +201,4 @@ impl Error {
         log_failure(error);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server could not do this; its log says why.")
     }
-}
-
-/// The text with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

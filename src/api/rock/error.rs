@@ -13,6 +13,7 @@ use crate::{
         body::{BodyError, Limit},
         form::Invalid,
         log_failure,
+        sentences::capital,
     },
     app::sessions::{OpenError, OperationError, Tombstone},
     auth::{AuthError, Refused},
@@ -283,11 +284,4 @@ impl From<OpenError> for Error {
         };
         Self::new(status, "RRuntimeException", error.to_string())
     }
-}
-
-/// The text with a capital letter.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    first + letters.as_str()
 }
