@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod authentication;
+mod authorities;
 pub mod certificate;
 pub mod error;
 pub mod gate;

@@ -245,8 +245,7 @@ async fn change_in(connection: &mut sqlx::SqliteConnection, name: &str, change: 
     }
     if change.password_hash.is_some() {
         // Whoever knew the old one has no more rights.
-        let ended = query("UPDATE token_pair SET ended = $2 WHERE account = $1 AND ended IS NULL");
-        ended.bind(name).bind(now()).execute(&mut *connection).await?;
+        super::tokens::end_all_of(&mut *connection, name).await?;
     }
     if let Some(roles) = &change.roles {
         query("DELETE FROM account_role WHERE account = $1").bind(name).execute(&mut *connection).await?;

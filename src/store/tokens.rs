@@ -149,3 +149,10 @@ async fn end_chain(connection: &mut sqlx::SqliteConnection, chain: Uuid) -> sqlx
     ended.bind(chain.to_string()).bind(now()).execute(connection).await?;
     Ok(())
 }
+
+/// Ends all pairs of an account.
+pub(super) async fn end_all_of(connection: &mut sqlx::SqliteConnection, account: &str) -> sqlx::Result<()> {
+    let ended = query("UPDATE token_pair SET ended = $2 WHERE account = $1 AND ended IS NULL");
+    ended.bind(account).bind(now()).execute(connection).await?;
+    Ok(())
+}

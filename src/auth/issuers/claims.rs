@@ -4,7 +4,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{auth::sources::Person, config::issuer::IssuerSettings};
+use crate::{
+    auth::sources::{Person, roles_of},
+    config::issuer::IssuerSettings,
+};
 
 /// What a token says.
 pub(super) type Claims = Map<String, Value>;
@@ -45,14 +48,13 @@ pub(super) fn person(settings: &IssuerSettings, claims: &Claims) -> Option<(Pers
         "" => Vec::new(),
         claim => list(claims, claim).map(str::to_owned).collect(),
     };
-    let given = groups.iter().filter_map(|group| settings.roles.get(group)).flatten();
     let person = Person {
         subject: subject.to_owned(),
         // What cannot be shown is left out, and not a reason to refuse somebody.
         display_name: Some(text(claims, &settings.display_name_claim).unwrap_or(name))
             .map(|shown| shown.chars().filter(|letter| !letter.is_control()).collect::<String>().trim().to_owned())
             .map(|shown| if shown.is_empty() { name.to_owned() } else { shown }),
-        roles: settings.default_roles.iter().chain(given).cloned().collect(),
+        roles: roles_of(&groups, &settings.roles, &settings.default_roles),
         groups,
     };
     Some((person, name.to_owned()))

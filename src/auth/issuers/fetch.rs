@@ -4,13 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http;
 use serde::de::DeserializeOwned;
-use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 
-use crate::{config::issuer::IssuerSettings, with_sources};
+use crate::{auth::authorities::trusting, config::issuer::IssuerSettings, with_sources};
 
 /// The largest answer, in bytes. Documents and keys have some ten thousand.
 const LARGEST: usize = 1 << 20;
@@ -35,21 +30,7 @@ impl Fetcher {
     /// A sentence that names the setting at fault.
     pub(super) fn new(settings: &IssuerSettings) -> Result<Self, String> {
         let failed = |what: &str| format!("auth.issuer {}: {what}", settings.name);
-        let mut roots = RootCertStore::empty();
-        if settings.ca.as_os_str().is_empty() {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        } else {
-            let read = CertificateDer::pem_file_iter(&settings.ca).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let certificates = read.map_err(|error| failed(&format!("ca: {}: {error}", settings.ca.display())))?;
-            if roots.add_parsable_certificates(certificates).0 == 0 {
-                return Err(failed(&format!("ca: there is no certificate in {}", settings.ca.display())));
-            }
-        }
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = trusting(&settings.ca).map_err(|what| failed(&what))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             // Where an issuer is, its document says. Whoever leads us elsewhere is not the issuer.

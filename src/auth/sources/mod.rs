@@ -19,7 +19,7 @@ pub enum AccountSource {
     /// A directory.
     Directory(Box<Directory>),
     /// The accounts of the operating system.
-    System(OperatingSystem),
+    System(Box<OperatingSystem>),
 }
 
 /// Somebody whom a source outside this server knows.
@@ -90,7 +90,7 @@ impl AccountSource {
         let source = |source: &config::auth::SourceSettings| match source {
             config::auth::SourceSettings::Local {} => Ok(Self::Local),
             config::auth::SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Box::new).map(Self::Directory),
-            config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Self::System),
+            config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Box::new).map(Self::System),
         };
         settings.source.iter().map(source).collect()
     }
@@ -103,7 +103,7 @@ impl AccountSource {
         match self {
             Self::Local => Ok(Verdict::Unknown),
             Self::Directory(directory) => directory.check(name, password, address).await,
-            Self::System(system) => system.check(name, password).await,
+            Self::System(system) => system.check(name, password, address).await,
         }
     }
 
@@ -119,7 +119,7 @@ impl AccountSource {
 }
 
 /// The roles that somebody in these groups has, by a table of the settings.
-fn roles_of(groups: &[String], table: &BTreeMap<String, Vec<String>>, default: &[String]) -> Vec<String> {
+pub(super) fn roles_of(groups: &[String], table: &BTreeMap<String, Vec<String>>, default: &[String]) -> Vec<String> {
     let of_groups = groups.iter().filter_map(|group| table.get(group)).flatten();
-    of_groups.chain(default).cloned().collect()
+    default.iter().chain(of_groups).cloned().collect()
 }

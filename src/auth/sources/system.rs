@@ -1,16 +1,17 @@
 //! Accounts of the operating system, by PAM.
 
-use std::{ffi::CString, io, path::PathBuf, process::Stdio, time::Duration};
+use std::{ffi::CString, io, net::IpAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use nix::unistd::{Group, User, getgrouplist};
-use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
     Person, Unavailable, Verdict,
     pam::{Question, Reply},
     roles_of,
+    turns::Questions,
 };
-use crate::config::auth::System;
+use crate::{auth::hashing::Full, config::auth::System};
 
 /// The word that has this program ask PAM.
 const WORD: &str = "pam";
@@ -41,7 +42,7 @@ pub struct UnixUser {
 pub struct OperatingSystem {
     settings: System,
     program: PathBuf,
-    at_once: Semaphore,
+    questions: Questions,
 }
 
 impl OperatingSystem {
@@ -57,7 +58,7 @@ impl OperatingSystem {
             ));
         }
         let program = std::env::current_exe().map_err(|error| format!("auth.source: {}: {error}", settings.name))?;
-        Ok(Self { settings: settings.clone(), program, at_once: Semaphore::new(AT_ONCE) })
+        Ok(Self { settings: settings.clone(), program, questions: Questions::new(AT_ONCE) })
     }
 
     /// What they are called.
@@ -72,11 +73,12 @@ impl OperatingSystem {
         self.settings.run_as_user
     }
 
-    /// Asks whether this is somebody's name and password.
+    /// Asks whether this is somebody's name and password, for a client at this address.
     ///
     /// # Errors
     /// [`Unavailable`]
-    pub async fn check(&self, name: &str, password: &str) -> Result<Verdict, Unavailable> {
+    pub async fn check(&self, name: &str, password: &str, address: IpAddr) -> Result<Verdict, Unavailable> {
+        let _turn = self.questions.turn(address).await.map_err(|Full| Unavailable::Full)?;
         let name_to_know = name.to_owned();
         let is_known = tokio::task::spawn_blocking(move || user(&name_to_know)).await.map_err(unavailable)?.map_err(unavailable)?.is_some();
         // Asked in any case, so that a name that does not exist takes as long.
@@ -93,7 +95,6 @@ impl OperatingSystem {
     }
 
     async fn ask(&self, question: &Question) -> Result<Reply, Unavailable> {
-        let _turn = self.at_once.acquire().await.map_err(unavailable)?;
         let mut program = Command::new(&self.program);
         program.arg(WORD).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let asked = async {

@@ -11,10 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::hashing::{Full, network};
 
-/// The most questions at the same time.
-const ALL: usize = 32;
-/// The most of them for one address.
-const OF_ONE: usize = 8;
+/// The part of the questions at the same time that one address may have.
+const PART: usize = 4;
 /// The most that are asked or wait for one address.
 const WAITING: usize = 64;
 
@@ -22,6 +20,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) struct Questions {
     all: Arc<Semaphore>,
+    of_one: usize,
     addresses: Mutex<HashMap<IpAddr, Address>>,
 }
 
@@ -46,17 +45,16 @@ pub(super) struct Question<'q> {
     _place: Place<'q>,
 }
 
-impl Default for Questions {
-    fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), addresses: Mutex::default() }
-    }
-}
-
 impl Questions {
+    /// At most `all` questions at the same time, and a part of them for one address.
+    pub(super) fn new(all: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), of_one: all / PART, addresses: Mutex::default() }
+    }
+
     /// Waits until a question may be asked for a client at this address.
     pub(super) async fn turn(&self, address: IpAddr) -> Result<Question<'_>, Full> {
         let (place, asked) = self.place(network(address))?;
-        // The address's own turn comes first, so that what waits for all is at most `OF_ONE` for each address.
+        // The address's own turn comes first, so that what waits for all is at most that part for each address.
         let of_address = asked.acquire_owned().await.map_err(|_| Full)?;
         let of_all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Full)?;
         Ok(Question { _permits: [of_address, of_all], _place: place })
@@ -64,7 +62,7 @@ impl Questions {
 
     fn place(&self, address: IpAddr) -> Result<(Place<'_>, Arc<Semaphore>), Full> {
         let mut addresses = self.lock();
-        let of_address = addresses.entry(address).or_insert_with(|| Address { asked: Arc::new(Semaphore::new(OF_ONE)), count: 0 });
+        let of_address = addresses.entry(address).or_insert_with(|| Address { asked: Arc::new(Semaphore::new(self.of_one)), count: 0 });
         if of_address.count >= WAITING {
             return Err(Full);
         }
@@ -94,13 +92,16 @@ mod tests {
 
     use super::*;
 
+    const ALL: usize = 32;
+    const OF_ONE: usize = 8;
+
     fn address(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
     }
 
     #[test]
     fn one_address_cannot_take_all_and_what_ends_makes_room() {
-        let questions = Questions::default();
+        let questions = Questions::new(ALL);
         let turn = |last| questions.turn(address(last)).now_or_never();
         let mut first: Vec<_> = (0..OF_ONE).map(|_| turn(1).unwrap().unwrap_or_else(|Full| panic!("there is room"))).collect();
         assert!(turn(1).is_none(), "one more has to wait");
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_one_address_has_an_end() {
-        let questions = Questions::default();
+        let questions = Questions::new(ALL);
         let places: Vec<_> = (0..WAITING).map(|_| questions.place(address(1)).map(|(place, _)| place)).collect();
         assert!(places.iter().all(Result::is_ok));
         assert!(questions.place(address(1)).is_err() && questions.place(address(2)).is_ok());

@@ -1,16 +1,15 @@
 //! Connections to a directory: how they are opened and encrypted, and what is asked over them.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, controls::RawControl};
-use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use tokio_rustls::rustls::ClientConfig;
 
 use super::answers::{Bound, PASSWORD_POLICY};
-use crate::{auth::sources::Unavailable, config};
+use crate::{
+    auth::{authorities::trusting, sources::Unavailable},
+    config,
+};
 
 /// The result code of a search that has found more than was asked for (RFC 4511, appendix A).
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
@@ -42,7 +41,7 @@ impl Connector {
             url: settings.url.clone(),
             starttls: settings.starttls,
             tls: is_encrypted
-                .then(|| tls(&settings.ca))
+                .then(|| trusting(&settings.ca).map(Arc::new))
                 .transpose()
                 .map_err(|fault| format!("auth.source {:?}: {fault}", settings.name))?,
             time: Duration::from_secs(settings.timeout_seconds),
@@ -64,26 +63,6 @@ impl Connector {
         });
         Ok(Connection { ldap, url: self.url.as_str().into(), time: self.time })
     }
-}
-
-/// How to know the directory: by these authorities, or by those that this machine trusts.
-fn tls(ca: &Path) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    if ca.as_os_str().is_empty() {
-        // Those that cannot be read are nobody's whom this directory needs; if none can, the connection fails and says so.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    } else {
-        let failed = |what: &dyn std::fmt::Display| format!("ca: {}: {what}", ca.display());
-        for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| failed(&error))? {
-            roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
-        }
-        if roots.is_empty() {
-            return Err(failed(&"there is no certificate in PEM form"));
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 impl Connection {

