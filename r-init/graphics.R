@@ -12,13 +12,13 @@ unnamed_devices <- integer()
 recording <- FALSE
 canvas <- c(480, 480, NA)
 
-begin_files <- function() {
+# Everything comes as text. Without a resolution, png() takes 72 pixels per inch, and does not note it in the file.
+begin_files <- function(width, height) {
   recording <<- FALSE
-  canvas <<- c(480, 480, NA)
+  canvas <<- as.numeric(c(width, height, NA))
   forget_pages()
 }
 
-# Everything comes as text.
 begin_recording <- function(width, height, resolution) {
   recording <<- TRUE
   canvas <<- as.numeric(c(width, height, resolution))

@@ -11,7 +11,7 @@ use super::{
     sessions::as_limits,
 };
 pub use crate::link::{
-    command::{Executed, PublishedFile},
+    command::{Executed, PlotFiles, PublishedFile, Reporting},
     messages::Limits,
 };
 use crate::{
@@ -35,12 +35,18 @@ pub struct Run<'a> {
     pub objects: Vec<String>,
     /// The encoding of these objects.
     pub encoding: Encoding,
-    /// Files to publish, besides plots without a name of their own.
+    /// Files to publish.
     pub files: Vec<String>,
     /// Whether to keep all objects.
     pub keep: bool,
     /// Whether to print visible values.
     pub print: bool,
+    /// Who is told of warnings and of the error.
+    pub reporting: Reporting,
+    /// What becomes of plots for which the code opens no device.
+    pub plots: PlotFiles,
+    /// Whether to wait for what the session is running, instead of refusing.
+    pub queued: bool,
     /// Limits within those of the session.
     pub limits: Limits,
 }
@@ -78,7 +84,7 @@ impl App {
         }
     }
 
-    /// Runs code. A session that is already running something refuses.
+    /// Runs code. A session that is already running something refuses, unless the run is to wait.
     ///
     /// # Errors
     /// [`Failure`]
@@ -86,7 +92,7 @@ impl App {
         run.preload.iter().try_for_each(require_data)?;
         // Editors of some systems put it before a text, and R would not parse it.
         let code = run.code.strip_prefix('\u{feff}').unwrap_or(run.code);
-        let turn = session.turn(Admission::Immediate)?;
+        let turn = session.turn(if run.queued { Admission::Queued } else { Admission::Immediate })?;
         let mut preload = Vec::with_capacity(run.preload.len());
         for object in run.preload {
             preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object_name(&object.name) });
@@ -99,6 +105,8 @@ impl App {
         };
         let execute = Execute {
             print: run.print,
+            reporting: run.reporting,
+            plots: run.plots,
             objects: run.objects,
             encoding: run.encoding,
             publish: run.files,

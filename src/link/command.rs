@@ -37,11 +37,15 @@ pub trait Command: Sized {
 pub struct Execute {
     /// Print visible values, as R's prompt does.
     pub print: bool,
+    /// Who is told of warnings and of the error.
+    pub reporting: Reporting,
+    /// What becomes of plots for which the code opens no device.
+    pub plots: PlotFiles,
     /// Objects to encode at the end.
     pub objects: Vec<String>,
     /// The encoding of these objects.
     pub encoding: Encoding,
-    /// Files to publish at the end, by their paths in the working folder. Unnamed plots are always published.
+    /// Files to publish at the end, by their paths in the working folder.
     pub publish: Vec<String>,
     /// R data to load first.
     pub preload: Vec<Stored>,
@@ -51,6 +55,32 @@ pub struct Execute {
     pub limits: Limits,
     /// Write all objects into a new file with this name at the end, if the evaluation completes.
     pub save: Option<Uuid>,
+}
+
+/// Who is told of the warnings and of the error of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reporting {
+    /// The caller, in the reply. The console has neither.
+    #[default]
+    Caller,
+    /// The reader of the console, as at R's prompt. The reply has the error as well.
+    Console,
+}
+
+/// Plots for which the code opens no device. They are files in the working folder: `unnamedplot001.png` and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlotFiles {
+    /// Their width and height, in pixels.
+    pub size: [u32; 2],
+    /// Whether they are published at the end.
+    pub publish: bool,
+}
+
+impl Default for PlotFiles {
+    /// As R's `png()` draws them.
+    fn default() -> Self {
+        Self { size: [480, 480], publish: true }
+    }
 }
 
 /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL if there is no statement. Warnings and errors
@@ -223,7 +253,7 @@ pub struct Executed {
     pub missing: Vec<MissingObject>,
     /// Files of the working folder that the evaluation created or changed, sorted.
     pub changed: Vec<ChangedFile>,
-    /// Published files: unnamed plots first, then those that were requested.
+    /// Published files: unnamed plots first, if they are published, then those that were requested.
     pub published: Vec<PublishedFile>,
     /// Whether the objects were written to [`Execute::save`].
     pub saved: bool,

@@ -13,8 +13,8 @@ use super::{
 /// What becomes of plots for which the code opens no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plots {
-    /// They are files in the working folder.
-    Files,
+    /// They are files in the working folder, of this width and height in pixels.
+    Files([u32; 2]),
     /// Their pages are kept until the next operation. While the code draws, they have this size: width and height in pixels, and pixels
     /// per inch.
     Recorded([u32; 3]),
@@ -32,7 +32,10 @@ pub fn begin(plots: Plots) {
         return;
     }
     let begun = match plots {
-        Plots::Files => scripts::call(c"begin_files"),
+        Plots::Files(size) => {
+            let texts = size.map(|number| number.to_string());
+            scripts::ask(c"begin_files", &texts.each_ref().map(String::as_str)).map(drop)
+        }
         Plots::Recorded(size) => {
             let texts = size.map(|number| number.to_string());
             scripts::ask(c"begin_recording", &texts.each_ref().map(String::as_str)).map(drop)
@@ -48,7 +51,7 @@ pub fn begin(plots: Plots) {
 pub fn recorded_size() -> Option<[u32; 3]> {
     match WANTED.get() {
         Some(Plots::Recorded(size)) => Some(size),
-        Some(Plots::Files) | None => None,
+        Some(Plots::Files(_)) | None => None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     session::{Carried, CommandLoop, NOTHING, Refusal, assign, out, symbol},
 };
 use crate::{
-    link::command::{Ending, Evaluate, Execute, Executed, Reply, Use},
+    link::command::{Ending, Evaluate, Execute, Executed, Reply, Reporting, Use},
     r::{
         self,
         eval::Code,
@@ -51,11 +51,14 @@ impl CommandLoop {
         if !inputs.is_empty() {
             assign(inputs)?;
         }
-        r::graphics::begin(Plots::Files);
+        r::graphics::begin(Plots::Files(execute.plots.size));
         let before = Snapshot::of(self.work());
         let code = match r::eval::parse(code) {
             Ok(code) => code,
             Err(r::eval::SyntaxError { message, line, column }) => {
+                if execute.reporting == Reporting::Console {
+                    r::console::report_error(&message);
+                }
                 let ending = Ending::SyntaxError { message, line, column };
                 let (reply, payload) = reply_to(self.executed(&execute, ending, &before, warnings, 0));
                 return Ok(Begun::Over(reply, payload));
@@ -65,7 +68,11 @@ impl CommandLoop {
             self.processor().allow(execute.limits.cpu_seconds);
         }
         limits::lower_memory(execute.limits.memory);
-        let statements = Statements { code, print: execute.print, told: Told::Caller, name: None };
+        let told = match execute.reporting {
+            Reporting::Caller => Told::Caller,
+            Reporting::Console => Told::Console,
+        };
+        let statements = Statements { code, print: execute.print, told, name: None };
         let then: Then = Box::new(move |worker, ending, told| {
             toplevel::suspend_limits();
             limits::restore_memory();
@@ -87,7 +94,7 @@ impl CommandLoop {
     ) -> Carried<Executed> {
         r::graphics::close_unnamed();
         let changed = listed(Snapshot::of(self.work()).since(before), |file| file.path.len(), "changed files", &mut warnings);
-        let plots = changed.iter().map(|file| &file.path).filter(|path| files::is_unnamed_plot(path));
+        let plots = changed.iter().map(|file| &file.path).filter(|path| execute.plots.publish && files::is_unnamed_plot(path));
         let mut known = HashSet::new();
         let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
         let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
