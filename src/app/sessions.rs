@@ -49,14 +49,14 @@ impl App {
         self.open(Opening { owner: principal.name(), login, id, boundary, ..Opening::default() }).await
     }
 
-    /// Opens a session that ends when it has not been used for this many seconds; 0 is never.
+    /// Opens a session that ends when it has not been used for this many seconds; 0 is never. The name may be empty.
     ///
     /// # Errors
     /// [`OpenError`]
-    pub async fn session_open_idle(&self, principal: &Principal, idle_seconds: u64) -> Result<Arc<Session>, OpenError> {
+    pub async fn session_open_idle(&self, principal: &Principal, name: &str, idle_seconds: u64) -> Result<Arc<Session>, OpenError> {
         let owner = principal.name();
         let boundary = boundary(&self.rules.now(), owner, None);
-        self.open(Opening { owner, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
+        self.open(Opening { owner, name, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
     }
 
     /// Opens a session for one run; it ends with the answer. `limits` names a boundary to use instead of the account's.
@@ -131,6 +131,15 @@ impl App {
             self.sessions.close(session);
         } else {
             self.sessions.close_as(session, principal.name());
+        }
+    }
+
+    /// Ends a session at once, whatever it is running. If somebody else than the owner does this, the owner is told who.
+    pub fn session_kill(&self, session: &Session, principal: &Principal) {
+        if session.owner == principal.name() {
+            self.sessions.kill(session);
+        } else {
+            self.sessions.kill_as(session, principal.name());
         }
     }
 

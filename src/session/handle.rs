@@ -51,6 +51,8 @@ pub struct Session {
     pub id: Uuid,
     /// The user name of its owner.
     pub owner: String,
+    /// What its owner calls it; empty if it has no name.
+    pub name: String,
     /// The login that the session ends with, if there is one.
     pub login: Option<Uuid>,
     /// What the session is for.
@@ -110,6 +112,7 @@ impl Session {
         let session = Arc::new(Self {
             id,
             owner: opening.owner.to_owned(),
+            name: opening.name.to_owned(),
             login: opening.login,
             purpose: opening.purpose,
             pid: worker.pid(),

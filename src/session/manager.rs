@@ -169,6 +169,17 @@ impl Sessions {
         self.0.registry.end(session, Cause::Closed(name.to_owned()));
     }
 
+    /// Closes a session at once, without asking R.
+    pub fn kill(&self, session: &Session) {
+        session.condemn();
+        self.close(session);
+    }
+
+    /// The same on behalf of somebody else than its owner, who is told when asking for it.
+    pub fn kill_as(&self, session: &Session, name: &str) {
+        self.condemn(session, Cause::Closed(name.to_owned()));
+    }
+
     /// Closes all sessions of a login but those in `kept`.
     pub fn close_login(&self, login: Uuid, kept: &[Uuid]) {
         let ends = |session: &Session| session.login == Some(login) && !kept.contains(&session.id);

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::config;
 
-/// How many tombstones are kept.
-const TOMBSTONES: usize = 10_000;
+/// How many ended sessions are remembered: those that were closed, and those that have ended otherwise.
+const REMEMBERED: usize = 10_000;
 
 /// All sessions, by identity.
 #[derive(Debug)]
@@ -37,9 +37,38 @@ struct Table {
     results: allowance::UserBudgets,
     /// The memory for large answers that are on their way.
     unread: allowance::UserBudgets,
-    dead: HashMap<Uuid, (String, Tombstone)>,
-    /// The sessions with tombstones, in the order in which they ended.
-    graves: VecDeque<Uuid>,
+    /// Sessions that have ended by themselves: their owners, and what is known of the end.
+    dead: Ended<(String, Tombstone)>,
+    /// Sessions that their owners have closed: their owners.
+    closed: Ended<String>,
+}
+
+/// What is remembered of the last sessions that have ended.
+#[derive(Debug)]
+struct Ended<T> {
+    known: HashMap<Uuid, T>,
+    /// In the order in which they ended.
+    order: VecDeque<Uuid>,
+}
+
+impl<T> Default for Ended<T> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Ended<T> {
+    /// Remembers a session, and forgets the oldest where there are too many.
+    fn insert(&mut self, session: Uuid, known: T) {
+        if self.known.insert(session, known).is_none() {
+            self.order.push_back(session);
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 /// A place for a session that is being opened. It is free again when this is dropped.
@@ -85,7 +114,7 @@ impl Registry {
         Some(self.max).filter(|&max| max > 0).map(|max| max.saturating_sub(taken))
     }
 
-    /// Finds a session that users can work in, or its tombstone.
+    /// Finds a session that users can work in, or what is known of one that has ended.
     pub(super) fn find(&self, id: Uuid) -> Option<Found> {
         let table = self.table();
         if let Some(session) = table.live.get(&id).filter(|session| session.purpose == Purpose::Work) {
@@ -94,8 +123,10 @@ impl Registry {
                 Some(tombstone) => Found::Dead { owner: session.owner.clone(), tombstone: tombstone.clone() },
             });
         }
-        let (owner, tombstone) = table.dead.get(&id)?.clone();
-        Some(Found::Dead { owner, tombstone })
+        if let Some((owner, tombstone)) = table.dead.known.get(&id).cloned() {
+            return Some(Found::Dead { owner, tombstone });
+        }
+        table.closed.known.get(&id).cloned().map(|owner| Found::Closed { owner })
     }
 
     /// The live sessions that `which` selects.
@@ -105,12 +136,18 @@ impl Registry {
 
     /// Removes a session that its owner closes. It gets no tombstone.
     pub(super) fn forget(&self, session: &Session) {
-        self.table().take(session);
+        let mut table = self.table();
+        if table.take(session) {
+            table.close(session);
+        }
     }
 
     /// Removes the sessions that `which` selects, without tombstones.
     pub(super) fn forget_all(&self, which: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
-        self.table().live.extract_if(|_, session| which(session)).map(|(_, session)| session).collect()
+        let mut table = self.table();
+        let sessions: Vec<_> = table.live.extract_if(|_, session| which(session)).map(|(_, session)| session).collect();
+        sessions.iter().for_each(|session| table.close(session));
+        sessions
     }
 
     /// Removes a session that has ended, and keeps its tombstone.
@@ -178,11 +215,12 @@ impl Table {
             return;
         }
         self.dead.insert(session.id, (session.owner.clone(), tombstone));
-        self.graves.push_back(session.id);
-        if self.graves.len() > TOMBSTONES
-            && let Some(oldest) = self.graves.pop_front()
-        {
-            self.dead.remove(&oldest);
+    }
+
+    /// Remembers that a session was closed.
+    fn close(&mut self, session: &Session) {
+        if session.purpose == Purpose::Work {
+            self.closed.insert(session.id, session.owner.clone());
         }
     }
 }

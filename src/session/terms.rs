@@ -31,6 +31,8 @@ pub struct Opening<'a> {
     pub purpose: Purpose,
     /// Its identity; `None` for a new one.
     pub id: Option<Uuid>,
+    /// What its owner calls it; empty if it has no name.
+    pub name: &'a str,
     /// Somebody with an account of the operating system, as whom it runs.
     pub run_as: Option<&'a RunAs>,
     /// Limits that replace the configuration's.
@@ -108,6 +110,11 @@ pub enum Found {
         owner: String,
         /// What is known of its end.
         tombstone: Tombstone,
+    },
+    /// Its owner has closed the session, or its login has ended.
+    Closed {
+        /// The user name of its owner.
+        owner: String,
     },
 }
 

@@ -34,7 +34,7 @@ pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
 /// `POST /r/sessions`. A body is ignored.
 pub async fn open(incoming: &mut Incoming) -> Result<Response, Error> {
     let app = &incoming.app;
-    let session = app.session_open_idle(incoming.principal(), app.settings().rock.idle_seconds).await?;
+    let session = app.session_open_idle(incoming.principal(), "", app.settings().rock.idle_seconds).await?;
     if let Err(error) = evaluate::introduce(incoming, &session).await {
         app.session_close(&session, incoming.principal());
         // The client does not know this session yet, so the error is about the open and does not name it.
