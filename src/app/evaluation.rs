@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{App, Failure};
 use crate::{
-    link::command::{Assign, Command, Evaluate, Objects, Pages, Remove, Unserialize, Use},
+    link::command::{Assign, Command, Evaluate, ObjectNames, Objects, Pages, Remove, Unserialize, Use},
     session::{
         Admission, OperationError, Session,
         queue::{Pending, Turn},
@@ -122,6 +122,14 @@ impl App {
     ) -> Result<(Bytes, Vec<MissingObject>), Failure> {
         let answer = session.operate(Objects { names, detail, encoding }, Bytes::new(), Admission::Immediate).await?;
         Ok((answer.payload, answer.reply))
+    }
+
+    /// The names of all objects that `ls()` shows, as a JSON array.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn value_names(&self, session: &Arc<Session>) -> Result<Bytes, Failure> {
+        Ok(session.operate(ObjectNames, Bytes::new(), Admission::Queued).await?.payload)
     }
 
     /// Binds encoded inputs: all of them, or none if this fails.

@@ -11,7 +11,7 @@ use super::{
     sessions::as_limits,
 };
 pub use crate::link::{
-    command::{Executed, PlotFiles, PublishedFile, Reporting},
+    command::{Executed, InputForm, PlotFiles, PublishedFile, Reporting},
     messages::Limits,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     link::command::{Execute, Stored},
     session::{Admission, Session, Stop, queue::Turn},
     store::objects::{Kind, Object},
-    wire::Encoding,
+    wire::{Encoding, plain},
 };
 
 /// The code to run, and the results to return.
@@ -27,14 +27,18 @@ use crate::{
 pub struct Run<'a> {
     /// R code.
     pub code: &'a str,
-    /// Inputs in the type model; empty for none.
+    /// Inputs; empty for none.
     pub inputs: &'a str,
+    /// Their form.
+    pub form: InputForm,
     /// Objects to load first.
     pub preload: Vec<Object>,
     /// Names of objects to return.
     pub objects: Vec<String>,
     /// The encoding of these objects.
     pub encoding: Encoding,
+    /// What plain objects have to be, in the same order; empty when nothing is declared.
+    pub kinds: Vec<plain::Kind>,
     /// Files to publish.
     pub files: Vec<String>,
     /// Whether to keep all objects.
@@ -109,9 +113,11 @@ impl App {
             plots: run.plots,
             objects: run.objects,
             encoding: run.encoding,
+            kinds: run.kinds,
             publish: run.files,
             preload,
             inputs: run.inputs.len(),
+            form: run.form,
             limits: run.limits,
             save,
         };

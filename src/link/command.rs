@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::messages::Limits;
-use crate::wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition};
+use crate::wire::{
+    Detail, Encoding, MissingObject, ValueEncoding,
+    condition::Condition,
+    plain::{Kind, Parameter},
+};
 
 /// A command for a worker.
 pub trait Command: Sized {
@@ -45,12 +49,16 @@ pub struct Execute {
     pub objects: Vec<String>,
     /// The encoding of these objects.
     pub encoding: Encoding,
+    /// What plain objects have to be, in the same order; empty when nothing is declared.
+    pub kinds: Vec<Kind>,
     /// Files to publish at the end, by their paths in the working folder.
     pub publish: Vec<String>,
     /// R data to load first.
     pub preload: Vec<Stored>,
-    /// The number of bytes at the beginning of the payload that are inputs in the type model; the code follows them.
+    /// The number of bytes at the beginning of the payload that are inputs; the code follows them.
     pub inputs: usize,
+    /// The form of these inputs.
+    pub form: InputForm,
     /// Limits of this evaluation, within those of the session.
     pub limits: Limits,
     /// Write all objects into a new file with this name at the end, if the evaluation completes.
@@ -81,6 +89,16 @@ impl Default for PlotFiles {
     fn default() -> Self {
         Self { size: [480, 480], publish: true }
     }
+}
+
+/// The form of inputs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InputForm {
+    /// The type model, in JSON or in XML: [`crate::wire::typed::input`].
+    #[default]
+    Typed,
+    /// Plain JSON: [`crate::wire::plain::input`]. If any parameters are declared, all of them have to be there, and no others.
+    Plain(Vec<Parameter>),
 }
 
 /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL if there is no statement. Warnings and errors
@@ -137,6 +155,10 @@ pub struct Objects {
     /// The encoding.
     pub encoding: Encoding,
 }
+
+/// List the names of all objects that `ls()` shows: the payload of the reply is a JSON array, since they may be many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectNames;
 
 /// Bind the inputs in the payload, in JSON or in XML: [`crate::wire::typed::input`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -359,6 +381,7 @@ commands! {
     Evaluate => Ending,
     Unserialize => Ending,
     Objects => Vec<MissingObject>,
+    ObjectNames => (),
     Assign => (),
     Remove => bool,
     Pages => usize,

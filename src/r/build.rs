@@ -88,6 +88,7 @@ fn value(r: R, input: &Input<'_>) -> SEXP {
         // SAFETY: a constant of R.
         Input::Null => unsafe { R_NilValue },
         Input::Vector(elements) => column(r, elements),
+        Input::Integers(elements) => integers(r, elements),
         Input::Matrix { rows, columns, elements } => {
             let dimensions = [*rows, *columns].map(|extent| i32::try_from(extent).unwrap_or(i32::MAX));
             // SAFETY: inside `protect`; R's symbols are constants.

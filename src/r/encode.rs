@@ -10,7 +10,8 @@ use super::{
     view::{self, RValue},
 };
 use crate::wire::{
-    Detail, Encoding, MissingObject, Out, Text, ValueEncoding, Written, jsonlite,
+    Detail, Encoding, MissingObject, Out, Text, ValueEncoding, Written, jsonlite, plain,
+    text::push_json,
     typed::{self, Scratch},
 };
 
@@ -20,7 +21,7 @@ const ACTIVE_BINDING: &str = "activeBinding";
 /// Encoded objects.
 #[derive(Debug)]
 pub struct Encoded {
-    /// In JSON one object with a member for each, braces included; in XML the elements one after another.
+    /// In JSON one object or array, brackets included; in XML the elements one after another.
     pub bytes: Written,
     /// The objects that were asked for and could not be written.
     pub missing: Vec<MissingObject>,
@@ -79,31 +80,50 @@ fn json(mut out: Out, value: &Preserved) -> Result<Written, ValueError> {
     out.finish_anywhere().ok_or(ValueError::TooLarge)
 }
 
-/// Writes the objects of those names, in that order, to `out`, which is empty.
+/// Most bytes of a sentence about an object: R's errors and the names of classes have any length.
+const SENTENCE: usize = 1000;
+
+/// Writes the objects of those names, in that order, to `out`, which is empty. Plain objects have to be of the kinds at the same places, as
+/// far as there are any.
 ///
 /// # Errors
 /// [`ObjectsTooLarge`].
-pub fn objects(mut out: Out, names: &[String], detail: Detail, encoding: Encoding) -> Result<Encoded, ObjectsTooLarge> {
-    let mut scratch = Scratch::default();
+pub fn objects(
+    mut out: Out,
+    names: &[String],
+    kinds: &[plain::Kind],
+    detail: Detail,
+    encoding: Encoding,
+) -> Result<Encoded, ObjectsTooLarge> {
+    let (mut scratch, mut plain_scratch) = (Scratch::default(), plain::output::Scratch::default());
     let mut missing = Vec::new();
     let mut first = true;
-    if encoding == Encoding::TypedJson {
-        out.byte(b'{');
-    }
-    for name in names {
+    let [opening, closing] = encoding.brackets();
+    out.push(opening);
+    for (at, name) in names.iter().enumerate() {
         let mark = out.len();
-        match object(&mut out, &mut scratch, name, detail, encoding, first) {
+        let written = match encoding {
+            Encoding::TypedJson | Encoding::TypedXml => {
+                object(&mut out, &mut scratch, name, detail, encoding, first).map_err(|error| error.to_string())
+            }
+            Encoding::PlainMembers | Encoding::PlainPairs => {
+                plain_object(&mut out, &mut plain_scratch, name, kinds.get(at).copied(), encoding, first)
+            }
+        };
+        match written {
             Ok(true) => first &= out.len() == mark,
-            Ok(false) => missing.push(MissingObject { name: name.clone(), error: None }),
-            Err(error) => {
+            Ok(false) => {
                 out.truncate(mark);
-                missing.push(MissingObject { name: name.clone(), error: Some(error.to_string()) });
+                missing.push(MissingObject { name: name.clone(), error: None });
+            }
+            Err(mut error) => {
+                out.truncate(mark);
+                error.truncate(error.floor_char_boundary(SENTENCE));
+                missing.push(MissingObject { name: name.clone(), error: Some(error) });
             }
         }
     }
-    if encoding == Encoding::TypedJson {
-        out.byte(b'}');
-    }
+    out.push(closing);
     match out.finish_anywhere() {
         Some(bytes) => Ok(Encoded { bytes, missing }),
         None => Err(ObjectsTooLarge),
@@ -126,29 +146,81 @@ fn object(out: &mut Out, scratch: &mut Scratch, name: &str, detail: Detail, enco
             // A function makes its value each time: to describe the object must not run that.
             match (detail, encoding) {
                 (Detail::Description { only_encodable: true }, _) => {}
-                (_, Encoding::TypedJson) => {
+                (_, Encoding::TypedXml) => typed::xml::unread(out, key, ACTIVE_BINDING),
+                _ => {
                     typed::json::key(out, first, key);
                     typed::json::unread(out, ACTIVE_BINDING);
                 }
-                (_, Encoding::TypedXml) => typed::xml::unread(out, key, ACTIVE_BINDING),
             }
             return true;
         }
         let mut write = |value: RValue<'_>| match (detail, encoding) {
             (Detail::Description { only_encodable: true }, _) if !typed::is_encodable(value) => {}
-            (Detail::Description { .. }, Encoding::TypedJson) => {
+            (Detail::Description { .. }, Encoding::TypedXml) => typed::xml::description(out, key, value),
+            (Detail::Value(slice), Encoding::TypedXml) => typed::xml::object(out, scratch, key, value, slice),
+            (Detail::Description { .. }, _) => {
                 typed::json::key(out, first, key);
                 typed::json::description(out, value);
             }
-            (Detail::Description { .. }, Encoding::TypedXml) => typed::xml::description(out, key, value),
-            (Detail::Value(slice), Encoding::TypedJson) => {
+            (Detail::Value(slice), _) => {
                 typed::json::key(out, first, key);
                 typed::json::object(out, scratch, value, slice);
             }
-            (Detail::Value(slice), Encoding::TypedXml) => typed::xml::object(out, scratch, key, value, slice),
         };
         // SAFETY: the value has just been asked for, and nothing was allocated since.
         unsafe { view::protected(r, objects::value(r, symbol), |value| write(value.modelled())) };
         true
     })
+}
+
+/// Writes one object as plain JSON; false when there is none of that name.
+fn plain_object(
+    out: &mut Out,
+    scratch: &mut plain::output::Scratch,
+    name: &str,
+    kind: Option<plain::Kind>,
+    encoding: Encoding,
+    first: bool,
+) -> Result<bool, String> {
+    let Ok(symbol) = CString::new(name) else { return Ok(false) };
+    if symbol.is_empty() {
+        return Ok(false);
+    }
+    if encoding == Encoding::PlainMembers {
+        typed::json::key(out, first, Text::of(name));
+    } else {
+        out.push(if first { b"{\"name\":" } else { b",{\"name\":" });
+        push_json(out, Text::of(name));
+        out.push(b",\"value\":");
+    }
+    let (symbol, buffer, notes) = (symbol.as_c_str(), &mut *out, &mut *scratch);
+    let found = protect_quietly(|r| {
+        objects::exists(r, symbol).then(|| {
+            // SAFETY: the value has just been asked for, and nothing was allocated since.
+            unsafe { view::protected(r, objects::value(r, symbol), |value| plain::output::write(buffer, notes, value, kind)) }
+        })
+    });
+    match found.map_err(|error| error.to_string())? {
+        None => return Ok(false),
+        Some(Err(plain::output::Unwritable)) => return Err(format!("the output {name:?} {}", scratch.told())),
+        Some(Ok(())) if encoding == Encoding::PlainPairs => out.byte(b'}'),
+        Some(Ok(())) => {}
+    }
+    Ok(true)
+}
+
+/// Writes names as a JSON array to `out`, which is empty.
+///
+/// # Errors
+/// [`ObjectsTooLarge`].
+pub fn names(mut out: Out, names: &[String]) -> Result<Written, ObjectsTooLarge> {
+    out.byte(b'[');
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            out.byte(b',');
+        }
+        push_json(&mut out, Text::of(name));
+    }
+    out.byte(b']');
+    out.finish_anywhere().ok_or(ObjectsTooLarge)
 }

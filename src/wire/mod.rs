@@ -4,7 +4,7 @@
 //! `crate::r::view` in a worker, plain Rust values in tests. The writers push text into an [`Out`], and otherwise own
 //! nothing: in a worker, R may leave their frames by longjmp, and what they owned would be lost.
 //!
-//! Start reading at [`value`], then [`typed`] and [`jsonlite`]: the two forms in which values go out.
+//! Start reading at [`value`], then [`typed`], [`jsonlite`] and [`plain`]: the forms in which values go out.
 
 pub mod base64;
 pub mod condition;
@@ -12,6 +12,7 @@ pub mod jsonlite;
 pub mod names;
 pub mod number;
 pub mod out;
+pub mod plain;
 pub mod rdata;
 pub mod rds;
 pub mod selection;

@@ -18,6 +18,20 @@ pub struct Names {
     mended: Out,
 }
 
+/// The names of lists within lists.
+#[derive(Debug, Default)]
+pub(super) struct NamesByDepth(Vec<Names>);
+
+impl NamesByDepth {
+    /// The names of the list at this depth.
+    pub(super) fn at(&mut self, depth: usize) -> &mut Names {
+        if self.0.len() <= depth {
+            self.0.resize_with(depth + 1, Names::default);
+        }
+        &mut self.0[depth]
+    }
+}
+
 impl Names {
     /// Looks at the names of `list`, before its elements are written.
     pub fn open<'a, V: Value<'a>>(&mut self, list: V) {

@@ -12,6 +12,21 @@ pub enum Encoding {
     TypedJson,
     /// Type, class and value as XML: [`super::typed::xml`].
     TypedXml,
+    /// Values alone, as the members of a JSON object: [`super::plain`]. They are always whole.
+    PlainMembers,
+    /// The same, as a JSON array of objects with a name and a value.
+    PlainPairs,
+}
+
+impl Encoding {
+    /// What is before and after all objects.
+    pub(crate) fn brackets(self) -> [&'static [u8]; 2] {
+        match self {
+            Self::TypedJson | Self::PlainMembers => [b"{", b"}"],
+            Self::PlainPairs => [b"[", b"]"],
+            Self::TypedXml => [b"", b""],
+        }
+    }
 }
 
 /// The form of a single value.

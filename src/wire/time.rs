@@ -43,15 +43,50 @@ pub fn push_date_time(out: &mut Out, seconds: f64, zone: &TimeZone) {
     let local = seconds.floor() + f64::from(offset);
     let days = (local / 86_400.0).floor();
     push_date(out, days);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a day")]
-    let second = (local - days * 86_400.0) as u32;
-    for (mark, part) in [(b' ', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
-        out.byte(mark);
-        push_two(out, part);
-    }
+    out.byte(b' ');
+    push_clock(out, local - days * 86_400.0);
     out.push(if offset < 0 { b" -" } else { b" +" });
     push_two(out, offset.unsigned_abs() / 3600);
     push_two(out, offset.unsigned_abs() / 60 % 60);
+}
+
+/// Appends a moment as `2010-04-20T11:45:10.25Z`, as ISO 8601 has it, in UTC. A fraction has up to six digits: a double has no
+/// more of a time of today. False for moments that are too far away.
+pub fn push_moment(out: &mut Out, seconds: f64) -> bool {
+    const MICRO: f64 = 1e6;
+    let fraction = ((seconds - seconds.floor()) * MICRO).round();
+    let (whole, fraction) = if fraction < MICRO { (seconds.floor(), fraction) } else { (seconds.floor() + 1.0, 0.0) };
+    let days = (whole / 86_400.0).floor();
+    if civil(days).is_none() {
+        return false;
+    }
+    push_date(out, days);
+    out.byte(b'T');
+    push_clock(out, whole - days * 86_400.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a million")]
+    let mut rest = fraction as u32;
+    if rest > 0 {
+        out.byte(b'.');
+    }
+    let mut place = 100_000;
+    while rest > 0 {
+        out.byte(b"0123456789"[(rest / place) as usize]);
+        rest %= place;
+        place /= 10;
+    }
+    out.byte(b'Z');
+    true
+}
+
+/// Appends the time of a day as `13:45:10`.
+fn push_clock(out: &mut Out, seconds: f64) {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a day")]
+    let second = seconds as u32;
+    push_two(out, second / 3600);
+    for part in [second / 60 % 60, second % 60] {
+        out.byte(b':');
+        push_two(out, part);
+    }
 }
 
 fn push_two(out: &mut Out, part: u32) {
@@ -123,6 +158,20 @@ mod tests {
         let paris = TimeZone::get("Europe/Paris").unwrap();
         assert_eq!(written(|out| push_date_time(out, 1_271_763_910.7, &paris)), "2010-04-20 13:45:10 +0200");
         assert_eq!(written(|out| push_date_time(out, -0.5, &TimeZone::UTC)), "1969-12-31 23:59:59 +0000");
+    }
+
+    #[test]
+    fn moments_of_iso_8601_have_the_fraction_that_they_have() {
+        for (seconds, expected) in [
+            (1_479_665_709.0, "2016-11-20T18:15:09Z"),
+            (1_479_665_709.917_656, "2016-11-20T18:15:09.917656Z"),
+            (1_479_665_709.05, "2016-11-20T18:15:09.05Z"),
+            (59.999_999_9, "1970-01-01T00:01:00Z"),
+            (-0.5, "1969-12-31T23:59:59.5Z"),
+        ] {
+            assert_eq!(written(|out| assert!(push_moment(out, seconds))), expected);
+        }
+        assert_eq!(written(|out| assert!(!push_moment(out, 1e20))), "");
     }
 
     proptest! {

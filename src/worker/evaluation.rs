@@ -11,7 +11,7 @@ use super::{
     session::{Carried, CommandLoop, NOTHING, Refusal, assign, out, symbol},
 };
 use crate::{
-    link::command::{Ending, Evaluate, Execute, Executed, Reply, Reporting, Use},
+    link::command::{Ending, Evaluate, Execute, Executed, InputForm, Reply, Reporting, Use},
     r::{
         self,
         eval::Code,
@@ -48,8 +48,9 @@ impl CommandLoop {
         for stored in &execute.preload {
             warnings.extend(self.load(stored)?);
         }
-        if !inputs.is_empty() {
-            assign(inputs)?;
+        // Parameters that are declared are missed also where nothing is sent.
+        if !inputs.is_empty() || execute.form != InputForm::Typed {
+            assign(inputs, &execute.form)?;
         }
         r::graphics::begin(Plots::Files(execute.plots.size));
         let before = Snapshot::of(self.work());
@@ -99,7 +100,7 @@ impl CommandLoop {
         let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
         let wanted = listed(wanted, |name| name.len(), "files to be published", &mut warnings);
         let published = wanted.into_iter().filter_map(|name| self.publish(name)).collect();
-        let encoded = r::encode::objects(out(), &execute.objects, crate::wire::Detail::WHOLE, execute.encoding)?;
+        let encoded = r::encode::objects(out(), &execute.objects, &execute.kinds, crate::wire::Detail::WHOLE, execute.encoding)?;
         let size = |object: &MissingObject| object.name.len() + object.error.as_ref().map_or(0, String::len);
         let missing = listed(encoded.missing, size, "objects that could not be had", &mut warnings);
         let mut saved = false;

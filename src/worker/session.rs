@@ -21,8 +21,8 @@ use crate::{
     link::{
         channel::{Frame, Link},
         command::{
-            Assign, Command, Draw, Ending, Files, Image, Load, LoadImage, Objects, Pages, PublishedFile, Remove, RemoveFile, Reply,
-            Request, Save, SaveImage, Stored, Surroundings, Unserialize,
+            Assign, Command, Draw, Ending, Files, Image, InputForm, Load, LoadImage, ObjectNames, Objects, Pages, PublishedFile, Remove,
+            RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize,
         },
         messages::{self, folder},
     },
@@ -32,7 +32,7 @@ use crate::{
         reports::Warnings,
         toplevel::{self, Reader, Statements},
     },
-    wire::{MissingObject, Out, Spill, Written, typed::input},
+    wire::{MissingObject, Out, Spill, Written, plain, typed},
     with_sources,
 };
 
@@ -168,7 +168,8 @@ impl CommandLoop {
             Some(Request::Evaluate(_)) | None => (Reply::Refused("unknown command".to_owned()), NOTHING),
             Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
             Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
-            Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload))),
+            Some(Request::ObjectNames(ObjectNames)) => reply_to::<ObjectNames>(object_names()),
+            Some(Request::Assign(Assign)) => reply_to::<Assign>(bare(assign(payload, &InputForm::Typed))),
             Some(Request::Remove(Remove { name })) => reply_to::<Remove>(bare(remove(&name))),
             Some(Request::Pages(Pages)) => reply_to::<Pages>(bare(Ok(r::graphics::pages()))),
             Some(Request::Draw(command)) => reply_to::<Draw>(draw(&command)),
@@ -306,8 +307,12 @@ pub(super) fn symbol(name: &str) -> Result<CString, NulInName> {
 
 fn objects(Objects { names, detail, encoding }: Objects) -> Carried<Vec<MissingObject>> {
     let names = names.map_or_else(r::objects::names, Ok)?;
-    let encoded = r::encode::objects(out(), &names, detail, encoding)?;
+    let encoded = r::encode::objects(out(), &names, &[], detail, encoding)?;
     Ok((encoded.missing, encoded.bytes))
+}
+
+fn object_names() -> Carried<()> {
+    Ok(((), r::encode::names(out(), &r::objects::names()?)?))
 }
 
 fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> {
@@ -324,8 +329,12 @@ fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> 
 }
 
 /// Binds inputs: all of them, or none where this fails.
-pub(super) fn assign(inputs: &[u8]) -> Result<(), Refusal> {
-    let inputs = input::read(inputs).map_err(|invalid| Refusal::InvalidInput(invalid.to_string()))?;
+pub(super) fn assign(inputs: &[u8], form: &InputForm) -> Result<(), Refusal> {
+    let inputs = match form {
+        InputForm::Typed => typed::input::read(inputs).map_err(|invalid| invalid.to_string()),
+        InputForm::Plain(declared) => plain::input::read(inputs, declared).map_err(|unfit| unfit.to_string()),
+    };
+    let inputs = inputs.map_err(Refusal::InvalidInput)?;
     Ok(r::build::assign(&inputs)?)
 }
 

@@ -70,13 +70,15 @@ const NAMING_DIALECTS: [(&str, &str); 9] = [
 const WITHOUT_RUNTIME: [&str; 4] = ["link", "r", "wire", "worker"];
 
 /// Type names that are declared in two places, and why.
-const SHARED_NAMES: [(&str, &str); 6] = [
+const SHARED_NAMES: [(&str, &str); 8] = [
     ("Ending", "how an evaluation ended: `r` does not know `link`, and `worker` makes the one of the other"),
     ("Error", "the answer of each dialect to a request that failed"),
     ("Handler", "the functions in each dialect's table of routes"),
     ("Incoming", "a request, as each dialect has read it"),
+    ("Kind", "what an object of the store is, and what a plain value is declared to be"),
+    ("Parameter", "what a script takes, and what plain inputs are declared to be"),
     ("Route", "a row of each dialect's table of routes"),
-    ("Scratch", "the memory of each of the two writers of values"),
+    ("Scratch", "the memory of each of the three writers of values"),
 ];
 
 /// A source file, without its comments.

@@ -6,11 +6,16 @@ use super::{
     object::{RObject, Type},
     text::push_string,
 };
-use crate::wire::{Out, base64, number::push_integer, time::push_date, value::NA_INTEGER};
+use crate::wire::{
+    Out, base64,
+    number::{push_double, push_integer},
+    time::{push_date, push_moment},
+    value::NA_INTEGER,
+};
 
 /// How the elements of a vector are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Atoms {
+pub(in crate::wire) enum Atoms {
     Logical,
     Integer,
     Double,
@@ -21,6 +26,8 @@ pub(super) enum Atoms {
     Labels,
     /// Whole days of the years 1000 to 9999, or `NA`.
     Days,
+    /// Seconds since 1970, as moments in UTC. jsonlite asks R, which knows the time zone.
+    Moments,
     /// A raw vector, all of which is one element.
     Bytes,
     /// A list of raw vectors: class `blob` of package blob.
@@ -29,7 +36,7 @@ pub(super) enum Atoms {
 
 impl Atoms {
     /// How vectors of this type are read if they have no class that says otherwise.
-    pub(super) fn of(made_of: Type) -> Option<Self> {
+    pub(in crate::wire) fn of(made_of: Type) -> Option<Self> {
         match made_of {
             Type::Logical => Some(Self::Logical),
             Type::Integer => Some(Self::Integer),
@@ -46,7 +53,7 @@ impl Atoms {
     }
 
     /// Appends the elements `from..to` of a vector, separated by commas.
-    pub(super) fn write<'a, V: RObject<'a>>(self, out: &mut Out, numbers: Numbers, vector: V, from: usize, to: usize) -> Written {
+    pub(in crate::wire) fn write<'a, V: RObject<'a>>(self, out: &mut Out, numbers: Numbers, vector: V, from: usize, to: usize) -> Written {
         let mut first = true;
         let mut valid = true;
         match self {
@@ -77,13 +84,24 @@ impl Atoms {
                     }
                 }
             }),
-            Self::Days => each_day(vector, from, to, |day| {
+            Self::Days => each_number(vector, from, to, |day| {
                 separate(out, &mut first);
                 match day {
                     None => out.push(b"null"),
                     Some(day) => {
                         out.byte(b'"');
                         push_date(out, day);
+                        out.byte(b'"');
+                    }
+                }
+            }),
+            Self::Moments => each_number(vector, from, to, |seconds| {
+                separate(out, &mut first);
+                match seconds.filter(|seconds| seconds.is_finite()) {
+                    None => out.push(b"null"),
+                    Some(seconds) => {
+                        out.byte(b'"');
+                        valid &= push_moment(out, seconds);
                         out.byte(b'"');
                     }
                 }
@@ -121,19 +139,21 @@ impl Atoms {
     }
 }
 
-/// How numbers are written, which differs between jsonlite's two forms.
+/// How numbers are written, which differs between jsonlite's two forms and ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(in crate::wire) enum Numbers {
     /// With 15 significant digits; `NA`, `NaN` and infinities are null.
     Plain,
     /// With 8 decimals; `NA`, `NaN` and infinities are strings.
     Serialized,
+    /// With the fewest digits that read back as the same number; `NA` and `NaN` are null, infinities are strings.
+    Exact,
 }
 
 impl Numbers {
     fn missing(self) -> &'static [u8] {
         match self {
-            Self::Plain => b"null",
+            Self::Plain | Self::Exact => b"null",
             Self::Serialized => b"\"NA\"",
         }
     }
@@ -148,10 +168,12 @@ impl Numbers {
         match self {
             Self::Plain if number.is_finite() => push_significant(out, number),
             Self::Serialized if number.is_finite() => push_decimals(out, number),
+            Self::Exact if number.is_finite() => push_double(out, number),
             Self::Plain => out.push(b"null"),
+            Self::Exact if number.is_nan() => out.push(b"null"),
             Self::Serialized if is_na(number) => out.push(b"\"NA\""),
             Self::Serialized if number.is_nan() => out.push(b"\"NaN\""),
-            Self::Serialized => out.push(if number > 0.0 { b"\"Inf\"" } else { b"\"-Inf\"" }),
+            Self::Serialized | Self::Exact => out.push(if number > 0.0 { b"\"Inf\"" } else { b"\"-Inf\"" }),
         }
     }
 }
@@ -193,18 +215,18 @@ fn push_bytes(out: &mut Out, bytes: &[u8]) {
     out.byte(b'"');
 }
 
-/// Calls `each` with the days of a vector of dates; `None` for `NA`.
-fn each_day<'a, V: RObject<'a>>(dates: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
-    if dates.type_of() == Type::Integer {
-        dates.integers(from, to, |piece| {
-            for &day in piece {
-                each((day != NA_INTEGER).then(|| f64::from(day)));
+/// Calls `each` with the numbers of a vector of integers or doubles; `None` for `NA`.
+fn each_number<'a, V: RObject<'a>>(numbers: V, from: usize, to: usize, mut each: impl FnMut(Option<f64>)) {
+    if numbers.type_of() == Type::Integer {
+        numbers.integers(from, to, |piece| {
+            for &number in piece {
+                each((number != NA_INTEGER).then(|| f64::from(number)));
             }
         });
     } else {
-        dates.doubles(from, to, |piece| {
-            for &day in piece {
-                each((!is_na(day)).then_some(day));
+        numbers.doubles(from, to, |piece| {
+            for &number in piece {
+                each((!is_na(number)).then_some(number));
             }
         });
     }
@@ -217,7 +239,7 @@ pub(super) fn are_plain_days<'a, V: RObject<'a>>(dates: V) -> bool {
     let mut plain = matches!(dates.type_of(), Type::Integer | Type::Double) && dates.dimensions().is_empty();
     if plain {
         #[expect(clippy::float_cmp, reason = "looks whether it is whole")]
-        each_day(dates, 0, dates.len(), |day| plain &= day.is_none_or(|day| DAYS.contains(&day) && day.trunc() == day));
+        each_number(dates, 0, dates.len(), |day| plain &= day.is_none_or(|day| DAYS.contains(&day) && day.trunc() == day));
     }
     plain
 }

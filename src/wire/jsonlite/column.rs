@@ -14,11 +14,11 @@ use super::{
 
 /// A value, and how its elements are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column<'a, V: RObject<'a>> {
-    pub(super) value: V,
-    pub(super) kind: Kind,
+pub(in crate::wire) struct Column<'a, V: RObject<'a>> {
+    pub(in crate::wire) value: V,
+    pub(in crate::wire) kind: Kind,
     /// How many elements there are.
-    pub(super) count: usize,
+    pub(in crate::wire) count: usize,
     /// Whether an element that is the only one is written without an array around it, if it is an atom.
     pub(super) unbox: bool,
     /// Whether the element is written without an array around it, whatever it is. There has to be exactly one.
@@ -49,7 +49,7 @@ pub(super) enum Cells<'a, Held> {
 
 /// What the elements of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::wire) enum Kind {
     /// One element: null.
     Null,
     /// Atoms.
@@ -78,11 +78,11 @@ pub(super) enum Kind {
 type Prepared<'a, V> = Result<Column<'a, V>, Unencodable>;
 
 impl<'a, V: RObject<'a>> Column<'a, V> {
-    fn new(value: V, kind: Kind, count: usize) -> Self {
+    pub(in crate::wire) fn new(value: V, kind: Kind, count: usize) -> Self {
         Self { value, kind, count, unbox: false, scalar: false, key: (0, 0), cells: Cells::Asked }
     }
 
-    fn atoms(value: V, atoms: Atoms) -> Self {
+    pub(in crate::wire) fn atoms(value: V, atoms: Atoms) -> Self {
         Self::new(value, Kind::Atoms(atoms), atoms.count(value))
     }
 
@@ -92,7 +92,7 @@ impl<'a, V: RObject<'a>> Column<'a, V> {
     }
 
     /// The strings of R's answer to a question.
-    fn answer(value: V, question: Question) -> Prepared<'a, V> {
+    pub(in crate::wire) fn answer(value: V, question: Question) -> Prepared<'a, V> {
         Self::of_type(Type::Character, value.ask(question).ok_or(Unencodable::Refused)?, Atoms::Text)
     }
 
@@ -106,7 +106,7 @@ impl<'a, V: RObject<'a>> Column<'a, V> {
     }
 
     /// A vector, without regard to its dimensions and its class.
-    pub(super) fn vector(value: V) -> Prepared<'a, V> {
+    pub(in crate::wire) fn vector(value: V) -> Prepared<'a, V> {
         match (Atoms::of(value.type_of()), value.type_of()) {
             (Some(atoms), _) => Ok(Self::atoms(value, atoms)),
             (None, Type::Complex) => Self::complex(value),
@@ -152,6 +152,36 @@ impl<'a, V: RObject<'a>> Column<'a, V> {
         Ok(Self::new(lines.value, Kind::Lines, 1))
     }
 
+    /// How a value is written that has this method.
+    pub(in crate::wire) fn by(method: Method, value: V) -> Prepared<'a, V> {
+        match method {
+            Method::Null => Ok(Column::new(value, Kind::Null, 1)),
+            Method::Logical => Column::of_type(Type::Logical, value, Atoms::Logical),
+            Method::Numeric if value.type_of() == Type::Integer => Ok(Column::atoms(value, Atoms::Integer)),
+            Method::Numeric => Column::of_type(Type::Double, value, Atoms::Double),
+            Method::Integer64 => Column::of_type(Type::Double, value, Atoms::Integer64),
+            Method::Character => Column::of_type(Type::Character, value, Atoms::Text),
+            Method::Json if value.type_of() == Type::Character => Ok(Column::atoms(value, Atoms::Text)),
+            Method::Json | Method::Text => Column::answer(value, Question::Text),
+            Method::TimeOfDay => Column::answer(value, Question::TimeOfDay),
+            Method::Moment => Column::answer(value, Question::Format),
+            Method::Date => Column::dates(value),
+            Method::Factor => Column::factor(value),
+            Method::Complex => Column::complex(value),
+            Method::Raw => Column::of_type(Type::Raw, value, Atoms::Bytes),
+            Method::Blob => Column::of_type(Type::List, value, Atoms::Blobs),
+            Method::TimeSeries if value.type_of() == Type::List => Err(Unencodable::Class),
+            Method::TimeSeries => Column::vector(value),
+            Method::List | Method::Pairlist => Column::list(value),
+            Method::Array => Column::array(value),
+            Method::Function => Column::function(value),
+            // Resolved by the callers.
+            Method::DataFrame | Method::Any | Method::AsIs | Method::Scalar | Method::Geometry | Method::ClassDefinition => {
+                Err(Unencodable::Class)
+            }
+        }
+    }
+
     /// The same value as a column of a data frame. There, a list gives an element to each row, and its names are left out.
     fn in_frame(self, rows: usize) -> Prepared<'a, V> {
         let column = if self.kind == Kind::Object { Self { kind: Kind::Items, count: self.value.len(), ..self } } else { self };
@@ -177,38 +207,11 @@ impl<'a, V: RObject<'a>> Writer<'_, 'a, V> {
                 Method::Any => value = value.without_classes(1),
                 Method::Geometry => value = value.ask(Question::Geometry).ok_or(Unencodable::Refused)?,
                 Method::ClassDefinition => value = value.ask(Question::ClassSlots).ok_or(Unencodable::Refused)?,
-                method => break self.prepare_by(method, value, unbox)?,
+                Method::DataFrame => break self.frame(value, unbox)?,
+                method => break Column::by(method, value)?,
             }
         };
         Ok(Column { unbox, scalar, ..column })
-    }
-
-    fn prepare_by(&mut self, method: Method, value: V, unbox: bool) -> Prepared<'a, V> {
-        match method {
-            Method::Null => Ok(Column::new(value, Kind::Null, 1)),
-            Method::Logical => Column::of_type(Type::Logical, value, Atoms::Logical),
-            Method::Numeric if value.type_of() == Type::Integer => Ok(Column::atoms(value, Atoms::Integer)),
-            Method::Numeric => Column::of_type(Type::Double, value, Atoms::Double),
-            Method::Integer64 => Column::of_type(Type::Double, value, Atoms::Integer64),
-            Method::Character => Column::of_type(Type::Character, value, Atoms::Text),
-            Method::Json if value.type_of() == Type::Character => Ok(Column::atoms(value, Atoms::Text)),
-            Method::Json | Method::Text => Column::answer(value, Question::Text),
-            Method::TimeOfDay => Column::answer(value, Question::TimeOfDay),
-            Method::Moment => Column::answer(value, Question::Format),
-            Method::Date => Column::dates(value),
-            Method::Factor => Column::factor(value),
-            Method::Complex => Column::complex(value),
-            Method::Raw => Column::of_type(Type::Raw, value, Atoms::Bytes),
-            Method::Blob => Column::of_type(Type::List, value, Atoms::Blobs),
-            Method::TimeSeries if value.type_of() == Type::List => Err(Unencodable::Class),
-            Method::TimeSeries => Column::vector(value),
-            Method::List | Method::Pairlist => Column::list(value),
-            Method::Array => Column::array(value),
-            Method::Function => Column::function(value),
-            Method::DataFrame => self.frame(value, unbox),
-            // Resolved by `prepare`.
-            Method::Any | Method::AsIs | Method::Scalar | Method::Geometry | Method::ClassDefinition => Err(Unencodable::Class),
-        }
     }
 
     fn frame(&mut self, value: V, unbox: bool) -> Prepared<'a, V> {
@@ -292,9 +295,9 @@ impl<'a, V: RObject<'a>> Writer<'_, 'a, V> {
 
     /// Writes the names of the columns of a data frame into the memory for keys.
     fn push_keys(&mut self, frame: V, first: usize) -> Written {
-        self.scratch.names(self.depth).open(frame);
+        self.scratch.names.at(self.depth).open(frame);
         let Scratch { names, columns, keys, .. } = &mut *self.scratch;
-        let names = &mut names[self.depth];
+        let names = names.at(self.depth);
         for (at, column) in columns[first..].iter_mut().enumerate() {
             let start = keys.len();
             keys.byte(b',');

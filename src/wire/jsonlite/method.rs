@@ -8,7 +8,7 @@ use super::object::{RObject, Type};
 
 /// A method of jsonlite's generic `asJSON`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(in crate::wire) enum Method {
     Array,
     AsIs,
     Blob,
@@ -71,7 +71,7 @@ const METHODS: [(&str, Method); 28] = [
 ];
 
 /// The method for the first class of a value.
-pub(super) fn method<'a, V: RObject<'a>>(value: V) -> Method {
+pub(in crate::wire) fn method<'a, V: RObject<'a>>(value: V) -> Method {
     if value.classes() == 0 {
         return implicit(value);
     }
@@ -103,7 +103,7 @@ fn implicit<'a, V: RObject<'a>>(value: V) -> Method {
 
 /// The value without its first class, as R's `class(x) <- class(x)[-1]` leaves it. If the one class that is left is only
 /// the name of the value's type, R takes that away, too. `None` where R refuses: the value is not of that type.
-pub(super) fn without_class<'a, V: RObject<'a>>(value: V) -> Option<V> {
+pub(in crate::wire) fn without_class<'a, V: RObject<'a>>(value: V) -> Option<V> {
     let rest = value.without_classes(1);
     if rest.classes() != 1 {
         return Some(rest);

@@ -38,12 +38,15 @@ mod object;
 mod serialized;
 mod text;
 
-use atoms::{Numbers, truth};
-use column::{Cells, Column, Kind};
+use atoms::truth;
+pub(super) use atoms::{Atoms, Numbers};
+use column::Cells;
+pub(super) use column::{Column, Kind};
+pub(super) use method::{Method, method, without_class};
 pub use object::{Question, RObject, Type};
 use text::push_string;
 
-use super::{Names, Out, value::NA_INTEGER};
+use super::{Out, names::NamesByDepth, value::NA_INTEGER};
 
 /// Values nested deeper than this are not written. R's own limit on nested calls stops jsonlite earlier.
 const MAX_DEPTH: usize = 1_000;
@@ -74,7 +77,7 @@ type Written = Result<(), Unencodable>;
 /// what they own.
 #[derive(Debug)]
 pub struct Scratch<'a, V: RObject<'a>> {
-    names: Vec<Names>,
+    names: NamesByDepth,
     columns: Vec<Column<'a, V>>,
     /// Names and levels, written as JSON strings.
     keys: Out,
@@ -84,17 +87,7 @@ pub struct Scratch<'a, V: RObject<'a>> {
 
 impl<'a, V: RObject<'a>> Default for Scratch<'a, V> {
     fn default() -> Self {
-        Self { names: Vec::new(), columns: Vec::new(), keys: Out::new(), labels: Vec::new() }
-    }
-}
-
-impl<'a, V: RObject<'a>> Scratch<'a, V> {
-    /// The names of the list at this depth.
-    fn names(&mut self, depth: usize) -> &mut Names {
-        if self.names.len() <= depth {
-            self.names.resize_with(depth + 1, Names::default);
-        }
-        &mut self.names[depth]
+        Self { names: NamesByDepth::default(), columns: Vec::new(), keys: Out::new(), labels: Vec::new() }
     }
 }
 
@@ -220,10 +213,10 @@ impl<'a, V: RObject<'a>> Writer<'_, 'a, V> {
     fn object(&mut self, list: V, unbox: bool) -> Written {
         let depth = self.depth;
         self.out.byte(b'{');
-        self.scratch.names(depth).open(list);
+        self.scratch.names.at(depth).open(list);
         for at in 0..list.len() {
             self.comma(at);
-            let name = self.scratch.names(depth).key(list, at);
+            let name = self.scratch.names.at(depth).key(list, at);
             push_string(self.out, name);
             self.out.byte(b':');
             self.value(list.element(at), unbox)?;

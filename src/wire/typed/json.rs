@@ -104,9 +104,9 @@ impl Writer<'_> {
     /// The elements `from..to` of a list, of each the part `slice`.
     fn members<'a, V: Value<'a>>(&mut self, list: V, from: usize, to: usize, place: Place, slice: Slice, depth: usize) {
         self.out.byte(b'{');
-        self.scratch.names(depth).open(list);
+        self.scratch.names.at(depth).open(list);
         for at in 0..to {
-            let name = self.scratch.names(depth).key(list, at);
+            let name = self.scratch.names.at(depth).key(list, at);
             if at < from {
                 continue;
             }

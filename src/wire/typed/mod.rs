@@ -19,7 +19,8 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Class, Names, Out, Shape, Storage, Text, Value,
+    Class, Out, Shape, Storage, Text, Value,
+    names::NamesByDepth,
     time::{DATE_FORMAT, DATE_TIME_FORMAT, session_zone},
     value::NA_INTEGER,
 };
@@ -31,19 +32,11 @@ pub const MAX_DEPTH: usize = 32;
 /// what they own.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    names: Vec<Names>,
+    names: NamesByDepth,
     zone: Option<(Vec<u8>, TimeZone)>,
 }
 
 impl Scratch {
-    /// The names of the list at this depth.
-    fn names(&mut self, depth: usize) -> &mut Names {
-        if self.names.len() <= depth {
-            self.names.resize_with(depth + 1, Names::default);
-        }
-        &mut self.names[depth]
-    }
-
     /// The time zone of that name, as R understands it. The empty name is the session's own zone.
     fn zone(&mut self, name: Text<'_>) -> &TimeZone {
         if !matches!(&self.zone, Some((known, _)) if known == name.bytes()) {

@@ -20,6 +20,7 @@ const EXAMPLE: &str = r#"{"x":{"type":"vector","value":[1,2,3]}}"#;
 
 fn refused(fault: Fault) -> Invalid {
     Invalid::new(match fault {
+        Fault::Inexact(number) => format!("{number} is an integer that no double is equal to"),
         Fault::TooDeep => "arrays and objects are nested too deep".to_owned(),
         Fault::OutOfMemory => "it does not fit in the session's memory".to_owned(),
         Fault::Syntax(message) => format!("this is not JSON ({message}), and it does not begin with < as XML does"),
@@ -125,7 +126,7 @@ fn infer<'a>(value: Raw<'a>, class: Option<Class>, format: Option<&str>, depth: 
     }
 }
 
-fn matrix(value: Raw<'_>) -> Result<Input<'_>, Invalid> {
+pub(in crate::wire) fn matrix(value: Raw<'_>) -> Result<Input<'_>, Invalid> {
     let Raw::Array(rows) = value else {
         return Err(Invalid::new(format!("a matrix is an array of rows, each an array, and this is {}", value.describe())));
     };
@@ -181,10 +182,15 @@ fn unnamed(items: Vec<Raw<'_>>, depth: usize) -> Result<Vec<(Sent<'_>, Input<'_>
     Ok(members)
 }
 
-/// The elements of a vector. JSON itself tells their type; the class decides only where it does not.
+/// The elements of a vector, which R can hold.
 fn column(value: Raw<'_>, class: Option<Class>) -> Result<Column<'_>, Invalid> {
+    model::checked(elements(value, class)?)
+}
+
+/// The elements of a vector. JSON itself tells their type; the class decides only where it does not.
+pub(in crate::wire) fn elements(value: Raw<'_>, class: Option<Class>) -> Result<Column<'_>, Invalid> {
     let numeric = class == Some(Class::Atomic(Kind::Double));
-    model::checked(match value {
+    Ok(match value {
         Raw::Null => Column::missing(1, Class::kind(class)),
         Raw::Bool(truth) => Column::Logical(vec![i32::from(truth)]),
         Raw::Number(number) => Column::Double(vec![number]),

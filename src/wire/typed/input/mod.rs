@@ -6,10 +6,10 @@
 
 mod dates;
 mod items;
-mod json;
-mod model;
-mod raw;
-mod reader;
+pub(in crate::wire) mod json;
+pub(in crate::wire) mod model;
+pub(in crate::wire) mod raw;
+pub(in crate::wire) mod reader;
 mod xml;
 
 #[cfg(test)]
@@ -42,6 +42,8 @@ pub enum Input<'a> {
     Null,
     /// A vector; a primitive is one of length 1.
     Vector(Column<'a>),
+    /// 32-bit integers, or [`NA_INTEGER`].
+    Integers(Vec<i32>),
     /// Stored column by column, as R does.
     Matrix {
         /// Number of rows.
@@ -143,6 +145,7 @@ impl Input<'_> {
         match self {
             Self::Null => 0,
             Self::Vector(elements) | Self::Matrix { elements, .. } => elements.len(),
+            Self::Integers(elements) => elements.len(),
             Self::Dates(elements) | Self::Moments(elements) => elements.len(),
             Self::Factor(factor) => factor.values.len(),
             Self::List(members) | Self::DataFrame(members) => members.len(),
@@ -175,14 +178,24 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(what: impl Into<String>) -> Self {
+    pub(in crate::wire) fn new(what: impl Into<String>) -> Self {
         Self { path: Vec::new(), what: what.into() }
     }
 
     /// The same error as one in the value called `name`.
-    fn within(mut self, name: &str) -> Self {
+    pub(in crate::wire) fn within(mut self, name: &str) -> Self {
         self.path.push(shortened(name));
         self
+    }
+
+    /// The names that lead to the value, joined by points; `None` when the fault is not that of one value.
+    pub(in crate::wire) fn place(&self) -> Option<String> {
+        (!self.path.is_empty()).then(|| self.path.iter().rev().map(String::as_str).collect::<Vec<_>>().join("."))
+    }
+
+    /// What is wrong.
+    pub(in crate::wire) fn what(&self) -> &str {
+        &self.what
     }
 }
 
@@ -199,7 +212,7 @@ impl fmt::Display for Invalid {
 }
 
 /// Text of a client in the form in which errors show it.
-fn shown(text: &str) -> String {
+pub(in crate::wire) fn shown(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
@@ -212,7 +225,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// Reads a word for a number that has no digits, such as `NaN`, as R and Java write them.
-fn special_number(word: &str) -> Option<f64> {
+pub(in crate::wire) fn special_number(word: &str) -> Option<f64> {
     match word {
         "NA" => Some(NA_REAL),
         "NaN" => Some(f64::NAN),

@@ -26,7 +26,7 @@ pub(super) enum Type {
 
 /// The classes of `rclass` that say more about values than the values do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(in crate::wire) enum Class {
     Null,
     Atomic(Kind),
     Date,
@@ -83,7 +83,15 @@ pub(super) fn inputs<'a>(mut members: Vec<(Sent<'a>, Input<'a>)>) -> Result<Inpu
     if wrapped && let Some((_, Input::List(inner))) = members.pop() {
         members = inner;
     }
-    for (name, _) in &members {
+    check_bindable(&members)?;
+    // If there is a value of that name, the name is bound to it, and not to the list.
+    let as_list = wrapped && !members.iter().any(|(name, _)| name == WRAPPER);
+    Ok(Inputs { members, as_list })
+}
+
+/// Checks that values can be bound to their names.
+pub(in crate::wire) fn check_bindable<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
+    for (name, _) in members {
         if name.is_empty() {
             return Err(Invalid::new("a value has no name; every value needs one to be bound to"));
         }
@@ -91,13 +99,11 @@ pub(super) fn inputs<'a>(mut members: Vec<(Sent<'a>, Input<'a>)>) -> Result<Inpu
             return Err(Invalid::new(format!("the name is longer than {LONGEST_NAME} bytes, which is the most that R allows")).within(name));
         }
     }
-    // If there is a value of that name, the name is bound to it, and not to the list.
-    let as_list = wrapped && !members.iter().any(|(name, _)| name == WRAPPER);
-    Ok(Inputs { members, as_list })
+    Ok(())
 }
 
 /// Checks that each name can be a name in R, and is there only once. Any number of elements may have no name.
-pub(super) fn check_names<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
+pub(in crate::wire) fn check_names<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
     let mut seen = HashSet::with_capacity(members.len());
     for (name, _) in members {
         if name.contains('\0') {
@@ -111,12 +117,12 @@ pub(super) fn check_names<T>(members: &[(Sent<'_>, T)]) -> Result<(), Invalid> {
 }
 
 /// Checks that lists are not nested too deeply. The outermost has depth 0.
-pub(super) fn check_depth(depth: usize) -> Result<(), Invalid> {
+pub(in crate::wire) fn check_depth(depth: usize) -> Result<(), Invalid> {
     if depth < MAX_DEPTH { Ok(()) } else { Err(Invalid::new(format!("lists are nested deeper than {MAX_DEPTH} levels"))) }
 }
 
 /// Checks that R can hold the strings.
-pub(super) fn checked(column: Column<'_>) -> Result<Column<'_>, Invalid> {
+pub(in crate::wire) fn checked(column: Column<'_>) -> Result<Column<'_>, Invalid> {
     if let Column::Text(texts) = &column
         && let Some(at) = texts.iter().position(|text| text.as_ref().is_some_and(|text| memchr::memchr(0, text.as_bytes()).is_some()))
     {
@@ -229,7 +235,7 @@ fn names(labels: Column<'_>) -> Result<Vec<Sent<'_>>, Invalid> {
     }
 }
 
-fn digits(number: f64) -> String {
+pub(in crate::wire) fn digits(number: f64) -> String {
     let mut out = Out::new();
     push_double(&mut out, number);
     String::from_utf8_lossy(out.as_bytes()).into_owned()
@@ -264,7 +270,7 @@ fn keys(column: &Column<'_>) -> Keys {
 }
 
 /// A data frame from its columns.
-pub(super) fn data_frame<'a>(columns: Vec<(Sent<'a>, Input<'a>)>) -> Result<Input<'a>, Invalid> {
+pub(in crate::wire) fn data_frame<'a>(columns: Vec<(Sent<'a>, Input<'a>)>) -> Result<Input<'a>, Invalid> {
     check_names(&columns)?;
     for (name, column) in &columns {
         if name.is_empty() {

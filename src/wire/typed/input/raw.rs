@@ -6,7 +6,7 @@ use crate::wire::value::NA_INTEGER;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Raw<'a> {
+pub(in crate::wire) enum Raw<'a> {
     Null,
     Bool(bool),
     /// Any number. R has nothing wider than doubles.
@@ -45,7 +45,7 @@ impl<'a> Raw<'a> {
 }
 
 /// The elements of an array so far.
-pub(super) enum Elements<'a> {
+pub(in crate::wire) enum Elements<'a> {
     /// Only nulls.
     Nulls(usize),
     /// One type, and nulls.
@@ -65,7 +65,7 @@ impl<'a> From<Elements<'a>> for Raw<'a> {
 
 impl<'a> Elements<'a> {
     /// Adds an element.
-    pub(super) fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
+    pub(in crate::wire) fn push(&mut self, element: Raw<'a>) -> Result<(), OutOfMemory> {
         match (&mut *self, element) {
             (Self::Column(Column::Double(all)), Raw::Number(number)) => push(all, number),
             (Self::Column(Column::Double(all)), Raw::Null) => push(all, NA_REAL),
@@ -100,7 +100,7 @@ impl<'a> Elements<'a> {
 /// There is no memory for an element. This is an error and no abort, since a session may have a memory limit, and must not
 /// end because an input is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OutOfMemory;
+pub(in crate::wire) struct OutOfMemory;
 
 /// Appends an element.
 #[inline]

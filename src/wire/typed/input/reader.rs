@@ -15,13 +15,15 @@ const DEPTH: u8 = 127;
 
 /// Why a text was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::wire) enum Fault {
     /// It is not JSON: what is wrong, and where.
     Syntax(String),
     /// Arrays and objects are nested deeper than [`DEPTH`].
     TooDeep,
     /// It does not fit in the session's memory.
     OutOfMemory,
+    /// An integer that would become another one, where that is not allowed.
+    Inexact(String),
 }
 
 impl From<OutOfMemory> for Fault {
@@ -30,23 +32,33 @@ impl From<OutOfMemory> for Fault {
     }
 }
 
-/// Reads a text that is one JSON value.
+/// Reads a text that is one JSON value. An integer that no double is equal to becomes the nearest one.
 pub(super) fn read(text: &str) -> Result<Raw<'_>, Fault> {
-    let mut reader = Reader { text, at: 0 };
-    let value = reader.value(DEPTH)?;
-    match reader.peek() {
-        None => Ok(value),
-        Some(_) => Err(reader.fault("trailing characters")),
-    }
+    Reader { text, at: 0, is_exact: false }.read()
+}
+
+/// Reads a text that is one JSON value, and in which every integer can be told from all others when it is a double.
+pub(in crate::wire) fn read_exactly(text: &str) -> Result<Raw<'_>, Fault> {
+    Reader { text, at: 0, is_exact: true }.read()
 }
 
 struct Reader<'a> {
     text: &'a str,
     /// How many bytes have been read.
     at: usize,
+    /// Whether integers that would become others are refused.
+    is_exact: bool,
 }
 
 impl<'a> Reader<'a> {
+    fn read(mut self) -> Result<Raw<'a>, Fault> {
+        let value = self.value(DEPTH)?;
+        match self.peek() {
+            None => Ok(value),
+            Some(_) => Err(self.fault("trailing characters")),
+        }
+    }
+
     fn rest(&self) -> &'a [u8] {
         &self.text.as_bytes()[self.at..]
     }
@@ -107,6 +119,11 @@ impl<'a> Reader<'a> {
         let Some((number, length)) = fast_float2::parse_partial::<f64, _>(rest).ok().filter(|_| is_json) else {
             return Err(self.fault("invalid number"));
         };
+        // Every integer of that many digits is a double.
+        const EXACT: usize = 15;
+        if self.is_exact && length > EXACT && !is_same(&self.text[self.at..self.at + length], number) {
+            return Err(Fault::Inexact(self.text[self.at..self.at + length].to_owned()));
+        }
         self.at += length;
         if number.is_finite() { Ok(number) } else { Err(self.fault("number out of range")) }
     }
@@ -206,6 +223,14 @@ impl<'a> Reader<'a> {
             |error| error.to_string(),
         ))
     }
+}
+
+/// Whether a double is the integer that these digits are, or is written by them: the digits of a double are as few as tell it
+/// from all others, and may end in zeros. What is no integer is rounded, as everywhere.
+#[cold]
+fn is_same(digits: &str, number: f64) -> bool {
+    let is_integer = !digits.contains(['.', 'e', 'E']);
+    !is_integer || !number.is_finite() || number.to_string() == digits || format!("{number:.0}") == digits
 }
 
 fn deeper(depth: u8) -> Result<u8, Fault> {
