@@ -3,7 +3,8 @@
 # Writes objects into a file, as save() does. The end of a file is written when it is closed, and save() does not
 # look whether that has failed. R starts again soon enough with what is not compressed, and disks are cheap.
 write_names <- function(names, file, envir = globalenv(), evaluate = TRUE) {
-  to <- file(file, "wb")
+  # Otherwise, R would warn that a pipe is no file.
+  to <- file(file, "wb", raw = TRUE)
   is_open <- TRUE
   on.exit(if (is_open) close(to))
   save(list = names, file = to, ascii = FALSE, version = 3L, envir = envir, eval.promises = evaluate, precheck = FALSE)
@@ -22,13 +23,17 @@ failure_of <- function(expression) {
 
 # Writes all objects. Like R's own save.image(), it computes the values of promises and active bindings. Usually all goes
 # well. If it does not, what cannot be saved is left out. Without `evaluate`, nothing is computed; `promises` are then the
-# objects that have not been computed yet. Returns a sentence for each object that is not saved, or not as a value.
-save_workspace <- function(file, evaluate, ...) {
+# objects that have not been computed yet. The first attempt to write goes to `first`, which may be a pipe, and further ones
+# to `file`. Returns where the objects are, and a sentence for each that is not saved, or not as a value.
+save_workspace <- function(file, first, evaluate, ...) {
   evaluate <- identical(evaluate, "TRUE")
   promises <- c(...)
   names <- ls(globalenv(), all.names = TRUE)
   suppressWarnings({
-    if (evaluate && is.null(failure_of(write_names(names, file)))) return(character())
+    if (evaluate) {
+      if (is.null(failure_of(write_names(names, first)))) return(first)
+      first <- file
+    }
     is_active <- vapply(names, bindingIsActive, NA, env = globalenv(), USE.NAMES = FALSE)
     if (evaluate) {
       computed <- compute(names, is_active)
@@ -37,7 +42,8 @@ save_workspace <- function(file, evaluate, ...) {
     }
     problems <- not_computed(names, is_active, computed)
     left <- names[!(is_active & computed$failed)]
-    c(problems, write_what_fits(left, file, computed$values))
+    written <- write_what_fits(left, first, file, computed$values)
+    append(written, problems, after = 1L)
   })
 }
 
@@ -68,10 +74,13 @@ not_computed <- function(names, is_active, computed) {
 }
 
 # Writes objects whose values are there. If they cannot be written all at once, finds by writing them one by one which
-# cannot be written, and writes as many of the others as fit, the smallest first. Returns a sentence for each that is left.
-write_what_fits <- function(names, file, values) {
-  write <- function(names) write_names(names, file, values, evaluate = FALSE)
-  if (is.null(failure <- failure_of(write(names)))) return(character())
+# cannot be written, and writes as many of the others as fit, the smallest first. Returns where they are, and a sentence for
+# each that is left.
+write_what_fits <- function(names, first, file, values) {
+  write <- function(names, to = file) write_names(names, to, values, evaluate = FALSE)
+  for (to in unique(c(first, file))) {
+    if (is.null(failure <- failure_of(write(names, to)))) return(to)
+  }
   sizes <- rep(NA_real_, length(names))
   reasons <- rep(failure, length(names))
   for (at in seq_along(names)) {
@@ -89,7 +98,7 @@ write_what_fits <- function(names, file, values) {
   if (fit == 0L) stop(failure)
   kept <- smallest[seq_len(fit)]
   write(names[kept])
-  sprintf("object '%s' was not saved: %s", names, reasons)[-kept]
+  c(file, sprintf("object '%s' was not saved: %s", names, reasons)[-kept])
 }
 
 save_object <- function(file, name) {

@@ -9,11 +9,8 @@ use super::{
     files::{Area, draft_put},
 };
 use crate::{
-    link::{
-        command::{Image, SaveImage},
-        messages::folder,
-    },
-    session::{Session, queue::Turn},
+    link::messages::folder,
+    session::Session,
     store::{Blob, blobs::Keeping},
     system::folder::Draft,
 };
@@ -46,18 +43,6 @@ impl App {
         let (file, draft) = self.draft().await?;
         self.store.blobs.copy_to(hash, file.try_clone()?).await?;
         Ok((file, draft))
-    }
-
-    /// Has a session's worker write all objects into a file. If it is stopped, at a limit for instance, it writes what needs no computing.
-    ///
-    /// # Errors
-    /// [`Failure`]
-    pub(super) async fn image_write(turn: &Turn, file: Uuid) -> Result<Image, Failure> {
-        if let Some(image) = Self::ask(turn, SaveImage { file, evaluate: true }).await? {
-            return Ok(image);
-        }
-        let image = Self::ask(turn, SaveImage { file, evaluate: false }).await?;
-        image.ok_or_else(|| Failure::R("the objects could not be saved: R was stopped".to_owned()))
     }
 
     /// Moves a file that a session's worker has written for the server into the store.

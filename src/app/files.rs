@@ -24,6 +24,8 @@ use crate::{
 pub enum Area {
     /// The working folder, in which R code runs.
     Work,
+    /// The library for packages that the session installs for itself.
+    Library,
     /// R's `tempdir()`.
     Temporary,
     /// The folder in which the server and the worker hand files to each other.
@@ -34,6 +36,7 @@ impl Area {
     fn open(self, session: &Session) -> io::Result<Folder> {
         let path = match self {
             Self::Work => PathBuf::from(folder::WORK),
+            Self::Library => PathBuf::from(folder::LIBRARY),
             Self::Exchange => PathBuf::from(folder::FILES),
             Self::Temporary => session.temporary.strip_prefix(&session.folder).unwrap_or(&session.temporary).to_owned(),
         };

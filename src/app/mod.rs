@@ -4,6 +4,7 @@
 //! Each file has the operations on one of these things, as methods of [`App`] whose names begin with that of the thing. Start reading at
 //! [`App`]; most requests end up in [`runs`] or [`evaluation`].
 
+mod archives;
 pub mod autosave;
 mod browser_logins;
 mod contents;
@@ -11,6 +12,7 @@ pub mod evaluation;
 pub mod failure;
 pub mod files;
 mod identity;
+mod images;
 mod logins;
 mod measures;
 pub mod objects;
@@ -20,6 +22,7 @@ mod readiness;
 pub mod runs;
 pub mod scripts;
 pub mod sessions;
+pub mod snapshots;
 mod sweeps;
 pub mod uploads;
 

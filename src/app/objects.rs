@@ -149,9 +149,9 @@ impl App {
         name: &str,
     ) -> Result<(Object, Vec<String>), Failure> {
         let turn = session.turn(Admission::Immediate)?;
-        let file = Uuid::new_v4();
-        let image = Self::image_write(&turn, file).await?;
-        let object = self.object_collect(session, principal, file, name, Kind::Workspace).await?;
+        let keeping = self.store.blobs.keep().await?;
+        let (image, blob) = self.image_write(session, &turn, &keeping).await?;
+        let object = self.object_add(principal, name, "", Kind::Workspace, blob, &keeping).await?;
         Ok((object, image.unsaved))
     }
 

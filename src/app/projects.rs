@@ -4,14 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{App, Failure, files::Area, sessions::login};
+use super::{App, Failure, sessions::login};
 pub use crate::store::projects::Project;
 use crate::{
     auth::{Login, Principal},
-    link::command::{Image, LoadImage, Stored, Surroundings},
     session::{Admission, Session},
-    store::projects::{Naming, ProjectFile, State},
-    system::folder::FileError,
+    store::projects::{Naming, State},
 };
 
 impl App {
@@ -32,27 +30,10 @@ impl App {
         admission: Admission,
     ) -> Result<(Project, Vec<String>), Failure> {
         let turn = session.turn(admission)?;
-        let file = Uuid::new_v4();
-        let Image { surroundings, files: paths, mut unsaved } = Self::image_write(&turn, file).await?;
-        let keeping = self.store.blobs.keep().await?;
-        let workspace = self.content_collect(session, file, &keeping).await?;
-        let published: HashMap<_, _> = self.published.of_session(session.id).into_iter().collect();
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            let content = match self.file_open(session, Area::Work, &path).await {
-                Ok(content) => content,
-                Err(FileError::Missing) => continue, // It has gone meanwhile.
-                Err(error) => {
-                    unsaved.push(format!("file {path:?} was not saved: {error}"));
-                    continue;
-                }
-            };
-            let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
-            let published = published.contains_key(&path);
-            files.push(ProjectFile { path, blob, published });
-        }
+        let (image, unsaved, keeping) = self.image_capture(session, &turn).await?;
+        let published: Vec<String> = self.published.of_session(session.id).into_iter().map(|(path, _)| path).collect();
         let earlier = match session.record.project() {
-            Some(id) => self.store.project(id, &session.owner).await?.map(|(project, _)| project),
+            Some(id) => self.store.project(id, &session.owner).await?,
             None => None,
         };
         let name = name.map(str::to_owned).or_else(|| earlier.as_ref().map(|project| project.name.clone()));
@@ -62,17 +43,16 @@ impl App {
             owner: session.owner.clone(),
             // The name that the guide gives: "Autosaved$DATE".
             name: name.unwrap_or_else(|| format!("Autosaved{}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S"))),
-            workspace,
+            workspace_bytes: image.workspace.size,
+            image: image.id,
             state: State {
                 history: session.record.history().iter().map(ToString::to_string).collect(),
                 output: session.record.output().to_string(),
-                packages: surroundings.packages,
-                folder: surroundings.folder,
             },
             created: 0,
             changed: 0,
         };
-        let name = self.store.project_save(&project, naming, &files, &keeping).await?;
+        let name = self.store.project_save(&project, naming, &published, &keeping).await?;
         session.record.bind(Some(project.id));
         Ok((Project { name, ..project }, unsaved))
     }
@@ -101,34 +81,25 @@ impl App {
         id: Option<Uuid>,
     ) -> Result<(Arc<Session>, Vec<String>), Failure> {
         let found = self.store.project(project, principal.name()).await?;
-        let (project, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
+        let project = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
         let session = self.session_open_as(principal, id).await?;
-        let loaded = self.project_load_into(&session, project, files, login(principal)?).await;
+        let loaded = self.project_load_into(&session, project, login(principal)?).await;
         if loaded.is_err() {
             self.sessions.close(&session);
         }
         Ok((session, loaded?))
     }
 
-    async fn project_load_into(
-        &self,
-        session: &Arc<Session>,
-        project: Project,
-        files: Vec<ProjectFile>,
-        login: &Login,
-    ) -> Result<Vec<String>, Failure> {
+    async fn project_load_into(&self, session: &Arc<Session>, project: Project, login: &Login) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Queued)?;
-        for file in &files {
-            self.content_place(session, &file.blob.hash, Area::Work, &file.path).await?;
+        // Another session may be saved in the project meanwhile, and nothing names this image then.
+        let _keeping = self.store.blobs.keep().await?;
+        let warnings = self.image_restore(session, &turn, &project.image).await?;
+        for (path, content) in self.store.project_published(project.id).await? {
+            let (_, copy) = self.published.create(session.id, &path, login.id)?;
+            self.store.blobs.copy_to(&content.hash, copy).await?;
         }
-        let State { history, output, packages, folder } = project.state;
-        let workspace = Stored { file: self.content_bring(session, &project.workspace.hash).await?, name: String::new() };
-        let warnings = Self::ask(&turn, LoadImage { workspace, surroundings: Surroundings { folder, packages } }).await?;
-        session.record.adopt(project.id, history, &output);
-        for file in files.into_iter().filter(|file| file.published) {
-            let (_, copy) = self.published.create(session.id, &file.path, login.id)?;
-            self.store.blobs.copy_to(&file.blob.hash, copy).await?;
-        }
+        session.record.adopt(project.id, project.state.history, &project.state.output);
         Ok(warnings)
     }
 
@@ -139,17 +110,17 @@ impl App {
     pub async fn project_artifacts(&self, project: Uuid, principal: &Principal) -> Result<Vec<(String, Uuid)>, Failure> {
         let login = login(principal)?;
         let found = self.store.project(project, principal.name()).await?;
-        let (_, files) = found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
+        found.ok_or_else(|| Failure::Unknown(format!("There is no project {project}.")))?;
         let known: HashMap<_, _> = self.published.of_session(project).into_iter().collect();
         let mut addresses = Vec::new();
-        for file in files.into_iter().filter(|file| file.published) {
-            if let Some(&id) = known.get(&file.path).filter(|id| self.published.is_of(**id, login.id)) {
-                addresses.push((file.path, id));
+        for (path, content) in self.store.project_published(project).await? {
+            if let Some(&id) = known.get(&path).filter(|id| self.published.is_of(**id, login.id)) {
+                addresses.push((path, id));
                 continue;
             }
-            let (id, copy) = self.published.create(project, &file.path, login.id)?;
-            self.store.blobs.copy_to(&file.blob.hash, copy).await?;
-            addresses.push((file.path, id));
+            let (id, copy) = self.published.create(project, &path, login.id)?;
+            self.store.blobs.copy_to(&content.hash, copy).await?;
+            addresses.push((path, id));
         }
         Ok(addresses)
     }

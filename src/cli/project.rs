@@ -10,7 +10,8 @@ use super::{
 };
 use crate::store::{
     Store,
-    projects::{Project, ProjectFile},
+    images::{ImageFile, Part},
+    projects::Project,
 };
 
 #[derive(Debug, Subcommand)]
@@ -59,7 +60,7 @@ struct Whole {
     files: Vec<FileView>,
 }
 
-/// A file of a project.
+/// A file of a project's working folder.
 #[derive(Debug, Serialize)]
 struct FileView {
     path: String,
@@ -72,15 +73,15 @@ impl From<&Project> for View {
             id: project.id.to_string(),
             owner: project.owner.clone(),
             name: project.name.clone(),
-            workspace_bytes: project.workspace.size,
+            workspace_bytes: project.workspace_bytes,
             created: output::time(project.created),
             changed: output::time(project.changed),
         }
     }
 }
 
-impl From<ProjectFile> for FileView {
-    fn from(file: ProjectFile) -> Self {
+impl From<ImageFile> for FileView {
+    fn from(file: ImageFile) -> Self {
         Self { path: file.path, bytes: file.blob.size }
     }
 }
@@ -113,13 +114,13 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
         }
         Command::Show { id, format } => {
             let project = project(store, &id).await?;
-            let whole = store.project(project.id, &project.owner).await?;
-            let (project, files) = whole.with_context(|| format!("the project {id:?} has just been removed"))?;
+            let image = store.image(&project.image).await?;
+            let image = image.with_context(|| format!("the project {id:?} has just been removed"))?;
             let whole = Whole {
                 project: View::from(&project),
                 history: project.state.history.len(),
-                packages: project.state.packages,
-                files: files.into_iter().map(FileView::from).collect(),
+                packages: image.state.packages,
+                files: image.files.into_iter().filter(|file| file.part == Part::Work).map(FileView::from).collect(),
             };
             format.one(&whole, &SHOW)
         }

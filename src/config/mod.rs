@@ -12,6 +12,7 @@ pub mod listen;
 pub mod log_level;
 pub mod rock;
 mod secret;
+mod snapshots;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rock::Rock;
 pub use secret::Secret;
+pub use snapshots::Snapshots;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub struct Config {
     pub r: RSettings,
     /// R sessions and their limits.
     pub sessions: SessionSettings,
+    /// Snapshots of sessions, which their owners keep until they remove them. 0 is no limit.
+    pub snapshots: Snapshots,
     /// Who may use the server. docs/authentication.md has examples.
     pub auth: Auth,
     /// The RevoDeployR API.
@@ -62,6 +66,7 @@ impl Default for Config {
             tls: Tls::default(),
             r: RSettings::default(),
             sessions: SessionSettings::default(),
+            snapshots: Snapshots::default(),
             auth: Auth::default(),
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),

@@ -224,10 +224,13 @@ pub struct Save {
     pub file: Uuid,
 }
 
-/// Write all objects into a new file, and report the rest of the session's state. There is no reply value if R was stopped before the end.
+/// Write all objects, and report the rest of the session's state. There is no reply value if R was stopped before the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveImage {
-    /// The name of the file.
+    /// The name of a pipe in the folder [`super::messages::folder::FILES`], which somebody reads. The objects are written into it if they can
+    /// be written as they are.
+    pub pipe: Option<Uuid>,
+    /// The name of a new file there, for what can be written otherwise: to find that out takes several attempts.
     pub file: Uuid,
     /// Whether to compute values that are computed when they are needed: promises, and active bindings.
     pub evaluate: bool,
@@ -241,6 +244,21 @@ pub struct Image {
     /// The files in the working folder, by their paths in it.
     pub files: Vec<String>,
     /// What could not be saved: a sentence each.
+    pub unsaved: Vec<String>,
+    /// Whether all objects are in the pipe. Otherwise what is there is worthless, and those that could be saved are in the file.
+    pub piped: bool,
+}
+
+/// List the files of the session's own library of packages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library;
+
+/// The files of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Their paths there, sorted.
+    pub files: Vec<String>,
+    /// What else is there and cannot be saved: a sentence each.
     pub unsaved: Vec<String>,
 }
 
@@ -391,6 +409,7 @@ commands! {
     Load => Vec<String>,
     Save => bool,
     SaveImage => Option<Image>,
+    Library => Listed,
     LoadImage => Vec<String>,
 }
 

@@ -7,19 +7,31 @@ use super::{exec::RError, objects, scripts::ask};
 /// Most bytes of a sentence about an object: an error of R's can have a text of any length.
 const SENTENCE: usize = 1000;
 
-/// Writes the objects of the global environment into a new file. Returns a sentence for each object that cannot be saved. If `evaluate` is
-/// false, nothing is computed for it: active bindings are left out, and promises are saved as they are.
+/// What [`save`] has written.
+#[derive(Debug, Default)]
+pub struct SavedObjects {
+    /// A sentence for each object that is not there.
+    pub unsaved: Vec<String>,
+    /// Whether all is in the pipe.
+    pub piped: bool,
+}
+
+/// Writes the objects of the global environment into a new file. If there is a pipe, they are written into that instead, provided that they
+/// can be written in one attempt. If `evaluate` is false, nothing is computed for it: active bindings are left out, and promises are saved as
+/// they are.
 ///
 /// # Errors
 /// R's, also if no object can be written. There is no file then.
-pub fn save(file: &Path, evaluate: bool) -> Result<Vec<String>, RError> {
+pub fn save(file: &Path, pipe: Option<&Path>, evaluate: bool) -> Result<SavedObjects, RError> {
     let promises = if evaluate { Vec::new() } else { objects::promises()? };
-    let path = file.to_string_lossy();
+    let (path, first) = (file.to_string_lossy(), pipe.unwrap_or(file).to_string_lossy());
     let arguments: Vec<&str> =
-        [&*path, if evaluate { "TRUE" } else { "FALSE" }].into_iter().chain(promises.iter().map(String::as_str)).collect();
-    let mut unsaved = whole(file, ask(c"save_workspace", &arguments))?;
+        [&*path, &*first, if evaluate { "TRUE" } else { "FALSE" }].into_iter().chain(promises.iter().map(String::as_str)).collect();
+    let mut answer = whole(file, ask(c"save_workspace", &arguments))?.into_iter();
+    let piped = answer.next().is_some_and(|written| written == first) && pipe.is_some();
+    let mut unsaved: Vec<_> = answer.collect();
     unsaved.iter_mut().for_each(|sentence| sentence.truncate(sentence.floor_char_boundary(SENTENCE)));
-    Ok(unsaved)
+    Ok(SavedObjects { unsaved, piped })
 }
 
 /// Writes one object into a new file; false when there is none of that name.

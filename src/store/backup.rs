@@ -13,10 +13,14 @@ use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConn
 use tempfile::TempDir;
 use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-use super::{Blobs, Store, StoreError, blobs::PIECE, options};
+use super::{
+    Blobs, Store, StoreError,
+    blobs::{PIECE, in_use},
+    images, options,
+};
 
 /// The tables. Those that others refer to come first.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 19] = [
     "boundary",
     "ip_filter",
     "role",
@@ -30,8 +34,11 @@ const TABLES: [&str; 16] = [
     "script_role",
     "object",
     "object_role",
+    "image",
+    "image_file",
     "project",
-    "project_file",
+    "project_published",
+    "snapshot",
     "suspended",
 ];
 /// The database in the ZIP file.
@@ -137,7 +144,8 @@ async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Resul
     query("DELETE FROM object WHERE login IS NOT NULL").execute(&mut connection).await?;
     // Otherwise what was ended since would be good again.
     query("DELETE FROM token_pair").execute(&mut connection).await?;
-    let contents = contents(&mut connection).await?;
+    images::forget_unnamed(&mut connection).await?;
+    let contents = in_use(&mut connection).await?;
     // Moves everything from SQLite's write-ahead log into the file.
     query("PRAGMA journal_mode = DELETE").execute(&mut connection).await?;
     connection.close().await?;
@@ -161,14 +169,9 @@ async fn inspect(database: &Path) -> Result<(i64, HashSet<String>), BackupError>
     let unusable = |_| BackupError::Unusable("the backup is damaged: its database cannot be read".to_owned());
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(database)).await.map_err(unusable)?;
     let version = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await.map_err(unusable)?;
-    let contents = contents(&mut connection).await.map_err(unusable)?;
+    let contents = in_use(&mut connection).await.map_err(unusable)?;
     connection.close().await?;
     Ok((version, contents))
-}
-
-async fn contents(connection: &mut SqliteConnection) -> sqlx::Result<HashSet<String>> {
-    let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM project UNION SELECT blob FROM project_file");
-    Ok(hashes.fetch_all(connection).await?.into_iter().collect())
 }
 
 /// Replaces the rows of all tables, in one transaction.

@@ -1,4 +1,4 @@
-//! Contents of objects and projects, as files that are named by their SHA-256. A content is written before anything refers
+//! Contents of objects and images, as files that are named by their SHA-256. A content is written before anything refers
 //! to it, and is removed some time after nothing refers to it any more ("collected").
 
 use std::{
@@ -12,16 +12,16 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
 use sha2::{Digest, Sha256};
-use sqlx::query_scalar;
+use sqlx::{SqliteConnection, query_scalar};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, images};
 
 /// Bytes read and written at a time.
-pub(super) const PIECE: usize = 256 << 10;
+pub const PIECE: usize = 256 << 10;
 /// Bytes that are gathered before they are written to the disk.
 const BATCH: usize = 1 << 20;
 /// How many batches may be in writing while the next one is gathered. The library's own choice is eight batches of
@@ -114,8 +114,15 @@ impl Blobs {
     /// # Errors
     /// [`StoreError`]
     pub async fn copy_to(&self, hash: &str, file: File) -> Result<(), StoreError> {
-        let mut file = tokio::fs::File::from_std(file);
-        let mut content = self.get(hash).await?;
+        let content = self.store.get(&key(hash)).await?;
+        if let GetResultPayload::File(mut from, _) = content.payload {
+            // The kernel copies it, in one go: no piece of it comes into this process.
+            let mut to = file;
+            let copied = tokio::task::spawn_blocking(move || io::copy(&mut from, &mut to));
+            copied.await.map_err(io::Error::other)??;
+            return Ok(());
+        }
+        let (mut file, mut content) = (tokio::fs::File::from_std(file), content.into_stream());
         while let Some(piece) = content.next().await {
             file.write_all(&piece?).await?;
         }
@@ -207,11 +214,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn blobs_in_use(&self) -> Result<HashSet<String>, StoreError> {
-        let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM project UNION SELECT blob FROM project_file");
-        Ok(hashes.fetch_all(&self.pool).await?.into_iter().collect())
+        Ok(in_use(&mut *self.pool.acquire().await?).await?)
     }
 
-    /// Removes contents that nothing refers to, unless somebody is writing one; returns how many.
+    /// Removes images that nothing names, and contents that nothing refers to, unless somebody is writing one; returns how many contents.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -220,11 +226,20 @@ impl Store {
         if lock.try_lock().is_err() {
             return Ok(0);
         }
-        let referred = self.blobs_in_use().await?;
+        let mut connection = self.pool.acquire().await?;
+        images::forget_unnamed(&mut connection).await?;
+        let referred = in_use(&mut connection).await?;
+        drop(connection);
         let removed = self.blobs.remove_all_but(&referred).await;
         drop(lock);
         removed
     }
+}
+
+/// All contents that something in a database refers to.
+pub(super) async fn in_use(connection: &mut SqliteConnection) -> sqlx::Result<HashSet<String>> {
+    let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM image UNION SELECT blob FROM image_file");
+    Ok(hashes.fetch_all(connection).await?.into_iter().collect())
 }
 
 #[cfg(test)]

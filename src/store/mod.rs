@@ -11,6 +11,7 @@ pub mod blobs;
 pub mod boundaries;
 pub mod changes;
 pub mod filters;
+pub mod images;
 mod names;
 pub mod objects;
 pub mod personal_tokens;
@@ -20,6 +21,7 @@ pub mod projects;
 pub mod roles;
 pub mod rules;
 pub mod scripts;
+pub mod snapshots;
 pub mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -207,7 +209,12 @@ fn uuid(row: &SqliteRow, column: &str) -> sqlx::Result<Uuid> {
 
 /// Reads a content from two columns: its hash and its size.
 fn blob(row: &SqliteRow, column: &str) -> sqlx::Result<Blob> {
-    Ok(Blob { hash: row.try_get(column)?, size: u64::try_from(row.try_get::<i64, _>("size")?).unwrap_or(0) })
+    Ok(Blob { hash: row.try_get(column)?, size: bytes(row, "size")? })
+}
+
+/// Reads a size from a column.
+fn bytes(row: &SqliteRow, column: &str) -> sqlx::Result<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
 }
 
 /// A size as SQLite keeps it.

@@ -1,4 +1,5 @@
-//! Projects: sessions that were saved. A save is one transaction: if it is interrupted, the project is as it was before.
+//! Projects: sessions that were saved. A project names the image of a session, and is saved in one transaction: if that is interrupted, the
+//! project is as it was before.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, query, query_as, query_scalar, sqlite::SqliteRow, types::Json};
@@ -6,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Blob, ChangeError, Store, StoreError, blobs::Keeping, now};
 
-/// What a project keeps in addition to the workspace and the files.
+/// What a project keeps in addition to the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -14,10 +15,6 @@ pub struct State {
     pub history: Vec<String>,
     /// What the last execution printed.
     pub output: String,
-    /// Attached packages, in the order in which they were attached.
-    pub packages: Vec<String>,
-    /// The working folder, relative to the session's.
-    pub folder: String,
 }
 
 /// A project.
@@ -29,8 +26,10 @@ pub struct Project {
     pub owner: String,
     /// What its owner calls it.
     pub name: String,
-    /// The image of the global environment.
-    pub workspace: Blob,
+    /// The image of the session.
+    pub image: String,
+    /// The size of the objects in it, in bytes.
+    pub workspace_bytes: u64,
     /// What else is kept.
     pub state: State,
     /// When it was made, in microseconds since 1970.
@@ -45,28 +44,12 @@ impl FromRow<'_, SqliteRow> for Project {
             id: super::uuid(row, "id")?,
             owner: row.try_get("owner")?,
             name: row.try_get("name")?,
-            workspace: super::blob(row, "workspace")?,
+            image: row.try_get("image")?,
+            workspace_bytes: super::bytes(row, "size")?,
             state: row.try_get::<Json<_>, _>("state")?.0,
             created: row.try_get("created")?,
             changed: row.try_get("changed")?,
         })
-    }
-}
-
-/// A file of the working folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectFile {
-    /// Its path in the working folder.
-    pub path: String,
-    /// Its content.
-    pub blob: Blob,
-    /// Whether the session had published it at an address.
-    pub published: bool,
-}
-
-impl FromRow<'_, SqliteRow> for ProjectFile {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self { path: row.try_get("path")?, blob: super::blob(row, "blob")?, published: row.try_get("published")? })
     }
 }
 
@@ -81,22 +64,20 @@ pub enum Naming {
 
 const KIND: &str = "project";
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT project.*, image.size FROM project JOIN image ON image.id = project.image ", $rest)
+    };
+}
+
 impl Store {
-    /// A project of `owner`, with its files.
+    /// A project of `owner`.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn project(&self, id: Uuid, owner: &str) -> Result<Option<(Project, Vec<ProjectFile>)>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let project: Option<Project> = query_as("SELECT * FROM project WHERE id = $1 AND owner = $2")
-            .bind(id.to_string())
-            .bind(owner)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let Some(project) = project else { return Ok(None) };
-        let files = query_as("SELECT * FROM project_file WHERE project = $1 ORDER BY path");
-        let files = files.bind(id.to_string()).fetch_all(&mut *transaction).await?;
-        Ok(Some((project, files)))
+    pub async fn project(&self, id: Uuid, owner: &str) -> Result<Option<Project>, StoreError> {
+        let found = query_as(select!("WHERE project.id = $1 AND owner = $2")).bind(id.to_string()).bind(owner);
+        Ok(found.fetch_optional(&self.pool).await?)
     }
 
     /// The projects of an account or, with `None`, of all accounts, newest first.
@@ -104,12 +85,26 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn project_list(&self, owner: Option<&str>) -> Result<Vec<Project>, StoreError> {
-        let list = query_as("SELECT * FROM project WHERE $1 IS NULL OR owner = $1 ORDER BY changed DESC, id");
+        let list = query_as(select!("WHERE $1 IS NULL OR owner = $1 ORDER BY changed DESC, project.id"));
         Ok(list.bind(owner).fetch_all(&self.pool).await?)
     }
 
-    /// Saves a new or an existing project, whose contents have been written under `_keeping`. Returns the name that it has
-    /// got. A project of somebody else is left as it is.
+    /// The files of a project's working folder that had addresses: their paths and contents.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn project_published(&self, id: Uuid) -> Result<Vec<(String, Blob)>, StoreError> {
+        let rows = query(
+            "SELECT path, blob, size FROM project_published
+             JOIN project ON project.id = project JOIN image_file USING (image, path)
+             WHERE project = $1 AND area = 'work' ORDER BY path",
+        );
+        let rows = rows.bind(id.to_string()).fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(|row| Ok((row.try_get("path")?, super::blob(row, "blob")?))).collect::<sqlx::Result<_>>()?)
+    }
+
+    /// Saves a new or an existing project, whose image was added under `_keeping`. `published` are the paths of files with addresses. Returns
+    /// the name that it has got. A project of somebody else is left as it is.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
@@ -117,7 +112,7 @@ impl Store {
         &self,
         project: &Project,
         naming: Naming,
-        files: &[ProjectFile],
+        published: &[String],
         _keeping: &Keeping,
     ) -> Result<String, ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -137,14 +132,13 @@ impl Store {
             }
         }
         let saved = query(
-            "INSERT INTO project (id, owner, name, workspace, size, state, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-             ON CONFLICT (id) DO UPDATE SET name = $3, workspace = $4, size = $5, state = $6, changed = $7 WHERE owner = $2",
+            "INSERT INTO project (id, owner, name, image, state, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6)
+             ON CONFLICT (id) DO UPDATE SET name = $3, image = $4, state = $5, changed = $6 WHERE owner = $2",
         )
         .bind(&id)
         .bind(&project.owner)
         .bind(&name)
-        .bind(&project.workspace.hash)
-        .bind(super::size(&project.workspace))
+        .bind(&project.image)
         .bind(Json(&project.state))
         .bind(now())
         .execute(&mut *transaction)
@@ -152,16 +146,10 @@ impl Store {
         if saved.rows_affected() == 0 {
             return Err(ChangeError::unknown(KIND, &id));
         }
-        query("DELETE FROM project_file WHERE project = $1").bind(&id).execute(&mut *transaction).await?;
-        for file in files {
-            query("INSERT INTO project_file (project, path, blob, size, published) VALUES ($1, $2, $3, $4, $5)")
-                .bind(&id)
-                .bind(&file.path)
-                .bind(&file.blob.hash)
-                .bind(super::size(&file.blob))
-                .bind(file.published)
-                .execute(&mut *transaction)
-                .await?;
+        query("DELETE FROM project_published WHERE project = $1").bind(&id).execute(&mut *transaction).await?;
+        for path in published {
+            let added = query("INSERT INTO project_published (project, path) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+            added.bind(&id).bind(path).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(name)

@@ -16,8 +16,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, fchown, mkdirat, openat, openat2, renameat_with, statat,
-        unlinkat,
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, fchown, mkdirat, mknodat, openat, openat2,
+        renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -25,6 +25,8 @@ use uuid::Uuid;
 
 use super::{locks, names};
 
+/// Bytes that a pipe holds.
+const PIPE: usize = 1 << 20;
 /// How often a path is followed again when it has changed on the way.
 const TRIES: usize = 20;
 
@@ -251,6 +253,21 @@ pub fn draft(folder: &Path) -> io::Result<(File, Draft)> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = openat(&private, &name, flags, Mode::RUSR | Mode::WUSR)?;
     Ok((File::from(file), Draft { private, name }))
+}
+
+/// Makes a named pipe as a draft, and opens it for reading, which does not wait for anybody who writes.
+///
+/// # Errors
+/// Errors of the system.
+pub fn draft_pipe(folder: &Path) -> io::Result<(File, Draft)> {
+    let private = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let name = format!("draft-{}", Uuid::new_v4());
+    mknodat(&private, &name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    let draft = Draft { private, name };
+    let pipe = openat(&draft.private, &draft.name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    // Fewer changes between writer and reader. A user of the system may have only so much memory in pipes.
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
+    Ok((File::from(pipe), draft))
 }
 
 /// A file that is not at its place yet. It is removed when this is dropped, unless it was moved.

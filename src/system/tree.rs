@@ -1,6 +1,6 @@
 //! Measures a folder that another user fills.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat},
@@ -67,6 +67,15 @@ pub fn size(folder: &Path, most: u64) -> Size {
             open.extend(inner.and_then(Dir::new));
         }
     }
+}
+
+/// How much may be added to these folders, until they have `most` bytes together.
+#[must_use]
+pub fn room(folders: impl IntoIterator<Item = PathBuf>, most: u64) -> u64 {
+    folders.into_iter().fold(most, |room, folder| match size(&folder, room) {
+        Size::Bytes(taken) => room.saturating_sub(taken),
+        Size::More | Size::Deep => 0,
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, ffi::CString};
 
 use super::{
-    files::{self, Snapshot},
+    files::{self, Listing},
     fork, limits,
     session::{Carried, CommandLoop, NOTHING, Refusal, assign, out, symbol},
 };
@@ -53,7 +53,7 @@ impl CommandLoop {
             assign(inputs, &execute.form)?;
         }
         r::graphics::begin(Plots::Files(execute.plots.size));
-        let before = Snapshot::of(self.work());
+        let before = Listing::of(self.work());
         let code = match r::eval::parse(code) {
             Ok(code) => code,
             Err(r::eval::SyntaxError { message, line, column }) => {
@@ -89,12 +89,12 @@ impl CommandLoop {
         &self,
         execute: &Execute,
         ending: Ending,
-        before: &Snapshot,
+        before: &Listing,
         mut warnings: Vec<String>,
         dropped: usize,
     ) -> Carried<Executed> {
         r::graphics::close_unnamed();
-        let changed = listed(Snapshot::of(self.work()).since(before), |file| file.path.len(), "changed files", &mut warnings);
+        let changed = listed(Listing::of(self.work()).since(before), |file| file.path.len(), "changed files", &mut warnings);
         let plots = changed.iter().map(|file| &file.path).filter(|path| execute.plots.publish && files::is_unnamed_plot(path));
         let mut known = HashSet::new();
         let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();
@@ -105,9 +105,9 @@ impl CommandLoop {
         let missing = listed(encoded.missing, size, "objects that could not be had", &mut warnings);
         let mut saved = false;
         if let Some(file) = execute.save.filter(|_| ending == Ending::Completed) {
-            match self.save_objects(file, true) {
-                Ok(unsaved) => {
-                    warnings.extend(unsaved);
+            match self.save_objects(file, None, true) {
+                Ok(saved_objects) => {
+                    warnings.extend(saved_objects.unsaved);
                     saved = true;
                 }
                 Err(error) => warnings.push(format!("the workspace could not be saved: {error}")),

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 16;
 
 /// The state of the files below a folder: enough to tell whether one was written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Listing {
     files: BTreeMap<PathBuf, State>,
     skipped: Vec<PathBuf>,
 }
@@ -33,7 +33,7 @@ struct State {
     changed: (i64, i64),
 }
 
-impl Snapshot {
+impl Listing {
     /// Looks at all regular files below `folder`. Folders that cannot be read are left out.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
@@ -141,11 +141,11 @@ mod tests {
         fs::create_dir(folder.path().join("sub")).unwrap();
         fs::write(folder.path().join("kept"), "1").unwrap();
         fs::write(folder.path().join("sub/grown"), "1").unwrap();
-        let before = Snapshot::of(folder.path());
-        assert_eq!(Snapshot::of(folder.path()).since(&before), []);
+        let before = Listing::of(folder.path());
+        assert_eq!(Listing::of(folder.path()).since(&before), []);
         fs::write(folder.path().join("sub/grown"), "12").unwrap();
         fs::write(folder.path().join("new"), "").unwrap();
-        let changed = Snapshot::of(folder.path()).since(&before);
+        let changed = Listing::of(folder.path()).since(&before);
         let seen: Vec<_> = changed.iter().map(|file| (file.path.as_str(), file.created, file.size)).collect();
         assert_eq!(seen, [("new", true, 0), ("sub/grown", false, 2)]);
     }

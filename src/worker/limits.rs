@@ -9,7 +9,7 @@ use rustix::{
 
 use crate::{
     link::messages::{Limits, folder},
-    system::tree::{self, Size},
+    system::tree,
 };
 
 /// Most descriptors of a process. R itself has at most 128 connections open.
@@ -93,10 +93,7 @@ pub fn restore_memory() {
 pub fn within_disk<T>(folder: &Path, most: Option<u64>, write: impl FnOnce() -> T) -> T {
     let Some(most) = most else { return write() };
     // The session may not read the folder above them.
-    let room = folder::ALL.iter().fold(most, |room, name| match tree::size(&folder.join(name), room) {
-        Size::Bytes(taken) => room.saturating_sub(taken),
-        Size::More | Size::Deep => 0,
-    });
+    let room = tree::room(folder::ALL.map(|name| folder.join(name)), most);
     let all = getrlimit(Resource::Fsize);
     let lowered = all.maximum.map_or(room, |maximum| maximum.min(room));
     // Failing is harmless: the server ends the session if it takes too much.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     evaluation::{self, Begun, Then, listed},
-    files::{self, Snapshot},
+    files::{self, Listing},
     fork,
     limits::{self, Processor},
     signals,
@@ -21,7 +21,7 @@ use crate::{
     link::{
         channel::{Frame, Link},
         command::{
-            Assign, Command, Draw, Ending, Files, Image, InputForm, Load, LoadImage, ObjectNames, Objects, Pages, PublishedFile, Remove,
+            Assign, Command, Draw, Ending, Files, Image, InputForm, Library, Listed, Load, LoadImage, ObjectNames, Objects, Pages, PublishedFile, Remove,
             RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize,
         },
         messages::{self, folder},
@@ -31,6 +31,7 @@ use crate::{
         exec::RError,
         reports::Warnings,
         toplevel::{self, Reader, Statements},
+        workspace::SavedObjects,
     },
     wire::{MissingObject, Out, Spill, Written, plain, typed},
     with_sources,
@@ -173,11 +174,12 @@ impl CommandLoop {
             Some(Request::Remove(Remove { name })) => reply_to::<Remove>(bare(remove(&name))),
             Some(Request::Pages(Pages)) => reply_to::<Pages>(bare(Ok(r::graphics::pages()))),
             Some(Request::Draw(command)) => reply_to::<Draw>(draw(&command)),
-            Some(Request::Files(Files)) => reply_to::<Files>(bare(Ok(Snapshot::of(&self.work).paths()))),
+            Some(Request::Files(Files)) => reply_to::<Files>(bare(Ok(Listing::of(&self.work).paths()))),
             Some(Request::RemoveFile(RemoveFile { path })) => reply_to::<RemoveFile>(bare(Ok(files::remove(&self.work, &path)))),
             Some(Request::Load(Load(stored))) => reply_to::<Load>(bare(self.load(&stored))),
             Some(Request::Save(Save { name, file })) => reply_to::<Save>(bare(self.save(&name, file))),
             Some(Request::SaveImage(command)) => reply_to::<SaveImage>(bare(self.save_image(&command))),
+            Some(Request::Library(Library)) => reply_to::<Library>(bare(Ok(self.library()))),
             Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
             Some(Request::End) => r::console::end_session(),
         };
@@ -207,18 +209,23 @@ impl CommandLoop {
     }
 
     fn save(&self, name: &str, file: Uuid) -> Result<bool, Refusal> {
+        // No object of R has a name with a NUL.
+        if name.contains('\0') {
+            return Ok(false);
+        }
         Ok(limits::within_disk(&self.folder, self.disk, || r::workspace::save_object(&self.stored(file), name))?)
     }
 
     /// Writes all objects; see [`r::workspace::save`].
-    pub(super) fn save_objects(&self, file: Uuid, evaluate: bool) -> Result<Vec<String>, RError> {
-        limits::within_disk(&self.folder, self.disk, || r::workspace::save(&self.stored(file), evaluate))
+    pub(super) fn save_objects(&self, file: Uuid, pipe: Option<Uuid>, evaluate: bool) -> Result<SavedObjects, RError> {
+        let pipe = pipe.map(|pipe| self.stored(pipe));
+        limits::within_disk(&self.folder, self.disk, || r::workspace::save(&self.stored(file), pipe.as_deref(), evaluate))
     }
 
-    fn save_image(&self, &SaveImage { file, evaluate }: &SaveImage) -> Result<Option<Image>, Refusal> {
+    fn save_image(&self, &SaveImage { pipe, file, evaluate }: &SaveImage) -> Result<Option<Image>, Refusal> {
         r::graphics::close_unnamed();
-        let unsaved = match self.save_objects(file, evaluate) {
-            Ok(unsaved) => unsaved,
+        let SavedObjects { unsaved, piped } = match self.save_objects(file, pipe, evaluate) {
+            Ok(saved) => saved,
             Err(RError::Interrupted | RError::CpuLimit) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
@@ -231,12 +238,15 @@ impl CommandLoop {
             |(folder, packages)| Surroundings { folder, packages },
         );
         let mut unsaved = listed(unsaved, String::len, "objects that were not saved", &mut more);
-        let files = Snapshot::of(&self.work);
-        let skipped = listed(files.skipped(), String::len, "links and folders that were not saved", &mut more);
-        unsaved
-            .extend(skipped.iter().map(|path| format!("'{path}' was not saved, as it is no file, or a folder that is too deep or closed")));
+        let Listed { files, unsaved: skipped } = list(&self.work);
+        unsaved.extend(skipped);
         unsaved.append(&mut more);
-        Ok(Some(Image { surroundings, files: files.paths(), unsaved }))
+        Ok(Some(Image { surroundings, files, unsaved, piped }))
+    }
+
+    /// The files of the session's own library.
+    fn library(&self) -> Listed {
+        list(&self.folder.join(folder::LIBRARY))
     }
 
     fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage) -> Result<Vec<String>, Refusal> {
@@ -249,6 +259,16 @@ impl CommandLoop {
     pub(super) fn publish(&self, name: &str) -> Option<PublishedFile> {
         files::publish(&self.work, &self.published, name)
     }
+}
+
+/// The files of a folder, and what cannot be saved of it.
+fn list(folder: &Path) -> Listed {
+    let (listing, mut more) = (Listing::of(folder), Vec::new());
+    let skipped = listed(listing.skipped(), String::len, "links and folders that were not saved", &mut more);
+    let sentence = |path: &String| format!("'{path}' was not saved, as it is no file, or a folder that is too deep or closed");
+    let mut unsaved: Vec<_> = skipped.iter().map(sentence).collect();
+    unsaved.append(&mut more);
+    Listed { files: listing.paths(), unsaved }
 }
 
 /// What a command gave, as its reply.

@@ -24,6 +24,7 @@ mod ffi;
 mod frames;
 mod harness;
 mod hostile;
+mod images;
 mod inputs;
 mod interrupts;
 mod isolation;

@@ -186,16 +186,22 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
     let mut server = Server::start(SETTINGS);
     let client = login(&server, false).await;
     let session = client.session().await;
-    let fill = |number: u32| format!("x <- {number}; y <- rep({number}, 2e5); for (i in 1:20) cat({number}, file = paste0('f', i))");
+    let fill = |number: u32| {
+        format!(
+            "x <- {number}; y <- rep({number}, 2e5)
+             for (file in c(paste0('f', 1:20), file.path(.libPaths()[1], paste0('l', 1:10)))) cat({number}, basename(file), file = file)"
+        )
+    };
+    let check = "files <- c(paste0('f', 1:20), file.path(.libPaths()[1], paste0('l', 1:10)))
+        stopifnot(all(y == x), length(y) == 2e5, sapply(files, readLines, warn = FALSE) == paste(x, basename(files)))
+        x";
     session.run(&fill(0)).await;
     let (_, id) = only(&session.post("project/save", &[("descr", "p")]).await.success());
     let (mut old, mut new) = (0, 0);
-    for round in 1..=24 {
+    for round in 1..=50 {
         let client = login(&server, false).await;
         let session = load(&client, &id).await;
-        let was = session
-            .value("stopifnot(all(y == x), length(y) == 2e5, all(sapply(1:20, function(i) scan(paste0('f', i), quiet = TRUE)) == x)); x")
-            .await;
+        let was = session.value(check).await;
         let was = u32::try_from(was["value"].as_u64().unwrap()).unwrap();
         if round > 1 && was == round - 1 {
             new += 1;
@@ -208,7 +214,7 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
         });
         // A different moment each time: when this many contents have been written.
         let contents = || walk(&server.data().join("blobs")).len();
-        let (begun, step) = (contents(), usize::try_from(round - 1).unwrap());
+        let (begun, step) = (contents(), usize::try_from((round - 1) % 35).unwrap());
         while contents() < begun + step && !saving.is_finished() {
             tokio::task::yield_now().await;
         }
@@ -223,6 +229,9 @@ async fn a_save_that_is_killed_leaves_the_old_project_or_the_new_one() {
     store.collect_blobs().await.unwrap();
     let kept = walk(&server.data().join("blobs/sha256")).len();
     assert_eq!(kept, store.blobs_in_use().await.unwrap().len());
+    // So are images that no project has come to name.
+    let image = store.image(&store.project_list(None).await.unwrap()[0].image).await.unwrap().unwrap();
+    assert_eq!(kept, 1 + image.files.len());
 }
 
 /// All files below a folder.
