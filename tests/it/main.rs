@@ -35,6 +35,7 @@ mod linkage;
 mod mlserver;
 mod operation;
 mod pages;
+mod plain;
 mod plots;
 mod preload;
 mod prompt;
