@@ -35,9 +35,26 @@ pub fn content(file: File, length: u64) -> Body {
     Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(length), PIECE))
 }
 
+/// Sends content that is made while it is sent, as an attachment with this name.
+#[must_use]
+pub fn streamed(content: Body, name: &str) -> Response {
+    let mut response = described(content, name);
+    if let Ok(value) = HeaderValue::from_str(&attachment(name)) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
 /// Sends content of this length. The type is guessed from the name, without its folders.
 #[must_use]
 pub fn answer(content: Body, length: u64, name: &str, disposition: Disposition) -> Response {
+    let mut response = if disposition == Disposition::Download { streamed(content, name) } else { described(content, name) };
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+/// Content with its type, and what browsers may do with it.
+fn described(content: Body, name: &str) -> Response {
     const FIXED: [(HeaderName, &str); 4] = [
         // R may have written a page with scripts, which must not act in this server's name.
         (header::CONTENT_SECURITY_POLICY, "sandbox"),
@@ -52,12 +69,6 @@ pub fn answer(content: Body, length: u64, name: &str, disposition: Disposition) 
     headers.extend(FIXED.map(|(name, value)| (name, HeaderValue::from_static(value))));
     if let Ok(value) = HeaderValue::from_str(content_type.essence_str()) {
         headers.insert(header::CONTENT_TYPE, value);
-    }
-    headers.insert(header::CONTENT_LENGTH, length.into());
-    if disposition == Disposition::Download
-        && let Ok(value) = HeaderValue::from_str(&attachment(name))
-    {
-        headers.insert(header::CONTENT_DISPOSITION, value);
     }
     response
 }

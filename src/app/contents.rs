@@ -53,10 +53,13 @@ impl App {
         let path = file.to_string();
         let content = self.file_open(session, Area::Exchange, &path).await?;
         let blob = self.store.blobs.put(keeping, tokio::fs::File::from_std(content)).await?;
-        let written = session.folder.join(folder::FILES).join(path);
-        // The session may have replaced the file; only the name is removed.
-        let _ = tokio::fs::remove_file(written).await;
+        self.exchange_remove(session, file).await;
         Ok(blob)
+    }
+
+    /// Removes a file that a session's worker has written for the server. The session may have replaced it; only the name is removed.
+    pub(super) async fn exchange_remove(&self, session: &Session, file: Uuid) {
+        let _ = tokio::fs::remove_file(session.folder.join(folder::FILES).join(file.to_string())).await;
     }
 }
 

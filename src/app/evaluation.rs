@@ -8,14 +8,14 @@ use super::{App, Failure};
 use crate::{
     link::command::{Assign, Command, Evaluate, ObjectNames, Objects, Pages, Remove, Unserialize, Use},
     session::{
-        Admission, OperationError, Session,
+        OperationError, Session,
         queue::{Pending, Turn},
     },
     wire::rds,
 };
 pub use crate::{
     link::command::{Canvas, Draw, Ending},
-    session::{Deferred, Done, Operation},
+    session::{Admission, Deferred, Done, Operation},
     wire::{Detail, Encoding, MissingObject, ValueEncoding, condition::Condition},
 };
 
@@ -145,9 +145,9 @@ impl App {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn value_remove(&self, session: &Arc<Session>, name: &str) -> Result<bool, Failure> {
+    pub async fn value_remove(&self, session: &Arc<Session>, name: &str, admission: Admission) -> Result<bool, Failure> {
         let remove = Remove { name: name.to_owned() };
-        Ok(session.operate(remove, Bytes::new(), Admission::Immediate).await?.reply)
+        Ok(session.operate(remove, Bytes::new(), admission).await?.reply)
     }
 
     /// How many pages the last evaluation has drawn without opening a device itself.

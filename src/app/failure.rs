@@ -17,6 +17,9 @@ pub enum Failure {
     /// The caller may not do this. A sentence.
     #[error("{0}")]
     Forbidden(String),
+    /// Something of that name is there already. A sentence.
+    #[error("{0}")]
+    Exists(String),
     /// The request makes no sense. A sentence.
     #[error("{0}")]
     Invalid(String),
@@ -55,7 +58,9 @@ impl From<ChangeError> for Failure {
         match error {
             ChangeError::Store(error) => Self::Store(error),
             ChangeError::Unknown { .. } => Self::Unknown(error.to_string()),
-            ChangeError::Exists { .. } | ChangeError::Invalid(_) => Self::Invalid(error.to_string()),
+            ChangeError::NotYours { .. } => Self::Forbidden(error.to_string()),
+            ChangeError::Exists { .. } => Self::Exists(error.to_string()),
+            ChangeError::Invalid(_) => Self::Invalid(error.to_string()),
         }
     }
 }

@@ -69,6 +69,14 @@ impl App {
         Ok(files.into_iter().zip(addresses).collect())
     }
 
+    /// The paths of the files in a session's working folder, sorted, when the session has ended what it is running.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn file_names(&self, session: &Arc<Session>) -> Result<Vec<String>, Failure> {
+        Self::ask(&session.turn(Admission::Queued)?, Files).await
+    }
+
     /// Opens a file of a session.
     ///
     /// # Errors
@@ -116,8 +124,8 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Unknown`] when there is none
-    pub async fn file_remove(&self, session: &Arc<Session>, path: &str) -> Result<(), Failure> {
-        let removed = Self::ask(&session.turn(Admission::Immediate)?, RemoveFile { path: path.to_owned() }).await?;
+    pub async fn file_remove(&self, session: &Arc<Session>, path: &str, admission: Admission) -> Result<(), Failure> {
+        let removed = Self::ask(&session.turn(admission)?, RemoveFile { path: path.to_owned() }).await?;
         if removed { Ok(()) } else { Err(Failure::Unknown(format!("There is no file {path:?} in the R session."))) }
     }
 

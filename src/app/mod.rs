@@ -21,6 +21,7 @@ pub mod projects;
 mod readiness;
 pub mod runs;
 pub mod scripts;
+pub mod services;
 pub mod sessions;
 pub mod snapshots;
 mod sweeps;
@@ -66,6 +67,7 @@ pub struct App {
     issuers: Issuers,
     sessions: Sessions,
     packages: Packages,
+    catalog: services::Catalog,
     published: Arc<Published>,
     store: Store,
     /// The folder of unfinished uploads.
@@ -127,6 +129,7 @@ impl App {
             logins: Logins::default(),
             sessions,
             packages,
+            catalog: services::Catalog::default(),
             published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)?),
             store,
             uploads,

@@ -1,6 +1,6 @@
 //! The repository: objects and files of the principal's login, and those of the server that the principal may use.
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
@@ -14,7 +14,7 @@ pub use crate::store::{
 use crate::{
     auth::{Permission, Principal, permissions},
     link::command::{Load, Save, Stored},
-    session::{Admission, Session},
+    session::{Admission, Session, queue::Turn},
     store::{Blob, StoreError, blobs::Keeping},
     wire::rdata::is_r_data,
 };
@@ -187,11 +187,51 @@ impl App {
     /// [`Failure::Invalid`] for what is no R data, and others
     pub async fn object_load_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
         let turn = session.turn(Admission::Immediate)?;
+        self.object_load_received(&turn, session, name, object_name(name), received).await
+    }
+
+    /// A file as R's `save()` writes it, with one object of a session, and its length; `None` when there is no such object. The session
+    /// ends first what it is running.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn object_file(&self, session: &Arc<Session>, name: &str) -> Result<Option<(File, u64)>, Failure> {
+        let turn = session.turn(Admission::Queued)?;
+        let file = Uuid::new_v4();
+        if !Self::ask(&turn, Save { name: name.to_owned(), file }).await? {
+            return Ok(None);
+        }
+        let content = self.file_open(session, Area::Exchange, &file.to_string()).await?;
+        // What is open can be read to its end; the session has to see no file of it.
+        self.exchange_remove(session, file).await;
+        let length = content.metadata()?.len();
+        Ok(Some((content, length)))
+    }
+
+    /// Binds an upload to a name in a session: what `serialize()` or `saveRDS()` has written. A file of `save()` has names of its own. The
+    /// session ends first what it is running.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] for what is no R data, and others
+    pub async fn object_bind_upload(&self, session: &Arc<Session>, name: &str, received: Received) -> Result<Vec<String>, Failure> {
+        let turn = session.turn(Admission::Queued)?;
+        self.object_load_received(&turn, session, name, name.to_owned(), received).await
+    }
+
+    /// Loads an upload; `object` is the name of an object that has none.
+    async fn object_load_received(
+        &self,
+        turn: &Turn,
+        session: &Arc<Session>,
+        name: &str,
+        object: String,
+        received: Received,
+    ) -> Result<Vec<String>, Failure> {
         let beginning = received.beginning(self).await?;
         require_r_data(name, blocking(move || is_r_data(beginning)).await?)?;
-        let stored = Uuid::new_v4();
-        self.file_put(session, Area::Exchange, &stored.to_string(), received, false).await?;
-        Self::ask(&turn, Load(Stored { file: stored, name: object_name(name) })).await
+        let file = Uuid::new_v4();
+        self.file_put(session, Area::Exchange, &file.to_string(), received, false).await?;
+        Self::ask(turn, Load(Stored { file, name: object })).await
     }
 
     /// Copies a file of the working folder into the repository, where it keeps its name. The description may be empty.

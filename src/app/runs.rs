@@ -11,7 +11,7 @@ use super::{
     sessions::as_limits,
 };
 pub use crate::link::{
-    command::{Executed, InputForm, PlotFiles, PublishedFile, Reporting},
+    command::{Ending, Executed, InputForm, PlotFiles, PublishedFile, Reporting},
     messages::Limits,
 };
 use crate::{
@@ -49,8 +49,8 @@ pub struct Run<'a> {
     pub reporting: Reporting,
     /// What becomes of plots for which the code opens no device.
     pub plots: PlotFiles,
-    /// Whether to wait for what the session is running, instead of refusing.
-    pub queued: bool,
+    /// What to do while the session is running something else.
+    pub admission: Admission,
     /// Limits within those of the session.
     pub limits: Limits,
 }
@@ -74,6 +74,14 @@ pub struct RunResult {
     _turn: Turn,
 }
 
+impl RunResult {
+    /// Whether every statement ran.
+    #[must_use]
+    pub fn has_completed(&self) -> bool {
+        self.stopped.is_none() && self.executed.ending == Ending::Completed
+    }
+}
+
 impl App {
     /// A boundary's limits, for [`Run::limits`].
     #[must_use]
@@ -88,7 +96,7 @@ impl App {
         }
     }
 
-    /// Runs code. A session that is already running something refuses, unless the run is to wait.
+    /// Runs code. A session that is already running something refuses, unless the run may wait.
     ///
     /// # Errors
     /// [`Failure`]
@@ -96,7 +104,7 @@ impl App {
         run.preload.iter().try_for_each(require_data)?;
         // Editors of some systems put it before a text, and R would not parse it.
         let code = run.code.strip_prefix('\u{feff}').unwrap_or(run.code);
-        let turn = session.turn(if run.queued { Admission::Queued } else { Admission::Immediate })?;
+        let turn = session.turn(run.admission)?;
         let mut preload = Vec::with_capacity(run.preload.len());
         for object in run.preload {
             preload.push(Stored { file: self.content_bring(session, &object.blob.hash).await?, name: object_name(&object.name) });

@@ -31,6 +31,8 @@ pub struct Runtime<'a> {
     pub sessions: usize,
     /// Sessions among them that are running something.
     pub busy: usize,
+    /// Workers that are ready for the next sessions.
+    pub ready: usize,
 }
 
 impl App {
@@ -167,6 +169,7 @@ impl App {
             is_running: self.sessions.is_running(),
             busy: sessions.iter().filter(|session| session.is_busy()).count(),
             sessions: sessions.len(),
+            ready: self.sessions.ready(),
         }
     }
 

@@ -33,7 +33,7 @@ impl App {
         }
         let most = &self.config.snapshots;
         self.store.snapshot_room(owner, most).await?;
-        let turn = session.turn(Admission::Immediate)?;
+        let turn = session.turn(Admission::Queued)?;
         let (image, unsaved, keeping) = self.image_capture(session, &turn).await?;
         let name = name.map_or_else(|| jiff::Zoned::now().strftime("Snapshot %Y-%m-%d %H:%M:%S").to_string(), str::to_owned);
         let added = self.store.snapshot_add(owner, &name, &image, most, &keeping).await;
@@ -78,17 +78,17 @@ impl App {
         // The snapshot may be removed meanwhile.
         let _keeping = self.store.blobs.keep().await?;
         let snapshot = self.snapshot(id, principal).await?;
-        let turn = session.turn(Admission::Immediate)?;
+        let turn = session.turn(Admission::Queued)?;
         self.image_restore(session, &turn, &snapshot.image).await
     }
 
-    /// Brings a snapshot into a new session, which ends when it has not been used for this many seconds.
+    /// Brings a snapshot into a new session, which ends when it has not been used for this many seconds. The name may be empty.
     ///
     /// # Errors
     /// [`Failure`]; no session is left in this case.
-    pub async fn snapshot_open(&self, principal: &Principal, id: Uuid, idle_seconds: u64) -> Result<Arc<Session>, Failure> {
+    pub async fn snapshot_open(&self, principal: &Principal, id: Uuid, name: &str, idle_seconds: u64) -> Result<Arc<Session>, Failure> {
         self.snapshot(id, principal).await?;
-        let mut opened = Opened { app: self, session: self.session_open_idle(principal, idle_seconds).await?, is_whole: false };
+        let mut opened = Opened { app: self, session: self.session_open_idle(principal, name, idle_seconds).await?, is_whole: false };
         self.snapshot_load(&opened.session, principal, id).await?;
         opened.is_whole = true;
         Ok(Arc::clone(&opened.session))

@@ -51,6 +51,7 @@ impl App {
             watch.forget();
             return Err(error);
         }
+        self.catalog.forget();
         let now = self.rules.now();
         // A login ends if its account may not log in any more, or if the store was replaced, as the account may then be another one.
         let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;

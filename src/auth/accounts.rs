@@ -67,6 +67,12 @@ impl Accounts {
         })
     }
 
+    /// The names of the sources of accounts, in the order in which they are asked.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<&str> {
+        self.sources.iter().map(AccountSource::name).collect()
+    }
+
     /// Tokens for these accounts, with keys in this data folder.
     #[must_use]
     pub fn tokens(&self, settings: &config::Auth, data: &Path) -> Tokens {

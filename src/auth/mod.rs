@@ -30,7 +30,7 @@ pub use gate::{Arrival, Gate, Refused};
 pub use inquiry::Whose;
 pub use issuers::Issuers;
 pub use logins::{Login, Logins};
-pub use permissions::Permission;
+pub use permissions::{Permission, ServiceRight};
 pub use principal::{Principal, Proof};
 pub use rules::LiveRules;
 pub use tokens::Tokens;

@@ -15,8 +15,23 @@ pub mod role {
     pub const BASIC_USER: &str = "BASIC_USER";
     /// May install packages.
     pub const PACKAGE_MANAGER: &str = "PACKAGE_MANAGER";
+    /// May call and change every service, and publish.
+    pub const SERVICE_OWNER: &str = "SERVICE_OWNER";
+    /// May call every service, and publish and change their own.
+    pub const SERVICE_CONTRIBUTOR: &str = "SERVICE_CONTRIBUTOR";
+    /// May call every service.
+    pub const SERVICE_READER: &str = "SERVICE_READER";
     /// All of them.
-    pub const ALL: [&str; 5] = [ADMINISTRATOR, SCRIPT_MANAGER, POWER_USER, BASIC_USER, PACKAGE_MANAGER];
+    pub const ALL: [&str; 8] = [
+        ADMINISTRATOR,
+        SCRIPT_MANAGER,
+        POWER_USER,
+        BASIC_USER,
+        PACKAGE_MANAGER,
+        SERVICE_OWNER,
+        SERVICE_CONTRIBUTOR,
+        SERVICE_READER,
+    ];
 }
 
 /// What a principal may do.
@@ -49,6 +64,43 @@ pub fn allows(rules: &Rules, principal: &Principal, permission: Permission) -> b
             has(role::POWER_USER) || has(role::BASIC_USER) || is_account && !principal.roles().iter().any(lists_calls)
         }
     }
+}
+
+/// What somebody may do with services. Each right has those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceRight {
+    /// Call them.
+    Call,
+    /// Publish, and change their own.
+    Publish,
+    /// Change everybody's.
+    Own,
+}
+
+/// What a principal may do with services; `None` is nothing. Publishing brings code into R, so without the permission for that nobody
+/// publishes. If `by_roles`, the roles for services narrow this: who has none of them has the right below the lowest that anybody was given.
+#[must_use]
+pub fn service_right(rules: &Rules, principal: &Principal, by_roles: bool) -> Option<ServiceRight> {
+    principal.account()?;
+    let allowed = if allows(rules, principal, Permission::Code) { ServiceRight::Own } else { ServiceRight::Call };
+    if !by_roles {
+        return Some(allowed.min(ServiceRight::Publish));
+    }
+    let has = |role: &str| principal.has_role(role);
+    let by_role = if has(role::SERVICE_OWNER) || has(role::ADMINISTRATOR) {
+        ServiceRight::Own
+    } else if has(role::SERVICE_CONTRIBUTOR) {
+        ServiceRight::Publish
+    } else if has(role::SERVICE_READER) {
+        ServiceRight::Call
+    } else if rules.is_given(role::SERVICE_READER) {
+        return None;
+    } else if rules.is_given(role::SERVICE_CONTRIBUTOR) {
+        ServiceRight::Call
+    } else {
+        ServiceRight::Publish
+    };
+    Some(allowed.min(by_role))
 }
 
 /// Those of `roles` that somebody with the roles `held` may have: their own, and that of a basic user if they are a power user.

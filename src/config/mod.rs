@@ -10,8 +10,10 @@ pub mod layers;
 pub mod ldap;
 pub mod listen;
 pub mod log_level;
+pub mod mlserver;
 pub mod rock;
 mod secret;
+pub mod services;
 mod snapshots;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -20,8 +22,10 @@ pub use auth::Auth;
 pub use listen::{Listen, Tls};
 use serde::{Deserialize, Serialize};
 
+pub use mlserver::MlServer;
 pub use rock::Rock;
 pub use secret::Secret;
+pub use services::Services;
 pub use snapshots::Snapshots;
 
 /// Everything that can be set.
@@ -48,6 +52,10 @@ pub struct Config {
     pub revodeployr: RevoDeployR,
     /// OBiBa Rock's API.
     pub rock: Rock,
+    /// Microsoft R Server's API.
+    pub mlserver: MlServer,
+    /// Web services.
+    pub services: Services,
     /// Logging.
     pub log: Log,
     /// Measurements, for Prometheus.
@@ -70,6 +78,8 @@ impl Default for Config {
             auth: Auth::default(),
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),
+            mlserver: MlServer::default(),
+            services: Services::default(),
             log: Log::default(),
             metrics: Metrics::default(),
             file: PathBuf::new(),

@@ -188,9 +188,10 @@ pub enum OperationError {
 }
 
 /// What happens to an operation when another is running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Admission {
     /// The operation is refused.
+    #[default]
     Immediate,
     /// The operation waits for its turn.
     Queued,

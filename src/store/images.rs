@@ -10,7 +10,7 @@ use super::{Blob, Store, StoreError, blobs::Keeping};
 /// What names images. Another table that does so is added here, and nowhere else.
 macro_rules! images_in_use {
     () => {
-        "SELECT image FROM project UNION SELECT image FROM snapshot"
+        "SELECT image FROM project UNION SELECT image FROM snapshot UNION SELECT image FROM service_version WHERE image IS NOT NULL"
     };
 }
 

@@ -21,6 +21,7 @@ pub mod projects;
 pub mod roles;
 pub mod rules;
 pub mod scripts;
+pub mod services;
 pub mod snapshots;
 pub mod tokens;
 
@@ -84,6 +85,14 @@ pub enum ChangeError {
         /// "account", "role"...
         kind: &'static str,
         /// The name that is taken.
+        name: String,
+    },
+    /// It belongs to somebody else.
+    #[error("the {kind} {name:?} is somebody else's")]
+    NotYours {
+        /// "service"...
+        kind: &'static str,
+        /// The name that was asked for.
         name: String,
     },
     /// The change makes no sense; the text says why.

@@ -46,6 +46,12 @@ impl Rules {
         self.roles.get(name)
     }
 
+    /// Whether an account has the role.
+    #[must_use]
+    pub fn is_given(&self, role: &str) -> bool {
+        self.accounts.values().any(|account| account.roles.iter().any(|held| held == role))
+    }
+
     /// The boundary of that name.
     #[must_use]
     pub fn boundary(&self, name: &str) -> Option<&Boundary> {

@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("r", &["wire"]),
     ("worker", &["link", "r", "system", "wire"]),
     ("telemetry", &["config"]),
-    ("store", &["config"]),
+    ("store", &["config", "wire"]),
     ("session", &["config", "link", "system"]),
     ("packages", &["config", "link", "session", "system", "worker"]),
     ("auth", &["config", "foreign_hash", "store", "telemetry"]),

@@ -44,7 +44,7 @@ impl Desk {
     }
 
     async fn session(&self) -> Arc<Session> {
-        self.app.session_open_idle(&self.ada, 0).await.unwrap()
+        self.app.session_open_idle(&self.ada, "", 0).await.unwrap()
     }
 
     /// Runs code, which has to succeed; returns what it prints.
@@ -62,7 +62,7 @@ impl Desk {
     }
 
     async fn open(&self, snapshot: &Snapshot) -> Arc<Session> {
-        self.app.snapshot_open(&self.ada, snapshot.id, 0).await.unwrap()
+        self.app.snapshot_open(&self.ada, snapshot.id, "", 0).await.unwrap()
     }
 
     /// The contents in the store.
@@ -175,7 +175,7 @@ async fn a_user_has_so_many_snapshots_and_those_of_others_are_unknown() {
     assert_eq!(desk.contents(), 1);
     assert!(matches!(desk.app.snapshot(second.id, &desk.bob).await, Err(Failure::Unknown(_))));
     assert!(matches!(desk.app.snapshot_remove(second.id, &desk.bob).await, Err(Failure::Unknown(_))));
-    assert!(matches!(desk.app.snapshot_open(&desk.bob, second.id, 0).await, Err(Failure::Unknown(_))));
+    assert!(matches!(desk.app.snapshot_open(&desk.bob, second.id, "", 0).await, Err(Failure::Unknown(_))));
     assert!(desk.app.snapshot_zip(second.id, &desk.bob).await.is_err());
     assert_eq!(desk.app.snapshot_list(&desk.bob).await.unwrap(), []);
     desk.stop().await;
@@ -187,7 +187,7 @@ async fn a_snapshot_that_cannot_be_brought_back_leaves_no_session() {
     let session = desk.session().await;
     let snapshot = desk.snapshot(&session).await;
     std::fs::remove_dir_all(desk.folder.path().join("data/blobs/sha256")).unwrap();
-    assert!(desk.app.snapshot_open(&desk.ada, snapshot.id, 0).await.is_err());
+    assert!(desk.app.snapshot_open(&desk.ada, snapshot.id, "", 0).await.is_err());
     assert_eq!(desk.app.session_list().len(), 1);
     desk.stop().await;
 }

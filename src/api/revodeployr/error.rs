@@ -155,7 +155,7 @@ impl From<AuthError> for Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unknown(text) | Failure::Invalid(text) => Self::invalid(sentence(&text)),
+            Failure::Unknown(text) | Failure::Exists(text) | Failure::Invalid(text) => Self::invalid(sentence(&text)),
             Failure::Forbidden(sentence) => Self::forbidden(sentence),
             Failure::R(message) => Self::of_r(message),
             Failure::TooLarge(mib) => Self::too_large(mib),

@@ -86,7 +86,7 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn of(app: &'a App) -> Self {
         let rock = &app.settings().rock;
-        let Runtime { version, is_running: running, sessions: total, busy } = app.runtime();
+        let Runtime { version, is_running: running, sessions: total, busy, .. } = app.runtime();
         let known = |value: Option<u64>| value.filter(|_| running).map_or(-1, |value| i32::try_from(value).unwrap_or(i32::MAX));
         let cores = std::thread::available_parallelism().ok().map(|cores| cores.get() as u64);
         Self {

@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::{
     Kind, Parameter,
     frames::{by_columns, by_rows},
@@ -109,7 +112,10 @@ fn values(sent: &[u8]) -> Result<Vec<(Sent<'_>, Raw<'_>)>, Unfit> {
         Fault::TooDeep => Invalid::new("arrays and objects are nested too deep"),
         Fault::OutOfMemory => out_of_memory(),
         Fault::Syntax(message) => Invalid::new(format!("this is not JSON ({message})")),
-        Fault::Inexact(number) => Invalid::new(format!("the integer {number} is too large to be held exactly; send it as a string")),
+        Fault::Inexact(number) => {
+            let inexact = Invalid::new(format!("the integer {number} is too large to be held exactly; send it as a string"));
+            holder_of_inexact(text).map_or_else(|| inexact.clone(), |name| inexact.clone().within(&name))
+        }
     })?;
     match read {
         Raw::Null => Ok(Vec::new()),
@@ -117,6 +123,22 @@ fn values(sent: &[u8]) -> Result<Vec<(Sent<'_>, Raw<'_>)>, Unfit> {
         Raw::Array(pairs) => Ok(pairs.into_iter().enumerate().map(|(at, one)| pair(at, one)).collect::<Result<_, _>>()?),
         other => Err(Unfit(format!("The inputs have to be an object, such as {{\"x\":1}}, and {} came.", came(&other)))),
     }
+}
+
+/// The name of the first value with an integer that would change.
+fn holder_of_inexact(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Pair<'a> {
+        name: String,
+        #[serde(borrow)]
+        value: &'a RawValue,
+    }
+    let is_inexact = |value: &RawValue| matches!(reader::read_exactly(value.get()), Err(Fault::Inexact(_)));
+    if let Ok(pairs) = serde_json::from_str::<Vec<Pair<'_>>>(text) {
+        return pairs.into_iter().find(|pair| is_inexact(pair.value)).map(|pair| pair.name);
+    }
+    let members: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    members.into_iter().find(|(_, value)| is_inexact(value)).map(|(name, _)| name)
 }
 
 pub(super) fn out_of_memory() -> Invalid {

@@ -19,7 +19,7 @@ use crate::{
             request::Incoming,
         },
     },
-    app::{App, Failure, files::Area, objects::Kind},
+    app::{App, Failure, evaluation::Admission, files::Area, objects::Kind},
 };
 
 /// `/r/file/get/FILE-.../name`. The id is the secret: anybody who knows the address may read the file (contract, section 3).
@@ -84,7 +84,7 @@ pub(in super::super) async fn download_from_session(app: &Arc<App>, incoming: &I
 pub(in super::super) async fn delete_from_session(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.require_label("name")?;
     let session = incoming.session(app)?;
-    app.file_remove(&session, name).await?;
+    app.file_remove(&session, name, Admission::Immediate).await?;
     Ok(about(&session))
 }
 

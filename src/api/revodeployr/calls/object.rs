@@ -12,7 +12,7 @@ use crate::{
     },
     app::{
         App, Failure,
-        evaluation::{Detail, Encoding, MissingObject},
+        evaluation::{Admission, Detail, Encoding, MissingObject},
         sessions::Session,
     },
     wire::typed::Slice,
@@ -114,7 +114,7 @@ fn loaded(session: &Arc<Session>, outcome: Result<Vec<String>, Failure>) -> Resu
 pub(in super::super) async fn delete(app: &Arc<App>, incoming: &Incoming) -> Result<Answer, Error> {
     let name = incoming.form.require_label("name")?;
     let session = incoming.session(app)?;
-    let removed = app.value_remove(&session, name).await.map_err(|failure| of(&session, failure))?;
+    let removed = app.value_remove(&session, name, Admission::Immediate).await.map_err(|failure| of(&session, failure))?;
     if removed { Ok(about(&session)) } else { Err(unknown(name)) }
 }
 

@@ -1,21 +1,15 @@
 //! The running operation of a session, and its plots: `_interrupt`, `_console`, `_plots`. Not in the original.
 
-use std::convert::Infallible;
-
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse, Response},
 };
-use futures_util::stream;
 use serde::Serialize;
 
 use crate::{
     api::{
-        address,
+        address, console,
         rock::{accept, answer, error::Error, request::Incoming},
     },
     app::{evaluation::Draw, sessions::OperationError},
@@ -41,17 +35,7 @@ pub async fn console(incoming: &mut Incoming) -> Result<Response, Error> {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         return Ok(response);
     }
-    let watch = session.console.watch();
-    let events = stream::unfold(Some((session, watch)), |place| async move {
-        let (session, mut watch) = place?;
-        let piece = watch.more().await;
-        let event = match &piece {
-            Some(text) => Event::default().event("console").data(serde_json::to_string(text).unwrap_or_default()),
-            None => Event::default().event("end").data("null"),
-        };
-        Some((Ok::<_, Infallible>(event), piece.map(|_| (session, watch))))
-    });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    Ok(console::events(session))
 }
 
 /// `GET /r/session/{id}/_plots`: the pages that the last operation has drawn, with the addresses of their pictures.

@@ -1,0 +1,26 @@
+//! The settings of web services.
+
+use serde::{Deserialize, Serialize};
+
+/// Web services, and what each user may publish. 0 is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Services {
+    /// How many versions of services one user may have.
+    pub count: u64,
+    /// Size in MiB of all services of one user: their code, and the objects and files that they run with.
+    pub mib: u64,
+    /// Size in MiB of all files that one call of a service may give back.
+    pub files_mib: u64,
+    /// Width and height in pixels of plots for which the code of a service opens no device.
+    pub plot_pixels: u32,
+    /// Whether the roles SERVICE_OWNER, SERVICE_CONTRIBUTOR and SERVICE_READER decide who may do what. Otherwise everybody with an account
+    /// may call services, and those who may run code of their own may publish some.
+    pub roles: bool,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self { count: 1000, mib: 10_240, files_mib: 64, plot_pixels: 400, roles: false }
+    }
+}
