@@ -2,10 +2,11 @@
 //!
 //! A dialect translates: it parses a request into terms of the core (`crate::app`), and writes the answer in its own form. It never touches
 //! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`body`],
-//! [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`], [`sentences`]. Paths that are no call's are in `unrouted`.
+//! [`mod@console`], [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`], [`sentences`]. Paths that are no call's are in `unrouted`.
 
 pub mod accept;
 pub mod body;
+pub mod console;
 pub mod credentials;
 pub mod file;
 pub mod form;

@@ -3,19 +3,27 @@
 //! Quirks, with the sections of the contract they come from:
 //! - Tokens come from `/login` and, as the original document names it, `/user/login` (Authentication).
 //! - A refresh token that is revoked stands in the query (Authentication).
+//! - An error of R is no error of the call: it is answered with 200, and `success` is false (Sessions).
+//! - Nothing is PUT: objects and files are POSTed to their names (Sessions).
+//! - What is asked of a session waits for what the session is running, as it does in the one R behind a session of the original.
+//! - Outputs are a list of names and values here, and an object by name when a service is consumed (Sessions).
+//! - Times have no zone, and are in UTC (Snapshots).
 //! - Every error is `{"message", "link"}` (Errors).
 //!
 //! Start reading at [`routes`].
 
+pub mod answer;
 pub mod calls;
 pub mod error;
+pub mod request;
 pub mod routes;
+pub mod upload;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Extension, Router,
-    extract::{Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
@@ -24,10 +32,19 @@ use crate::{app::App, auth::Refused};
 use error::Error;
 use routes::ROUTES;
 
+type PathParts = Result<Path<HashMap<String, String>>, PathRejection>;
+
 /// The dialect's routes.
 pub fn router(app: &Arc<App>) -> Router {
-    routed(|path| any(move |State(app): State<Arc<App>>, request: Request| routes::dispatch(app, path, request)))
-        .with_state(Arc::clone(app))
+    let call = |path| {
+        any(move |State(app): State<Arc<App>>, parts: PathParts, request: Request| async move {
+            match parts {
+                Ok(Path(parts)) => routes::dispatch(app, path, parts, request).await,
+                Err(_) => Error::invalid("The path is not UTF-8 text.").into_response(),
+            }
+        })
+    };
+    routed(call).with_state(Arc::clone(app))
 }
 
 /// The same paths, for requests that are refused.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use offshoot::api::mlserver::routes::ROUTES;
+use offshoot::api::mlserver::routes::{Caller, ROUTES};
 use reqwest::Method;
 use serde_json::json;
 
@@ -14,7 +14,13 @@ async fn every_route_has_been_tried_without_credentials() {
     let mut tried = String::new();
     for route in &ROUTES {
         let reply = read(nobody.request(route.method.clone(), route.path).json(&json!({}))).await;
-        assert_eq!(reply.status, 400, "{route:?}");
+        let expected = if route.caller == Caller::Anybody { 400 } else { 401 };
+        assert_eq!(reply.status, expected, "{route:?}");
+        if route.method == Method::GET {
+            let head = read(nobody.request(Method::HEAD, route.path)).await;
+            assert_eq!(head.status, 401, "{route:?}");
+            writeln!(tried, "HEAD {} {}", route.path, head.status.as_u16()).unwrap();
+        }
         writeln!(tried, "{} {} {}", route.method, route.path, reply.status.as_u16()).unwrap();
     }
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {

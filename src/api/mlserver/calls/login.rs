@@ -1,28 +1,14 @@
 //! `/login`: tokens for a name and a password, the next ones, and their end (contract, Authentication).
 
-use std::sync::Arc;
-
-use axum::{
-    Json,
-    extract::Request,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use axum::{http::StatusCode, response::Response};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{
-        body::{self, Limit},
-        form::Form,
-        mlserver::error::Error,
-    },
-    app::App,
+    api::mlserver::{answer, error::Error, request::Incoming},
     auth::{
         Offered,
-        origin::client_address,
         tokens::{Given, Signature},
     },
-    server::requests::Notes,
 };
 
 /// Clients of R Server have seen tokens with this signature.
@@ -50,41 +36,29 @@ struct AccessTokenResponse {
 }
 
 /// `POST /login`
-pub(in super::super) async fn login(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    let (notes, address) = (Notes::of(&request), client_address(request.extensions()));
-    let LoginRequest { username, password } = read(&app, request, r#"{"username": "...", "password": "..."}"#).await?;
-    let account = app.accounts().check(&username, Offered::password(&password), address).await?;
-    notes.user(&account.name);
-    Ok(answer(app.tokens().give(&account, SIGNATURE).await?))
+pub async fn login(incoming: &mut Incoming) -> Result<Response, Error> {
+    let LoginRequest { username, password } = incoming.read_json(r#"{"username": "...", "password": "..."}"#).await?;
+    let account = incoming.app.accounts().check(&username, Offered::password(&password), incoming.address).await?;
+    incoming.notes.user(&account.name);
+    Ok(tokens(incoming.app.tokens().give(&account, SIGNATURE).await?))
 }
 
 /// `POST /login/refreshToken`
-pub(in super::super) async fn refresh(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    let notes = Notes::of(&request);
-    let RenewTokenRequest { refresh_token } = read(&app, request, r#"{"refreshToken": "..."}"#).await?;
-    let given = app.tokens().refresh(&refresh_token, SIGNATURE).await?;
-    notes.user(&given.account);
-    Ok(answer(given))
+pub async fn refresh(incoming: &mut Incoming) -> Result<Response, Error> {
+    let RenewTokenRequest { refresh_token } = incoming.read_json(r#"{"refreshToken": "..."}"#).await?;
+    let given = incoming.app.tokens().refresh(&refresh_token, SIGNATURE).await?;
+    incoming.notes.user(&given.account);
+    Ok(tokens(given))
 }
 
 /// `DELETE /login/refreshToken?refreshToken=...`
-pub(in super::super) async fn revoke(app: Arc<App>, request: Request) -> Result<Response, Error> {
-    let mut query = Form::new(app.settings().http.form_fields);
-    query.add(request.uri().query().unwrap_or_default().as_bytes())?;
-    let refresh_token = query.get("refreshToken")?.ok_or_else(|| Error::invalid("The query has no parameter refreshToken."))?;
-    app.tokens().revoke(refresh_token).await?;
-    Ok(StatusCode::OK.into_response())
+pub async fn revoke(incoming: &mut Incoming) -> Result<Response, Error> {
+    let refresh_token = incoming.query.get("refreshToken")?.ok_or_else(|| Error::invalid("The query has no parameter refreshToken."))?;
+    incoming.app.tokens().revoke(refresh_token).await?;
+    Ok(answer::empty(StatusCode::OK))
 }
 
-/// Reads a body of JSON, of whose members only those that are known count.
-async fn read<T: DeserializeOwned>(app: &App, request: Request, form: &str) -> Result<T, Error> {
-    let http = &app.settings().http;
-    let (head, body) = request.into_parts();
-    let body = body::read(http, Limit::AnonymousKib(http.anonymous_form_kib), &head.headers, body).await?;
-    serde_json::from_slice(&body).map_err(|error| Error::invalid(format!("The body has to be {form}: {error}.")))
-}
-
-fn answer(given: Given) -> Response {
+fn tokens(given: Given) -> Response {
     let body = AccessTokenResponse {
         token_type: "Bearer",
         access_token: given.access_token,
@@ -92,5 +66,5 @@ fn answer(given: Given) -> Response {
         expires_on: given.access_expires,
         refresh_token: given.refresh_token,
     };
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    answer::json(StatusCode::OK, &body)
 }

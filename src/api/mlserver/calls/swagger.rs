@@ -1,0 +1,193 @@
+//! The description of a service, in Swagger 2.0, from which clients are generated (contract, Web services — consumption).
+
+use axum::{http::StatusCode, response::Response};
+use serde_json::{Map, Value, json};
+
+use super::services::operation;
+use crate::{
+    api::mlserver::{answer, error::Error, request::Incoming},
+    app::services::{Kind, Parameter, Service},
+};
+
+/// `GET /api/{name}/{version}/swagger.json`
+pub async fn swagger(incoming: &mut Incoming) -> Result<Response, Error> {
+    let service = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
+    Ok(answer::json(StatusCode::OK, &description(&service)))
+}
+
+fn description(service: &Service) -> Value {
+    let path = format!("/api/{}/{}", service.name, service.version);
+    let tag = &service.name;
+    let batch = format!("{path}/batch");
+    let text = |summary: &str| if service.definition.description.is_empty() { summary.to_owned() } else { service.definition.description.clone() };
+    let mut paths = json!({
+        "/login": { "post": {
+            "tags": ["User"], "operationId": "login", "summary": "Logs the user in",
+            "parameters": [in_body("loginRequest", "LoginRequest")],
+            "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
+        } },
+        "/login/refreshToken": {
+            "post": {
+                "tags": ["User"], "operationId": "renew access token", "summary": "Gives new tokens for a refresh token",
+                "parameters": [in_body("renewTokenRequest", "RenewTokenRequest")],
+                "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
+            },
+            "delete": {
+                "tags": ["User"], "operationId": "revoke refresh token", "summary": "Ends a refresh token and its access token",
+                "parameters": [{ "name": "refreshToken", "in": "query", "required": true, "type": "string" }],
+                "responses": responses(200, "It has ended", &Value::Null),
+            },
+        },
+    });
+    let own = [
+        (path.clone(), json!({ "post": {
+            "tags": [tag], "operationId": operation(service), "summary": text("Calls the service"), "security": bearer(),
+            "parameters": [in_body("WebServiceParameters", "InputParameters")],
+            "responses": responses(200, "The result", &reference("WebServiceResult")),
+        } })),
+        (batch.clone(), json!({
+            "post": {
+                "tags": [tag], "operationId": "startBatchExecution", "summary": "Calls the service for each of many inputs", "security": bearer(),
+                "parameters": [
+                    { "name": "batchWebServiceParameters", "in": "body", "required": true,
+                      "schema": { "type": "array", "items": reference("InputParameters") } },
+                    { "name": "parallelCount", "in": "query", "required": false, "type": "integer", "format": "int32", "default": 10 },
+                ],
+                "responses": responses(202, "The calls have begun", &reference("StartBatchExecutionResponse")),
+            },
+            "get": {
+                "tags": [tag], "operationId": "getBatchExecutions", "summary": "Lists batches", "security": bearer(),
+                "responses": responses(200, "Their identities", &json!({ "type": "array", "items": { "type": "string" } })),
+            },
+        })),
+        (format!("{batch}/{{executionId}}"), json!({
+            "get": {
+                "tags": [tag], "operationId": "getBatchExecutionStatus", "summary": "Tells the state of a batch", "security": bearer(),
+                "parameters": [
+                    in_path("executionId", "string"),
+                    { "name": "showPartialResults", "in": "query", "required": false, "type": "boolean", "default": true },
+                ],
+                "responses": responses(200, "The state, with the results", &reference("BatchWebServiceResult")),
+            },
+            "delete": {
+                "tags": [tag], "operationId": "cancelAndDeleteBatchExecution", "summary": "Ends a batch, and removes it", "security": bearer(),
+                "parameters": [in_path("executionId", "string")],
+                "responses": responses(200, "It is removed", &Value::Null),
+            },
+        })),
+        (format!("{batch}/{{executionId}}/{{index}}/files"), json!({ "get": {
+            "tags": [tag], "operationId": "getBatchExecutionFiles", "summary": "Lists the files of one call", "security": bearer(),
+            "parameters": [in_path("executionId", "string"), in_path("index", "integer")],
+            "responses": responses(200, "Their names", &json!({ "type": "array", "items": { "type": "string" } })),
+        } })),
+        (format!("{batch}/{{executionId}}/{{index}}/files/{{fileName}}"), json!({ "get": {
+            "tags": [tag], "operationId": "getBatchExecutionFile", "summary": "Gives a file of one call", "security": bearer(),
+            "produces": ["application/octet-stream"],
+            "parameters": [in_path("executionId", "string"), in_path("index", "integer"), in_path("fileName", "string")],
+            "responses": responses(200, "The file", &json!({ "type": "file" })),
+        } })),
+    ];
+    if let Some(paths) = paths.as_object_mut() {
+        paths.extend(own);
+    }
+    json!({
+        "swagger": "2.0",
+        "info": { "title": service.name, "version": service.version, "description": service.definition.description },
+        "schemes": ["http", "https"],
+        "consumes": ["application/json"],
+        "produces": ["application/json"],
+        "securityDefinitions": { "Bearer": { "type": "apiKey", "name": "Authorization", "in": "header" } },
+        "tags": [{ "name": "User" }, { "name": tag }],
+        "paths": paths,
+        "definitions": definitions(service),
+    })
+}
+
+fn definitions(service: &Service) -> Value {
+    let definition = &service.definition;
+    let strings = json!({ "type": "array", "items": { "type": "string" } });
+    json!({
+        "InputParameters": object_of(&definition.inputs, true),
+        "OutputParameters": object_of(&definition.outputs, false),
+        "WebServiceResult": { "type": "object", "properties": {
+            "success": { "type": "boolean", "description": "Whether the code has run to its end" },
+            "errorMessage": { "type": "string", "description": "Why it has not" },
+            "consoleOutput": { "type": "string", "description": "What it has printed" },
+            "changedFiles": { "type": "array", "items": { "type": "string" }, "description": "The files that it has written" },
+            "outputParameters": reference("OutputParameters"),
+            "outputFiles": { "type": "object", "additionalProperties": { "type": "string", "format": "byte" },
+                "description": "Files that the service gives, in base64" },
+        } },
+        "BatchWebServiceResult": { "type": "object", "properties": {
+            "state": { "type": "string", "enum": ["pending", "inProgress", "ready", "complete", "failed"] },
+            "completedItemCount": { "type": "integer", "format": "int32" },
+            "totalItemCount": { "type": "integer", "format": "int32" },
+            "batchExecutionResults": { "type": "array", "items": reference("WebServiceResult") },
+        } },
+        "StartBatchExecutionResponse": { "type": "object", "properties": { "batchExecutionId": { "type": "string" } } },
+        "LoginRequest": { "type": "object", "required": ["username", "password"], "properties": {
+            "username": { "type": "string" }, "password": { "type": "string", "format": "password" },
+        } },
+        "RenewTokenRequest": { "type": "object", "required": ["refreshToken"], "properties": { "refreshToken": { "type": "string" } } },
+        "AccessTokenResponse": { "type": "object", "properties": {
+            "token_type": { "type": "string" }, "access_token": { "type": "string" }, "refresh_token": { "type": "string" },
+            "expires_in": { "type": "integer", "format": "int32" }, "expires_on": { "type": "integer", "format": "int64" },
+        } },
+        "Error": { "type": "object", "properties": { "message": { "type": "string" }, "link": strings["items"] } },
+    })
+}
+
+/// An object with these members.
+fn object_of(parameters: &[Parameter], required: bool) -> Value {
+    let properties: Map<String, Value> = parameters.iter().map(|parameter| (parameter.name.clone(), schema(parameter.kind))).collect();
+    let mut object = json!({ "type": "object", "properties": properties });
+    // Swagger does not take an empty list.
+    if required && !parameters.is_empty() {
+        object["required"] = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    }
+    object
+}
+
+/// The values of a type. Its description is the type's name in R.
+fn schema(kind: Kind) -> Value {
+    let description = kind.name();
+    match kind {
+        Kind::Logical => json!({ "type": "boolean", "description": description }),
+        Kind::Numeric => json!({ "type": "number", "format": "double", "description": description }),
+        Kind::Integer => json!({ "type": "integer", "format": "int32", "description": description }),
+        Kind::Character => json!({ "type": "string", "description": description }),
+        Kind::Vector => json!({ "type": "array", "items": {}, "description": description }),
+        Kind::Matrix => json!({ "type": "array", "items": { "type": "array", "items": {} }, "description": description }),
+        Kind::DataFrame => json!({ "type": "object", "additionalProperties": { "type": "array", "items": {} }, "description": description }),
+    }
+}
+
+fn reference(definition: &str) -> Value {
+    json!({ "$ref": format!("#/definitions/{definition}") })
+}
+
+fn in_body(name: &str, definition: &str) -> Value {
+    json!({ "name": name, "in": "body", "required": true, "schema": reference(definition) })
+}
+
+fn in_path(name: &str, kind: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "type": kind })
+}
+
+fn bearer() -> Value {
+    json!([{ "Bearer": [] }])
+}
+
+/// The answers of a call: the one when it succeeds, and errors.
+fn responses(status: u16, description: &str, schema: &Value) -> Value {
+    let mut success = json!({ "description": description });
+    if !schema.is_null() {
+        success["schema"] = schema.clone();
+    }
+    json!({
+        status.to_string(): success,
+        "400": { "description": "The request is wrong", "schema": reference("Error") },
+        "500": { "description": "The server has failed", "schema": reference("Error") },
+        "default": { "description": "An error", "schema": reference("Error") },
+    })
+}
