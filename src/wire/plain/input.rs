@@ -146,7 +146,7 @@ pub(super) fn out_of_memory() -> Invalid {
 }
 
 /// An input that is an object with its name and its value. Other members are ignored.
-fn pair<'a>(at: usize, one: Raw<'a>) -> Result<(Sent<'a>, Raw<'a>), Invalid> {
+fn pair(at: usize, one: Raw<'_>) -> Result<(Sent<'_>, Raw<'_>), Invalid> {
     let wrong = |what: &str| Invalid::new(format!("element {} {what}", at + 1));
     let Raw::Object(parts) = one else {
         return Err(wrong(&format!("has to be an object with a name and a value, and is {}", came(&one))));

@@ -12,7 +12,7 @@
 //! | `NA`, `NaN` | null | null is `NA` |
 //! | `NULL` | null | never |
 //! | a matrix, an array | an array of rows, nested | an array of arrays of one length and one type is a matrix |
-//! | a data frame, without its row names | an object of columns, which are arrays also if they have one element | an object of arrays of one length |
+//! | a data frame, without its row names | an object of columns, each an array | an object of arrays of one length |
 //! | a list | an array, or with names an object | any other array or object |
 //! | a factor | its labels | never |
 //! | a `Date` | `"2016-11-20"` | never: it stays a string |
@@ -30,11 +30,14 @@
 //!
 //! | kind | may be written | is read from |
 //! |---|---|---|
-//! | logical, numeric, character | what is written as such, with a matrix of one element as a scalar; `NA` | a scalar or an array of that type; null is `NA` of that type |
+//! | logical, numeric, character | what is written as that, and `NA` | a scalar or an array of that type; null is its `NA` |
 //! | integer | numbers that are whole | whole numbers, which become R's integers of 32 bits |
 //! | vector | vectors and lists, always as an array | a scalar or an array of one type |
 //! | matrix | a matrix | an array of rows |
-//! | data.frame | a data frame | an object of columns, in which scalars are columns of one row, or an array of rows, which are objects with the same names |
+//! | data.frame | a data frame | an object of columns, or an array of rows |
+//!
+//! For the first two of these rows, a matrix of one element is a scalar, as R makes one of a product of vectors. Where a data frame is
+//! declared, a scalar is a column of one row, and rows are objects with the same names.
 
 mod frames;
 pub mod input;

@@ -93,8 +93,7 @@ impl<'a, V: RObject<'a>> Prepared<'a, V> {
                 Method::Moment | Method::DataFrame => return Err(Unencodable::Malformed),
                 Method::Array | Method::Raw | Method::Complex | Method::List => {
                     break match value.type_of() {
-                        Type::Complex => Column::answer(value, Question::Text)?,
-                        Type::Raw if is_flat => Column::answer(value, Question::Hexadecimal)?,
+                        made_of if made_of == Type::Complex || (made_of == Type::Raw && is_flat) => Column::answer(value, Question::Text)?,
                         Type::List if is_flat => Column::new(value, jsonlite::Kind::Items, value.len()),
                         _ => Column::vector(value)?,
                     };
@@ -102,8 +101,7 @@ impl<'a, V: RObject<'a>> Prepared<'a, V> {
                 method => break Column::by(method, value)?,
             }
         };
-        let extents = dimensions.iter().map(|&extent| usize::try_from(extent).ok());
-        let size = extents.fold(Some(1_usize), |size, extent| size?.checked_mul(extent?));
+        let size = dimensions.iter().try_fold(1_usize, |size, &extent| size.checked_mul(usize::try_from(extent).ok()?));
         if !dimensions.is_empty() && size != Some(column.count) {
             return Err(Unencodable::Malformed);
         }
