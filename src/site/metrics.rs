@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -59,23 +59,31 @@ async fn check_administrator(app: &App, headers: &HeaderMap, extensions: &Extens
     let address = client_address(extensions);
     let forbidden = |what: String| (StatusCode::FORBIDDEN, what + "\n").into_response();
     check_origin(&app.rules().now(), address, is_https(headers), true).map_err(|error| forbidden(error.to_string()))?;
-    let principal = credentials::principal(app, headers, extensions).await.map_err(|error| match (&error, error.retry_after()) {
-        (AuthError::Store(_), _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        (AuthError::Unavailable(_), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-        (_, Some(seconds)) => {
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, HeaderValue::from(seconds))], format!("{error}\n")).into_response()
-        }
-        (AuthError::Token(_), _) => (StatusCode::UNAUTHORIZED, format!("{error}\n")).into_response(),
-        _ => forbidden(error.to_string()),
-    })?;
-    let Some(principal) = principal else {
-        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
-        return Err((StatusCode::UNAUTHORIZED, ask, "Only an administrator may see the measurements: log in.\n").into_response());
-    };
+    let principal = credentials::principal(app, headers, extensions).await.map_err(|error| refusal(&error))?;
+    let principal = principal.ok_or_else(|| ask_for_login("Only an administrator may see the measurements: log in."))?;
     notes.user(principal.name());
     if allows(&app.rules().now(), &principal, Permission::Administer) {
         Ok(())
     } else {
         Err(forbidden("Only an administrator may see the measurements.".to_owned()))
     }
+}
+
+/// What is said of credentials that are not good.
+fn refusal(error: &AuthError) -> Response {
+    let mut response = match (error, error.status()) {
+        // What failed there is for the log.
+        (AuthError::Store(_), status) => return status.into_response(),
+        (_, StatusCode::UNAUTHORIZED) => ask_for_login(&error.to_string()),
+        (_, status) => (status, format!("{error}\n")).into_response(),
+    };
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn ask_for_login(why: &str) -> Response {
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"offshoot\", charset=\"UTF-8\"")];
+    (StatusCode::UNAUTHORIZED, ask, format!("{why}\n")).into_response()
 }
