@@ -1,7 +1,8 @@
 //! Issuers outside (OpenID Connect): a real provider, and people who log in there by their browser.
 
 mod bearers;
-mod issuer;
+mod browser;
+pub mod issuer;
 mod provider;
 
 use offshoot::store::accounts::AccountChange;
@@ -92,11 +93,7 @@ async fn who_changes_their_mind_at_the_provider_reads_so() {
 #[tokio::test]
 async fn a_login_leads_nowhere_but_to_this_server_and_its_issuer() {
     let issuer = Issuer::start().await;
-    let mut document = issuer.document();
-    for endpoint in ["authorization_endpoint", "token_endpoint"] {
-        document[endpoint] = format!("{}/{endpoint}", issuer.address).into();
-    }
-    issuer.says(issuer::DOCUMENT, issuer::Says::Json(document));
+    issuer.says(issuer::DOCUMENT, issuer::Says::Json(issuer.document_with_login()));
     let settings = |more: &str| format!("{more}[sessions]\npool = 0\n{}client_id = 'offshoot'\n", issuer.settings("x"));
     let server = Server::start(&settings("[revodeployr]\nweb_context = 'https://r.example.org/deployr'\n"));
     let get = async |path: &str| Browser::new(&server).send(Method::GET, path, &[]).await;

@@ -145,7 +145,8 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn write_certificates(place: &Path) {
+/// Writes the certificate of an authority (`ca.pem`), and one for 127.0.0.1 that it has signed (`own.pem` and `key.pem`).
+pub fn write_certificates(place: &Path) {
     let authority = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
     parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);

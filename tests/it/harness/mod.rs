@@ -12,7 +12,7 @@ mod surroundings;
 
 pub use client::{Client, Reply, Session, http, read};
 pub use demonstration::Demonstration;
-pub use directory::{DIRECTORY_PASSWORD, Slapd};
+pub use directory::{DIRECTORY_PASSWORD, Slapd, write_certificates};
 pub use events::{PATIENCE, Point, UNTIL_GO, eventually, points, until};
 pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};

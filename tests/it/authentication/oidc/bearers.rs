@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::issuer::{DOCUMENT, Issuer, KEYS, Says, SigningKey};
 use crate::{
     authentication::{admin, statuses},
-    harness::{Client, Reply, Server, read, until},
+    harness::{Client, Reply, Server, read, until, write_certificates},
 };
 
 const NO_SESSIONS: &str = "[sessions]\npool = 0\n";
@@ -188,4 +188,28 @@ async fn of_an_issuer_for_many_tenants_those_may_come_that_are_named() {
     ] {
         assert_eq!(statuses(&server, &token).await, [401; 3], "{what}");
     }
+}
+
+#[tokio::test]
+async fn an_issuer_is_believed_by_https_only_if_the_authority_of_the_settings_has_signed_its_certificate() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let issuer = Issuer::start_encrypted(folder.path()).await;
+    write_certificates(other.path());
+    let settings = issuer.settings("x").replace("timeout_seconds = 1", "timeout_seconds = 10");
+    let with = |more: &str| Server::start(&format!("{NO_SESSIONS}{settings}{more}\n"));
+    let ca = |folder: &tempfile::TempDir| format!("ca = '{}'", folder.path().join("ca.pem").display());
+    assert_eq!(statuses(&with(&ca(&folder)), &issuer.token(json!({}))).await, [200; 3]);
+    assert_eq!(issuer.asked(), 1);
+    // Neither the machine trusts that authority nor another one does.
+    for untrusting in [String::new(), ca(&other)] {
+        let server = with(&untrusting);
+        assert_eq!(statuses(&server, &issuer.token(json!({}))).await, [503; 3], "{untrusting}");
+        assert!(server.log().contains("invalid peer certificate"), "{}", server.log());
+    }
+    // Nor is a certificate for another name one of this issuer.
+    let named = settings.replace("127.0.0.1", "localhost");
+    let server = Server::start(&format!("{NO_SESSIONS}{named}{}\n", ca(&folder)));
+    let token = issuer.token(json!({ "iss": issuer.address.replace("127.0.0.1", "localhost") }));
+    assert_eq!(statuses(&server, &token).await, [503; 3]);
+    assert_eq!(issuer.asked(), 1);
 }

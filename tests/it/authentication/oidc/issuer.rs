@@ -8,14 +8,34 @@ use std::{
     },
 };
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{get, post},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use offshoot::auth::tokens::keys::KeyFiles;
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+    server::TlsStream,
+};
+
+use crate::harness::write_certificates;
 
 /// Where the document of every issuer is.
 pub const DOCUMENT: &str = "/.well-known/openid-configuration";
 pub const KEYS: &str = "/keys";
+/// Where it gives tokens for codes.
+pub const TOKENS: &str = "/tokens";
 
 /// How an issuer answers at one of its addresses.
 #[derive(Clone)]
@@ -87,20 +107,50 @@ pub struct Issuer {
 impl Issuer {
     /// An issuer that publishes the first key.
     pub async fn start() -> Self {
-        let inner = Arc::new(Inner { answers: Mutex::default(), asked: AtomicUsize::new(0) });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route(DOCUMENT, get(document)).route(KEYS, get(keys)).with_state(Arc::clone(&inner));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = Self::at(format!("http://{}", listener.local_addr().unwrap()));
+        let router = issuer.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let issuer = Self { address, inner };
+        issuer
+    }
+
+    /// One that is asked by HTTPS. Its certificate, and that of the authority, are in this folder.
+    pub async fn start_encrypted(folder: &std::path::Path) -> Self {
+        write_certificates(folder);
+        let certificates = CertificateDer::pem_file_iter(folder.join("own.pem")).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+        let config = builder.unwrap().with_no_client_auth().with_single_cert(certificates, key).unwrap();
+        let listener = Encrypted(TcpListener::bind("127.0.0.1:0").await.unwrap(), TlsAcceptor::from(Arc::new(config)));
+        let issuer = Self::at(format!("https://{}", listener.0.local_addr().unwrap()));
+        let router = issuer.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        issuer
+    }
+
+    fn at(address: String) -> Self {
+        let issuer = Self { address, inner: Arc::new(Inner { answers: Mutex::default(), asked: AtomicUsize::new(0) }) };
         issuer.says(DOCUMENT, Says::Json(issuer.document()));
         issuer.publishes(&[SigningKey::first()]);
         issuer
     }
 
+    fn router(&self) -> Router {
+        let router = Router::new().route(DOCUMENT, get(document)).route(KEYS, get(keys)).route(TOKENS, post(tokens));
+        router.with_state(Arc::clone(&self.inner))
+    }
+
     /// Its document.
     pub fn document(&self) -> Value {
         json!({ "issuer": self.address, "jwks_uri": format!("{}{KEYS}", self.address) })
+    }
+
+    /// Its document, with addresses for logins by a browser.
+    pub fn document_with_login(&self) -> Value {
+        let mut document = self.document();
+        document["authorization_endpoint"] = format!("{}/authorization_endpoint", self.address).into();
+        document["token_endpoint"] = format!("{}{TOKENS}", self.address).into();
+        document
     }
 
     pub fn says(&self, path: &'static str, says: Says) {
@@ -153,6 +203,10 @@ async fn keys(State(inner): State<Arc<Inner>>) -> axum::response::Response {
     say(&inner, KEYS).await
 }
 
+async fn tokens(State(inner): State<Arc<Inner>>) -> axum::response::Response {
+    say(&inner, TOKENS).await
+}
+
 async fn say(inner: &Inner, path: &str) -> axum::response::Response {
     let says = inner.answers.lock().unwrap()[path].clone();
     match says {
@@ -163,5 +217,27 @@ async fn say(inner: &Inner, path: &str) -> axum::response::Response {
             axum::body::Body::from_stream(parts).into_response()
         }
         Says::Nothing => std::future::pending().await,
+    }
+}
+
+/// A listener for HTTPS.
+struct Encrypted(TcpListener, TlsAcceptor);
+
+impl axum::serve::Listener for Encrypted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (connection, address) = self.0.accept().await.unwrap();
+            // Some clients do not believe who we are, and go away.
+            if let Ok(connection) = self.1.accept(connection).await {
+                return (connection, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
     }
 }
