@@ -51,7 +51,9 @@ impl Slapd {
 
     fn start_in(folder: tempfile::TempDir) -> Self {
         let place = folder.path();
-        std::fs::create_dir(place.join("data")).unwrap();
+        for database in ["data", "lax"] {
+            std::fs::create_dir(place.join(database)).unwrap();
+        }
         // AppArmor's profile of slapd, which Debian and Ubuntu have, is for the program in its own place only.
         std::fs::copy("/usr/sbin/slapd", place.join("slapd")).expect("slapd is installed: scripts/setup tests");
         write_certificates(place);
@@ -185,6 +187,12 @@ overlay memberof
 overlay ppolicy
 ppolicy_default "cn=policy,dc=example,dc=org"
 ppolicy_use_lockout
+database mdb
+suffix "dc=lax,dc=org"
+rootdn "cn=root,dc=example,dc=org"
+directory {place}/lax
+access to attrs=userPassword by anonymous auth by * none
+access to * by users read by anonymous auth
 "#
     )
 }

@@ -3,6 +3,7 @@
 mod command_line;
 mod dialects;
 mod faults;
+mod principal_names;
 mod users;
 
 use std::net::{IpAddr, Ipv4Addr};

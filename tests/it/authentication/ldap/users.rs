@@ -105,6 +105,41 @@ async fn a_name_of_two_entries_and_accounts_that_the_directory_locks_are_refused
 }
 
 #[tokio::test]
+async fn whom_a_directory_names_as_locked_for_ever_stays_out_also_where_it_takes_the_password() {
+    let logins = Logins::with(&by_search(Slapd::shared(), "").replace("search_base = 'dc=example", "search_base = 'dc=lax")).await;
+    assert!(matches!(logins.refusal("locked", DIRECTORY_PASSWORD).await, AuthError::Locked));
+    assert!(matches!(logins.refusal("locked", "wrong").await, AuthError::Credentials));
+    // A time after which a lock may be over says nothing: the directory decides, and it has taken the password.
+    for name in ["ada", "waiting"] {
+        assert_eq!(logins.account(name).await.subject.as_deref(), Some(name));
+    }
+}
+
+#[tokio::test]
+async fn references_to_other_directories_are_not_followed_and_say_nothing_of_a_password() {
+    let directory = Slapd::shared();
+    // Everything below the base, which names another directory for a part of it.
+    let groups = "group_attribute = ''\ngroup_base = 'dc=example,dc=org'\n[auth.source.roles]\n'R Users' = ['POWER_USER']";
+    for settings in [by_search(directory, groups), by_template(directory, groups)] {
+        assert_eq!(Logins::with(&settings).await.account("ada").await.roles, ["POWER_USER"], "{settings}");
+    }
+    // Only the other directory knows who is there.
+    let there = "ou=people,ou=elsewhere,dc=example,dc=org";
+    for settings in [
+        by_search(directory, "").replace("search_base = 'dc=example,dc=org'", &format!("search_base = '{there}'")),
+        by_search(directory, &format!("group_base = '{there}'")),
+        by_template(directory, &format!("group_base = '{there}'")),
+    ] {
+        let logins = Logins::with(&settings).await;
+        let refusal = logins.refusal("ada", DIRECTORY_PASSWORD).await;
+        assert!(matches!(&refusal, AuthError::Unavailable(source) if source == "corp"), "{settings}: {refusal}");
+    }
+    // OpenLDAP refuses a bind there as it does a wrong password.
+    let logins = Logins::with(&by_template(directory, "").replace("ou=people", "ou=people,ou=elsewhere")).await;
+    assert!(matches!(logins.refusal("ada", DIRECTORY_PASSWORD).await, AuthError::Credentials));
+}
+
+#[tokio::test]
 async fn groups_are_found_by_a_search_and_groups_of_groups_if_they_count() {
     let directory = Slapd::shared();
     let base = "group_attribute = ''\ngroup_base = 'ou=groups,dc=example,dc=org'";
