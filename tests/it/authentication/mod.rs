@@ -1,6 +1,7 @@
 //! Who is asking: tokens, and where accounts come from.
 
 mod certificates;
+mod credentials;
 mod ldap;
 mod oidc;
 mod routes;

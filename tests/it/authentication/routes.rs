@@ -1,120 +1,163 @@
 //! Every route of every dialect, with credentials that are not good.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use offshoot::{
-    api::{revodeployr, rock},
-    auth::tokens::{keys::Keys, personal},
-    store::accounts::AccountChange,
+use futures_util::{StreamExt, stream};
+use offshoot::api::{
+    mlserver, revodeployr,
+    rock::{self, access::Privilege},
 };
-use reqwest::{Method, header::AUTHORIZATION};
-use serde_json::{Value, json};
+use reqwest::Method;
+use revodeployr::call::{Methods, Requirement};
+use serde_json::json;
 
-use super::{Pair, admin, login, revoke};
-use crate::harness::{Client, PASSWORD, Rock, Server, read, token_key, until};
+use super::{
+    Pair, admin,
+    credentials::{self, Bad, TRUSTING, from_elsewhere},
+    oidc::issuer::Issuer,
+    refresh, revoke, statuses,
+};
+use crate::harness::{Client, PASSWORD, Rock, Server, read};
 
-/// The key of all servers, and what it is called.
-fn signing() -> (EncodingKey, String) {
-    let settings = offshoot::config::Auth { keys: vec![token_key().to_owned()], ..Default::default() };
-    let Keys { signing, known } = offshoot::auth::tokens::keys::KeyFiles::of(&settings, std::path::Path::new("/")).open().unwrap();
-    (signing, known[0].id.clone())
+/// The routes of Microsoft R Server's API where one gets tokens: what they take is in what is sent. All others want a token.
+const ENTRANCES: [&str; 4] = ["/login", "/login/refreshToken", "/user/login", "/user/login/refreshToken"];
+
+/// Who answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Rock,
+    RevoDeployR,
+    MlServer,
+    Metrics,
 }
 
-/// A token with these claims, laid over those of one that is good.
-fn token(pair: &Pair, claims: Value, algorithm: Algorithm, key: &EncodingKey) -> String {
-    let mut all = pair.claims();
-    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    let header = Header { kid: Some(signing().1), ..Header::new(algorithm) };
-    jsonwebtoken::encode(&header, &all, key).unwrap()
+/// One method of one route.
+struct Door {
+    dialect: Dialect,
+    method: Method,
+    path: String,
+    /// Whether some calls of it need no credentials.
+    is_open: bool,
 }
 
-/// A token that says that it is not signed.
-fn unsigned(pair: &Pair) -> String {
-    let encode = |value: &Value| base64_simd::URL_SAFE_NO_PAD.encode_to_string(value.to_string());
-    format!("{}.{}.", encode(&json!({ "alg": "none", "typ": "JWT", "kid": signing().1 })), encode(&pair.claims()))
+/// All doors, by the tables from which the server makes its routes.
+fn doors() -> Vec<Door> {
+    let door = |dialect, method: &Method, path: &str, is_open| Door {
+        dialect,
+        method: method.clone(),
+        path: path.replace(['{', '}'], ""),
+        is_open,
+    };
+    let with_head = |method: &Method| if *method == Method::GET { vec![Method::GET, Method::HEAD] } else { vec![method.clone()] };
+    let mut doors = Vec::new();
+    for route in &rock::routes::ROUTES {
+        let path = route.path.replace("{id}", "00000000-0000-4000-8000-000000000001");
+        let is_open = route.access == Privilege::Public;
+        doors.extend(with_head(&route.method).iter().map(|method| door(Dialect::Rock, method, &path, is_open)));
+    }
+    for route in &revodeployr::routes::ROUTES {
+        let methods = match route.call.methods {
+            Methods::Read => [Method::GET, Method::HEAD, Method::POST].as_slice(),
+            Methods::Change => &[Method::POST],
+            // The address of a published file is its own proof, and whoever has it need not be anybody.
+            Methods::File => continue,
+        };
+        let is_open = !matches!(route.call.access, Requirement::Login(_));
+        doors.extend(methods.iter().map(|method| door(Dialect::RevoDeployR, method, route.call.path, is_open)));
+    }
+    for route in &mlserver::routes::ROUTES {
+        let is_open = ENTRANCES.contains(&route.path);
+        doors.extend(with_head(&route.method).iter().map(|method| door(Dialect::MlServer, method, route.path, is_open)));
+    }
+    doors.extend(with_head(&Method::GET).iter().map(|method| door(Dialect::Metrics, method, "/metrics", false)));
+    doors
+}
+
+impl Door {
+    /// The status with bad credentials; `None` if the door is open to all, and these are as good as none there.
+    fn expected(&self, bad: &Bad) -> Option<u16> {
+        let is_nothing = matches!(bad.proof, credentials::Proof::Nothing);
+        match self.dialect {
+            // An empty body is no login, whoever sends it.
+            Dialect::MlServer if self.is_open => Some(400),
+            Dialect::Rock if self.is_open && is_nothing => None,
+            // It takes no password in a header.
+            Dialect::RevoDeployR if self.is_open && (is_nothing || bad.is_password()) => None,
+            Dialect::RevoDeployR if bad.is_password() => Some(401),
+            // These two say it in any case.
+            Dialect::RevoDeployR | Dialect::Metrics if bad.is_disabled => Some(403),
+            _ => Some(401),
+        }
+    }
+
+    fn request(&self, client: &Client, others: &Rock) -> reqwest::RequestBuilder {
+        match self.dialect {
+            Dialect::RevoDeployR => client.request(self.method.clone(), &self.path),
+            _ => others.request(self.method.clone(), &self.path),
+        }
+    }
 }
 
 #[tokio::test]
 async fn no_route_takes_credentials_that_are_not_good() {
-    let server = Server::start("[sessions]\npool = 0");
-    let pair = admin(&server).await;
-    let (key, _) = signing();
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-    let sign = |claims: Value| token(&pair, claims, Algorithm::RS512, &key);
-    // What is signed here is good as long as it says nothing else than the server does.
-    assert_eq!(super::statuses(&server, &sign(json!({}))).await, [200; 3]);
-    let another = tempfile::tempdir().unwrap();
-    let another = offshoot::auth::tokens::keys::KeyFiles::of(&offshoot::config::Auth::default(), another.path()).open().unwrap();
-    let public = std::fs::read(token_key()).unwrap();
-    let revoked = admin(&server).await;
-    assert_eq!(revoke(&server, &revoked).await.status, 200);
-    server.account("gone", &["POWER_USER", "ADMINISTRATOR"]).await;
-    let disabled = Pair::of(&login(&server, "gone", PASSWORD).await);
-    let store = server.store().await;
-    store.account_change("gone", &AccountChange { enabled: Some(false), ..AccountChange::default() }).await.unwrap();
-    let (expired, expired_text) = personal::make("admin", "expired", None, Some(1));
-    store.personal_token_add(&expired).await.unwrap();
-    until("the account is disabled", async || super::statuses(&server, &disabled.access).await[1] == 401).await;
-    let bearers = [
-        ("an expired one", sign(json!({ "exp": now - 1 }))),
-        ("one without an end", token_without(&pair, "exp", &key)),
-        ("one of another key", token(&pair, json!({}), Algorithm::RS512, &another.signing)),
-        ("one of another audience", sign(json!({ "aud": "somebody" }))),
-        ("one of another issuer", sign(json!({ "iss": "somebody" }))),
-        ("one for an account that was made at another time", sign(json!({ "born": 1 }))),
-        ("one for nobody", sign(json!({ "sub": "nobody" }))),
-        ("one with another signature", token(&pair, json!({}), Algorithm::HS256, &EncodingKey::from_secret(&public).unwrap())),
-        ("one that is not signed", unsigned(&pair)),
-        ("one without its signature", pair.access.rsplit_once('.').unwrap().0.to_owned() + "."),
-        ("a revoked one", revoked.access.clone()),
-        ("one of a disabled account", disabled.access.clone()),
-        ("a refresh token", pair.refresh.clone()),
-        ("a personal one that has expired", expired_text),
-        ("a personal one that is none", "offshoot_x".to_owned()),
-        ("no token", "x".to_owned()),
-    ];
-    let basic = |name: &str, password: &str| format!("Basic {}", base64_simd::STANDARD.encode_to_string(format!("{name}:{password}")));
-    let authorizations: Vec<_> = bearers
-        .into_iter()
-        .map(|(what, token)| (what, format!("Bearer {token}")))
-        .chain([("a name without a password", basic("admin", "")), ("a broken one", "Basic !".to_owned())])
-        .collect();
-    let (client, rock) = (Client::new(&server), Rock::nobody(&server));
-    for (what, authorization) in &authorizations {
-        for route in &rock::routes::ROUTES {
-            // A wrong password has clients wait after a while.
-            if what.contains("password") && route.path != "/rserver" {
-                continue;
-            }
-            let path = route.path.replace("{id}", "00000000-0000-4000-8000-000000000001").replace(['{', '}'], "");
-            let reply = read(rock.request(route.method.clone(), &path).header(AUTHORIZATION, authorization)).await;
-            assert_eq!(reply.status, 401, "{what}: {} {path}: {}", route.method, reply.text());
-        }
-        if !authorization.starts_with("Bearer") {
-            continue;
-        }
-        for route in &revodeployr::routes::ROUTES {
-            let method = if route.call.methods == revodeployr::call::Methods::Change { Method::POST } else { Method::GET };
-            // The address of a published file is its own proof, and whoever has it need not be anybody.
-            if route.call.methods == revodeployr::call::Methods::File {
-                continue;
-            }
-            let path = route.call.path.replace(['{', '}'], "");
-            let reply = read(client.request(method, &path).header(AUTHORIZATION, authorization)).await;
-            // This dialect says so of a disabled account in any case.
-            let expected = if what.contains("disabled") { 403 } else { 401 };
-            assert_eq!(reply.status, expected, "{what}: {path}: {}", reply.text());
-        }
-        let reply = read(rock.request(Method::GET, "/metrics").header(AUTHORIZATION, authorization)).await;
-        assert!([401, 403].contains(&reply.status.as_u16()), "{what}: {}", reply.text());
-    }
-    store.close().await;
+    let issuer = Issuer::start().await;
+    let server = Server::start(&format!("sessions.pool = 0\n{TRUSTING}{}", issuer.settings("x")));
+    let (doors, all) = (doors(), credentials::all(&server, &issuer).await);
+    let (client, others) = (Client::new(&server), Rock::nobody(&server));
+    let tries = all.iter().flat_map(|bad| doors.iter().map(move |door| (bad, door)));
+    let tried = tries.filter_map(|(bad, door)| Some((bad, door, door.expected(bad)?))).map(async |(bad, door, expected)| {
+        let reply = read(bad.put(door.request(&client, &others))).await;
+        assert_eq!(reply.status, expected, "{}: {} {}: {}", bad.what, door.method, door.path, reply.text());
+    });
+    // A few at once, so that the server need not wait for the client.
+    let count = stream::iter(tried).buffer_unordered(4).count().await;
+    assert!(count > all.len() * doors.len() * 9 / 10, "{count} of {} by {}", all.len(), doors.len());
+    // What would have let somebody in has left nothing behind, and has not ended what is good.
+    assert_eq!(server.session_folders(), 0);
+    assert_eq!(statuses(&server, &admin(&server).await.access).await, [200; 3]);
 }
 
-/// A token without one of the claims.
-fn token_without(pair: &Pair, claim: &str, key: &EncodingKey) -> String {
-    let mut claims = pair.claims();
-    claims.as_object_mut().unwrap().remove(claim);
-    jsonwebtoken::encode(&Header { kid: Some(signing().1), ..Header::new(Algorithm::RS256) }, &claims, key).unwrap()
+#[tokio::test]
+async fn no_login_takes_what_is_no_password_or_no_refresh_token() {
+    let server = Server::start(&format!("sessions.pool = 0\n{TRUSTING}"));
+    server.account("ada", &["POWER_USER"]).await;
+    let [first, good, revoked] = [admin(&server).await, admin(&server).await, admin(&server).await];
+    assert_eq!(revoke(&server, &revoked).await.status, 200);
+    let digest = offshoot::auth::password::digest;
+    for (name, password) in [
+        ("admin", "wrong"),
+        ("admin", &digest("wrong")),
+        ("nobody", PASSWORD),
+        ("nobody", &digest(PASSWORD)),
+        ("ada", &PASSWORD.to_uppercase()),
+        ("ada", &format!("{PASSWORD} ")),
+        ("ada", &PASSWORD[..PASSWORD.len() - 1]),
+        ("ADA", PASSWORD),
+        ("ada\0", PASSWORD),
+        ("admin", &good.access),
+        ("admin", "offshoot_x"),
+        ("' OR 1=1 --", PASSWORD),
+    ] {
+        let login = Client::new(&server).request(Method::POST, "/r/user/login").form(&[("username", name), ("password", password)]);
+        let reply = read(from_elsewhere(login)).await;
+        assert_eq!(reply.status, 401, "{name} {password}: {}", reply.text());
+        assert!(!reply.headers.contains_key("set-cookie"), "{name} {password}");
+        for path in ["/login", "/user/login"] {
+            let login = Rock::nobody(&server).request(Method::POST, path).json(&json!({ "username": name, "password": password }));
+            let reply = read(from_elsewhere(login)).await;
+            assert_eq!(reply.status, 401, "{path}: {name} {password}: {}", reply.text());
+        }
+    }
+    let second = Pair::of(&refresh(&server, &first).await);
+    for (what, refresh_token) in [
+        ("a used one", first.refresh.as_str()),
+        ("one whose chain has ended by that", second.refresh.as_str()),
+        ("one of a revoked chain", revoked.refresh.as_str()),
+        ("an access token", good.access.as_str()),
+        ("another's", "x"),
+        ("none", ""),
+    ] {
+        let pair = Pair { access: String::new(), refresh: refresh_token.to_owned() };
+        assert_eq!(refresh(&server, &pair).await.status, 401, "{what}");
+        assert!([400, 401].contains(&revoke(&server, &pair).await.status.as_u16()), "{what}");
+    }
+    assert_eq!(statuses(&server, &good.access).await, [200; 3]);
 }
