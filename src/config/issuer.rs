@@ -48,7 +48,7 @@ pub struct IssuerSettings {
     pub client_id: String,
     /// The secret that belongs to it, if it has one.
     pub client_secret: Secret,
-    /// A file with that secret.
+    /// A file with that secret instead, of which the first line counts. Read at the start.
     pub client_secret_file: PathBuf,
     /// What is asked for at a login by a browser.
     pub scopes: Vec<String>,
@@ -104,9 +104,8 @@ impl IssuerSettings {
         if self.client_secret_file == Path::new("") {
             return Ok(self.client_secret.clone());
         }
-        let read = std::fs::read_to_string(&self.client_secret_file);
-        let text = read.map_err(|error| format!("auth.issuer: client_secret_file: {}: {error}", self.client_secret_file.display()))?;
-        Ok(Secret::from(text.trim_end_matches(['\r', '\n'])))
+        let file = &self.client_secret_file;
+        Secret::first_line(file).map_err(|error| format!("auth.issuer {}: client_secret_file: {}: {error}", self.name, file.display()))
     }
 
     /// Whether the settings make sense.

@@ -130,8 +130,7 @@ impl Tls {
             return Ok(self.pfx_password.clone());
         }
         let failed = |error| format!("tls.pfx_password_file: {}: {error}", self.pfx_password_file.display());
-        let text = std::fs::read_to_string(&self.pfx_password_file).map_err(failed)?;
-        Ok(text.lines().next().unwrap_or_default().into())
+        Secret::first_line(&self.pfx_password_file).map_err(failed)
     }
 }
 

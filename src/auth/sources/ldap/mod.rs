@@ -22,7 +22,7 @@ use ldap3::{Scope, SearchEntry, dn_escape, ldap_escape};
 use tokio::time::timeout;
 
 use super::{Bar, Person, Unavailable, Verdict, turns::Questions};
-use crate::config::ldap::Ldap;
+use crate::config::{Secret, ldap::Ldap};
 use answers::Bound;
 use connection::{Connection, Connector};
 use groups::RoleTable;
@@ -262,16 +262,16 @@ impl Directory {
         if bind_dn.is_empty() {
             return Ok(());
         }
-        let mut password = bind_password.expose().to_owned();
+        let mut password = bind_password.clone();
         if !file.as_os_str().is_empty() {
-            let failed = |error| self.silent(format!("bind_password_file: {}: {error}", file.display()));
-            let text = tokio::fs::read_to_string(file).await.map_err(failed)?;
-            text.lines().next().unwrap_or_default().clone_into(&mut password);
+            let path = file.clone();
+            let read = tokio::task::spawn_blocking(move || Secret::first_line(&path)).await.unwrap_or_else(|error| Err(error.into()));
+            password = read.map_err(|error| self.silent(format!("bind_password_file: {}: {error}", file.display())))?;
         }
-        if password.is_empty() {
+        if password.expose().is_empty() {
             return Err(self.silent("the bind account has an empty password, which is none"));
         }
-        match connection.bind(bind_dn, &password).await? {
+        match connection.bind(bind_dn, password.expose()).await? {
             Bound::Yes => Ok(()),
             refused => Err(self.silent(format!("the bind account {bind_dn} is refused: {refused:?}"))),
         }
