@@ -176,7 +176,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Ping(settings) => ping::run(&settings),
         Command::Man(man) => man::run(&man),
-        Command::Pam => Ok(crate::auth::sources::pam::answer()?),
+        Command::Pam => Ok(crate::auth::sources::system::pam::answer()?),
         Command::Janitor => Ok(crate::system::janitor::process::run()?),
         Command::User(subject) => subject.run(user::run),
         Command::Auth(auth) => auth::run(auth),

@@ -1,13 +1,14 @@
 //! Where accounts come from. Sources are asked in their order, and the first that knows a name decides.
 
+mod health;
 mod ldap;
-pub mod pam;
 pub mod system;
 mod turns;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use crate::config;
+use crate::config::{self, auth::SourceSettings};
+pub use health::SourceHealth;
 use ldap::Directory;
 use system::OperatingSystem;
 
@@ -87,12 +88,28 @@ impl AccountSource {
         if settings.source.is_empty() {
             return Ok(vec![Self::Local]);
         }
-        let source = |source: &config::auth::SourceSettings| match source {
-            config::auth::SourceSettings::Local {} => Ok(Self::Local),
-            config::auth::SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Box::new).map(Self::Directory),
-            config::auth::SourceSettings::System(system) => OperatingSystem::new(system).map(Box::new).map(Self::System),
-        };
-        settings.source.iter().map(source).collect()
+        settings.source.iter().map(Self::of).collect()
+    }
+
+    /// The source of these settings.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn of(settings: &SourceSettings) -> Result<Self, String> {
+        match settings {
+            SourceSettings::Local {} => Ok(Self::Local),
+            SourceSettings::Ldap(ldap) => Directory::new(ldap).map(Box::new).map(Self::Directory),
+            SourceSettings::System(system) => OperatingSystem::new(system).map(Box::new).map(Self::System),
+        }
+    }
+
+    /// Looks whether the source can be asked, as far as that needs no user's password.
+    pub async fn health(&self) -> SourceHealth {
+        match self {
+            Self::Local => SourceHealth::default(),
+            Self::Directory(directory) => directory.health().await,
+            Self::System(system) => system.health().await,
+        }
     }
 
     /// Asks a source outside this server whether this is somebody's name and password, for a client at this address.

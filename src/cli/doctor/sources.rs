@@ -12,25 +12,40 @@ use crate::{
 const SUBJECT: &str = "accounts";
 
 pub(super) async fn examine(config: &Config, findings: &mut Findings) {
-    let sources = match AccountSource::all(&config.auth) {
-        Ok(sources) => sources,
-        Err(fault) => return findings.error(SUBJECT, fault, "correct the setting or the file that is named"),
-    };
-    for source in &sources {
-        if let AccountSource::Directory(directory) = source {
-            let health = directory.health().await;
-            for good in health.good {
-                findings.good(SUBJECT, format!("{}: {good}", directory.name()));
+    for settings in &config.auth.source {
+        let name = settings.name();
+        let health = match AccountSource::of(settings) {
+            Ok(source) => source.health().await,
+            Err(fault) => {
+                findings.error(SUBJECT, fault, "correct the setting or the file that is named, or run as the user that is");
+                continue;
             }
-            if let Some((fault, mend)) = health.fault {
-                findings.error(SUBJECT, format!("{}: {fault}", directory.name()), mend);
-            }
-            if let Some(certificate) = health.certificate {
-                network::validity(SUBJECT, &format!("the certificate of {}", directory.name()), &certificate, findings);
-            }
+        };
+        for good in health.good {
+            findings.good(SUBJECT, format!("{name}: {good}"));
+        }
+        for (fault, mend) in health.faults {
+            findings.error(SUBJECT, format!("{name}: {fault}"), mend);
+        }
+        if let Some(certificate) = health.certificate {
+            network::validity(SUBJECT, &format!("the certificate of {name}"), &certificate, findings);
+        }
+        if let SourceSettings::System(_) = settings {
+            user_of_server(config, name, findings);
         }
     }
     roles(config, findings).await;
+}
+
+/// Whether the server runs as root, whoever the doctor is run by: its store shows that.
+fn user_of_server(config: &Config, name: &str, findings: &mut Findings) {
+    if let Ok(Some(owner @ 1..)) = Store::owner(&config.data) {
+        findings.error(
+            SUBJECT,
+            format!("{name}: the data folder is the user's with the id {owner}, and only a server that runs as root can ask PAM"),
+            "run the server as root: packaging/isolated-sessions.conf does that for systemd",
+        );
+    }
 }
 
 /// Whether the roles exist that the settings give: nobody who has another can log in.

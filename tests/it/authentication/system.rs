@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use reqwest::Method;
@@ -12,7 +13,7 @@ use reqwest::Method;
 use super::{Pair, login, statuses};
 use crate::{
     cli::Administrator,
-    harness::{Client, PASSWORD, Rock, Server, eventually, is_root_for, program, read},
+    harness::{Client, PASSWORD, Rock, Server, eventually, is_root_for, program, read, server_for_all},
 };
 
 /// The user id of ada, and the number of her group.
@@ -55,23 +56,41 @@ impl System {
         Self { folder }
     }
 
-    /// A server on it, with these lines in its source.
-    fn server(&self, lines: &str) -> Server {
-        let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
-        let settings = format!(
+    /// The settings of a server on it, with these lines in its source.
+    fn settings(lines: &str) -> String {
+        format!(
             "[sessions]\npool = 1\n[[auth.source]]\nkind = 'local'\n[[auth.source]]\nkind = 'system'\nname = 'machine'\n{lines}\n\
              default_roles = ['BASIC_USER']\n[auth.source.roles]\nanalysts = ['POWER_USER']\n"
-        );
-        Server::start_with(
-            &settings,
-            &[
-                ("LD_PRELOAD", "libpam_wrapper.so libnss_wrapper.so"),
-                ("PAM_WRAPPER", "1"),
-                ("PAM_WRAPPER_SERVICE_DIR", &path("pam.d")),
-                ("NSS_WRAPPER_PASSWD", &path("passwd")),
-                ("NSS_WRAPPER_GROUP", &path("group")),
-            ],
         )
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// The variables that have a program see it.
+    fn variables(&self) -> [(&'static str, String); 5] {
+        [
+            ("LD_PRELOAD", "libpam_wrapper.so libnss_wrapper.so".to_owned()),
+            ("PAM_WRAPPER", "1".to_owned()),
+            ("PAM_WRAPPER_SERVICE_DIR", self.path("pam.d")),
+            ("NSS_WRAPPER_PASSWD", self.path("passwd")),
+            ("NSS_WRAPPER_GROUP", self.path("group")),
+        ]
+    }
+
+    /// A server on it, with these lines in its source.
+    fn server(&self, lines: &str) -> Server {
+        let variables = self.variables();
+        Server::start_with(&Self::settings(lines), &variables.each_ref().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    /// What the doctor says of it, when this command starts it with this data folder.
+    fn doctor(&self, mut command: Command, lines: &str, data: &Path) -> String {
+        let file = self.folder.path().join("offshoot.toml");
+        fs::write(&file, Self::settings(lines)).unwrap();
+        command.arg("doctor").arg("--config").arg(file).arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        String::from_utf8(command.envs(self.variables()).output().unwrap().stdout).unwrap()
     }
 }
 
@@ -181,6 +200,64 @@ async fn a_session_runs_as_its_person_and_its_end_leaves_their_other_processes_a
     // Others have a user of nobody's.
     let admin = Client::admin(&server).await.session().await;
     assert_ne!(admin.value("as.integer(system('id -u', intern = TRUE))").await["value"], ADA.0);
+}
+
+#[tokio::test]
+async fn the_doctor_says_whether_pam_can_be_asked_and_whether_the_groups_are_there() {
+    if !is_root_for("accounts of the operating system") {
+        return;
+    }
+    let system = System::new();
+    // The doctor looks for the files of the machine itself, where every PAM has this service.
+    let service = system.folder.path().join("pam.d/other");
+    fs::copy(system.folder.path().join("pam.d/offshoot"), &service).unwrap();
+    let nowhere = system.folder.path().join("data");
+    let says = |lines: &str, expected: &[&str]| {
+        let said = system.doctor(Server::command(), lines, &nowhere);
+        for line in expected {
+            assert!(said.contains(&format!("{line}\n")), "{line} is not in {said}");
+        }
+        said
+    };
+    let good = "service = 'other'\nallowed_group = 'wheel'";
+    let said = says(
+        good,
+        &[
+            "ok       accounts: machine: /etc/pam.d/other says what PAM asks for",
+            "ok       accounts: machine: PAM answers, and refuses a name that does not exist",
+            "ok       accounts: machine: allowed_group: the group wheel is there",
+            "ok       accounts: machine: roles: the group analysts is there",
+            "ok       accounts: machine: its roles exist",
+        ],
+    );
+    assert!(!said.contains("ERROR    accounts"), "{said}");
+    let wrong = "service = 'offshoot-of-tests'\nallowed_group = 'nobodies'";
+    says(
+        wrong,
+        &[
+            "ERROR    accounts: machine: service: there is no /etc/pam.d/offshoot-of-tests, so that PAM takes the rules for all other programs",
+            "ERROR    accounts: machine: allowed_group: there is no group nobodies",
+            "         -> correct the name, or make the group: groupadd NAME",
+        ],
+    );
+    fs::write(&service, "auth required pam_permit.so\naccount required pam_permit.so\n").unwrap();
+    says(good, &["ERROR    accounts: machine: PAM lets in whoever comes, with any password"]);
+    fs::write(&service, "auth required /nowhere/module.so\naccount required pam_permit.so\n").unwrap();
+    says(good, &["         -> look at the modules that the service names, and at the log of the system"]);
+    // Who has no right to ask is told so, and the other sources are looked at.
+    let mut nobody = program(server_for_all());
+    std::os::unix::process::CommandExt::uid(&mut nobody, 64_321);
+    let said = system.doctor(nobody, good, &nowhere);
+    assert!(said.contains("machine: only a server that runs as root can ask for accounts of the operating system"), "{said}");
+    assert!(said.contains("ok       accounts: machine: its roles exist"), "{said}");
+    // So is an administrator whose server runs as somebody else.
+    let data = tempfile::tempdir().unwrap();
+    offshoot::store::Store::open(data.path()).await.unwrap().close().await;
+    for file in fs::read_dir(data.path()).unwrap() {
+        chown(file.unwrap().path(), Some(64_321), None).unwrap();
+    }
+    let said = system.doctor(Server::command(), good, data.path());
+    assert!(said.contains("ERROR    accounts: machine: the data folder is the user's with the id 64321"), "{said}");
 }
 
 /// The processes of a user.

@@ -7,23 +7,12 @@ use ldap3::Scope;
 use tokio::time::timeout;
 
 use super::Directory;
-use crate::auth::sources::Unavailable;
-
-/// How far one gets with a directory.
-#[derive(Debug, Default)]
-pub struct Health {
-    /// Its certificate, if the connection is encrypted.
-    pub certificate: Option<Vec<u8>>,
-    /// What works.
-    pub good: Vec<String>,
-    /// What does not, and what to do about it.
-    pub fault: Option<(String, &'static str)>,
-}
+use crate::auth::sources::{Unavailable, health::SourceHealth};
 
 impl Directory {
     /// Connects, binds and looks for the places that the settings name, as far as that needs no user's password.
-    pub async fn health(&self) -> Health {
-        let mut health = Health::default();
+    pub async fn health(&self) -> SourceHealth {
+        let mut health = SourceHealth::default();
         let looked = timeout(self.time(), AssertUnwindSafe(self.look(&mut health)).catch_unwind()).await;
         let fault = match looked {
             Ok(Ok(Ok(()))) => None,
@@ -31,10 +20,11 @@ impl Directory {
             Ok(Err(_)) => Some((format!("{}: what it answers is not LDAP", self.settings.url), "correct url")),
             Err(_) => Some((format!("{}: it does not answer in time", self.settings.url), "look at the directory and at the network")),
         };
-        Health { fault, ..health }
+        health.faults.extend(fault);
+        health
     }
 
-    async fn look(&self, health: &mut Health) -> Result<(), (Unavailable, &'static str)> {
+    async fn look(&self, health: &mut SourceHealth) -> Result<(), (Unavailable, &'static str)> {
         let settings = &self.settings;
         let connection = self.connector.open().await;
         let mend = "correct url, starttls or ca, have the directory's certificate name the host of url, or start the directory";

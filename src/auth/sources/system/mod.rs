@@ -1,16 +1,16 @@
 //! Accounts of the operating system, by PAM.
 
+mod health;
+pub mod pam;
+
 use std::{ffi::CString, io, net::IpAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use nix::unistd::{Group, User, getgrouplist};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use super::{
-    Person, Unavailable, Verdict,
-    pam::{Question, Reply},
-    roles_of,
-    turns::Questions,
-};
+use pam::{Question, Reply};
+
+use super::{Person, Unavailable, Verdict, roles_of, turns::Questions};
 use crate::{auth::hashing::Full, config::auth::System};
 
 /// The word that has this program ask PAM.
@@ -151,7 +151,12 @@ fn user(name: &str) -> nix::Result<Option<User>> {
     if name.contains('\0') {
         return Ok(None);
     }
-    match User::from_name(name) {
+    if_any(User::from_name(name))
+}
+
+/// What was looked for by its name, if there is such a one.
+fn if_any<T>(found: nix::Result<Option<T>>) -> nix::Result<Option<T>> {
+    match found {
         // So some systems say that there is nobody of that name (getpwnam(3), Errors).
         Err(nix::Error::ENOENT | nix::Error::ESRCH | nix::Error::EBADF | nix::Error::EPERM) => Ok(None),
         found => found,
