@@ -59,6 +59,10 @@ impl App {
 
     /// Reads the keys for tokens, if they have changed; the first time, makes one if there is none. Does not wait for that.
     pub fn follow_keys(&self) {
+        // This is asked each second, and a thread takes more than the look.
+        if self.tokens.has_current_keys() {
+            return;
+        }
         let tokens = self.tokens.clone();
         self.tasks.spawn_blocking(move || {
             if let Err(error) = tokens.refresh_keys() {

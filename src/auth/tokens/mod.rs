@@ -122,21 +122,24 @@ impl Tokens {
         }))
     }
 
+    /// Whether the keys are those that their files have now. Looks only at when these were changed.
+    #[must_use]
+    pub fn has_current_keys(&self) -> bool {
+        let changed = self.0.place.changed();
+        changed.is_some() && self.0.keys.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(_, of)| *of == changed)
+    }
+
     /// Reads the keys, if they have changed since they were last read. Blocks the thread.
     ///
     /// # Errors
     /// [`KeyError`]; the keys that were there stay in force.
     pub fn refresh_keys(&self) -> Result<(), KeyError> {
-        let is_current = || {
-            let changed = self.0.place.changed();
-            changed.is_some() && self.0.keys.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(_, of)| *of == changed)
-        };
-        if is_current() {
+        if self.has_current_keys() {
             return Ok(());
         }
         // Only one thread makes a key.
         let _alone = self.0.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_current() {
+        if self.has_current_keys() {
             return Ok(());
         }
         let keys = self.0.place.open()?;
