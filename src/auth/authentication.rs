@@ -205,6 +205,8 @@ impl Accounts {
         }
         let (nobody, offered) = (self.nobody.to_string(), offered.clone());
         self.hashing.check(address, move || offered.is_of(&nobody)).await.map_err(|Full| AuthError::TooMany)?;
+        // An account is looked at again after the check of its password, and a name that does not exist must take as long.
+        self.store.account(name).await?;
         Err(wants_password.map_or(AuthError::Credentials, AuthError::Digest))
     }
 
@@ -297,7 +299,10 @@ impl Accounts {
             return Err(AuthError::Locked);
         }
         if !right {
-            self.store.account_failed(&account.name).await?;
+            // Only where they count: to write takes time, by which somebody could tell that there is such an account.
+            if self.lock_after() > 0 {
+                self.store.account_failed(&account.name).await?;
+            }
             return Err(AuthError::Credentials);
         }
         may_be_used(&account)?;
@@ -317,9 +322,14 @@ impl Accounts {
         account.locked || (self.has_been_locked(account) && !self.lock_is_over(account))
     }
 
+    /// How many failed logins lock an account; 0 if they lock none.
+    fn lock_after(&self) -> u64 {
+        self.rules.now().policies.number(Policy::LockAfter, 0)
+    }
+
     /// Whether failed logins have locked the account, even if the lock has expired.
     fn has_been_locked(&self, account: &Account) -> bool {
-        let after = self.rules.now().policies.number(Policy::LockAfter, 0);
+        let after = self.lock_after();
         after > 0 && u64::try_from(account.failures).unwrap_or(0) >= after
     }
 

@@ -202,6 +202,26 @@ async fn policies_say_when_an_account_is_locked() {
 }
 
 #[tokio::test]
+async fn a_policy_locks_nobody_for_logins_that_have_failed_before_it() {
+    let server = server();
+    let administrator = Administrator::of(&server);
+    add(&administrator, "ada", "secret", &[]);
+    for _ in 0..3 {
+        assert_eq!(login(&server, "ada", "wrong").await, 401);
+    }
+    let counted = || administrator.json(&["user", "show", "ada"])["failed_logins"].as_u64().unwrap();
+    assert_eq!(counted(), 0);
+    administrator.does(&["policy", "set", "lock-after", "2"]);
+    crate::harness::until("the server knows the policy", async || {
+        assert_eq!(login(&server, "ada", "wrong").await, 401);
+        let counted = counted();
+        assert_eq!(login(&server, "ada", "secret").await, 200);
+        counted == 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_store_of_another_user_is_left_alone() {
     if !is_root_for("a store that is another user's") {
         return;
