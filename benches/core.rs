@@ -1,4 +1,5 @@
-//! The cost of a session. `cargo bench --bench core` starts the server itself, and prints figures.
+//! The cost of a session. `cargo bench --bench core` starts the server itself, and prints figures; `cargo bench --bench core credentials`
+//! only those of the part with this name.
 //!
 //! Latencies are medians over one keep-alive connection; all work is over HTTP, with a login.
 
@@ -16,16 +17,40 @@ const PASSWORD: &str = "Linden-7-Kraehen";
 /// The same with the name (RFC 7617).
 const BASIC: &str = "Basic YWRtaW46TGluZGVuLTctS3JhZWhlbg==";
 
+/// The parts, by their names.
+const PARTS: [(&str, fn()); 9] = [
+    ("start", start),
+    ("sessions", sessions),
+    ("values", values),
+    ("credentials", credentials),
+    ("refusals", refusals),
+    ("scripts", runs_of_a_script),
+    ("projects", project),
+    ("interrupts", interrupts),
+    ("memory", memory),
+];
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     // Cargo also asks benches without its test harness for their tests.
-    if std::env::args().any(|argument| argument == "--test") {
+    if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let starts: Vec<_> = (0..5).map(|_| Server::start("").took).collect();
-    report("time to first listen", median(starts));
+    let wanted: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let unknown = wanted.iter().find(|wanted| PARTS.iter().all(|(name, _)| name != **wanted));
+    assert!(unknown.is_none(), "there is no part {unknown:?}; there are {:?}", PARTS.map(|(name, _)| name));
+    for (_, part) in PARTS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)) {
+        part();
+    }
+}
+
+fn start() {
+    report("time to first listen", median((0..5).map(|_| Server::start("").took).collect()));
+}
+
+fn sessions() {
     let server = Server::start("");
     let mut client = server.login();
-
     report("open a session, from the pool", {
         let mut times = Vec::new();
         for _ in 0..200 {
@@ -50,28 +75,22 @@ fn main() {
         median(times)
     });
     drop((other, without));
-
     let session = client.open();
     report("execute/code of x <- 1", median((0..5000).map(|_| timed(|| client.execute(&session, "x <- 1", "")).0).collect()));
     println!("{:<44} {:>10.0} /s", "execute/code, 8 connections and sessions", throughput(&server, 8));
-
-    client.execute(&session, "v <- runif(1e6)", "");
-    let path = format!("/deployr/r/session/object/get?session={session}&name=v&format=json");
-    report("1,000,000 doubles as JSON", median((0..20).map(|_| timed(|| _ = client.get(&path)).0).collect()));
-    let (_, body) = timed(|| client.get(&path));
-    println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
-    values(&mut client, &session);
-    drop(client);
-    credentials(&server);
-    runs_of_a_script(8);
-    project();
-    interrupts();
-    memory(500);
 }
 
 /// Values from R to the client through Rock's API. For a data frame, it also measures the time that package jsonlite takes only for the
 /// text, in the same process.
-fn values(client: &mut Client, session: &str) {
+fn values() {
+    let server = Server::start("");
+    let mut client = server.login();
+    let session = &client.open();
+    client.execute(session, "v <- runif(1e6)", "");
+    let path = format!("/deployr/r/session/object/get?session={session}&name=v&format=json");
+    report("1,000,000 doubles as JSON", median((0..20).map(|_| timed(|| _ = client.get(&path)).0).collect()));
+    let (_, body) = timed(|| client.get(&path));
+    println!("{:<44} {:>10.1} MB", "  its size", body.len() as f64 / 1e6);
     let median = |times: &mut dyn FnMut() -> Duration| median((0..40).map(|_| times()).collect());
     let json = "application/json";
     report("_eval of 1+1", median(&mut || timed(|| client.eval(session, "1+1", json)).0));
@@ -96,7 +115,8 @@ fn values(client: &mut Client, session: &str) {
 }
 
 /// Stateless runs of the demonstration's script `average`: each takes an R process and ends it.
-fn runs_of_a_script(connections: usize) {
+fn runs_of_a_script() {
+    let connections = 8;
     let server = Server::start("[sessions]\npool = 16\n");
     let put = ["script", "put", "average", "demo/average.R", "--access", "anonymous", "--data"];
     let put = Command::new(env!("CARGO_BIN_EXE_offshoot")).args(put).arg(server.folder.path().join("data")).status().unwrap();
@@ -110,7 +130,8 @@ fn runs_of_a_script(connections: usize) {
 }
 
 /// The same request with each kind of credentials, in turn. What differs between them is how who asks is found out.
-fn credentials(server: &Server) {
+fn credentials() {
+    let server = Server::start("");
     let cookie = format!("Cookie: JSESSIONID={}", server.login().cookie);
     let form = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
     let token = between(server.anonymous().post("/login", &form), "\"access_token\":\"", "\"");
@@ -136,6 +157,45 @@ fn credentials(server: &Server) {
             report(&format!("{path}, by {name}"), median(times));
         }
     }
+}
+
+/// How long it takes to refuse a wrong password of somebody and that of nobody, in turn: whoever can tell one from the other can tell who has
+/// an account. Each comes from an address and at most a few are for one account, so that none has to wait.
+fn refusals() {
+    const ACCOUNTS: usize = 20;
+    let server = Server::start("[http]\ntrusted_proxies = ['127.0.0.1']\n");
+    let data = server.folder.path().join("data");
+    for number in 0..ACCOUNTS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
+        let mut add = command.args(["user", "add", &format!("known{number}"), "--password-stdin", "--data"]).arg(&data);
+        add = add.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = add.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+    let mut client = server.anonymous();
+    let mut refuse = |name: &str, number: usize| {
+        let form = format!("username={name}{}&password=wrong-{number}", number % ACCOUNTS);
+        let from = format!("X-Forwarded-For: 10.0.{}.{}", number / 256, number % 256);
+        timed(|| {
+            client.ask(&format!(
+                "POST /deployr/r/user/login HTTP/1.1\r\nHost: localhost\r\n{from}\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            ))
+        })
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    for number in 0..1000 {
+        for (name, times) in ["known", "nobody"].iter().zip(&mut times) {
+            let (took, status) = refuse(name, number);
+            assert!(status.contains(" 401 "), "{status}");
+            times.push(took);
+        }
+    }
+    let [known, nobody] = times.map(median);
+    report("refusal of a wrong password", known);
+    report("refusal of a name that does not exist", nobody);
+    println!("{:<44} {:>10.3} times as long", "  which is", nobody.as_secs_f64() / known.as_secs_f64());
 }
 
 /// A workspace of 100 MB, saved and loaded.
@@ -164,7 +224,8 @@ fn interrupts() {
 }
 
 /// The memory of sessions; each shared page is divided among the processes that share it.
-fn memory(sessions: usize) {
+fn memory() {
+    let sessions = 500;
     let server = Server::start("");
     let mut client = server.login();
     for _ in 0..sessions {
@@ -330,7 +391,15 @@ impl Client {
         ))
     }
 
+    /// Sends a request that has to succeed, and returns the body of the answer.
     fn send(&mut self, request: &str) -> &[u8] {
+        let status = self.ask(request);
+        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&self.body));
+        &self.body
+    }
+
+    /// Sends a request, and returns the status of the answer.
+    fn ask(&mut self, request: &str) -> String {
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut line, mut length, mut status) = (String::new(), 0, String::new());
         loop {
@@ -350,8 +419,7 @@ impl Client {
         // Reuses the buffer: memory that is new to the process would cost the client more than the work that is measured.
         self.body.resize(length, 0);
         self.stream.read_exact(&mut self.body).unwrap();
-        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&self.body));
-        &self.body
+        status
     }
 }
 
