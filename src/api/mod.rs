@@ -33,6 +33,9 @@ use introduction::Introduction;
 /// Seconds after which a client that has asked for too much at once may ask again. The requests that wait for it are done by then.
 pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
+/// The ports that clients of the dialects try if they are told none.
+pub const CLIENT_PORTS: [u16; 2] = [rock::PORT, mlserver::PORT];
+
 /// All dialects on one listener. Their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {
     revodeployr::router(app).merge(rock::router(app)).merge(mlserver::router(app)).merge(unrouted::router(app))
@@ -46,8 +49,12 @@ pub fn refusals(app: &Arc<App>) -> Router {
 
 /// The introduction of each dialect, for the start page.
 #[must_use]
-pub fn introductions(app: &App, headers: &HeaderMap, is_demonstration: bool) -> [Introduction; 2] {
-    [rock::introduction::introduce(app, headers, is_demonstration), revodeployr::introduction::introduce(app, headers, is_demonstration)]
+pub fn introductions(app: &App, headers: &HeaderMap, is_demonstration: bool) -> [Introduction; 3] {
+    [
+        rock::introduction::introduce(app, headers, is_demonstration),
+        mlserver::introduction::introduce(headers, is_demonstration),
+        revodeployr::introduction::introduce(app, headers, is_demonstration),
+    ]
 }
 
 /// The path below which a dialect also serves its calls, beside the root; empty if there is none.

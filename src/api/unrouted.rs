@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{revodeployr, rock};
+use super::{mlserver, revodeployr, rock};
 use crate::{app::App, auth::Refused};
 
 /// Answers all paths that have no route.
@@ -29,7 +29,8 @@ async fn unrouted(State(app): State<Arc<App>>, request: Request) -> Response {
     match Look::of(&app, path) {
         Look::RevoDeployR => revodeployr::unrouted(&app, request).await,
         Look::Rock => rock::unrouted(path),
-        Look::Neither => plain(StatusCode::NOT_FOUND, &format!("There is nothing at {path}")),
+        Look::MlServer => mlserver::unrouted(path),
+        Look::None => plain(StatusCode::NOT_FOUND, &format!("There is nothing at {path}")),
     }
 }
 
@@ -37,7 +38,8 @@ async fn refuse(State(app): State<Arc<App>>, Extension(refused): Extension<Refus
     match Look::of(&app, request.uri().path()) {
         Look::RevoDeployR => revodeployr::refuse(&app, refused, request).await,
         Look::Rock => rock::refuse(refused),
-        Look::Neither => plain(refused.status(), &refused.to_string()),
+        Look::MlServer => mlserver::refuse(refused),
+        Look::None => plain(refused.status(), &refused.to_string()),
     }
 }
 
@@ -50,7 +52,8 @@ fn plain(status: StatusCode, error: &str) -> Response {
 enum Look {
     RevoDeployR,
     Rock,
-    Neither,
+    MlServer,
+    None,
 }
 
 impl Look {
@@ -61,8 +64,10 @@ impl Look {
     fn at_the_root(path: &str) -> Self {
         let revodeployr = likeness(path, revodeployr::routes::ROUTES.iter().map(|route| route.call.path));
         let rock = likeness(path, rock::routes::ROUTES.iter().map(|route| route.path));
+        let mlserver = likeness(path, mlserver::routes::ROUTES.iter().map(|route| route.path));
         match (revodeployr, rock) {
-            (0, 0) => Self::Neither,
+            (less, other) if mlserver > less.max(other) => Self::MlServer,
+            (0, 0) => Self::None,
             (_, more) if more > revodeployr => Self::Rock,
             // Both have calls below `/r`, and this one most of them.
             _ => Self::RevoDeployR,
@@ -97,8 +102,11 @@ mod tests {
         for path in ["/rserver/nothing", "/r/session/x/nothing", "/r/session/x/command/1/nothing", "/r/sessions/nothing"] {
             assert_eq!(Look::at_the_root(path), Look::Rock, "{path}");
         }
+        for path in ["/login/nothing", "/sessions/x/nothing", "/services/a/b/c", "/api/x", "/status/nothing", "/snapshots/x/y"] {
+            assert_eq!(Look::at_the_root(path), Look::MlServer, "{path}");
+        }
         for path in ["", "/", "/nothing", "/rs", "/deployr2", "//r/user"] {
-            assert_eq!(Look::at_the_root(path), Look::Neither, "{path}");
+            assert_eq!(Look::at_the_root(path), Look::None, "{path}");
         }
     }
 }

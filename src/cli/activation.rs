@@ -1,5 +1,7 @@
 //! The listeners: opened here, or passed on by systemd (sd_listen_fds(3), sd_notify(3)).
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
@@ -54,6 +56,18 @@ impl Listeners {
             metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{}", with_sources(&error)))?);
         }
         Ok(Self { public, metrics })
+    }
+}
+
+impl Listeners {
+    /// Listens on those of these ports of this machine, for HTTP, that nobody else has.
+    pub(super) async fn add_free(&mut self, ports: &[u16]) {
+        for &port in ports {
+            match server::bind(SocketAddr::from(([127, 0, 0, 1], port))).await {
+                Ok(listener) => self.public.push((listener, false)),
+                Err(error) => tracing::info!(error = with_sources(&error), "a port that clients may try is taken"),
+            }
+        }
     }
 }
 

@@ -142,7 +142,7 @@ struct Serve {
     #[command(flatten)]
     settings: Settings,
     /// Where to listen, https://ADDR:PORT for HTTPS; may be given several times. Port 0 takes any free port
-    /// [default: 127.0.0.1:8050]
+    /// [default: 127.0.0.1:8050; a demonstration also takes 8085 and 12800, which clients try, if they are free]
     #[arg(long, value_name = "[SCHEME://]ADDR:PORT")]
     listen: Vec<Listen>,
     /// Make a certificate for HTTPS, and keep it in the data folder

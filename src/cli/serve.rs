@@ -94,7 +94,11 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         tracing::error!("no file of a session can be read or written: a filter forbids openat2; offshoot doctor says more");
     }
     let rules = server::ConnectionRules::new(&config.http, config.sessions.max)?;
-    let listeners = Listeners::open(&config, passed).await?;
+    let mut listeners = Listeners::open(&config, passed).await?;
+    if first.demo && config.listen == Config::default().listen {
+        // Whoever tries it may have a client at hand.
+        listeners.add_free(&api::CLIENT_PORTS).await;
+    }
     let app = tokio::select! {
         app = App::start(config, log) => app?,
         _ = terminate.recv() => return Ok(()),

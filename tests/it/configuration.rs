@@ -5,13 +5,16 @@ use std::{collections::HashMap, fmt::Write, path::Path};
 use offshoot::config::Config;
 
 /// The sources of the types.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 9] = [
     include_str!("../../src/config/mod.rs"),
     include_str!("../../src/config/auth.rs"),
     include_str!("../../src/config/issuer.rs"),
     include_str!("../../src/config/ldap.rs"),
     include_str!("../../src/config/listen.rs"),
+    include_str!("../../src/config/mlserver.rs"),
     include_str!("../../src/config/rock.rs"),
+    include_str!("../../src/config/services.rs"),
+    include_str!("../../src/config/snapshots.rs"),
 ];
 
 const INTRODUCTION: &str = "# Settings

@@ -15,6 +15,7 @@
 pub mod answer;
 pub mod calls;
 pub mod error;
+pub mod introduction;
 pub mod request;
 pub mod routes;
 pub mod upload;
@@ -31,6 +32,9 @@ use axum::{
 use crate::{app::App, auth::Refused};
 use error::Error;
 use routes::ROUTES;
+
+/// The port that clients try if they are told none.
+pub const PORT: u16 = 12800;
 
 type PathParts = Result<Path<HashMap<String, String>>, PathRejection>;
 
@@ -56,6 +60,11 @@ fn routed<S: Clone + Send + Sync + 'static>(call: impl Fn(&'static str) -> Metho
     let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, call(path)))
+}
+
+/// Answers a request for a path that is no call's.
+pub fn unrouted(path: &str) -> Response {
+    Error::unknown(format!("There is nothing at {path}.")).into_response()
 }
 
 /// Answers a request that the gate has refused.

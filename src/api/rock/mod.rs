@@ -43,6 +43,9 @@ use crate::{app::App, auth::Refused};
 use error::Error;
 use routes::ROUTES;
 
+/// The port that clients try if they are told none.
+pub const PORT: u16 = 8085;
+
 type Parts = Result<Path<HashMap<String, String>>, PathRejection>;
 
 /// The dialect's routes.
