@@ -313,7 +313,8 @@ fn integers_that_no_double_holds_are_refused() {
         let read = read_as(&format!("[1,{json}]"), None);
         assert_eq!(read.is_ok(), is_held, "{json}");
         if let Err(sentence) = read {
-            let expected = format!("The inputs cannot be taken: the integer {json} is too large to be held exactly; send it as a string.");
+            let expected =
+                format!("The parameter \"x\" cannot be taken: the integer {json} is too large to be held exactly; send it as a string.");
             assert_eq!(sentence, expected);
         }
     }
