@@ -20,13 +20,13 @@ use super::{
     runs::{InputForm, PlotFiles, Reporting, Run, RunResult},
     sessions::Ephemeral,
 };
-pub use crate::{
-    store::services::{Definition, DefinitionChange, Service},
-    wire::plain::{Kind, Parameter},
-};
 use crate::{
     auth::{Permission, Principal, ServiceRight, permissions},
     session::{Admission, Session},
+};
+pub use crate::{
+    store::services::{Definition, DefinitionChange, Service},
+    wire::plain::{Kind, Parameter},
 };
 
 /// How many versions of services are remembered, so that calls need not ask the store.
@@ -239,7 +239,12 @@ impl App {
                 Ok(content)
             });
             let content = content.await?;
-            let too_large = || Failure::Invalid(format!("The files of the service are larger than {} MiB (services.files_mib).", self.config.services.files_mib));
+            let too_large = || {
+                Failure::Invalid(format!(
+                    "The files of the service are larger than {} MiB (services.files_mib).",
+                    self.config.services.files_mib
+                ))
+            };
             left = left.checked_sub(content.len() as u64).ok_or_else(too_large)?;
             files.push((name.clone(), content.into()));
         }

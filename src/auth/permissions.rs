@@ -22,16 +22,8 @@ pub mod role {
     /// May call every service.
     pub const SERVICE_READER: &str = "SERVICE_READER";
     /// All of them.
-    pub const ALL: [&str; 8] = [
-        ADMINISTRATOR,
-        SCRIPT_MANAGER,
-        POWER_USER,
-        BASIC_USER,
-        PACKAGE_MANAGER,
-        SERVICE_OWNER,
-        SERVICE_CONTRIBUTOR,
-        SERVICE_READER,
-    ];
+    pub const ALL: [&str; 8] =
+        [ADMINISTRATOR, SCRIPT_MANAGER, POWER_USER, BASIC_USER, PACKAGE_MANAGER, SERVICE_OWNER, SERVICE_CONTRIBUTOR, SERVICE_READER];
 }
 
 /// What a principal may do.

@@ -21,8 +21,8 @@ use crate::{
     link::{
         channel::{Frame, Link},
         command::{
-            Assign, Command, Draw, Ending, Files, Image, InputForm, Library, Listed, Load, LoadImage, ObjectNames, Objects, Pages, PublishedFile, Remove,
-            RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize,
+            Assign, Command, Draw, Ending, Files, Image, InputForm, Library, Listed, Load, LoadImage, ObjectNames, Objects, Pages,
+            PublishedFile, Remove, RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize,
         },
         messages::{self, folder},
     },

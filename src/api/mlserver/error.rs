@@ -53,7 +53,10 @@ impl Error {
     /// 401: the request has no token.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "This needs an access token: POST /login gives one, to be sent as \"Authorization: Bearer ...\".")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "This needs an access token: POST /login gives one, to be sent as \"Authorization: Bearer ...\".",
+        )
     }
 
     /// 404: there is no such thing, or the caller may not know of it.

@@ -52,7 +52,8 @@ pub async fn receive_body(incoming: &mut Incoming) -> Result<Received, Error> {
 /// # Errors
 /// 400, 408, 413.
 pub async fn receive_form(incoming: &mut Incoming) -> Result<(String, Received), Error> {
-    let boundary = boundary(&incoming.headers).ok_or_else(|| Error::invalid("The body has to be multipart/form-data with a part \"file\"."))?;
+    let boundary =
+        boundary(&incoming.headers).ok_or_else(|| Error::invalid("The body has to be multipart/form-data with a part \"file\"."))?;
     let settings = incoming.app.settings();
     let limit = settings.mlserver.upload_mib;
     let constraints = SizeLimit::new().whole_stream((limit << 20) + PART).per_field(PART).for_field("file", limit << 20);

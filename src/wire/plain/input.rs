@@ -125,7 +125,7 @@ fn values(sent: &[u8]) -> Result<Vec<(Sent<'_>, Raw<'_>)>, Unfit> {
     }
 }
 
-/// The name of the first value with an integer that would change.
+/// The name of a value with an integer that would change.
 fn holder_of_inexact(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Pair<'a> {

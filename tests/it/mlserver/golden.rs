@@ -26,7 +26,11 @@ impl Golden {
     /// Sends a request with a body of JSON, or without one for `null`, and records the exchange.
     pub(super) async fn call(&mut self, method: &str, path: &str, body: Value) -> Reply {
         let request = self.client.request(method.parse::<Method>().unwrap(), path);
-        if body.is_null() { self.record(method, path, "", request).await } else { self.record(method, path, &format!("\n{body:#}\n"), request.json(&body)).await }
+        if body.is_null() {
+            self.record(method, path, "", request).await
+        } else {
+            self.record(method, path, &format!("\n{body:#}\n"), request.json(&body)).await
+        }
     }
 
     /// Sends a request with another body.

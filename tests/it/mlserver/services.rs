@@ -87,7 +87,8 @@ async fn inputs_that_are_not_as_declared_are_400_and_say_which() {
     let ada = Ml::new(Ml::server(), "checks").await;
     let kinds = ["logical", "numeric", "integer", "character", "vector", "matrix", "data.frame"];
     let definitions: Vec<_> = kinds.iter().map(|kind| json!({ "name": kind.replace('.', "_"), "type": kind })).collect();
-    let code = "told <- paste(class(logical), class(numeric), class(integer), class(character), length(vector), nrow(matrix), class(data_frame))";
+    let code =
+        "told <- paste(class(logical), class(numeric), class(integer), class(character), length(vector), nrow(matrix), class(data_frame))";
     let outputs = json!([{ "name": "told", "type": "character" }]);
     let definition = json!({ "code": code, "inputParameterDefinitions": definitions, "outputParameterDefinitions": outputs });
     ada.publish("checked", "1", definition).await;

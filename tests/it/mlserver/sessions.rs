@@ -101,10 +101,7 @@ async fn plots_without_a_device_are_files_of_400_by_400_pixels() {
 async fn a_cancel_stops_the_code_and_keeps_the_session() {
     let session = Ml::new(Ml::server(), "cancels").await.open().await;
     let running = session.occupy("kept <- 1; cat('so far\\n'); repeat {}").await;
-    until("the output is there", async || {
-        session.get("/console-output").await.document() == json!({ "consoleOutput": "so far\n" })
-    })
-    .await;
+    until("the output is there", async || session.get("/console-output").await.document() == json!({ "consoleOutput": "so far\n" })).await;
     assert_eq!(session.post("/cancel", Value::Null).await.status, 200);
     let result = running.await.unwrap();
     assert_eq!((&result["success"], &result["errorMessage"]), (&json!(false), &json!("The code was cancelled.")));
@@ -148,12 +145,16 @@ async fn objects_go_as_r_writes_them() {
     session.prints("con <- file('a.bin', 'wb'); writeBin(serialize(c(a = 1), NULL), con); close(con); saveRDS(letters, 'b.rds')").await;
     for (name, content) in [("a", session.get("/files/a.bin").await.body), ("with blank", session.get("/files/b.rds").await.body)] {
         let path = session.at(&format!("/workspace/{}", name.replace(' ', "%20")));
-        let reply = read(session.client.request(Method::POST, &path).header(header::CONTENT_TYPE, "application/octet-stream").body(content)).await;
+        let reply =
+            read(session.client.request(Method::POST, &path).header(header::CONTENT_TYPE, "application/octet-stream").body(content)).await;
         assert_eq!((reply.status.as_u16(), reply.text()), (200, ""));
     }
     let reply = read(session.client.request(Method::POST, &session.at("/workspace/other")).body(file.body)).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
-    assert_eq!(session.prints("a; `with blank`[1:2]; class(model); exists('other')").await, "a \n1 \n[1] \"a\" \"b\"\n[1] \"lm\"\n[1] FALSE\n");
+    assert_eq!(
+        session.prints("a; `with blank`[1:2]; class(model); exists('other')").await,
+        "a \n1 \n[1] \"a\" \"b\"\n[1] \"lm\"\n[1] FALSE\n"
+    );
     assert_eq!(session.delete("/workspace/a").await.status, 200);
     for (method, name) in [("GET", "a"), ("DELETE", "a"), ("GET", "no%00thing")] {
         let reply = session.client.call(method, &session.at(&format!("/workspace/{name}")), Value::Null).await;
@@ -255,7 +256,9 @@ async fn names_of_sessions_are_kept_and_made_up() {
     let sessions = ada.get("/sessions").await.document();
     let names: Vec<_> = sessions.as_array().unwrap().iter().map(|session| session["name"].as_str().unwrap()).collect();
     assert_eq!((names[0], names[1].len()), ("mine", 15));
-    for wrong in [json!({ "name": "x".repeat(300) }), json!({ "name": "a\nb" }), json!({ "runtimeType": "Python" }), json!([]), json!({ "name": 1 })] {
+    for wrong in
+        [json!({ "name": "x".repeat(300) }), json!({ "name": "a\nb" }), json!({ "runtimeType": "Python" }), json!([]), json!({ "name": 1 })]
+    {
         assert_eq!(ada.call("POST", "/sessions", wrong.clone()).await.status, 400, "{wrong}");
     }
     assert_eq!(ada.call("POST", "/sessions", json!({ "snapshotId": "nothing" })).await.status, 404);

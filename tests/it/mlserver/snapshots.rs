@@ -22,10 +22,16 @@ async fn a_snapshot_comes_back_in_a_new_session_and_merges_into_one_that_is_ther
     session.prints("x <- 2; z <- 3; writeLines('later', 'a.txt'); writeLines('c', 'c.txt')").await;
     let loaded = session.post(&format!("/loadsnapshot/{id}"), Value::Null).await;
     assert_eq!((loaded.status.as_u16(), loaded.text()), (200, ""));
-    assert_eq!(session.prints("x; z; readLines('a.txt'); list.files(recursive = TRUE)").await, "[1] 1\n[1] 3\n[1] \"of the snapshot\"\n[1] \"a.txt\"     \"c.txt\"     \"sub/b.txt\"\n");
+    assert_eq!(
+        session.prints("x; z; readLines('a.txt'); list.files(recursive = TRUE)").await,
+        "[1] 1\n[1] 3\n[1] \"of the snapshot\"\n[1] \"a.txt\"     \"c.txt\"     \"sub/b.txt\"\n"
+    );
     let reply = ada.call("POST", "/sessions", json!({ "snapshotId": id, "name": "again" })).await;
     let again = MlSession { client: ada.clone(), path: format!("/sessions/{}", reply.document()["sessionId"].as_str().unwrap()) };
-    assert_eq!(again.prints("ls(); x; y; list.files(recursive = TRUE)").await, "[1] \"x\" \"y\"\n[1] 1\n[1] \"kept\"\n[1] \"a.txt\"     \"sub/b.txt\"\n");
+    assert_eq!(
+        again.prints("ls(); x; y; list.files(recursive = TRUE)").await,
+        "[1] \"x\" \"y\"\n[1] 1\n[1] \"kept\"\n[1] \"a.txt\"     \"sub/b.txt\"\n"
+    );
     let listed = ada.get("/snapshots").await.document();
     assert_eq!((&listed[0]["id"], &listed[0]["name"], &listed[0]["owner"]), (&json!(id), &json!("first"), &json!("snaps")));
     assert!(listed[0]["contentSize"].as_u64().unwrap() > 20);
@@ -39,7 +45,9 @@ async fn a_snapshot_comes_back_in_a_new_session_and_merges_into_one_that_is_ther
     archive.by_name("a.txt").unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "of the snapshot\n");
     assert_eq!(ada.delete(&format!("/snapshots/{id}")).await.status, 200);
-    for (method, path) in [("GET", format!("/snapshots/{id}")), ("DELETE", format!("/snapshots/{id}")), ("POST", session.at(&format!("/loadsnapshot/{id}")))] {
+    for (method, path) in
+        [("GET", format!("/snapshots/{id}")), ("DELETE", format!("/snapshots/{id}")), ("POST", session.at(&format!("/loadsnapshot/{id}")))]
+    {
         assert_eq!(ada.call(method, &path, Value::Null).await.status, 404, "{method} {path}");
     }
     assert_eq!(ada.call("POST", "/sessions", json!({ "snapshotId": id })).await.status, 404);
@@ -52,7 +60,9 @@ async fn a_snapshot_is_nobody_elses() {
     let id = snapshot(&ada.open().await, "mine").await;
     let session = bob.open().await;
     assert_eq!(bob.get("/snapshots").await.document(), json!([]));
-    for (method, path) in [("GET", format!("/snapshots/{id}")), ("DELETE", format!("/snapshots/{id}")), ("POST", session.at(&format!("/loadsnapshot/{id}")))] {
+    for (method, path) in
+        [("GET", format!("/snapshots/{id}")), ("DELETE", format!("/snapshots/{id}")), ("POST", session.at(&format!("/loadsnapshot/{id}")))]
+    {
         assert_eq!(bob.call(method, &path, Value::Null).await.status, 404, "{method} {path}");
     }
     assert_eq!(bob.call("POST", "/sessions", json!({ "snapshotId": id })).await.status, 404);

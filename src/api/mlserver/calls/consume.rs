@@ -51,7 +51,8 @@ fn parts(Consumed { outcome, files, .. }: Consumed) -> [Bytes; 3] {
     before.push_str(",\"outputParameters\":");
     let mut after = String::new();
     if !files.is_empty() {
-        let files: std::collections::BTreeMap<_, _> = files.iter().map(|(name, content)| (name, STANDARD.encode_to_string(content))).collect();
+        let files: std::collections::BTreeMap<_, _> =
+            files.iter().map(|(name, content)| (name, STANDARD.encode_to_string(content))).collect();
         after.push_str(",\"outputFiles\":");
         after.push_str(&serde_json::to_string(&files).unwrap_or_default());
     }

@@ -78,10 +78,8 @@ struct Rest<'a> {
 fn outcome_body(outcome: RunResult) -> Body {
     let failure = failure(&outcome);
     let beginning = Beginning { success: failure.is_none(), error_message: failure.as_deref().unwrap_or_default() };
-    let rest = Rest {
-        console_output: &outcome.console,
-        changed_files: outcome.executed.changed.iter().map(|file| file.path.as_str()).collect(),
-    };
+    let rest =
+        Rest { console_output: &outcome.console, changed_files: outcome.executed.changed.iter().map(|file| file.path.as_str()).collect() };
     let mut before = serde_json::to_string(&beginning).unwrap_or_default();
     before.pop();
     before.push_str(",\"outputParameters\":");

@@ -132,7 +132,8 @@ async fn read_change(incoming: &mut Incoming) -> Result<DefinitionChange, Error>
         return Err(Error::invalid(format!("Services run R, and not {runtime:?}.")));
     }
     let snapshot = request.snapshot_id.filter(|id| !id.is_empty());
-    let snapshot = snapshot.map(|id| Uuid::try_parse(&id).map_err(|_| Error::unknown(format!("There is no snapshot {id:?}.")))).transpose()?;
+    let snapshot =
+        snapshot.map(|id| Uuid::try_parse(&id).map_err(|_| Error::unknown(format!("There is no snapshot {id:?}.")))).transpose()?;
     Ok(DefinitionChange {
         code: request.code,
         init_code: request.init_code,

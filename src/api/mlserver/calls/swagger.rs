@@ -19,7 +19,8 @@ fn description(service: &Service) -> Value {
     let path = format!("/api/{}/{}", service.name, service.version);
     let tag = &service.name;
     let batch = format!("{path}/batch");
-    let text = |summary: &str| if service.definition.description.is_empty() { summary.to_owned() } else { service.definition.description.clone() };
+    let text =
+        |summary: &str| if service.definition.description.is_empty() { summary.to_owned() } else { service.definition.description.clone() };
     let mut paths = json!({
         "/login": { "post": {
             "tags": ["User"], "operationId": "login", "summary": "Logs the user in",
@@ -40,52 +41,67 @@ fn description(service: &Service) -> Value {
         },
     });
     let own = [
-        (path.clone(), json!({ "post": {
+        (
+            path.clone(),
+            json!({ "post": {
             "tags": [tag], "operationId": operation(service), "summary": text("Calls the service"), "security": bearer(),
             "parameters": [in_body("WebServiceParameters", "InputParameters")],
             "responses": responses(200, "The result", &reference("WebServiceResult")),
-        } })),
-        (batch.clone(), json!({
-            "post": {
-                "tags": [tag], "operationId": "startBatchExecution", "summary": "Calls the service for each of many inputs", "security": bearer(),
-                "parameters": [
-                    { "name": "batchWebServiceParameters", "in": "body", "required": true,
-                      "schema": { "type": "array", "items": reference("InputParameters") } },
-                    { "name": "parallelCount", "in": "query", "required": false, "type": "integer", "format": "int32", "default": 10 },
-                ],
-                "responses": responses(202, "The calls have begun", &reference("StartBatchExecutionResponse")),
-            },
-            "get": {
-                "tags": [tag], "operationId": "getBatchExecutions", "summary": "Lists batches", "security": bearer(),
-                "responses": responses(200, "Their identities", &json!({ "type": "array", "items": { "type": "string" } })),
-            },
-        })),
-        (format!("{batch}/{{executionId}}"), json!({
-            "get": {
-                "tags": [tag], "operationId": "getBatchExecutionStatus", "summary": "Tells the state of a batch", "security": bearer(),
-                "parameters": [
-                    in_path("executionId", "string"),
-                    { "name": "showPartialResults", "in": "query", "required": false, "type": "boolean", "default": true },
-                ],
-                "responses": responses(200, "The state, with the results", &reference("BatchWebServiceResult")),
-            },
-            "delete": {
-                "tags": [tag], "operationId": "cancelAndDeleteBatchExecution", "summary": "Ends a batch, and removes it", "security": bearer(),
-                "parameters": [in_path("executionId", "string")],
-                "responses": responses(200, "It is removed", &Value::Null),
-            },
-        })),
-        (format!("{batch}/{{executionId}}/{{index}}/files"), json!({ "get": {
+        } }),
+        ),
+        (
+            batch.clone(),
+            json!({
+                "post": {
+                    "tags": [tag], "operationId": "startBatchExecution", "summary": "Calls the service for each of many inputs", "security": bearer(),
+                    "parameters": [
+                        { "name": "batchWebServiceParameters", "in": "body", "required": true,
+                          "schema": { "type": "array", "items": reference("InputParameters") } },
+                        { "name": "parallelCount", "in": "query", "required": false, "type": "integer", "format": "int32", "default": 10 },
+                    ],
+                    "responses": responses(202, "The calls have begun", &reference("StartBatchExecutionResponse")),
+                },
+                "get": {
+                    "tags": [tag], "operationId": "getBatchExecutions", "summary": "Lists batches", "security": bearer(),
+                    "responses": responses(200, "Their identities", &json!({ "type": "array", "items": { "type": "string" } })),
+                },
+            }),
+        ),
+        (
+            format!("{batch}/{{executionId}}"),
+            json!({
+                "get": {
+                    "tags": [tag], "operationId": "getBatchExecutionStatus", "summary": "Tells the state of a batch", "security": bearer(),
+                    "parameters": [
+                        in_path("executionId", "string"),
+                        { "name": "showPartialResults", "in": "query", "required": false, "type": "boolean", "default": true },
+                    ],
+                    "responses": responses(200, "The state, with the results", &reference("BatchWebServiceResult")),
+                },
+                "delete": {
+                    "tags": [tag], "operationId": "cancelAndDeleteBatchExecution", "summary": "Ends a batch, and removes it", "security": bearer(),
+                    "parameters": [in_path("executionId", "string")],
+                    "responses": responses(200, "It is removed", &Value::Null),
+                },
+            }),
+        ),
+        (
+            format!("{batch}/{{executionId}}/{{index}}/files"),
+            json!({ "get": {
             "tags": [tag], "operationId": "getBatchExecutionFiles", "summary": "Lists the files of one call", "security": bearer(),
             "parameters": [in_path("executionId", "string"), in_path("index", "integer")],
             "responses": responses(200, "Their names", &json!({ "type": "array", "items": { "type": "string" } })),
-        } })),
-        (format!("{batch}/{{executionId}}/{{index}}/files/{{fileName}}"), json!({ "get": {
+        } }),
+        ),
+        (
+            format!("{batch}/{{executionId}}/{{index}}/files/{{fileName}}"),
+            json!({ "get": {
             "tags": [tag], "operationId": "getBatchExecutionFile", "summary": "Gives a file of one call", "security": bearer(),
             "produces": ["application/octet-stream"],
             "parameters": [in_path("executionId", "string"), in_path("index", "integer"), in_path("fileName", "string")],
             "responses": responses(200, "The file", &json!({ "type": "file" })),
-        } })),
+        } }),
+        ),
     ];
     if let Some(paths) = paths.as_object_mut() {
         paths.extend(own);
@@ -158,7 +174,9 @@ fn schema(kind: Kind) -> Value {
         Kind::Character => json!({ "type": "string", "description": description }),
         Kind::Vector => json!({ "type": "array", "items": {}, "description": description }),
         Kind::Matrix => json!({ "type": "array", "items": { "type": "array", "items": {} }, "description": description }),
-        Kind::DataFrame => json!({ "type": "object", "additionalProperties": { "type": "array", "items": {} }, "description": description }),
+        Kind::DataFrame => {
+            json!({ "type": "object", "additionalProperties": { "type": "array", "items": {} }, "description": description })
+        }
     }
 }
 
