@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::store::{
     Blobs,
     blobs::Keeping,
-    images::{ImageFile, Part, StoredImage},
+    images::{ImageArea, ImageFile, StoredImage},
 };
 
 /// The file of the objects in the archive.
@@ -43,10 +43,10 @@ pub(super) fn zip(blobs: Blobs, image: StoredImage, keeping: Keeping) -> BoxStre
 async fn write(blobs: &Blobs, image: StoredImage, pieces: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
     let written = Archived::default();
     let mut archive = ZipWriter::new_stream(written.clone());
-    let workspace = ImageFile { part: Part::Work, path: WORKSPACE.to_owned(), blob: image.workspace, executable: false };
+    let workspace = ImageFile { area: ImageArea::Work, path: WORKSPACE.to_owned(), blob: image.workspace, executable: false };
     let mut names = HashSet::new();
-    for ImageFile { part, path, blob, executable } in std::iter::once(workspace).chain(image.files) {
-        let name = if part == Part::Library { format!("{LIBRARY}{path}") } else { path };
+    for ImageFile { area, path, blob, executable } in std::iter::once(workspace).chain(image.files) {
+        let name = if area == ImageArea::Library { format!("{LIBRARY}{path}") } else { path };
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(1))

@@ -1,18 +1,20 @@
 //! Copies contents between the store and the folders of sessions.
 
-use std::{fs::File, io, sync::Arc};
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
-use super::{
-    App, Failure,
-    files::{Area, draft_put},
-};
+use super::{App, Failure, files::Area};
 use crate::{
     link::messages::folder,
     session::Session,
     store::{Blob, blobs::Keeping},
-    system::folder::Draft,
+    system::folder::{Draft, draft},
 };
 
 impl App {
@@ -31,8 +33,31 @@ impl App {
     /// # Errors
     /// [`Failure`]
     pub(super) async fn content_place(&self, session: &Arc<Session>, hash: &str, area: Area, path: &str) -> Result<(), Failure> {
-        let (file, draft) = self.content_draft(hash).await?;
-        Ok(draft_put(session, area, path, file, draft, true).await?)
+        self.content_place_as(session, hash, area, path, Permissions::from_mode(0o600)).await
+    }
+
+    /// Copies a content into a folder of a session, with these permissions. It is all done at once: for a small content, most of the time
+    /// would be spent on going from thread to thread.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn content_place_as(
+        &self,
+        session: &Arc<Session>,
+        hash: &str,
+        area: Area,
+        path: &str,
+        permissions: Permissions,
+    ) -> Result<(), Failure> {
+        let (uploads, blobs, of) = (self.uploads.clone(), self.store.blobs.clone(), Arc::clone(session));
+        let (hash, path) = (hash.to_owned(), path.to_owned());
+        let placed = blocking(move || {
+            let (mut file, draft) = draft(&uploads)?;
+            io::copy(&mut blobs.file(&hash)?, &mut file)?;
+            file.set_permissions(permissions)?;
+            Ok(area.open(&of)?.put_draft(&file, &draft, &path, true))
+        });
+        Ok(placed.await??)
     }
 
     /// Copies a content into a draft.

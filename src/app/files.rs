@@ -33,7 +33,7 @@ pub enum Area {
 }
 
 impl Area {
-    fn open(self, session: &Session) -> io::Result<Folder> {
+    pub(super) fn open(self, session: &Session) -> io::Result<Folder> {
         let path = match self {
             Self::Work => PathBuf::from(folder::WORK),
             Self::Library => PathBuf::from(folder::LIBRARY),

@@ -21,7 +21,7 @@ use crate::{
     store::{
         Blob, StoreError,
         blobs::{Keeping, PIECE, Writer},
-        images::{ImageFile, ImageState, Part, StoredImage},
+        images::{ImageArea, ImageFile, ImageState, StoredImage},
     },
     system::{
         folder::{FileError, draft_pipe},
@@ -32,8 +32,8 @@ use crate::{
 /// The bit of a file's mode that lets its owner execute it.
 const EXECUTABLE: u32 = 0o100;
 
-impl Part {
-    fn area(self) -> Area {
+impl ImageArea {
+    fn of_session(self) -> Area {
         match self {
             Self::Work => Area::Work,
             Self::Library => Area::Library,
@@ -53,9 +53,9 @@ impl App {
         let Listed { files: library, unsaved: skipped } = Self::ask(turn, Library).await?;
         unsaved.extend(skipped);
         let mut saved = Vec::with_capacity(files.len() + library.len());
-        for (part, paths) in [(Part::Work, files), (Part::Library, library)] {
+        for (area, paths) in [(ImageArea::Work, files), (ImageArea::Library, library)] {
             for path in paths {
-                let content = match self.file_open(session, part.area(), &path).await {
+                let content = match self.file_open(session, area.of_session(), &path).await {
                     Ok(content) => content,
                     Err(FileError::Missing) => continue, // It has gone meanwhile.
                     Err(error) => {
@@ -65,7 +65,7 @@ impl App {
                 };
                 let executable = content.metadata()?.permissions().mode() & EXECUTABLE != 0;
                 let blob = self.store.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?;
-                saved.push(ImageFile { part, path, blob, executable });
+                saved.push(ImageFile { area, path, blob, executable });
             }
         }
         let Surroundings { folder, packages } = surroundings;
@@ -84,11 +84,8 @@ impl App {
         let StoredImage { workspace, state: ImageState { packages, folder }, files, .. } =
             found.ok_or_else(|| Failure::Unknown(format!("There is no image {image}.")))?;
         for file in &files {
-            let (content, draft) = self.content_draft(&file.blob.hash).await?;
-            if file.executable {
-                content.set_permissions(PermissionsExt::from_mode(0o700))?;
-            }
-            draft_put(session, file.part.area(), &file.path, content, draft, true).await?;
+            let permissions = PermissionsExt::from_mode(if file.executable { 0o700 } else { 0o600 });
+            self.content_place_as(session, &file.blob.hash, file.area.of_session(), &file.path, permissions).await?;
         }
         let workspace = Stored { file: self.content_bring(session, &workspace.hash).await?, name: String::new() };
         Self::ask(turn, LoadImage { workspace, surroundings: Surroundings { folder, packages } }).await

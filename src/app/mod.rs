@@ -1,5 +1,5 @@
-//! What the server does, in terms of sessions, values, files, objects, projects, scripts and packages. The APIs and all other ways in for
-//! clients reach the rest of the server only through this room.
+//! What the server does, in terms of sessions, values, files, objects, projects, snapshots, scripts and packages. The APIs and all other ways
+//! in for clients reach the rest of the server only through this room.
 //!
 //! Each file has the operations on one of these things, as methods of [`App`] whose names begin with that of the thing. Start reading at
 //! [`App`]; most requests end up in [`runs`] or [`evaluation`].

@@ -70,7 +70,8 @@ impl App {
         Ok(self.store.snapshot_remove(id, principal.name()).await?)
     }
 
-    /// Brings a snapshot into a session, beside what is there: its objects, files and packages replace those of the same name. Returns warnings.
+    /// Brings a snapshot into a session, beside what is there: its objects, files and packages replace those of the same name. Returns
+    /// warnings.
     ///
     /// # Errors
     /// [`Failure`]; a part of the snapshot may be there then.

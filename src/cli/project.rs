@@ -10,7 +10,7 @@ use super::{
 };
 use crate::store::{
     Store,
-    images::{ImageFile, Part},
+    images::{ImageArea, ImageFile},
     projects::Project,
 };
 
@@ -120,7 +120,7 @@ pub(super) async fn run(command: Command, store: &Store) -> anyhow::Result<()> {
                 project: View::from(&project),
                 history: project.state.history.len(),
                 packages: image.state.packages,
-                files: image.files.into_iter().filter(|file| file.part == Part::Work).map(FileView::from).collect(),
+                files: image.files.into_iter().filter(|file| file.area == ImageArea::Work).map(FileView::from).collect(),
             };
             format.one(&whole, &SHOW)
         }

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashSet,
-    fmt::Write,
     fs::File,
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -11,8 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
+use futures_util::{TryStreamExt, stream::BoxStream};
+use object_store::{ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key};
 use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, query_scalar};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -86,13 +85,29 @@ impl Blobs {
         Writer { store: Arc::clone(&self.store), incoming, writer, hasher: Sha256::new(), size: 0 }
     }
 
-    /// Writes a content.
+    /// Writes a content. A small one that is there is not written again, which would wait for the disk: an image has many small files, and
+    /// the next image of the same session has the same.
     ///
     /// # Errors
     /// [`StoreError`]; reading the content may be what failed.
     pub async fn put(&self, keeping: &Keeping, mut content: impl AsyncRead + Unpin) -> Result<Blob, StoreError> {
-        let mut writer = self.writer(keeping);
         let mut piece = vec![0; PIECE];
+        let mut first = 0;
+        while first < PIECE {
+            match content.read(&mut piece[first..]).await? {
+                0 => break,
+                count => first += count,
+            }
+        }
+        if first < PIECE {
+            let hash = hex::encode(Sha256::digest(&piece[..first]));
+            // It is not collected, as long as `keeping` is held.
+            if self.store.head(&key(&hash)).await.is_ok_and(|found| found.size == first as u64) {
+                return Ok(Blob { hash, size: first as u64 });
+            }
+        }
+        let mut writer = self.writer(keeping);
+        writer.write(&piece[..first]).await?;
         loop {
             match content.read(&mut piece).await? {
                 0 => return writer.finish().await,
@@ -109,24 +124,24 @@ impl Blobs {
         Ok(self.store.get(&key(hash)).await?.into_stream())
     }
 
+    /// Opens a content. Blocks on the file system.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn file(&self, hash: &str) -> io::Result<File> {
+        File::open(self.folder.join(key(hash).as_ref()))
+    }
+
     /// Writes a content into `file`.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn copy_to(&self, hash: &str, file: File) -> Result<(), StoreError> {
-        let content = self.store.get(&key(hash)).await?;
-        if let GetResultPayload::File(mut from, _) = content.payload {
-            // The kernel copies it, in one go: no piece of it comes into this process.
-            let mut to = file;
-            let copied = tokio::task::spawn_blocking(move || io::copy(&mut from, &mut to));
-            copied.await.map_err(io::Error::other)??;
-            return Ok(());
-        }
-        let (mut file, mut content) = (tokio::fs::File::from_std(file), content.into_stream());
-        while let Some(piece) = content.next().await {
-            file.write_all(&piece?).await?;
-        }
-        Ok(file.flush().await?)
+    pub async fn copy_to(&self, hash: &str, mut file: File) -> Result<(), StoreError> {
+        let (blobs, hash) = (self.clone(), hash.to_owned());
+        // The kernel copies from file to file: nothing comes into this process.
+        let copied = tokio::task::spawn_blocking(move || io::copy(&mut blobs.file(&hash)?, &mut file));
+        copied.await.map_err(io::Error::other)??;
+        Ok(())
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -186,10 +201,7 @@ impl Writer {
     pub async fn finish(self) -> Result<Blob, StoreError> {
         let Self { store, incoming, mut writer, hasher, size } = self;
         writer.shutdown().await?;
-        let hash = hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let hash = hex::encode(hasher.finalize());
         // Even if the content exists already, as the existing file may be about to be collected.
         store.rename(&incoming, &key(&hash)).await?;
         Ok(Blob { hash, size })

@@ -18,7 +18,7 @@ macro_rules! images_in_use {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(rename_all = "lowercase")]
-pub enum Part {
+pub enum ImageArea {
     /// The working folder.
     Work,
     /// The library for packages that the session has installed.
@@ -29,7 +29,7 @@ pub enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFile {
     /// The folder that it was in.
-    pub part: Part,
+    pub area: ImageArea,
     /// Its path in this folder.
     pub path: String,
     /// Its content.
@@ -41,7 +41,7 @@ pub struct ImageFile {
 impl FromRow<'_, SqliteRow> for ImageFile {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
-            part: row.try_get("area")?,
+            area: row.try_get("area")?,
             path: row.try_get("path")?,
             blob: super::blob(row, "blob")?,
             executable: row.try_get("executable")?,
@@ -77,17 +77,20 @@ pub struct StoredImage {
 struct Manifest<'a> {
     workspace: &'a str,
     state: &'a ImageState,
-    files: Vec<(Part, &'a str, &'a str, bool)>,
+    files: Vec<(ImageArea, &'a str, &'a str, bool)>,
 }
 
 impl StoredImage {
     /// An image of these contents.
+    ///
+    /// # Panics
+    /// Never: all of it can be said in JSON.
     #[must_use]
     pub fn new(workspace: Blob, state: ImageState, mut files: Vec<ImageFile>) -> Self {
-        files.sort_by(|one, other| (one.part, &one.path).cmp(&(other.part, &other.path)));
-        let listed = files.iter().map(|file| (file.part, file.path.as_str(), file.blob.hash.as_str(), file.executable));
+        files.sort_by(|one, other| (one.area, &one.path).cmp(&(other.area, &other.path)));
+        let listed = files.iter().map(|file| (file.area, file.path.as_str(), file.blob.hash.as_str(), file.executable));
         let manifest = Manifest { workspace: &workspace.hash, state: &state, files: listed.collect() };
-        let manifest = serde_json::to_vec(&manifest).expect("invariant: there is nothing in it that JSON cannot say");
+        let manifest = serde_json::to_vec(&manifest).expect("invariant: all of it can be said in JSON");
         Self { id: hex::encode(Sha256::digest(manifest)), workspace, state, files }
     }
 
@@ -132,7 +135,7 @@ impl Store {
         for file in files {
             query("INSERT INTO image_file (image, area, path, blob, size, executable) VALUES ($1, $2, $3, $4, $5, $6)")
                 .bind(&image.id)
-                .bind(file.part)
+                .bind(file.area)
                 .bind(&file.path)
                 .bind(&file.blob.hash)
                 .bind(super::size(&file.blob))
