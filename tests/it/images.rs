@@ -34,7 +34,7 @@ impl Desk {
         change(&mut config);
         let store = Store::open(&config.data).await.unwrap();
         for name in ["ada", "bob"] {
-            let account = Account { name: name.to_owned(), enabled: true, ..Account::default() };
+            let account = Account { name: name.to_owned(), display_name: name.to_owned(), enabled: true, ..Account::default() };
             store.account_add(&account).await.unwrap();
         }
         store.close().await;
@@ -225,29 +225,36 @@ async fn a_snapshot_is_downloaded_as_a_zip_file() {
 #[tokio::test]
 async fn what_a_session_does_to_the_pipe_harms_no_snapshot() {
     let desk = Desk::start(|config| config.sessions.disk_mib = 64).await;
-    let pipe = "file.path('../files', list.files('../files'))";
-    for (what, code) in [
-        ("a value that cannot be computed", "delayedAssign('bad', stop('never'))".to_owned()),
+    for (what, code, whole) in [
+        ("a value that cannot be computed", "delayedAssign('bad', stop('never'))", false),
+        ("a process that keeps the pipe open", "makeActiveBinding('held', function() { system('sleep 1000 &'); 1 }, globalenv())", true),
         (
-            "a process that keeps the pipe open",
-            "makeActiveBinding('held', function() { system('sleep 1000 &'); 1 }, globalenv())".to_owned(),
+            "a process that writes into it until nobody reads it any more",
+            "makeActiveBinding('full', function() {
+                pipe <- file.path('../files', list.files('../files')[1])
+                if (!file.exists('done')) { file.create('done'); system(paste('cat /dev/zero >', pipe)) }
+                1
+            }, globalenv())",
+            true,
         ),
-        (
-            "a process that writes without end",
-            format!("makeActiveBinding('full', function() {{ system(paste('cat /dev/zero >', {pipe}[1], '&')); 1 }}, globalenv())"),
-        ),
-        ("too little room", "raw <- as.raw(rep(7, 80e6))".to_owned()),
+        ("too little room", "raw <- as.raw(rep(7, 80e6))", false),
     ] {
         let session = desk.session().await;
         desk.prints(&session, &format!("x <- 42; {code}")).await;
         let made = tokio::time::timeout(PATIENCE, desk.app.snapshot_create(&session, &desk.ada, Some(what))).await;
         let (snapshot, unsaved) = made.unwrap_or_else(|_| panic!("{what}: it never ends")).unwrap();
-        assert_eq!(unsaved.is_empty(), code.contains("held") || code.contains("full"), "{what}: {unsaved:?}");
+        assert_eq!(unsaved.is_empty(), whole, "{what}: {unsaved:?}");
         assert_eq!(desk.prints(&desk.open(&snapshot).await, "cat(x)").await, "42", "{what}");
         // Nothing is left of pipe and file.
         assert_eq!(std::fs::read_dir(session.folder.join("files")).unwrap().count(), 0, "{what}");
         desk.app.session_close(&session, &desk.ada);
     }
+    // R dies before it has written anything.
+    let session = desk.session().await;
+    desk.prints(&session, "makeActiveBinding('value', function() tools::pskill(Sys.getpid(), 9), globalenv())").await;
+    let refused = tokio::time::timeout(PATIENCE, desk.app.snapshot_create(&session, &desk.ada, None)).await.expect("it ends");
+    assert!(matches!(refused, Err(Failure::Operation(_))), "{refused:?}");
+    assert_eq!(desk.app.snapshot_list(&desk.ada).await.unwrap().len(), 4);
     desk.stop().await;
 }
 
@@ -269,7 +276,7 @@ async fn a_large_workspace_is_saved_without_a_second_copy_in_memory_or_on_the_di
         tokio::task::yield_now().await;
     }
     saving.await.unwrap();
-    let grown = (server.peak() - before) as u64 * 1024;
+    let grown = server.peak().saturating_sub(before) as u64 * 1024;
     assert!(grown < SIZE / 8, "the server had {grown} bytes more");
     assert!(most < SIZE / 8, "the folders of sessions had {most} bytes");
     assert!(files(&server.data().join("blobs/sha256")).into_iter().sum::<u64>() > SIZE);
