@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The tables. Those that others refer to come first.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "boundary",
     "ip_filter",
     "role",
@@ -39,6 +39,8 @@ const TABLES: [&str; 19] = [
     "project",
     "project_published",
     "snapshot",
+    "service",
+    "service_version",
     "suspended",
 ];
 /// The database in the ZIP file.

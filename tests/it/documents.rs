@@ -87,3 +87,8 @@ fn the_examples_of_rocks_api_work() {
 fn the_examples_of_revodeployrs_api_work() {
     try_examples("docs/revodeployr.md", 9);
 }
+
+#[test]
+fn the_examples_of_r_servers_api_work() {
+    try_examples("docs/r-server.md", 9);
+}

@@ -73,9 +73,11 @@ async fn the_first_requests_of_the_start_page_work_as_they_are() {
     let document = tokio::task::spawn_blocking(move || browse(&url)).await.unwrap();
     let examples: Vec<String> =
         document.split("</pre>").filter(|part| part.contains("<pre>")).map(|part| example(&format!("{part}</pre>"))).collect();
-    let [rock, revodeployr] = examples.as_slice() else { panic!("{examples:?}") };
+    let [rock, mlserver, revodeployr] = examples.as_slice() else { panic!("{examples:?}") };
     let output = program("sh").args(["-c", rock]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "3");
+    let output = program("sh").args(["-c", mlserver]).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("{\"sessionId\":\""));
     let answer = run(revodeployr, demonstration.folder.path());
     assert!(answer["console"]["value"].as_str().unwrap().contains("15.4"), "{answer}");
     demonstration.stop();

@@ -93,7 +93,7 @@ pub fn failure(outcome: &RunResult) -> Option<String> {
         return Some(match stop {
             Stop::Interrupt => "The code was cancelled.".to_owned(),
             Stop::TimeLimit(seconds) => format!("The code was stopped, because it took longer than {seconds} s."),
-            _ => "The code was stopped.".to_owned(),
+            Stop::Close => "The code was stopped, because the session was closed.".to_owned(),
         });
     }
     match &outcome.executed.ending {
