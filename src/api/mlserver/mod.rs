@@ -6,6 +6,7 @@
 //! - An error of R is no error of the call: it is answered with 200, and `success` is false (Sessions).
 //! - Nothing is PUT: objects and files are POSTed to their names (Sessions).
 //! - What is asked of a session waits for what the session is running, as it does in the one R behind a session of the original.
+//! - A `runtimeType` does not count, as the first version knew none: Python's client says "Python" whatever the code is (Sessions).
 //! - Outputs are a list of names and values here, and an object by name when a service is consumed (Sessions).
 //! - Times have no zone, and are in UTC (Snapshots).
 //! - Every error is `{"message", "link"}` (Errors).

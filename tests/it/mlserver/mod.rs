@@ -3,6 +3,7 @@
 mod client;
 mod golden;
 mod login;
+mod python;
 mod services;
 mod sessions;
 mod snapshots;

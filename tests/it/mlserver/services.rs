@@ -196,7 +196,6 @@ async fn definitions_that_make_no_sense_are_refused() {
         json!({ "code": "1", "inputParameterDefinitions": [{ "name": "x", "type": "numeric" }, { "name": "x", "type": "vector" }] }),
         json!({ "code": "1", "outputParameterDefinitions": [{ "name": "", "type": "numeric" }] }),
         json!({ "code": "1", "outputParameterDefinitions": [{ "type": "numeric" }] }),
-        json!({ "code": "1", "runtimeType": "Python" }),
         json!({ "code": "1", "operationId": "a/b" }),
         json!([]),
     ] {

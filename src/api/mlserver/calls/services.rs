@@ -23,7 +23,6 @@ struct PublishRequest {
     input_parameter_definitions: Option<Vec<ParameterDefinition>>,
     output_parameter_definitions: Option<Vec<ParameterDefinition>>,
     output_file_names: Option<Vec<String>>,
-    runtime_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -128,9 +127,6 @@ pub async fn remove(incoming: &mut Incoming) -> Result<Response, Error> {
 
 async fn read_change(incoming: &mut Incoming) -> Result<DefinitionChange, Error> {
     let request: PublishRequest = incoming.read_json(FORM).await?;
-    if let Some(runtime) = request.runtime_type.filter(|runtime| !runtime.is_empty() && !runtime.eq_ignore_ascii_case("R")) {
-        return Err(Error::invalid(format!("Services run R, and not {runtime:?}.")));
-    }
     let snapshot = request.snapshot_id.filter(|id| !id.is_empty());
     let snapshot =
         snapshot.map(|id| Uuid::try_parse(&id).map_err(|_| Error::unknown(format!("There is no snapshot {id:?}.")))).transpose()?;

@@ -17,7 +17,6 @@ pub const LONGEST_NAME: usize = 255;
 struct CreateSessionRequest {
     name: Option<String>,
     snapshot_id: Option<String>,
-    runtime_type: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,9 +50,6 @@ pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
 /// `POST /sessions`: a new session, or one with what a snapshot has kept.
 pub async fn open(incoming: &mut Incoming) -> Result<Response, Error> {
     let wanted: CreateSessionRequest = incoming.read_optional_json(r#"{"name": "...", "snapshotId": "..."}"#).await?;
-    if let Some(runtime) = wanted.runtime_type.filter(|runtime| !runtime.is_empty() && !runtime.eq_ignore_ascii_case("R")) {
-        return Err(Error::invalid(format!("Sessions run R, and not {runtime:?}.")));
-    }
     let name = checked_name(wanted.name.as_deref())?.unwrap_or_default();
     let (app, principal) = (&incoming.app, incoming.principal());
     let idle_seconds = app.settings().mlserver.idle_seconds;
