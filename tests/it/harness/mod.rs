@@ -18,4 +18,4 @@ pub use pictures::{Size, drawn_by_r};
 pub use rock::{Rock, RockSession};
 pub use server::{PASSWORD, Server, descendants, token_key};
 pub use skips::{is_root_for, skipped};
-pub use surroundings::{program, server_for_all};
+pub use surroundings::{node, program, server_for_all};

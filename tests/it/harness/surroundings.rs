@@ -3,12 +3,14 @@
 use std::{
     ffi::OsStr,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
 };
 
 use offshoot::system::search;
+
+use super::skips::skipped;
 
 /// A program that is not told of the settings, libraries and profiles of R, proxies and language that are in this process's environment.
 pub fn program(name: impl AsRef<OsStr>) -> Command {
@@ -18,6 +20,19 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
     }
     command.env_remove("LANGUAGE").env("LC_ALL", "C.UTF-8");
     command
+}
+
+/// Node with a script of the tests, where it and the npm packages beside the script are installed.
+pub fn node(script: &str) -> Option<Command> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script);
+    let packages = script.with_file_name("node_modules");
+    if !packages.is_dir() || Command::new("node").arg("--version").output().is_err() {
+        skipped(&format!("Node or {} is missing: make setup-tests", packages.display()));
+        return None;
+    }
+    let mut command = program("node");
+    command.arg(script);
+    Some(command)
 }
 
 fn is_of_surroundings(name: &OsStr) -> bool {

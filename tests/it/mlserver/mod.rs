@@ -1,6 +1,8 @@
 //! Microsoft R Server's API.
 
 mod client;
+mod clients;
+mod description;
 mod golden;
 mod login;
 mod python;

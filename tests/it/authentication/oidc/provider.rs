@@ -3,13 +3,12 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Stdio},
 };
 
 use reqwest::{Method, Url, header};
 
-use crate::harness::{Reply, Server, http, program, read, skipped};
+use crate::harness::{Reply, Server, http, node, read};
 
 /// A provider that runs as long as the test.
 pub struct Provider {
@@ -21,14 +20,9 @@ pub struct Provider {
 impl Provider {
     /// Starts it, where it is installed.
     pub fn start() -> Option<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/authentication/provider");
-        if !folder.join("node_modules/oidc-provider").is_dir() || Command::new("node").arg("--version").output().is_err() {
-            skipped("Node or the npm package oidc-provider is missing: make setup-tests");
-            return None;
-        }
         let groups = r#"{"ada": ["ops"], "bob": ["readers"], "program": ["ops"]}"#;
-        let mut command = program("node");
-        command.arg(folder.join("provider.mjs")).arg(groups).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut command = node("authentication/provider/provider.mjs")?;
+        command.arg(groups).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let address = line(&mut output);
