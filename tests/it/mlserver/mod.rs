@@ -9,3 +9,4 @@ mod python;
 mod services;
 mod sessions;
 mod snapshots;
+mod swagger;

@@ -1,6 +1,7 @@
 //! The description of a service, in Swagger 2.0, from which clients are generated (contract, Web services — consumption).
 
 use axum::{http::StatusCode, response::Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::services::operation;
@@ -9,6 +10,12 @@ use crate::{
     app::services::{Kind, Parameter, Service},
 };
 
+/// What the names of services and versions have that stands for itself in a path; a blank and letters beyond ASCII do not.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'@').remove(b':');
+
+/// The tag of the calls about tokens.
+const USER: &str = "User";
+
 /// `GET /api/{name}/{version}/swagger.json`
 pub async fn swagger(incoming: &mut Incoming) -> Result<Response, Error> {
     let service = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
@@ -16,25 +23,27 @@ pub async fn swagger(incoming: &mut Incoming) -> Result<Response, Error> {
 }
 
 fn description(service: &Service) -> Value {
-    let path = format!("/api/{}/{}", service.name, service.version);
+    let path = format!("/api/{}/{}", utf8_percent_encode(&service.name, PATH), utf8_percent_encode(&service.version, PATH));
     let tag = &service.name;
+    // No two operations have one name, and its author may have called the service as we call others. Clients may change the case.
+    let other = |id: &str| if id.eq_ignore_ascii_case(operation(service)) { format!("{id}_") } else { id.to_owned() };
     let batch = format!("{path}/batch");
     let text =
         |summary: &str| if service.definition.description.is_empty() { summary.to_owned() } else { service.definition.description.clone() };
     let mut paths = json!({
         "/login": { "post": {
-            "tags": ["User"], "operationId": "login", "summary": "Logs the user in",
+            "tags": [USER], "operationId": other("login"), "summary": "Logs the user in",
             "parameters": [in_body("loginRequest", "LoginRequest")],
             "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
         } },
         "/login/refreshToken": {
             "post": {
-                "tags": ["User"], "operationId": "renew access token", "summary": "Gives new tokens for a refresh token",
+                "tags": [USER], "operationId": other("renewAccessToken"), "summary": "Gives new tokens for a refresh token",
                 "parameters": [in_body("renewTokenRequest", "RenewTokenRequest")],
                 "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
             },
             "delete": {
-                "tags": ["User"], "operationId": "revoke refresh token", "summary": "Ends a refresh token and its access token",
+                "tags": [USER], "operationId": other("revokeRefreshToken"), "summary": "Ends a refresh token and its access token",
                 "parameters": [{ "name": "refreshToken", "in": "query", "required": true, "type": "string" }],
                 "responses": responses(200, "It has ended", &Value::Null),
             },
@@ -53,7 +62,7 @@ fn description(service: &Service) -> Value {
             batch.clone(),
             json!({
                 "post": {
-                    "tags": [tag], "operationId": "startBatchExecution", "summary": "Calls the service for each of many inputs", "security": bearer(),
+                    "tags": [tag], "operationId": other("startBatchExecution"), "summary": "Calls the service for each of many inputs", "security": bearer(),
                     "parameters": [
                         { "name": "batchWebServiceParameters", "in": "body", "required": true,
                           "schema": { "type": "array", "items": reference("InputParameters") } },
@@ -62,7 +71,7 @@ fn description(service: &Service) -> Value {
                     "responses": responses(202, "The calls have begun", &reference("StartBatchExecutionResponse")),
                 },
                 "get": {
-                    "tags": [tag], "operationId": "getBatchExecutions", "summary": "Lists batches", "security": bearer(),
+                    "tags": [tag], "operationId": other("getBatchExecutions"), "summary": "Lists batches", "security": bearer(),
                     "responses": responses(200, "Their identities", &json!({ "type": "array", "items": { "type": "string" } })),
                 },
             }),
@@ -71,7 +80,7 @@ fn description(service: &Service) -> Value {
             format!("{batch}/{{executionId}}"),
             json!({
                 "get": {
-                    "tags": [tag], "operationId": "getBatchExecutionStatus", "summary": "Tells the state of a batch", "security": bearer(),
+                    "tags": [tag], "operationId": other("getBatchExecutionStatus"), "summary": "Tells the state of a batch", "security": bearer(),
                     "parameters": [
                         in_path("executionId", "string"),
                         { "name": "showPartialResults", "in": "query", "required": false, "type": "boolean", "default": true },
@@ -79,7 +88,7 @@ fn description(service: &Service) -> Value {
                     "responses": responses(200, "The state, with the results", &reference("BatchWebServiceResult")),
                 },
                 "delete": {
-                    "tags": [tag], "operationId": "cancelAndDeleteBatchExecution", "summary": "Ends a batch, and removes it", "security": bearer(),
+                    "tags": [tag], "operationId": other("cancelAndDeleteBatchExecution"), "summary": "Ends a batch, and removes it", "security": bearer(),
                     "parameters": [in_path("executionId", "string")],
                     "responses": responses(200, "It is removed", &Value::Null),
                 },
@@ -88,7 +97,7 @@ fn description(service: &Service) -> Value {
         (
             format!("{batch}/{{executionId}}/{{index}}/files"),
             json!({ "get": {
-            "tags": [tag], "operationId": "getBatchExecutionFiles", "summary": "Lists the files of one call", "security": bearer(),
+            "tags": [tag], "operationId": other("getBatchExecutionFiles"), "summary": "Lists the files of one call", "security": bearer(),
             "parameters": [in_path("executionId", "string"), in_path("index", "integer")],
             "responses": responses(200, "Their names", &json!({ "type": "array", "items": { "type": "string" } })),
         } }),
@@ -96,7 +105,7 @@ fn description(service: &Service) -> Value {
         (
             format!("{batch}/{{executionId}}/{{index}}/files/{{fileName}}"),
             json!({ "get": {
-            "tags": [tag], "operationId": "getBatchExecutionFile", "summary": "Gives a file of one call", "security": bearer(),
+            "tags": [tag], "operationId": other("getBatchExecutionFile"), "summary": "Gives a file of one call", "security": bearer(),
             "produces": ["application/octet-stream"],
             "parameters": [in_path("executionId", "string"), in_path("index", "integer"), in_path("fileName", "string")],
             "responses": responses(200, "The file", &json!({ "type": "file" })),
@@ -106,6 +115,10 @@ fn description(service: &Service) -> Value {
     if let Some(paths) = paths.as_object_mut() {
         paths.extend(own);
     }
+    let mut tags = vec![json!({ "name": USER })];
+    if tag != USER {
+        tags.push(json!({ "name": tag }));
+    }
     json!({
         "swagger": "2.0",
         "info": { "title": service.name, "version": service.version, "description": service.definition.description },
@@ -113,7 +126,7 @@ fn description(service: &Service) -> Value {
         "consumes": ["application/json"],
         "produces": ["application/json"],
         "securityDefinitions": { "Bearer": { "type": "apiKey", "name": "Authorization", "in": "header" } },
-        "tags": [{ "name": "User" }, { "name": tag }],
+        "tags": tags,
         "paths": paths,
         "definitions": definitions(service),
     })
@@ -121,7 +134,6 @@ fn description(service: &Service) -> Value {
 
 fn definitions(service: &Service) -> Value {
     let definition = &service.definition;
-    let strings = json!({ "type": "array", "items": { "type": "string" } });
     json!({
         "InputParameters": object_of(&definition.inputs, true),
         "OutputParameters": object_of(&definition.outputs, false),
@@ -149,7 +161,7 @@ fn definitions(service: &Service) -> Value {
             "token_type": { "type": "string" }, "access_token": { "type": "string" }, "refresh_token": { "type": "string" },
             "expires_in": { "type": "integer", "format": "int32" }, "expires_on": { "type": "integer", "format": "int64" },
         } },
-        "Error": { "type": "object", "properties": { "message": { "type": "string" }, "link": strings["items"] } },
+        "Error": { "type": "object", "properties": { "message": { "type": "string" }, "link": { "type": "string" } } },
     })
 }
 
