@@ -80,15 +80,31 @@ impl App {
     /// # Errors
     /// [`Failure`]; a part of the image may be there then.
     pub(super) async fn image_restore(&self, session: &Arc<Session>, turn: &Turn, image: &str) -> Result<Vec<String>, Failure> {
+        self.image_bring(session, turn, &*self.image(image).await?).await
+    }
+
+    /// An image of the store.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`], [`Failure::Store`]
+    pub(super) async fn image(&self, image: &str) -> Result<Arc<StoredImage>, Failure> {
         let found = self.store.image(image).await?;
-        let StoredImage { workspace, state: ImageState { packages, folder }, files, .. } =
-            found.ok_or_else(|| Failure::Unknown(format!("There is no image {image}.")))?;
-        for file in &files {
+        found.map(Arc::new).ok_or_else(|| Failure::Unknown(format!("There is no image {image}.")))
+    }
+
+    /// Brings an image into a session.
+    ///
+    /// # Errors
+    /// [`Failure`]; a part of the image may be there then.
+    pub(super) async fn image_bring(&self, session: &Arc<Session>, turn: &Turn, image: &StoredImage) -> Result<Vec<String>, Failure> {
+        let StoredImage { workspace, state: ImageState { packages, folder }, files, .. } = image;
+        for file in files {
             let permissions = PermissionsExt::from_mode(if file.executable { 0o700 } else { 0o600 });
             self.content_place_as(session, &file.blob.hash, file.area.of_session(), &file.path, permissions).await?;
         }
         let workspace = Stored { file: self.content_bring(session, &workspace.hash).await?, name: String::new() };
-        Self::ask(turn, LoadImage { workspace, surroundings: Surroundings { folder, packages } }).await
+        let surroundings = Surroundings { folder: folder.clone(), packages: packages.clone() };
+        Self::ask(turn, LoadImage { workspace, surroundings }).await
     }
 
     /// Has a session's worker save all objects. If it is stopped, at a limit for instance, it saves what needs no computing.

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     auth::{Permission, Principal, ServiceRight, permissions},
     session::{Admission, Session},
+    store::images::StoredImage,
 };
 pub use crate::{
     store::services::{Definition, DefinitionChange, Service},
@@ -34,9 +35,18 @@ const REMEMBERED: usize = 1_000;
 /// Longest name of a service, a version, an operation or a parameter, in bytes.
 const NAME: usize = 255;
 
+/// A version of a service, with all that a call needs.
+#[derive(Debug)]
+pub struct Callable {
+    /// The version.
+    pub service: Service,
+    /// The image of the session that it runs in.
+    image: Option<Arc<StoredImage>>,
+}
+
 /// Versions of services that were called.
 #[derive(Debug, Default)]
-pub(super) struct Catalog(Mutex<HashMap<(String, String), Arc<Service>>>);
+pub(super) struct Catalog(Mutex<HashMap<(String, String), Arc<Callable>>>);
 
 impl Catalog {
     /// Forgets all, because the store has changed.
@@ -44,19 +54,19 @@ impl Catalog {
         self.known().clear();
     }
 
-    fn find(&self, name: &str, version: &str) -> Option<Arc<Service>> {
+    fn find(&self, name: &str, version: &str) -> Option<Arc<Callable>> {
         self.known().get(&(name.to_owned(), version.to_owned())).cloned()
     }
 
-    fn remember(&self, service: Arc<Service>) {
+    fn remember(&self, callable: Arc<Callable>) {
         let mut known = self.known();
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert((service.name.clone(), service.version.clone()), service);
+        known.insert((callable.service.name.clone(), callable.service.version.clone()), callable);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Arc<Service>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Arc<Callable>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -120,7 +130,7 @@ impl App {
         check_change(&change)?;
         self.store.service_update(name, version, change, &self.config.services).await?;
         self.catalog.forget();
-        self.service(principal, name, version).await.map(|service| (*service).clone())
+        self.service(principal, name, version).await.map(|callable| callable.service.clone())
     }
 
     /// Removes a version of a service. Calls that run go on.
@@ -149,14 +159,26 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Unknown`], [`Failure::Forbidden`]
-    pub async fn service(&self, principal: &Principal, name: &str, version: &str) -> Result<Arc<Service>, Failure> {
+    pub async fn service(&self, principal: &Principal, name: &str, version: &str) -> Result<Arc<Callable>, Failure> {
         self.service_require(principal, ServiceRight::Call)?;
-        let service = match self.catalog.find(name, version) {
-            Some(service) => Some(service),
-            None => self.store.service(name, version).await?.map(Arc::new).inspect(|service| self.catalog.remember(Arc::clone(service))),
+        let found = match self.catalog.find(name, version) {
+            Some(callable) => Some(callable),
+            None => self.service_read(name, version).await?,
         };
         let unknown = || Failure::Unknown(format!("There is no service {name:?} with the version {version:?}."));
-        service.filter(|service| may_see(principal, service)).ok_or_else(unknown)
+        found.filter(|callable| may_see(principal, &callable.service)).ok_or_else(unknown)
+    }
+
+    /// Reads a version of a service from the store, and remembers it.
+    async fn service_read(&self, name: &str, version: &str) -> Result<Option<Arc<Callable>>, Failure> {
+        let Some(service) = self.store.service(name, version).await? else { return Ok(None) };
+        let image = match &service.image {
+            Some(image) => Some(self.image(image).await?),
+            None => None,
+        };
+        let callable = Arc::new(Callable { service, image });
+        self.catalog.remember(Arc::clone(&callable));
+        Ok(Some(callable))
     }
 
     /// Whether the principal may change a version of a service, or remove it.
@@ -167,8 +189,8 @@ impl App {
     }
 
     async fn service_to_change(&self, principal: &Principal, name: &str, version: &str) -> Result<(), Failure> {
-        let service = self.service(principal, name, version).await?;
-        if self.service_may_change(principal, &service) {
+        let callable = self.service(principal, name, version).await?;
+        if self.service_may_change(principal, &callable.service) {
             Ok(())
         } else {
             Err(Failure::Forbidden(format!("The service {name:?} is somebody else's.")))
@@ -193,14 +215,14 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Invalid`] for inputs that are not as they are declared, and others
-    pub async fn service_consume(self: &Arc<Self>, principal: &Principal, service: &Service, inputs: &str) -> Result<Consumed, Failure> {
+    pub async fn service_consume(self: &Arc<Self>, principal: &Principal, callable: &Callable, inputs: &str) -> Result<Consumed, Failure> {
         let ephemeral = self.session_open_ephemeral(principal, None).await?;
         let session = &ephemeral.session;
-        if let Some(image) = &service.image {
+        if let Some(image) = &callable.image {
             let turn = session.turn(Admission::Queued)?;
-            self.image_restore(session, &turn, image).await?;
+            self.image_bring(session, &turn, image).await?;
         }
-        let definition = &service.definition;
+        let definition = &callable.service.definition;
         let plots = PlotFiles { size: [self.config.services.plot_pixels; 2], publish: false };
         let run = |code| Run { code, plots, reporting: Reporting::Console, ..Run::default() };
         if !definition.init_code.is_empty() {

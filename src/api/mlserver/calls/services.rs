@@ -95,8 +95,8 @@ pub async fn list(incoming: &mut Incoming) -> Result<Response, Error> {
 
 /// `GET /services/{name}/{version}`: a list of one.
 pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
-    let service = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
-    Ok(answer::json(StatusCode::OK, &[ServiceView::of(incoming, &service)]))
+    let callable = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
+    Ok(answer::json(StatusCode::OK, &[ServiceView::of(incoming, &callable.service)]))
 }
 
 /// `POST /services/{name}`, `POST /services/{name}/{version}`: the answer is the path at which the version is called.

@@ -18,8 +18,8 @@ const USER: &str = "User";
 
 /// `GET /api/{name}/{version}/swagger.json`
 pub async fn swagger(incoming: &mut Incoming) -> Result<Response, Error> {
-    let service = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
-    Ok(answer::json(StatusCode::OK, &description(&service)))
+    let callable = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
+    Ok(answer::json(StatusCode::OK, &description(&callable.service)))
 }
 
 fn description(service: &Service) -> Value {
