@@ -12,6 +12,16 @@ pub struct Services {
     pub mib: u64,
     /// Size in MiB of all files that one call of a service may give back.
     pub files_mib: u64,
+    /// How many batches one user may have: those under way, and those whose results are kept.
+    pub batches: u64,
+    /// Size in MiB of all batches of one user: inputs, results and files.
+    pub batch_mib: u64,
+    /// How many calls one batch may have.
+    pub batch_items: u64,
+    /// How many calls of one batch may run at the same time.
+    pub batch_parallel: u64,
+    /// Days for which the results of a batch are kept after its end.
+    pub batch_days: u64,
     /// Width and height in pixels of plots for which the code of a service opens no device.
     pub plot_pixels: u32,
     /// Whether the roles SERVICE_OWNER, SERVICE_CONTRIBUTOR and SERVICE_READER decide who may do what. Otherwise everybody with an account
@@ -21,6 +31,17 @@ pub struct Services {
 
 impl Default for Services {
     fn default() -> Self {
-        Self { count: 1000, mib: 10_240, files_mib: 64, plot_pixels: 400, roles: false }
+        Self {
+            count: 1000,
+            mib: 10_240,
+            files_mib: 64,
+            batches: 100,
+            batch_mib: 10_240,
+            batch_items: 10_000,
+            batch_parallel: 10,
+            batch_days: 7,
+            plot_pixels: 400,
+            roles: false,
+        }
     }
 }

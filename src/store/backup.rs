@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The tables. Those that others refer to come first.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 24] = [
     "boundary",
     "ip_filter",
     "role",
@@ -42,6 +42,9 @@ const TABLES: [&str; 21] = [
     "service",
     "service_version",
     "suspended",
+    "batch",
+    "batch_item",
+    "batch_file",
 ];
 /// The database in the ZIP file.
 const DATABASE: &str = "offshoot.db";

@@ -250,7 +250,9 @@ impl Store {
 
 /// All contents that something in a database refers to.
 pub(super) async fn in_use(connection: &mut SqliteConnection) -> sqlx::Result<HashSet<String>> {
-    let hashes = query_scalar("SELECT blob FROM object UNION SELECT workspace FROM image UNION SELECT blob FROM image_file");
+    let hashes = query_scalar(
+        "SELECT blob FROM object UNION SELECT workspace FROM image UNION SELECT blob FROM image_file UNION SELECT blob FROM batch_file",
+    );
     Ok(hashes.fetch_all(connection).await?.into_iter().collect())
 }
 

@@ -10,7 +10,8 @@ use super::{Blob, Store, StoreError, blobs::Keeping};
 /// What names images. Another table that does so is added here, and nowhere else.
 macro_rules! images_in_use {
     () => {
-        "SELECT image FROM project UNION SELECT image FROM snapshot UNION SELECT image FROM service_version WHERE image IS NOT NULL"
+        "SELECT image FROM project UNION SELECT image FROM snapshot UNION SELECT image FROM service_version WHERE image IS NOT NULL
+         UNION SELECT image FROM batch WHERE image IS NOT NULL"
     };
 }
 

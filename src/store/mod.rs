@@ -7,6 +7,7 @@
 pub mod access;
 pub mod accounts;
 pub mod backup;
+pub mod batches;
 pub mod blobs;
 pub mod boundaries;
 pub mod changes;

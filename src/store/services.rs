@@ -1,5 +1,6 @@
 //! Web services: R code that is published under a name, in versions. Each version names the image of the session that it runs in.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, SqliteConnection, query, query_as, query_scalar, sqlite::SqliteRow, types::Json};
 use uuid::Uuid;
 
@@ -30,7 +31,8 @@ pub struct Service {
 }
 
 /// What a version of a service is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Definition {
     /// R code that is run at each call.
     pub code: String,

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection, migrate, query_scalar, r
 
 /// The rows in the tables of each schema. A new migration needs rows as well: today they are read unchanged, and later through further
 /// migrations. The last text is the snapshot of the content.
-const ROWS: [(i64, &str, &str); 7] = [
+const ROWS: [(i64, &str, &str); 8] = [
     (1, include_str!("schemas/1.sql"), "schema_1"),
     (2, include_str!("schemas/2.sql"), "schema_2"),
     (3, include_str!("schemas/3.sql"), "schema_3"),
@@ -16,6 +16,7 @@ const ROWS: [(i64, &str, &str); 7] = [
     (5, include_str!("schemas/5.sql"), "schema_5"),
     (6, include_str!("schemas/6.sql"), "schema_6"),
     (7, include_str!("schemas/7.sql"), "schema_7"),
+    (8, include_str!("schemas/8.sql"), "schema_8"),
 ];
 
 /// Makes the database that a version with this schema would have made.
@@ -55,6 +56,14 @@ async fn all(store: &Store) -> String {
             writeln!(text, "published: {:?}", store.project_published(project.id).await.unwrap()).unwrap();
         }
         writeln!(text, "{:#?}", store.snapshot_list(&account.name).await.unwrap()).unwrap();
+        for batch in store.batch_list(&account.name).await.unwrap() {
+            writeln!(text, "{batch:#?}\n{:#?}", store.batch_item_next(batch.id, 0).await.unwrap()).unwrap();
+            for (number, _) in store.batch_sizes(batch.id).await.unwrap() {
+                let results = store.batch_results(batch.id, number, number).await.unwrap();
+                writeln!(text, "{:?}", results.iter().map(|result| String::from_utf8_lossy(result)).collect::<Vec<_>>()).unwrap();
+            }
+            writeln!(text, "{:#?}", store.batch_files(batch.id, 0).await.unwrap()).unwrap();
+        }
         writeln!(text, "suspended: {:?}", store.suspended(&account.name).await.unwrap()).unwrap();
     }
     text
