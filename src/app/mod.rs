@@ -6,7 +6,9 @@
 
 mod archives;
 pub mod autosave;
+pub mod batches;
 mod browser_logins;
+mod calls;
 mod contents;
 pub mod evaluation;
 pub mod failure;
@@ -19,6 +21,7 @@ pub mod objects;
 pub mod packages;
 pub mod projects;
 mod readiness;
+mod results;
 pub mod runs;
 pub mod scripts;
 pub mod services;
@@ -68,6 +71,7 @@ pub struct App {
     sessions: Sessions,
     packages: Packages,
     catalog: services::Catalog,
+    batches: batches::Running,
     published: Arc<Published>,
     store: Store,
     /// The folder of unfinished uploads.
@@ -116,6 +120,7 @@ impl App {
         );
         // Logins are in memory, so none has survived the last run; their objects go too.
         store.object_forget(None).await?;
+        store.batch_expire(config.services.batch_days).await?;
         store.collect_blobs().await?;
         let rules = LiveRules::open(store.clone()).await?;
         let accounts = Accounts::new(store.clone(), rules.clone(), &config.auth).map_err(anyhow::Error::msg)?;
@@ -130,6 +135,7 @@ impl App {
             sessions,
             packages,
             catalog: services::Catalog::default(),
+            batches: batches::Running::default(),
             published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)?),
             store,
             uploads,
@@ -142,6 +148,7 @@ impl App {
             _lock: lock,
         });
         app.sweep(watch, generation);
+        app.batch_resume_all().await?;
         Ok(app)
     }
 

@@ -80,6 +80,27 @@ impl RunResult {
     pub fn has_completed(&self) -> bool {
         self.stopped.is_none() && self.executed.ending == Ending::Completed
     }
+
+    /// Why a run did not do what was asked; `None` if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        if let Some(stop) = self.stopped {
+            return Some(match stop {
+                Stop::Interrupt => "The code was cancelled.".to_owned(),
+                Stop::TimeLimit(seconds) => format!("The code was stopped, because it took longer than {seconds} s."),
+                Stop::Close => "The code was stopped, because the session was closed.".to_owned(),
+            });
+        }
+        match &self.executed.ending {
+            Ending::Completed => {}
+            Ending::SyntaxError { message, .. } => return Some(message.clone()),
+            Ending::Failed(condition) => return Some(condition.as_r_prints()),
+            Ending::Interrupted => return Some("The code was interrupted.".to_owned()),
+            Ending::CpuLimit => return Some("The code was stopped, because it used up the processor time of one operation.".to_owned()),
+        }
+        let missing = self.executed.missing.first()?;
+        Some(missing.error.as_ref().map_or_else(|| format!("object '{}' not found", missing.name), Clone::clone))
+    }
 }
 
 impl App {

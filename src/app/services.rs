@@ -79,7 +79,7 @@ pub struct Consumed {
     /// The files that the service gives, by name; those that the code has not written are missing.
     pub files: Vec<(String, Bytes)>,
     /// Ends with the answer.
-    _session: Ephemeral,
+    pub(super) session: Ephemeral,
 }
 
 impl App {
@@ -197,7 +197,7 @@ impl App {
         }
     }
 
-    fn service_require(&self, principal: &Principal, right: ServiceRight) -> Result<(), Failure> {
+    pub(super) fn service_require(&self, principal: &Principal, right: ServiceRight) -> Result<(), Failure> {
         let rules = self.rules.now();
         if permissions::service_right(&rules, principal, self.config.services.roles) >= Some(right) {
             return Ok(());
@@ -216,19 +216,29 @@ impl App {
     /// # Errors
     /// [`Failure::Invalid`] for inputs that are not as they are declared, and others
     pub async fn service_consume(self: &Arc<Self>, principal: &Principal, callable: &Callable, inputs: &str) -> Result<Consumed, Failure> {
-        let ephemeral = self.session_open_ephemeral(principal, None).await?;
+        let session = self.session_open_ephemeral(principal, None).await?;
+        self.service_call(session, &callable.service.definition, callable.image.as_deref(), inputs).await
+    }
+
+    /// Calls a service of this definition and image in a session that was opened for it.
+    pub(super) async fn service_call(
+        &self,
+        ephemeral: Ephemeral,
+        definition: &Definition,
+        image: Option<&StoredImage>,
+        inputs: &str,
+    ) -> Result<Consumed, Failure> {
         let session = &ephemeral.session;
-        if let Some(image) = &callable.image {
+        if let Some(image) = image {
             let turn = session.turn(Admission::Queued)?;
             self.image_bring(session, &turn, image).await?;
         }
-        let definition = &callable.service.definition;
         let plots = PlotFiles { size: [self.config.services.plot_pixels; 2], publish: false };
         let run = |code| Run { code, plots, reporting: Reporting::Console, ..Run::default() };
         if !definition.init_code.is_empty() {
             let outcome = self.execute(session, run(definition.init_code.as_str())).await?;
             if !outcome.has_completed() {
-                return Ok(Consumed { outcome, files: Vec::new(), _session: ephemeral });
+                return Ok(Consumed { outcome, files: Vec::new(), session: ephemeral });
             }
         }
         let consuming = Run {
@@ -242,7 +252,7 @@ impl App {
         };
         let outcome = self.execute(session, consuming).await?;
         let files = self.service_files(session, &definition.files).await?;
-        Ok(Consumed { outcome, files, _session: ephemeral })
+        Ok(Consumed { outcome, files, session: ephemeral })
     }
 
     /// The files that a service gives.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Time between two checks for changed rules, and for unused sessions and logins.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Time between two collections of contents that nothing refers to.
+/// Time between two looks at the store for old batches, and for contents that nothing refers to.
 const COLLECTION: Duration = Duration::from_mins(10);
 
 impl App {
@@ -20,7 +20,7 @@ impl App {
     pub(super) fn sweep(self: &Arc<Self>, watch: Watch, generation: String) {
         self.tasks.spawn(Arc::clone(self).watch_rules(watch, generation));
         self.tasks.spawn(Arc::clone(self).end_unused());
-        self.tasks.spawn(Arc::clone(self).collect_contents());
+        self.tasks.spawn(Arc::clone(self).look_after_the_store());
         self.tasks.close();
     }
 
@@ -70,6 +70,7 @@ impl App {
         if replaced {
             tracing::info!("the store was replaced by a backup: all sessions are closed");
             self.sessions.all().iter().for_each(|session| self.sessions.close(session));
+            self.batch_replace_all().await?;
         }
         Ok(())
     }
@@ -87,12 +88,21 @@ impl App {
         }
     }
 
-    async fn collect_contents(self: Arc<Self>) {
+    async fn look_after_the_store(self: Arc<Self>) {
         while self.pause(COLLECTION).await {
+            if let Err(error) = self.look_after_batches().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "old batches could not be removed");
+            }
             if let Err(error) = self.store.collect_blobs().await {
                 tracing::error!(error = &error as &dyn std::error::Error, "contents that nothing refers to could not be removed");
             }
         }
+    }
+
+    /// Removes old batches, and goes on with those whose end could not be noted, or whose caller went away in the moment that they began.
+    async fn look_after_batches(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.store.batch_expire(self.config.services.batch_days).await?;
+        self.batch_resume_all().await
     }
 }
 

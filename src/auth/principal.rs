@@ -1,6 +1,9 @@
 //! The principal of a request. Every way of logging in makes one, and the rest of the program need not know which way it was.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -78,6 +81,13 @@ impl Principal {
             Some(roles) => Arc::new(Account { name: account.name.clone(), roles: narrowed(&account.roles, roles) }),
         };
         Self { account: Some(account), login: None, token: Some(holder.id), address, proof: Proof::Token }
+    }
+
+    /// An account for which the server does what its user asked for earlier.
+    #[must_use]
+    pub fn of_account(rules: &Rules, name: &str) -> Self {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { account: Some(Account::of(rules, name)), login: None, token: None, address, proof: Proof::None }
     }
 
     /// The principal of an account that a certificate is for.

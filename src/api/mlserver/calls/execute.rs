@@ -19,9 +19,8 @@ use crate::{
         },
     },
     app::{
-        evaluation::{Admission, Encoding, Ending},
+        evaluation::{Admission, Encoding},
         runs::{InputForm, PlotFiles, Reporting, Run, RunResult},
-        sessions::Stop,
     },
 };
 
@@ -76,7 +75,7 @@ struct Rest<'a> {
 
 /// The answer to a run. Its outputs are sent as the worker has written them.
 fn outcome_body(outcome: RunResult) -> Body {
-    let failure = failure(&outcome);
+    let failure = outcome.failure();
     let beginning = Beginning { success: failure.is_none(), error_message: failure.as_deref().unwrap_or_default() };
     let rest =
         Rest { console_output: &outcome.console, changed_files: outcome.executed.changed.iter().map(|file| file.path.as_str()).collect() };
@@ -85,26 +84,6 @@ fn outcome_body(outcome: RunResult) -> Body {
     before.push_str(",\"outputParameters\":");
     let after = serde_json::to_string(&rest).unwrap_or_default().replacen('{', ",", 1);
     Body::new(PartsBody::new([Bytes::from(before), outcome.objects, Bytes::from(after)]))
-}
-
-/// Why a run did not do what was asked; `None` if it did.
-pub fn failure(outcome: &RunResult) -> Option<String> {
-    if let Some(stop) = outcome.stopped {
-        return Some(match stop {
-            Stop::Interrupt => "The code was cancelled.".to_owned(),
-            Stop::TimeLimit(seconds) => format!("The code was stopped, because it took longer than {seconds} s."),
-            Stop::Close => "The code was stopped, because the session was closed.".to_owned(),
-        });
-    }
-    match &outcome.executed.ending {
-        Ending::Completed => {}
-        Ending::SyntaxError { message, .. } => return Some(message.clone()),
-        Ending::Failed(condition) => return Some(condition.as_r_prints()),
-        Ending::Interrupted => return Some("The code was interrupted.".to_owned()),
-        Ending::CpuLimit => return Some("The code was stopped, because it used up the processor time of one operation.".to_owned()),
-    }
-    let missing = outcome.executed.missing.first()?;
-    Some(missing.error.as_ref().map_or_else(|| format!("object '{}' not found", missing.name), Clone::clone))
 }
 
 /// `POST /sessions/{id}/cancel`: stops what the session is running, if anything. The session lives on.
