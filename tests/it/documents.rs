@@ -90,5 +90,5 @@ fn the_examples_of_revodeployrs_api_work() {
 
 #[test]
 fn the_examples_of_r_servers_api_work() {
-    try_examples("docs/r-server.md", 6);
+    try_examples("docs/r-server.md", 7);
 }

@@ -8,6 +8,7 @@
 //! - What is asked of a session waits for what the session is running, as it does in the one R behind a session of the original.
 //! - A `runtimeType` does not count, as the first version knew none: Python's client says "Python" whatever the code is (Sessions).
 //! - Outputs are a list of names and values here, and an object by name when a service is consumed (Sessions).
+//! - A batch is begun with one spelling of its identity and read with another, and so is a parameter of it (consumption).
 //! - Times have no zone, and are in UTC (Snapshots).
 //! - Every error is `{"message", "link"}` (Errors).
 //!

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    calls::{consume, execute, files, login, services, sessions, snapshots, status, swagger, workspace},
+    calls::{batch, consume, execute, files, login, services, sessions, snapshots, status, swagger, workspace},
     error::Error,
     request::Incoming,
 };
@@ -81,7 +81,7 @@ const fn delete(path: &'static str, caller: Caller, handler: Handler) -> Route {
 }
 
 /// All calls. Those with the same path stand together.
-pub static ROUTES: [Route; 37] = [
+pub static ROUTES: [Route; 43] = [
     post("/login", Caller::Anybody, handler!(login::login)),
     post("/login/refreshToken", Caller::Anybody, handler!(login::refresh)),
     delete("/login/refreshToken", Caller::Anybody, handler!(login::revoke)),
@@ -118,6 +118,12 @@ pub static ROUTES: [Route; 37] = [
     delete("/services/{name}/{version}", Caller::Known, handler!(services::remove)),
     post("/api/{name}/{version}", Caller::Known, handler!(consume::consume)),
     get("/api/{name}/{version}/swagger.json", Caller::Known, handler!(swagger::swagger)),
+    get("/api/{name}/{version}/batch", Caller::Known, handler!(batch::list)),
+    post("/api/{name}/{version}/batch", Caller::Known, handler!(batch::start)),
+    get("/api/{name}/{version}/batch/{batch}", Caller::Known, handler!(batch::show)),
+    delete("/api/{name}/{version}/batch/{batch}", Caller::Known, handler!(batch::remove)),
+    get("/api/{name}/{version}/batch/{batch}/{index}/files", Caller::Known, handler!(batch::files)),
+    get("/api/{name}/{version}/batch/{batch}/{index}/files/{file}", Caller::Known, handler!(batch::download)),
     get("/status", Caller::Known, handler!(status::status)),
 ];
 

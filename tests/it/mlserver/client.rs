@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, Point, Reply, Server, http, read};
+use crate::harness::{PASSWORD, Point, Reply, Server, http, read, until};
 
 /// A client with an access token, or without one.
 #[derive(Clone)]
@@ -75,6 +75,24 @@ impl Ml {
         let reply = self.call("POST", &format!("/services/{name}/{version}"), definition).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.document().as_str().unwrap().to_owned()
+    }
+
+    /// Begins a batch of calls of the service with this path, and returns its own.
+    pub async fn batch(&self, service: &str, inputs: Value) -> String {
+        let reply = self.call("POST", &format!("{service}/batch"), inputs).await;
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        format!("{service}/batch/{}", reply.document()["batchExecutionId"].as_str().unwrap())
+    }
+
+    /// Waits for the end of a batch, and returns what is told of it.
+    pub async fn batch_ends(&self, batch: &str) -> Value {
+        let mut told = Value::Null;
+        until("the batch ends", async || {
+            told = self.get(batch).await.document();
+            !["pending", "inProgress"].contains(&told["state"].as_str().unwrap())
+        })
+        .await;
+        told
     }
 }
 

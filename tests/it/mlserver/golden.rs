@@ -181,3 +181,38 @@ async fn services() {
     golden.call("GET", "/status", Value::Null).await;
     golden.check("mlserver_services");
 }
+
+#[tokio::test]
+async fn batches() {
+    let server = Server::start("[sessions]\npool = 0\n[services]\nbatch_items = 2");
+    let ada = Ml::new(&server, "ada").await;
+    ada.publish(
+        "double",
+        "1.0",
+        json!({
+            "code": "answer <- 2 * x; writeLines('done', 'log.txt'); cat('called\\n')",
+            "inputParameterDefinitions": [{ "name": "x", "type": "numeric" }],
+            "outputParameterDefinitions": [{ "name": "answer", "type": "numeric" }],
+        }),
+    )
+    .await;
+    let mut golden = Golden::of(&ada);
+    golden.call("GET", "/api/double/1.0/batch", Value::Null).await;
+    let started = golden.call("POST", "/api/double/1.0/batch?parallelCount=2", json!([{ "x": 21 }, { "x": "many" }])).await;
+    let batch = format!("/api/double/1.0/batch/{}", started.document()["batchExecutionId"].as_str().unwrap());
+    ada.batch_ends(&batch).await;
+    golden.call("GET", "/api/double/1.0/batch", Value::Null).await;
+    golden.call("GET", &batch, Value::Null).await;
+    golden.call("GET", &format!("{batch}/0/files"), Value::Null).await;
+    golden.call("GET", &format!("{batch}/1/files"), Value::Null).await;
+    golden.call("GET", &format!("{batch}/2/files"), Value::Null).await;
+    golden.call("GET", &format!("{batch}/0/files/log.txt"), Value::Null).await;
+    golden.call("GET", &format!("{batch}/0/files/not.there"), Value::Null).await;
+    golden.call("DELETE", &batch, Value::Null).await;
+    golden.call("GET", &batch, Value::Null).await;
+    golden.call("POST", "/api/double/1.0/batch", json!({ "x": 21 })).await;
+    golden.call("POST", "/api/double/1.0/batch", json!([{}, {}, {}])).await;
+    golden.call("POST", "/api/double/1.0/batch?parallelCount=many", json!([])).await;
+    golden.call("POST", "/api/double/2.0/batch", json!([])).await;
+    golden.check("mlserver_batches");
+}

@@ -1,5 +1,6 @@
 //! Microsoft R Server's API.
 
+mod batches;
 mod client;
 mod clients;
 mod description;

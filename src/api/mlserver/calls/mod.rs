@@ -1,5 +1,6 @@
 //! What the calls do.
 
+pub mod batch;
 pub mod consume;
 pub mod execute;
 pub mod files;
