@@ -37,11 +37,11 @@ struct BatchView<'a> {
 
 /// `POST /api/{name}/{version}/batch`: the body is an array of what a call takes.
 pub async fn start(incoming: &mut Incoming) -> Result<Response, Error> {
-    let service = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
+    let callable = incoming.app.service(incoming.principal(), incoming.part("name"), incoming.part("version")).await?;
     let parallel = incoming.query.count("parallelCount")?.map(|count| count as u64);
     let body = incoming.read_body().await?;
     let inputs = std::str::from_utf8(&body).map_err(|_| Error::invalid("The body has to be an array in JSON, and is not UTF-8."))?;
-    let id = incoming.app.batch_start(incoming.principal(), &service, inputs, parallel).await?;
+    let id = incoming.app.batch_start(incoming.principal(), &callable.service, inputs, parallel).await?;
     Ok(answer::json(StatusCode::ACCEPTED, &StartBatchExecutionResponse { batch_execution_id: id, same: id }))
 }
 
