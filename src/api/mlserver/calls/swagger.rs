@@ -24,42 +24,76 @@ pub async fn swagger(incoming: &mut Incoming) -> Result<Response, Error> {
 
 fn description(service: &Service) -> Value {
     let path = format!("/api/{}/{}", utf8_percent_encode(&service.name, PATH), utf8_percent_encode(&service.version, PATH));
-    let tag = &service.name;
-    // No two operations have one name, and its author may have called the service as we call others. Clients may change the case.
-    let other = |id: &str| if id.eq_ignore_ascii_case(operation(service)) { format!("{id}_") } else { id.to_owned() };
-    let batch = format!("{path}/batch");
-    let text =
-        |summary: &str| if service.definition.description.is_empty() { summary.to_owned() } else { service.definition.description.clone() };
-    let mut paths = json!({
-        "/login": { "post": {
+    let description = &service.definition.description;
+    let call = json!({ "post": {
+        "tags": [service.name], "operationId": operation(service), "security": bearer(),
+        "summary": if description.is_empty() { "Calls the service" } else { description },
+        "parameters": [in_body("WebServiceParameters", "InputParameters")],
+        "responses": responses(200, "The result", &reference("WebServiceResult")),
+    } });
+    let mut paths = Map::from_iter(of_tokens(service));
+    paths.extend(of_batches(service, &format!("{path}/batch")));
+    paths.insert(path, call);
+    let mut tags = vec![json!({ "name": USER })];
+    if service.name != USER {
+        tags.push(json!({ "name": service.name }));
+    }
+    json!({
+        "swagger": "2.0",
+        "info": { "title": service.name, "version": service.version, "description": description },
+        "schemes": ["http", "https"],
+        "consumes": ["application/json"],
+        "produces": ["application/json"],
+        "securityDefinitions": { "Bearer": { "type": "apiKey", "name": "Authorization", "in": "header" } },
+        "tags": tags,
+        "paths": paths,
+        "definitions": definitions(service),
+    })
+}
+
+/// What an operation is called that is not the service itself. No two have one name, and its author may have called the service as we call
+/// others. Clients may change the case.
+fn other(service: &Service, id: &str) -> String {
+    if id.eq_ignore_ascii_case(operation(service)) { format!("{id}_") } else { id.to_owned() }
+}
+
+/// The calls about tokens.
+fn of_tokens(service: &Service) -> [(String, Value); 2] {
+    let other = |id| other(service, id);
+    [
+        (
+            "/login".to_owned(),
+            json!({ "post": {
             "tags": [USER], "operationId": other("login"), "summary": "Logs the user in",
             "parameters": [in_body("loginRequest", "LoginRequest")],
             "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
-        } },
-        "/login/refreshToken": {
-            "post": {
-                "tags": [USER], "operationId": other("renewAccessToken"), "summary": "Gives new tokens for a refresh token",
-                "parameters": [in_body("renewTokenRequest", "RenewTokenRequest")],
-                "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
-            },
-            "delete": {
-                "tags": [USER], "operationId": other("revokeRefreshToken"), "summary": "Ends a refresh token and its access token",
-                "parameters": [{ "name": "refreshToken", "in": "query", "required": true, "type": "string" }],
-                "responses": responses(200, "It has ended", &Value::Null),
-            },
-        },
-    });
-    let own = [
-        (
-            path.clone(),
-            json!({ "post": {
-            "tags": [tag], "operationId": operation(service), "summary": text("Calls the service"), "security": bearer(),
-            "parameters": [in_body("WebServiceParameters", "InputParameters")],
-            "responses": responses(200, "The result", &reference("WebServiceResult")),
         } }),
         ),
         (
-            batch.clone(),
+            "/login/refreshToken".to_owned(),
+            json!({
+                "post": {
+                    "tags": [USER], "operationId": other("renewAccessToken"), "summary": "Gives new tokens for a refresh token",
+                    "parameters": [in_body("renewTokenRequest", "RenewTokenRequest")],
+                    "responses": responses(200, "The tokens", &reference("AccessTokenResponse")),
+                },
+                "delete": {
+                    "tags": [USER], "operationId": other("revokeRefreshToken"), "summary": "Ends a refresh token and its access token",
+                    "parameters": [{ "name": "refreshToken", "in": "query", "required": true, "type": "string" }],
+                    "responses": responses(200, "It has ended", &Value::Null),
+                },
+            }),
+        ),
+    ]
+}
+
+/// The calls about batches of the service.
+fn of_batches(service: &Service, batch: &str) -> [(String, Value); 4] {
+    let tag = &service.name;
+    let other = |id| other(service, id);
+    [
+        (
+            batch.to_owned(),
             json!({
                 "post": {
                     "tags": [tag], "operationId": other("startBatchExecution"), "summary": "Calls the service for each of many inputs", "security": bearer(),
@@ -111,25 +145,7 @@ fn description(service: &Service) -> Value {
             "responses": responses(200, "The file", &json!({ "type": "file" })),
         } }),
         ),
-    ];
-    if let Some(paths) = paths.as_object_mut() {
-        paths.extend(own);
-    }
-    let mut tags = vec![json!({ "name": USER })];
-    if tag != USER {
-        tags.push(json!({ "name": tag }));
-    }
-    json!({
-        "swagger": "2.0",
-        "info": { "title": service.name, "version": service.version, "description": service.definition.description },
-        "schemes": ["http", "https"],
-        "consumes": ["application/json"],
-        "produces": ["application/json"],
-        "securityDefinitions": { "Bearer": { "type": "apiKey", "name": "Authorization", "in": "header" } },
-        "tags": tags,
-        "paths": paths,
-        "definitions": definitions(service),
-    })
+    ]
 }
 
 fn definitions(service: &Service) -> Value {
