@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::clients::{Exchange, check};
 
-const GOLDEN: [&str; 3] = [
+const GOLDEN: [&str; 4] = [
     include_str!("snapshots/mlserver_login.snap"),
     include_str!("snapshots/mlserver_sessions.snap"),
     include_str!("snapshots/mlserver_services.snap"),
+    include_str!("snapshots/mlserver_batches.snap"),
 ];
 
 fn description() -> Value {
