@@ -18,8 +18,9 @@ async fn roles_grant_calls_while_they_are_there() {
         administrator.does(&["role", "show", "analyst"]),
         "name:           analyst\ndescription:    Runs code\nof the system:  no\ncalls:          /r/session/create, /r/session/execute/code\naccounts:       ada\n"
     );
+    let services = ["SERVICE_CONTRIBUTOR", "SERVICE_OWNER", "SERVICE_READER"];
     let system = ["ADMINISTRATOR", "BASIC_USER", "PACKAGE_MANAGER", "POWER_USER", "SCRIPT_MANAGER"];
-    assert_eq!(names(&administrator.json(&["role", "list"])), [&system[..], &["analyst"]].concat());
+    assert_eq!(names(&administrator.json(&["role", "list"])), [&system[..], &services, &["analyst"]].concat());
 
     let ada = Client::login(&server, "ada", "secret").await;
     let session = ada.session().await;
