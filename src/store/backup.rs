@@ -4,18 +4,17 @@
 use std::{
     collections::HashSet,
     fs::File,
-    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    io::{self, BufReader, Read, Seek, Write},
     path::Path,
 };
 
-use futures_util::StreamExt;
 use sqlx::{Connection, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
-use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 use super::{
-    Blobs, Store, StoreError,
-    blobs::{PIECE, in_use},
+    Blobs, Store,
+    archive::{ArchiveError, ArchiveReader, ArchiveWriter, Called},
+    blobs::in_use,
     images, options,
 };
 
@@ -48,39 +47,16 @@ const TABLES: [&str; 24] = [
 ];
 /// The database in the ZIP file.
 const DATABASE: &str = "offshoot.db";
-/// The folder of the contents in the ZIP file.
-const CONTENTS: &str = "contents/";
-
-/// A backup could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    /// The file is no backup, or a damaged one; the text says what is wrong.
-    #[error("{0}")]
-    Unusable(String),
-    /// The file could not be read or written.
-    #[error(transparent)]
-    File(#[from] io::Error),
-    /// As a ZIP file.
-    #[error("not a usable ZIP file")]
-    Zip(#[from] ZipError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for BackupError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
+/// What a backup is called in messages.
+const CALLED: Called = Called { whole: "the backup", foreign: "this is no backup of an Offshoot store" };
 
 impl Store {
     /// Writes everything to `file`, as it is at one moment; the server may be running. Objects that are deleted when a
     /// login ends are left out.
     ///
     /// # Errors
-    /// [`BackupError`]
-    pub async fn backup(&self, file: impl Write + Seek) -> Result<(), BackupError> {
+    /// [`ArchiveError`]
+    pub async fn backup(&self, file: impl Write + Seek) -> Result<(), ArchiveError> {
         let _keeping = self.blobs.keep().await?;
         let folder = self.scratch()?;
         let copy = folder.path().join(DATABASE);
@@ -91,37 +67,22 @@ impl Store {
     /// Replaces everything by what is in `file`, in one transaction. A running server ends its logins and sessions.
     ///
     /// # Errors
-    /// [`BackupError`]; nothing has been changed then.
-    pub async fn restore(&self, file: impl Read + Seek) -> Result<(), BackupError> {
+    /// [`ArchiveError`]; nothing has been changed then.
+    pub async fn restore(&self, file: impl Read + Seek) -> Result<(), ArchiveError> {
         let keeping = self.blobs.keep().await?;
         let folder = self.scratch()?;
         let copy = folder.path().join(DATABASE);
-        let mut archive = ZipArchive::new(file)?;
-        match archive.by_name(DATABASE) {
-            Ok(entry) => extract(entry, File::create(&copy)?)?,
-            Err(ZipError::FileNotFound) => return Err(BackupError::Unusable("this is no backup of an Offshoot store".to_owned())),
-            Err(error) => return Err(error.into()),
-        };
+        let mut archive = ArchiveReader::open(file, CALLED)?;
+        archive.extract(DATABASE, u64::MAX, &mut File::create(&copy)?)?;
         let ours: i64 = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&self.pool).await?;
         let (theirs, needed) = inspect(&copy).await?;
         if theirs != ours {
-            return Err(BackupError::Unusable(format!(
+            return Err(ArchiveError::Unusable(format!(
                 "the backup is of version {theirs} of the store, and this is version {ours}: use the same release of Offshoot for both"
             )));
         }
-        let mut present = HashSet::new();
-        for at in 0..archive.len() {
-            let entry = archive.by_index(at)?;
-            let Some(hash) = entry.name()?.strip_prefix(CONTENTS).map(str::to_owned) else { continue };
-            let mut content = extract(entry, tempfile::tempfile_in(folder.path())?)?;
-            content.rewind()?;
-            if self.blobs.put(&keeping, tokio::fs::File::from_std(content)).await?.hash != hash {
-                return Err(BackupError::Unusable(format!("the backup is damaged: the content {hash} is another")));
-            }
-            present.insert(hash);
-        }
-        if let Some(missing) = needed.difference(&present).next() {
-            return Err(BackupError::Unusable(format!("the backup is damaged: the content {missing} is missing")));
+        for hash in needed {
+            archive.content(&hash, &self.blobs, &keeping).await?;
         }
         replace(&self.file, &copy).await
     }
@@ -132,19 +93,7 @@ impl Store {
     }
 }
 
-/// Writes an entry of the ZIP file into `file`. If the entry is damaged, reading it fails.
-fn extract(mut entry: impl Read, mut file: File) -> Result<File, BackupError> {
-    let mut piece = vec![0; PIECE];
-    loop {
-        match entry.read(&mut piece) {
-            Ok(0) => return Ok(file),
-            Ok(count) => file.write_all(&piece[..count])?,
-            Err(error) => return Err(BackupError::Unusable(format!("the backup is damaged: {error}"))),
-        }
-    }
-}
-
-async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Result<(), BackupError> {
+async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Result<(), ArchiveError> {
     let mut connection = SqliteConnection::connect_with(&options(database)).await?;
     query("DELETE FROM object WHERE login IS NOT NULL").execute(&mut connection).await?;
     // Otherwise what was ended since would be good again.
@@ -154,24 +103,17 @@ async fn write(database: &Path, blobs: &Blobs, file: impl Write + Seek) -> Resul
     // Moves everything from SQLite's write-ahead log into the file.
     query("PRAGMA journal_mode = DELETE").execute(&mut connection).await?;
     connection.close().await?;
-    let mut archive = ZipWriter::new(BufWriter::new(file));
-    let compressed = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
-    archive.start_file(DATABASE, compressed)?;
-    io::copy(&mut BufReader::new(File::open(database)?), &mut archive)?;
+    let mut archive = ArchiveWriter::new(file);
+    io::copy(&mut BufReader::new(File::open(database)?), archive.entry(DATABASE)?)?;
     for hash in contents {
-        archive.start_file(format!("{CONTENTS}{hash}"), compressed)?;
-        let mut content = blobs.get(&hash).await?;
-        while let Some(piece) = content.next().await {
-            archive.write_all(&piece.map_err(StoreError::from)?)?;
-        }
+        archive.content(&hash, blobs).await?;
     }
-    archive.finish()?.flush()?;
-    Ok(())
+    archive.finish()
 }
 
 /// The version of a database's tables, and the contents that it refers to.
-async fn inspect(database: &Path) -> Result<(i64, HashSet<String>), BackupError> {
-    let unusable = |_| BackupError::Unusable("the backup is damaged: its database cannot be read".to_owned());
+async fn inspect(database: &Path) -> Result<(i64, HashSet<String>), ArchiveError> {
+    let unusable = |_| CALLED.damaged("its database cannot be read");
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(database)).await.map_err(unusable)?;
     let version = query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await.map_err(unusable)?;
     let contents = in_use(&mut connection).await.map_err(unusable)?;
@@ -180,7 +122,7 @@ async fn inspect(database: &Path) -> Result<(i64, HashSet<String>), BackupError>
 }
 
 /// Replaces the rows of all tables, in one transaction.
-async fn replace(database: &Path, copy: &Path) -> Result<(), BackupError> {
+async fn replace(database: &Path, copy: &Path) -> Result<(), ArchiveError> {
     let mut connection = SqliteConnection::connect_with(&options(database)).await?;
     query("ATTACH $1 AS backup").bind(copy.to_string_lossy()).execute(&mut connection).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -194,4 +136,19 @@ async fn replace(database: &Path, copy: &Path) -> Result<(), BackupError> {
     query("UPDATE main.generation SET id = lower(hex(randomblob(16)))").execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(connection.close().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_table_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        // The generation says which store this is, and the library's table how old its tables are.
+        let all = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT IN ('generation', '_sqlx_migrations')";
+        let all: HashSet<String> = query_scalar(all).fetch_all(&store.pool).await.unwrap().into_iter().collect();
+        assert_eq!(all, TABLES.map(str::to_owned).into());
+    }
 }
