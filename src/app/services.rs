@@ -97,9 +97,9 @@ impl App {
         self.service_require(principal, ServiceRight::Publish)?;
         check_name("service", name)?;
         version.map_or(Ok(()), |version| check_name("version", version))?;
-        check_change(&change)?;
         let mut definition = Definition::default();
         change.apply(&mut definition);
+        check_definition(&definition)?;
         let author = principal.account().unwrap_or_default().to_owned();
         let service = Service {
             name: name.to_owned(),
@@ -127,7 +127,9 @@ impl App {
         change: DefinitionChange,
     ) -> Result<Service, Failure> {
         self.service_to_change(principal, name, version).await?;
-        check_change(&change)?;
+        let mut changed = Definition::default();
+        change.clone().apply(&mut changed);
+        check_definition(&changed)?;
         self.store.service_update(name, version, change, &self.config.services).await?;
         self.catalog.forget();
         self.service(principal, name, version).await.map(|callable| callable.service.clone())
@@ -139,7 +141,7 @@ impl App {
     /// [`Failure::Unknown`], [`Failure::Forbidden`] if it is somebody else's
     pub async fn service_remove(&self, principal: &Principal, name: &str, version: &str) -> Result<(), Failure> {
         self.service_to_change(principal, name, version).await?;
-        self.store.service_remove(name, version).await?;
+        self.store.service_remove(name, Some(version)).await?;
         self.catalog.forget();
         Ok(())
     }
@@ -298,13 +300,23 @@ fn check_name(what: &str, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_change(change: &DefinitionChange) -> Result<(), Failure> {
-    if let Some(operation) = change.operation.as_deref().filter(|operation| !operation.is_empty()) {
-        check_name("operation", operation)?;
+/// Checks the names of a service, and those in its definition.
+///
+/// # Errors
+/// [`Failure::Invalid`]
+pub fn check(service: &Service) -> Result<(), Failure> {
+    check_name("service", &service.name)?;
+    check_name("version", &service.version)?;
+    check_definition(&service.definition)
+}
+
+fn check_definition(definition: &Definition) -> Result<(), Failure> {
+    if !definition.operation.is_empty() {
+        check_name("operation", &definition.operation)?;
     }
-    for (what, parameters) in [("input", &change.inputs), ("output", &change.outputs)] {
+    for (what, parameters) in [("input", &definition.inputs), ("output", &definition.outputs)] {
         let mut known = HashSet::new();
-        for Parameter { name, .. } in parameters.iter().flatten() {
+        for Parameter { name, .. } in parameters {
             if name.is_empty() || name.len() > NAME || name.contains('\0') {
                 return Err(Failure::Invalid(format!("The name of an {what} has 1 to {NAME} bytes.")));
             }

@@ -50,7 +50,7 @@ impl App {
     /// # Errors
     /// [`Failure::Store`]
     pub async fn snapshot_list(&self, principal: &Principal) -> Result<Vec<Snapshot>, Failure> {
-        Ok(self.store.snapshot_list(principal.name()).await?)
+        Ok(self.store.snapshot_list(Some(principal.name())).await?)
     }
 
     /// One of the principal's snapshots.
@@ -67,7 +67,7 @@ impl App {
     /// # Errors
     /// [`Failure::Unknown`]
     pub async fn snapshot_remove(&self, id: Uuid, principal: &Principal) -> Result<(), Failure> {
-        Ok(self.store.snapshot_remove(id, principal.name()).await?)
+        Ok(self.store.snapshot_remove(id, Some(principal.name())).await?)
     }
 
     /// Brings a snapshot into a session, beside what is there: its objects, files and packages replace those of the same name. Returns

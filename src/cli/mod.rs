@@ -17,6 +17,8 @@ mod project;
 mod role;
 mod script;
 mod serve;
+mod service;
+mod snapshot;
 mod token;
 mod user;
 
@@ -92,10 +94,16 @@ enum Command {
     Policy(Subject<policy::Command>),
     /// Projects: sessions that users have saved
     Project(Subject<project::Command>),
+    /// Snapshots: sessions as they were when their users made them
+    Snapshot(Subject<snapshot::Command>),
+    /// Web services: R code that users have published, in versions
+    ///
+    /// A version can be written to a file, and comes to another server by that.
+    Service(Subject<service::Command>),
     /// Write everything in the store to one ZIP file
     ///
-    /// Accounts, roles, scripts with their versions, objects, boundaries, filters, policies and projects, as they
-    /// are at one moment; the server may be running. Objects that are deleted when a login ends are left out. The file
+    /// Accounts, roles, scripts and services with their versions, objects, boundaries, filters, policies, projects and
+    /// snapshots, as they are at one moment; the server may be running. Objects that are deleted when a login ends are left out. The file
     /// holds hashes of passwords and all that users have saved: only its owner can read it.
     Backup(backup::Backup),
     /// Replace everything in the store by a backup
@@ -188,6 +196,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ipfilter(subject) => subject.run(ipfilter::run),
         Command::Policy(subject) => subject.run(policy::run),
         Command::Project(subject) => subject.run(project::run),
+        Command::Snapshot(subject) => subject.run(snapshot::run),
+        Command::Service(subject) => subject.run(service::run),
         Command::Backup(backup) => backup::backup(&backup),
         Command::Restore(restore) => backup::restore(&restore),
     }

@@ -29,18 +29,34 @@ impl Format {
 
     /// Prints one thing: a line for each of its properties, or a JSON object.
     pub(super) fn one<T: Serialize>(self, item: &T, lines: &[Column<T>]) -> anyhow::Result<()> {
-        if self.json {
-            return json(item);
-        }
-        let mut rows = Vec::new();
-        for (name, text) in lines {
-            let mut name = format!("{name}:");
-            for line in text(item).lines() {
-                rows.push(vec![std::mem::take(&mut name), visible(line)]);
-            }
-        }
-        table(&rows)
+        if self.json { json(item) } else { properties(item, lines) }
     }
+
+    /// Prints several things, each with its properties: with an empty line between them, or as a JSON array.
+    pub(super) fn each<T: Serialize>(self, items: &[T], lines: &[Column<T>]) -> anyhow::Result<()> {
+        if self.json {
+            return json(items);
+        }
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                print("\n")?;
+            }
+            properties(item, lines)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line for each property.
+fn properties<T>(item: &T, lines: &[Column<T>]) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for (name, text) in lines {
+        let mut name = format!("{name}:");
+        for line in text(item).lines() {
+            rows.push(vec![std::mem::take(&mut name), visible(line)]);
+        }
+    }
+    table(&rows)
 }
 
 /// A time of the store.

@@ -16,7 +16,7 @@ macro_rules! images_in_use {
 }
 
 /// The folder of a session that a file was in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(rename_all = "lowercase")]
 pub enum ImageArea {
@@ -123,29 +123,35 @@ impl Store {
     /// [`StoreError`]
     pub async fn image_add(&self, image: &StoredImage, _keeping: &Keeping) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let added = query("INSERT INTO image (id, workspace, size, state, bytes) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
-            .bind(&image.id)
-            .bind(&image.workspace.hash)
-            .bind(super::size(&image.workspace))
-            .bind(Json(&image.state))
-            .bind(i64::try_from(image.bytes()).unwrap_or(i64::MAX))
-            .execute(&mut *transaction)
-            .await?;
-        // An image that is there has the same files.
-        let files = if added.rows_affected() == 0 { &[] } else { &image.files[..] };
-        for file in files {
-            query("INSERT INTO image_file (image, area, path, blob, size, executable) VALUES ($1, $2, $3, $4, $5, $6)")
-                .bind(&image.id)
-                .bind(file.area)
-                .bind(&file.path)
-                .bind(&file.blob.hash)
-                .bind(super::size(&file.blob))
-                .bind(file.executable)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        add(&mut transaction, image).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Adds an image, unless it is there.
+pub(super) async fn add(connection: &mut SqliteConnection, image: &StoredImage) -> sqlx::Result<()> {
+    let added = query("INSERT INTO image (id, workspace, size, state, bytes) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
+        .bind(&image.id)
+        .bind(&image.workspace.hash)
+        .bind(super::size(&image.workspace))
+        .bind(Json(&image.state))
+        .bind(i64::try_from(image.bytes()).unwrap_or(i64::MAX))
+        .execute(&mut *connection)
+        .await?;
+    // An image that is there has the same files.
+    let files = if added.rows_affected() == 0 { &[] } else { &image.files[..] };
+    for file in files {
+        query("INSERT INTO image_file (image, area, path, blob, size, executable) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(&image.id)
+            .bind(file.area)
+            .bind(&file.path)
+            .bind(&file.blob.hash)
+            .bind(super::size(&file.blob))
+            .bind(file.executable)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Removes the images that nothing names. To be called while nobody adds one.

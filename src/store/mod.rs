@@ -23,6 +23,7 @@ pub mod projects;
 pub mod roles;
 pub mod rules;
 pub mod scripts;
+pub mod service_files;
 pub mod services;
 pub mod snapshots;
 pub mod tokens;

@@ -48,7 +48,8 @@ pub struct Definition {
     pub outputs: Vec<Parameter>,
     /// The files that it leaves in the working folder.
     pub files: Vec<String>,
-    /// The snapshot whose image it runs in. It may be gone.
+    /// The snapshot whose image it runs in. It may be gone, and means nothing to other stores.
+    #[serde(skip)]
     pub snapshot: Option<Uuid>,
 }
 
@@ -113,7 +114,7 @@ impl FromRow<'_, SqliteRow> for Service {
     }
 }
 
-const KIND: &str = "service";
+pub(super) const KIND: &str = "service";
 
 macro_rules! select {
     ($rest:literal) => {
@@ -122,7 +123,7 @@ macro_rules! select {
 }
 
 /// How a version of a service is called in messages.
-fn named(name: &str, version: &str) -> String {
+pub(super) fn named(name: &str, version: &str) -> String {
     format!("{name} {version}")
 }
 
@@ -151,44 +152,13 @@ impl Store {
     /// would have more than `most`, [`ChangeError::Store`]
     pub async fn service_publish(&self, service: &Service, most: &Services) -> Result<Service, ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let Service { name, version, author, definition, .. } = service;
-        let owner: Option<String> =
-            query_scalar("SELECT owner FROM service WHERE name = $1").bind(name).fetch_optional(&mut *transaction).await?;
-        match owner {
-            Some(owner) if owner != *author => return Err(ChangeError::NotYours { kind: KIND, name: name.clone() }),
-            Some(_) => {}
-            None => {
-                query("INSERT INTO service (name, owner) VALUES ($1, $2)").bind(name).bind(author).execute(&mut *transaction).await?;
-            }
-        }
-        let image = image_of(&mut transaction, definition.snapshot, author).await?;
-        let added = query(
-            "INSERT INTO service_version (service, version, author, private, code, init_code, description, operation, inputs, outputs,
-                files, snapshot, image, created, changed)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) ON CONFLICT (service, version) DO NOTHING",
-        )
-        .bind(name)
-        .bind(version)
-        .bind(author)
-        .bind(service.private)
-        .bind(&definition.code)
-        .bind(&definition.init_code)
-        .bind(&definition.description)
-        .bind(&definition.operation)
-        .bind(Json(&definition.inputs))
-        .bind(Json(&definition.outputs))
-        .bind(Json(&definition.files))
-        .bind(definition.snapshot.map(|snapshot| snapshot.to_string()))
-        .bind(&image)
-        .bind(now())
-        .execute(&mut *transaction)
-        .await?;
-        if added.rows_affected() == 0 {
-            return Err(ChangeError::exists(KIND, &named(name, version)));
-        }
-        check_quota(&mut transaction, author, most).await?;
+        claim(&mut transaction, &service.name, &service.author).await?;
+        let image = image_of(&mut transaction, service.definition.snapshot, &service.author).await?;
+        let service = Service { image, ..service.clone() };
+        add(&mut transaction, &service).await?;
+        check_quota(&mut transaction, &service.author, most).await?;
         transaction.commit().await?;
-        Ok(Service { image, ..service.clone() })
+        Ok(service)
     }
 
     /// Changes a version.
@@ -230,15 +200,15 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Removes a version and, with the last one, the service.
+    /// Removes a version or, with `None`, all; with the last one goes the service.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
-    pub async fn service_remove(&self, name: &str, version: &str) -> Result<(), ChangeError> {
+    pub async fn service_remove(&self, name: &str, version: Option<&str>) -> Result<(), ChangeError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let removed = query("DELETE FROM service_version WHERE service = $1 AND version = $2").bind(name).bind(version);
+        let removed = query("DELETE FROM service_version WHERE service = $1 AND ($2 IS NULL OR version = $2)").bind(name).bind(version);
         if removed.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Err(ChangeError::unknown(KIND, &named(name, version)));
+            return Err(ChangeError::unknown(KIND, &version.map_or_else(|| name.to_owned(), |version| named(name, version))));
         }
         query("DELETE FROM service WHERE name = $1 AND NOT EXISTS (SELECT 1 FROM service_version WHERE service = $1)")
             .bind(name)
@@ -246,6 +216,46 @@ impl Store {
             .await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Makes a service, unless it is there and this owner's.
+pub(super) async fn claim(connection: &mut SqliteConnection, name: &str, owner: &str) -> Result<(), ChangeError> {
+    let of: Option<String> = query_scalar("SELECT owner FROM service WHERE name = $1").bind(name).fetch_optional(&mut *connection).await?;
+    match of {
+        Some(of) if of != owner => return Err(ChangeError::NotYours { kind: KIND, name: name.to_owned() }),
+        Some(_) => {}
+        None => {
+            query("INSERT INTO service (name, owner) VALUES ($1, $2)").bind(name).bind(owner).execute(connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a version to a service that is there, with an image that is there.
+pub(super) async fn add(connection: &mut SqliteConnection, service: &Service) -> Result<(), ChangeError> {
+    let Service { name, version, definition, .. } = service;
+    let added = query(
+        "INSERT INTO service_version (service, version, author, private, code, init_code, description, operation, inputs, outputs,
+            files, snapshot, image, created, changed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) ON CONFLICT (service, version) DO NOTHING",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(&service.author)
+    .bind(service.private)
+    .bind(&definition.code)
+    .bind(&definition.init_code)
+    .bind(&definition.description)
+    .bind(&definition.operation)
+    .bind(Json(&definition.inputs))
+    .bind(Json(&definition.outputs))
+    .bind(Json(&definition.files))
+    .bind(definition.snapshot.map(|snapshot| snapshot.to_string()))
+    .bind(&service.image)
+    .bind(now())
+    .execute(connection)
+    .await?;
+    if added.rows_affected() == 0 { Err(ChangeError::exists(KIND, &named(name, version))) } else { Ok(()) }
 }
 
 /// The image of a snapshot, which has to be the owner's.

@@ -54,12 +54,13 @@ impl Store {
         Ok(found.fetch_optional(&self.pool).await?)
     }
 
-    /// The snapshots of an account, oldest first.
+    /// The snapshots of an account or, with `None`, of all accounts, oldest first.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn snapshot_list(&self, owner: &str) -> Result<Vec<Snapshot>, StoreError> {
-        Ok(query_as(select!("WHERE owner = $1 ORDER BY created, snapshot.id")).bind(owner).fetch_all(&self.pool).await?)
+    pub async fn snapshot_list(&self, owner: Option<&str>) -> Result<Vec<Snapshot>, StoreError> {
+        let list = query_as(select!("WHERE $1 IS NULL OR owner = $1 ORDER BY created, snapshot.id"));
+        Ok(list.bind(owner).fetch_all(&self.pool).await?)
     }
 
     /// Makes a snapshot of an image, which was added under `_keeping`.
@@ -106,13 +107,14 @@ impl Store {
         within(most, count + 1, bytes)
     }
 
-    /// Removes a snapshot of `owner`. Others of the same image stay.
+    /// Removes a snapshot of `owner` or, with `None`, of anybody. Others of the same image stay.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`], [`ChangeError::Store`]
-    pub async fn snapshot_remove(&self, id: Uuid, owner: &str) -> Result<(), ChangeError> {
+    pub async fn snapshot_remove(&self, id: Uuid, owner: Option<&str>) -> Result<(), ChangeError> {
         let id = id.to_string();
-        let removed = query("DELETE FROM snapshot WHERE id = $1 AND owner = $2").bind(&id).bind(owner).execute(&self.pool).await?;
+        let removed = query("DELETE FROM snapshot WHERE id = $1 AND ($2 IS NULL OR owner = $2)");
+        let removed = removed.bind(&id).bind(owner).execute(&self.pool).await?;
         if removed.rows_affected() == 0 { Err(ChangeError::unknown(KIND, &id)) } else { Ok(()) }
     }
 }

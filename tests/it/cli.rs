@@ -3,6 +3,7 @@
 mod backup;
 mod repository;
 mod rules;
+mod services;
 mod users;
 
 use std::{
@@ -71,7 +72,7 @@ impl Administrator {
 
     /// The content of the store, as far as commands show it.
     fn all(&self) -> Vec<Value> {
-        let subjects = ["user", "role", "script", "object", "boundary", "ipfilter", "policy", "project"];
+        let subjects = ["user", "role", "script", "object", "boundary", "ipfilter", "policy", "project", "service", "snapshot"];
         subjects.iter().map(|subject| self.json(&[subject, "list"])).collect()
     }
 }

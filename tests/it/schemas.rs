@@ -55,7 +55,7 @@ async fn all(store: &Store) -> String {
             writeln!(text, "{project:#?}\n{:#?}", store.image(&project.image).await.unwrap()).unwrap();
             writeln!(text, "published: {:?}", store.project_published(project.id).await.unwrap()).unwrap();
         }
-        writeln!(text, "{:#?}", store.snapshot_list(&account.name).await.unwrap()).unwrap();
+        writeln!(text, "{:#?}", store.snapshot_list(Some(&account.name)).await.unwrap()).unwrap();
         for batch in store.batch_list(&account.name).await.unwrap() {
             writeln!(text, "{batch:#?}\n{:#?}", store.batch_item_next(batch.id, 0).await.unwrap()).unwrap();
             for (number, _) in store.batch_sizes(batch.id).await.unwrap() {

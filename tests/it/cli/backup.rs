@@ -7,6 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offshoot::{
+    config::{Services, Snapshots},
+    store::services::{Definition, Service},
+};
 use serde_json::Value;
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
@@ -39,6 +43,7 @@ impl Full {
         let session = Client::login(&server, "ada", "secret").await.session().await;
         session.run("x <- 1:1000; writeLines('abc', 'f.txt')").await;
         session.post("project/save", &[("descr", "hers")]).await.success();
+        publish(&server).await;
         // Objects that belong to a login are not part of a backup.
         session.post("object/save", &[("name", "x"), ("descr", "gone")]).await.success();
         let backup = folder.path().join("backup.zip");
@@ -68,6 +73,20 @@ impl Full {
     }
 }
 
+/// Makes a snapshot of the only project, and a service that runs in it.
+async fn publish(server: &Server) {
+    let store = server.store().await;
+    let keeping = store.blobs.keep().await.unwrap();
+    let project = store.project_list(None).await.unwrap().remove(0);
+    let image = store.image(&project.image).await.unwrap().unwrap();
+    let snapshot = store.snapshot_add("ada", "kept", &image, &Snapshots::default(), &keeping).await.unwrap();
+    let definition = Definition { code: "y <- sum(x)".to_owned(), snapshot: Some(snapshot.id), ..Definition::default() };
+    let [name, version, owner, author] = ["sums", "1", "ada", "ada"].map(str::to_owned);
+    let service = Service { name, version, owner, author, private: false, definition, image: None, created: 0, changed: 0 };
+    store.service_publish(&service, &Services::default()).await.unwrap();
+    store.close().await;
+}
+
 /// Bytes that look random.
 fn noise(count: usize) -> Vec<u8> {
     let mut state = 1_u64;
@@ -80,7 +99,7 @@ fn noise(count: usize) -> Vec<u8> {
 }
 
 /// A ZIP file with its entries changed; an entry is left out if `change` returns `None`.
-fn rewritten(backup: &Path, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+pub(super) fn rewritten(backup: &Path, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
     let mut archive = ZipArchive::new(Cursor::new(std::fs::read(backup).unwrap())).unwrap();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for at in 0..archive.len() {

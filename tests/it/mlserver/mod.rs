@@ -11,3 +11,5 @@ mod services;
 mod sessions;
 mod snapshots;
 mod swagger;
+
+pub use client::Ml;
