@@ -4,6 +4,7 @@
 //! Each file has the operations on one of these things, as methods of [`App`] whose names begin with that of the thing. Start reading at
 //! [`App`]; most requests end up in [`runs`] or [`evaluation`].
 
+pub mod administration;
 mod archives;
 pub mod autosave;
 pub mod batches;

@@ -28,14 +28,19 @@ impl<C: Subcommand> Subject<C> {
 
 /// Opens an existing store and does some work on it.
 pub(super) fn on_store(settings: &Settings, work: impl AsyncFnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let data = settings.config()?.data;
-    if Store::owner(&data).with_context(|| data.display().to_string())?.is_none() {
+    there_is_a_store(&settings.config()?.data)?;
+    on_any_store(settings, work)
+}
+
+/// Checks that a data folder is one.
+pub(super) fn there_is_a_store(data: &Path) -> anyhow::Result<()> {
+    if Store::owner(data).with_context(|| data.display().to_string())?.is_none() {
         bail!(
             "there is no store in {}: name the server's data folder by --data or --config; the first start of a server makes it",
             data.display()
         );
     }
-    on_any_store(settings, work)
+    Ok(())
 }
 
 /// The same, and makes the store if there is none.

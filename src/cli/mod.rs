@@ -18,6 +18,7 @@ mod role;
 mod script;
 mod serve;
 mod service;
+mod session;
 mod snapshot;
 mod token;
 mod user;
@@ -94,6 +95,10 @@ enum Command {
     Policy(Subject<policy::Command>),
     /// Projects: sessions that users have saved
     Project(Subject<project::Command>),
+    /// Sessions of the running server: who has which, and what they use
+    ///
+    /// For the server's own user and for root, on the machine of the server.
+    Session(session::Session),
     /// Snapshots: sessions as they were when their users made them
     Snapshot(Subject<snapshot::Command>),
     /// Web services: R code that users have published, in versions
@@ -196,6 +201,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ipfilter(subject) => subject.run(ipfilter::run),
         Command::Policy(subject) => subject.run(policy::run),
         Command::Project(subject) => subject.run(project::run),
+        Command::Session(session) => session::run(&session),
         Command::Snapshot(subject) => subject.run(snapshot::run),
         Command::Service(subject) => subject.run(service::run),
         Command::Backup(backup) => backup::backup(&backup),

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     auth::{Gate, password},
     config::Config,
-    server::{self, tls::Certificate},
+    server::{self, local::LocalPlace, tls::Certificate},
     site,
     store::policies::Policy,
     system::{environment, folder, orphans::Orphans, removal},
@@ -112,6 +112,11 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
     first_content(&app, first).await?;
     api::rock::accounts::declare(&app, demo).await?;
     let serving = TaskTracker::new();
+    match LocalPlace::of(&app.settings().data).and_then(LocalPlace::listen) {
+        Ok(listener) => drop(serving.spawn(listener.serve(site::control(&app), app.stopping().clone(), PATIENCE))),
+        // A folder of another system may hold no sockets.
+        Err(error) => tracing::warn!(%error, "there is no control socket in the data folder, so that offshoot session does not work"),
+    }
     for (listener, https) in listeners.public {
         let address = listener.local_addr()?;
         let certificate = certificate.clone().filter(|_| https);

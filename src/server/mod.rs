@@ -7,6 +7,7 @@
 mod client_certificates;
 mod connection;
 pub mod layers;
+pub mod local;
 mod origin;
 pub mod requests;
 mod self_signed;

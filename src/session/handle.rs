@@ -294,7 +294,8 @@ impl Session {
     }
 
     /// The end of the text printed since the last execution or, if there is none, of the text that the execution printed.
-    pub(super) fn last_output(&self) -> String {
+    #[must_use]
+    pub fn last_output(&self) -> String {
         let since = self.console.last(LAST_OUTPUT);
         if !since.is_empty() {
             return since;

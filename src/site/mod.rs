@@ -1,6 +1,8 @@
 //! What the listeners serve: the dialects and, beside them, what is no dialect's. That is the start page for people
-//! (`start`), logins by a browser (`oidc`), `/_ready` and `/_check` for monitors (`health`), and `/metrics` for Prometheus (`metrics`).
+//! (`start`), logins by a browser (`oidc`), `/_ready` and `/_check` for monitors (`health`), and `/metrics` for Prometheus (`metrics`). The control socket
+//! has calls for the administrator's commands (`control`).
 
+mod control;
 mod health;
 mod metrics;
 mod oidc;
@@ -23,6 +25,8 @@ use crate::{
     config::Http,
     server::{SettingError, Site, layers},
 };
+
+pub use control::control;
 
 /// The site of the addresses in `listen`: everything. A demonstration shows its passwords on the start page.
 ///

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use uuid::Uuid;
 
 /// The target of the events.
 pub const TARGET: &str = "offshoot::audit";
@@ -41,6 +42,11 @@ pub fn keys(keys: &str) {
 /// A request was refused: its caller may not do this.
 pub fn refused(user: &str, path: &str, status: u16) {
     tracing::warn!(target: TARGET, event = "refused", user.name = user, http.path = path, http.status = status, "a request was refused");
+}
+
+/// A user of the operating system has done something to a session, whose owner is `owner`, by the control socket.
+pub fn session(event: &str, owner: &str, session: Uuid, by: u32) {
+    tracing::info!(target: TARGET, event, user.name = owner, session.id = %session, by.id = by, "an administrator did this to a session");
 }
 
 /// The store was replaced by a backup.

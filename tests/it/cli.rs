@@ -4,6 +4,7 @@ mod backup;
 mod repository;
 mod rules;
 mod services;
+mod sessions;
 mod users;
 
 use std::{

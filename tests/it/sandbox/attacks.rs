@@ -15,7 +15,7 @@ signals <- function(pid, signal = 18L) works(tools::pskill(pid, signal))
 "#;
 
 /// Files of others. Each is attacked in each of the ways in [`ON_FILES`].
-pub const FILES: [&str; 4] = ["{data}/offshoot.db", "{other}/secret.txt", "{data}/lock", "{other_temporary}/kept"];
+pub const FILES: [&str; 5] = ["{data}/offshoot.db", "{data}/control.key", "{other}/secret.txt", "{data}/lock", "{other_temporary}/kept"];
 
 /// Ways to attack a file, `PATH`.
 pub const ON_FILES: [(&str, &str); 12] = [
@@ -63,7 +63,7 @@ pub const ON_PROCESSES: [(&str, &str); 12] = [
 ];
 
 /// Attacks that have nothing in common.
-pub const OTHERS: [(&str, &str); 56] = [
+pub const OTHERS: [(&str, &str); 57] = [
     ("reads the settings", "works(length(readLines('{config}')) > 0) || works(length(system('cat {config}', intern = TRUE)) > 0)"),
     ("writes into the settings", "appends('{config}') && reads('{config}')"),
     ("replaces the settings", "removes('{config}') || works({ writeLines('x', 'new'); file.rename('new', '{config}') })"),
@@ -101,6 +101,10 @@ pub const OTHERS: [(&str, &str); 56] = [
     ("reads connections of the machine", "reads('/proc/net/tcp') || reads('/proc/self/net/tcp')"),
     ("reads the messages of its start", "reads('/proc/cmdline')"),
     ("reads how processes of others are made", "reads('/proc/1/environ') || reads('/proc/1/cmdline')"),
+    (
+        "is answered by the server's control socket",
+        "by_perl('socket(S, AF_UNIX, SOCK_STREAM, 0) && connect(S, pack_sockaddr_un(\"{data}/control\")) or exit 1; syswrite(S, \"GET /sessions HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\"); exit(<S> =~ / 200 / ? 0 : 1)')",
+    ),
     ("connects to an abstract socket of others", "connects('\\\\0{abstract}')"),
     ("signals all processes that it may", "by_perl('exit(kill(18, -1) > 0 ? 0 : 1)') && signals({worker})"),
     ("signals the process group of another session", "by_perl('exit(kill(18, -{worker}) > 0 ? 0 : 1)')"),
@@ -135,7 +139,10 @@ pub const OTHERS: [(&str, &str); 56] = [
 ];
 
 /// The same where a session is a user of its own or has namespaces: Landlock knows sockets of the file system from Linux 7.1 on.
-pub const SOCKETS: [(&str, &str); 1] = [("connects to a socket in the folder of others", "connects('{other}/socket')")];
+pub const SOCKETS: [(&str, &str); 2] = [
+    ("connects to a socket in the folder of others", "connects('{other}/socket')"),
+    ("connects to the server's control socket", "connects('{data}/control')"),
+];
 
 /// The same where it has namespaces; in `{sockets}`, a folder of the system, somebody listens who asks nobody who they are.
 pub const SYSTEM_SOCKETS: [(&str, &str); 2] = [
