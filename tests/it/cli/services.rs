@@ -167,7 +167,7 @@ async fn a_damaged_or_foreign_file_of_a_service_leaves_nothing_in_the_store() {
     let twice = described(&|description| description["image"]["files"][1] = description["image"]["files"][0].clone());
     refused(twice, "it has two files ").await;
     let many = described(&|description| {
-        description["definition"]["inputs"] = json!([{ "name": "x", "type": "matrix" }, { "name": "x", "type": "matrix" }])
+        description["definition"]["inputs"] = json!([{ "name": "x", "type": "matrix" }, { "name": "x", "type": "matrix" }]);
     });
     refused(many, "There are two inputs").await;
 

@@ -78,7 +78,7 @@ async fn at_the_other_listeners_measurements_are_for_administrators() {
     assert_eq!(reply.status, 401);
     assert!(reply.headers["www-authenticate"].to_str().unwrap().starts_with("Basic "));
     let get = |name: &str, password: &str| read(Client::new(&server).raw(Method::GET, &url).basic_auth(name, Some(password)));
-    assert_eq!(get("admin", "wrong").await.status, 403);
+    assert_eq!(get("admin", "wrong").await.status, 401);
     assert_eq!(get("somebody", PASSWORD).await.status, 403);
     let reply = get("admin", PASSWORD).await;
     assert_eq!(reply.status, 200);
