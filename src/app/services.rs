@@ -218,8 +218,19 @@ impl App {
     /// # Errors
     /// [`Failure::Invalid`] for inputs that are not as they are declared, and others
     pub async fn service_consume(self: &Arc<Self>, principal: &Principal, callable: &Callable, inputs: &str) -> Result<Consumed, Failure> {
-        let session = self.session_open_ephemeral(principal, None).await?;
-        self.service_call(session, &callable.service.definition, callable.image.as_deref(), inputs).await
+        let call = async |callable: &Callable| {
+            let session = self.session_open_ephemeral(principal, None).await?;
+            self.service_call(session, &callable.service.definition, callable.image.as_deref(), inputs).await
+        };
+        match call(callable).await {
+            Err(Failure::Store(error)) => {
+                // The version may have been changed or removed since it was read, and the contents of its image with it.
+                self.catalog.forget();
+                let now = self.service(principal, &callable.service.name, &callable.service.version).await?;
+                if now.service.image == callable.service.image { Err(error.into()) } else { call(&now).await }
+            }
+            called => called,
+        }
     }
 
     /// Calls a service of this definition and image in a session that was opened for it.

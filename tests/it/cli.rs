@@ -15,7 +15,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, is_root_for, program};
 
 fn offshoot(arguments: &[&str], input: Option<&str>, variables: &[(&str, &str)]) -> Output {
     let mut command = Server::command();
@@ -224,4 +224,29 @@ async fn the_demonstration_has_known_passwords_and_leaves_nothing() {
     assert!(output.status.success());
     assert!(said(&output).contains("DEMONSTRATION"));
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_demonstration_listens_where_clients_look_for_a_server_if_nobody_else_does() {
+    if !is_root_for("a network of its own, whose ports are free") {
+        return;
+    }
+    // The last one that holds a port becomes the demonstration, which does not know of the socket.
+    let holding = "$^F = 99; socket(S, PF_INET, SOCK_STREAM, 6) && bind(S, pack_sockaddr_in(8085, INADDR_LOOPBACK)) && listen(S, 1) or die; exec @ARGV";
+    for (before, expected) in
+        [(["env", "--"].as_slice(), ["8050", "8085", "12800"].as_slice()), (&["perl", "-MSocket", "-e", holding, "--"], &["8050", "12800"])]
+    {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        let server = Server::command();
+        let mut command = program("unshare");
+        command.args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).args(before).arg(server.get_program());
+        command.args(["serve", "--demo"]).env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ports: Vec<_> = lines.take(expected.len()).map(|line| line.unwrap().rsplit(':').next().unwrap().to_owned()).collect();
+        assert_eq!(ports, expected);
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
 }
