@@ -1,11 +1,9 @@
 //! The works, which are measured in rounds. Every back end has its turn in each round.
 
+mod load;
+
 use std::{
     path::Path,
-    sync::{
-        Barrier,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -15,7 +13,7 @@ use super::{
     backends::{Backend, Kind, MODEL_DATA, Session, Settings, Unsupported},
     data::{Form, Object, Sent},
     processes::command,
-    report::{Curve, Report, Shown, Unit, grouped, median, percentile},
+    report::{Curve, Report, Shown, Unit, grouped, median},
     scale::Scale,
 };
 
@@ -76,18 +74,6 @@ impl<'s> Suite<'s> {
         self.time(Shown::Summary, "open a session, to the first answer", nothing, |contestant| contestant.backend.open()?.answer());
         self.time(Shown::Summary, "`1+1` on a live session", nothing, |contestant| contestant.session.answer());
         self.time(Shown::Summary, "run a script without a session", nothing, |contestant| contestant.session.script());
-    }
-
-    fn throughput(&mut self) {
-        let window = self.scale.window;
-        for &connections in self.scale.connections {
-            let noun = if connections == 1 { "connection" } else { "connections" };
-            let work = format!("`1+1`, {connections} {noun}");
-            let shown = if connections == 8 { Shown::Summary } else { Shown::Report };
-            self.measure(&[(shown, &work, Unit::PerSecond)], |contestant| {
-                Ok(vec![throughput(contestant.backend.as_ref(), connections, window)?])
-            });
-        }
     }
 
     fn fetch(&mut self, object: &Object) {
@@ -169,37 +155,6 @@ impl<'s> Suite<'s> {
         let work = format!("a file of {megabytes} MB, down");
         self.time(Shown::Report, &work, prepare, |contestant| contestant.session.download().map(drop));
         self.forget("");
-    }
-
-    /// Measures a session while others keep all cores busy.
-    fn busy(&mut self) {
-        let (window, cores) = (self.scale.window * 2, std::thread::available_parallelism().map_or(1, usize::from));
-        let (middle, late) = ("`1+1` while others keep all cores busy", "the same, 99th percentile");
-        self.measure(&[(Shown::Report, middle, Unit::Milliseconds), (Shown::Report, late, Unit::Milliseconds)], |contestant| {
-            let stop = AtomicBool::new(false);
-            let others: Result<Vec<_>> = (0..cores).map(|_| contestant.backend.open()).collect();
-            let times = std::thread::scope(|scope| {
-                let busy: Vec<_> = others?
-                    .into_iter()
-                    .map(|mut other| {
-                        let stop = &stop;
-                        scope.spawn(move || {
-                            while !stop.load(Ordering::Relaxed) {
-                                other.compute()?;
-                            }
-                            anyhow::Ok(())
-                        })
-                    })
-                    .collect();
-                let times = contestant.session.answer().and_then(|()| repeat(window, 2000, || contestant.session.answer()));
-                stop.store(true, Ordering::Relaxed);
-                for other in busy {
-                    other.join().map_err(|_| anyhow::anyhow!("a busy client has panicked"))??;
-                }
-                times
-            })?;
-            Ok(vec![median(&times), percentile(&times, 99.0)])
-        });
     }
 
     /// Measures how cost grows with the size of a result.
@@ -327,36 +282,6 @@ pub fn repeat(budget: Duration, most: usize, mut operation: impl FnMut() -> Resu
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(times)
-}
-
-/// Answers per second over this many connections, each with a session and a thread of its own.
-fn throughput(backend: &dyn Backend, connections: usize, window: Duration) -> Result<f64> {
-    let mut sessions = (0..connections).map(|_| backend.open()).collect::<Result<Vec<_>>>()?;
-    for session in &mut sessions {
-        session.answer()?;
-    }
-    let barrier = Barrier::new(connections);
-    let counts = std::thread::scope(|scope| {
-        let threads: Vec<_> = sessions
-            .into_iter()
-            .map(|mut session| {
-                let barrier = &barrier;
-                scope.spawn(move || {
-                    barrier.wait();
-                    let start = Instant::now();
-                    let mut count = 0_u32;
-                    while count == 0 || start.elapsed() < window {
-                        session.answer()?;
-                        count += 1;
-                    }
-                    anyhow::Ok((count, start.elapsed()))
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a client has panicked"))?).collect::<Result<Vec<_>>>()
-    })?;
-    let took = counts.iter().map(|(_, took)| *took).max().unwrap_or_default();
-    Ok(f64::from(counts.iter().map(|(count, _)| count).sum::<u32>()) / took.as_secs_f64())
 }
 
 /// The bytes of R's `serialize()` for a value in JSON, and their base64.
