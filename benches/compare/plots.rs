@@ -18,9 +18,10 @@ use super::{
 };
 
 /// Colours that everybody can tell apart (Okabe and Ito).
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 9] = [
     RGBColor(213, 94, 0),
     RGBColor(230, 159, 0),
+    RGBColor(240, 228, 66),
     RGBColor(86, 180, 233),
     RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),

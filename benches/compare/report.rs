@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 /// The back ends with which others are compared: the first one that was measured at the same work counts.
-pub const BASELINES: [&str; 2] = ["Offshoot (Rock)", "Offshoot (RevoDeployR)"];
+pub const BASELINES: [&str; 3] = ["Offshoot (Rock)", "Offshoot (RevoDeployR)", "Offshoot (R Server)"];
 
 /// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -21,7 +21,7 @@ pub struct Scale {
     pub elements: usize,
     /// Rows of data frames.
     pub rows: usize,
-    /// Size of files, in bytes.
+    /// Size of files and of the image of a service, in bytes.
     pub file: usize,
     /// Lengths of results, for the curve.
     pub lengths: &'static [usize],

@@ -1,6 +1,7 @@
 //! The works, which are measured in rounds. Every back end has its turn in each round.
 
 mod load;
+mod services;
 
 use std::{
     path::Path,
@@ -22,6 +23,8 @@ pub struct Contestant {
     pub kind: Kind,
     pub session: Box<dyn Session>,
     pub backend: Box<dyn Backend>,
+    /// The sizes of the objects of the services that it has published.
+    published: Vec<usize>,
 }
 
 /// All back ends, and the report.
@@ -42,7 +45,7 @@ impl<'s> Suite<'s> {
         for kind in Kind::ALL {
             let backend = kind.start(folder, Settings::USUAL)?;
             let session = backend.open().with_context(|| kind.name())?;
-            contestants.push(Contestant { kind, session, backend });
+            contestants.push(Contestant { kind, session, backend, published: Vec::new() });
         }
         Ok(Self { scale, folder, report, contestants })
     }
@@ -66,6 +69,7 @@ impl<'s> Suite<'s> {
         self.busy();
         self.result_size();
         self.throughput();
+        self.services();
         Ok(())
     }
 

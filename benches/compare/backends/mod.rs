@@ -3,12 +3,14 @@
 //! If a back end cannot do a work, it refuses with [`Unsupported`], and the report gives the reason.
 
 mod hello;
+mod mlserver;
 mod offshoot;
 mod plumber;
 mod revodeployr;
 mod rock;
 mod rscript;
 mod rserve;
+mod service;
 mod subprocess;
 
 use std::path::Path;
@@ -28,6 +30,8 @@ pub enum Kind {
     OffshootRock,
     /// The product, through its `RevoDeployR` API.
     OffshootRevoDeployR,
+    /// The product, through Microsoft R Server's API.
+    OffshootRServer,
     /// `Rscript -e`, once for each request.
     Rscript,
     /// `R --no-echo` over pipes, one for each session.
@@ -44,9 +48,10 @@ pub enum Kind {
 
 impl Kind {
     /// All back ends, the baseline first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OffshootRock,
         Self::OffshootRevoDeployR,
+        Self::OffshootRServer,
         Self::Rscript,
         Self::Subprocess,
         Self::Rserve,
@@ -60,6 +65,7 @@ impl Kind {
         match self {
             Self::OffshootRock => "Offshoot (Rock)",
             Self::OffshootRevoDeployR => "Offshoot (RevoDeployR)",
+            Self::OffshootRServer => "Offshoot (R Server)",
             Self::Rscript => "Rscript per request",
             Self::Subprocess => "R over pipes",
             Self::Rserve => "Rserve",
@@ -82,6 +88,7 @@ impl Kind {
         Ok(match self {
             Self::OffshootRock => Box::new(Offshoot::start(&folder, Api::Rock, settings)?),
             Self::OffshootRevoDeployR => Box::new(Offshoot::start(&folder, Api::RevoDeployR, settings)?),
+            Self::OffshootRServer => Box::new(Offshoot::start(&folder, Api::RServer, settings)?),
             Self::Rscript => Box::new(rscript::Rscript::new(folder)),
             Self::Subprocess => Box::new(subprocess::Subprocess::new(folder)),
             Self::Rserve => Box::new(rserve::Rserve::start(&folder, settings)?),
@@ -109,6 +116,12 @@ impl Settings {
 pub trait Backend: Sync {
     /// Opens a session, or the nearest equivalent.
     fn open(&self) -> Result<Box<dyn Session>>;
+
+    /// Makes a service ready for [`Session::consume`], which finds a fitted model when it is called and, if `megabytes` is not 0, an object of
+    /// that size beside it.
+    fn publish(&self, _megabytes: usize) -> Result<()> {
+        refuse("has no services")
+    }
 
     /// The processes of its sessions, including those that are kept ready.
     fn sessions(&self) -> Vec<u32> {
@@ -153,6 +166,12 @@ pub trait Session: Send {
     /// Runs a script of the administrator's by its name, without a session, and checks the answer.
     fn script(&mut self) -> Result<()> {
         refuse("has no scripts")
+    }
+
+    /// Calls the service that [`Backend::publish`] has made with an object of this size: two numbers in, one out. Checks the answer. The
+    /// session itself takes no part in it, only its connection does.
+    fn consume(&mut self, _megabytes: usize) -> Result<()> {
+        refuse("has no services")
     }
 
     /// Puts a file into the session's folder.

@@ -1,6 +1,7 @@
 //! Offshoot: the built program with its defaults, that is with a login, limits and (as root) a user id for each session.
 //!
-//! Settings differ from the defaults in the number of sessions, and in how long an idle connection is kept.
+//! Settings differ from the defaults in the number of sessions, in how long an idle connection is kept, and in the size of plots, which is
+//! the same for all back ends.
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,6 +13,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     Backend, Session, Settings,
+    mlserver::{self, RServer},
+    refuse,
     revodeployr::{self, RevoDeployR},
     rock::Rock,
 };
@@ -39,6 +42,7 @@ pub(super) struct Offshoot {
 pub(super) enum Api {
     RevoDeployR,
     Rock,
+    RServer,
 }
 
 impl Offshoot {
@@ -53,8 +57,20 @@ impl Offshoot {
         let credentials = match api {
             Api::RevoDeployR => revodeployr::login(&address, NAME, PASSWORD)?,
             Api::Rock => BASIC.to_owned(),
+            Api::RServer => mlserver::login(&address, NAME, PASSWORD)?,
         };
-        Ok(Self { server, address, api, credentials })
+        let offshoot = Self { server, address, api, credentials };
+        if api == Api::RServer {
+            mlserver::publish_answer(offshoot.connect()?, SCRIPT)?;
+        }
+        Ok(offshoot)
+    }
+
+    /// A connection whose requests have the credentials.
+    fn connect(&self) -> Result<Client> {
+        let mut client = Client::connect(&self.address)?;
+        client.headers.clone_from(&self.credentials);
+        Ok(client)
     }
 }
 
@@ -81,7 +97,7 @@ fn program() -> Command {
 }
 
 fn configuration(folder: &Path, settings: Settings) -> Result<String> {
-    let mut text = "http.head_seconds = 3600\n[sessions]\nmax = 4000\nmax_per_user = 4000\n".to_owned();
+    let mut text = "http.head_seconds = 3600\nmlserver.plot_pixels = 480\n[sessions]\nmax = 4000\nmax_per_user = 4000\n".to_owned();
     if !settings.pool {
         text.push_str("pool = 0\n");
     }
@@ -119,12 +135,19 @@ fn put_script(folder: &Path, data: &Path) -> Result<()> {
 
 impl Backend for Offshoot {
     fn open(&self) -> Result<Box<dyn Session>> {
-        let mut client = Client::connect(&self.address)?;
-        client.headers.clone_from(&self.credentials);
+        let client = self.connect()?;
         Ok(match self.api {
             Api::RevoDeployR => Box::new(RevoDeployR::open(client)?),
             Api::Rock => Box::new(Rock::open(client)?),
+            Api::RServer => Box::new(RServer::open(client)?),
         })
+    }
+
+    fn publish(&self, megabytes: usize) -> Result<()> {
+        match self.api {
+            Api::RServer => mlserver::publish_model(self.connect()?, megabytes),
+            Api::RevoDeployR | Api::Rock => refuse("this API has no services"),
+        }
     }
 
     fn sessions(&self) -> Vec<u32> {

@@ -42,6 +42,13 @@ function() plot(sin(1:100), type = "b", main = "A plot")
 #* @serializer json list(digits = NA)
 function() summary(lm(y ~ ., get("model", globalenv())))[["coefficients"]]
 
+# The model of the service, which is fitted before the first request.
+service <- glm(am ~ hp + wt, binomial, mtcars)
+
+#* @post /predict
+#* @serializer json list(digits = NA)
+function(hp, wt) predict(service, data.frame(hp = hp, wt = wt), type = "response")
+
 #* @parser octet
 #* @post /file
 function(req) {

@@ -4,7 +4,10 @@ use std::{path::Path, process::Stdio};
 
 use anyhow::{Result, ensure};
 
-use super::{Backend, Session};
+use super::{
+    Backend, Session,
+    service::{self, INPUTS},
+};
 use crate::{
     data::{Form, Object, Sent},
     http::Client,
@@ -12,6 +15,7 @@ use crate::{
 };
 
 const ROUTES: &str = include_str!("plumber.R");
+const JSON: &str = "Content-Type: application/json\r\n";
 const BYTES: &str = "Content-Type: application/octet-stream\r\n";
 
 pub(super) struct Plumber {
@@ -38,6 +42,11 @@ impl Plumber {
 impl Backend for Plumber {
     fn open(&self) -> Result<Box<dyn Session>> {
         Ok(Box::new(Shared(Client::connect(&self.address)?)))
+    }
+
+    /// The model is there from the start, and the object stays in R as long as R runs.
+    fn publish(&self, megabytes: usize) -> Result<()> {
+        Shared(Client::connect(&self.address)?).run(&service::ballast(megabytes))
     }
 }
 
@@ -77,6 +86,11 @@ impl Session for Shared {
 
     fn script(&mut self) -> Result<()> {
         self.answer()
+    }
+
+    fn consume(&mut self, _megabytes: usize) -> Result<()> {
+        let [prediction] = serde_json::from_slice(&self.0.post("/predict", JSON, INPUTS)?)?;
+        service::check(prediction)
     }
 
     fn upload(&mut self, bytes: &[u8]) -> Result<()> {
