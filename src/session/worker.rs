@@ -96,11 +96,10 @@ impl WorkerFactory {
         let (factory, limits, run_as) = (self.clone(), limits.clone(), run_as.cloned());
         let (answer, made) = oneshot::channel();
         tokio::spawn(async move {
-            if let Err(Ok(unwanted)) = answer.send(factory.make(&limits, run_as).await) {
-                unwanted.bury().await;
-            }
+            // Whoever waits for it may go away at any moment, also when it is on its way.
+            let _ = answer.send(factory.make(&limits, run_as).await.map(Unclaimed::new));
         });
-        made.await.unwrap_or(Err(WorkerError::Stopping))
+        made.await.unwrap_or(Err(WorkerError::Stopping)).map(Unclaimed::claim)
     }
 
     async fn make(&self, limits: &Limits, person: Option<RunAs>) -> Result<Worker, WorkerError> {
@@ -160,6 +159,28 @@ impl WorkerFactory {
         worker.console.finish(|_, text| said.extend_from_slice(text));
         worker.bury().await;
         Err(WorkerError::NotReady(String::from_utf8_lossy(&said).trim().to_owned()))
+    }
+}
+
+/// A worker that nobody has taken yet. It is ended if that never happens.
+#[derive(Debug)]
+struct Unclaimed(Option<Worker>);
+
+impl Unclaimed {
+    fn new(worker: Worker) -> Self {
+        Self(Some(worker))
+    }
+
+    fn claim(mut self) -> Worker {
+        self.0.take().expect("invariant: it is there until it is claimed, which is once")
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0.take() {
+            tokio::spawn(worker.bury());
+        }
     }
 }
 
