@@ -25,7 +25,7 @@ use super::{
     files::{Area, FileError},
     results,
     services::{Consumed, Definition, Service},
-    sessions::Ephemeral,
+    sessions::{Author, Ephemeral},
 };
 pub use crate::store::batches::{Batch, BatchState};
 use crate::{
@@ -277,7 +277,7 @@ impl App {
         let mut begun = begun.lock().await;
         let deadline = Instant::now() + WAIT;
         loop {
-            match self.session_open_ephemeral(&self.batch_owner(batch)?, None).await {
+            match self.session_open_ephemeral(&self.batch_owner(batch)?, None, Author::Another).await {
                 Ok(session) => {
                     if !*begun {
                         self.store.batch_begin(batch.id).await?;

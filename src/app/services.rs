@@ -18,7 +18,7 @@ use super::{
     evaluation::Encoding,
     files::{Area, FileError},
     runs::{InputForm, PlotFiles, Reporting, Run, RunResult},
-    sessions::Ephemeral,
+    sessions::{Author, Ephemeral},
 };
 use crate::{
     auth::{Permission, Principal, ServiceRight, permissions},
@@ -219,7 +219,7 @@ impl App {
     /// [`Failure::Invalid`] for inputs that are not as they are declared, and others
     pub async fn service_consume(self: &Arc<Self>, principal: &Principal, callable: &Callable, inputs: &str) -> Result<Consumed, Failure> {
         let call = async |callable: &Callable| {
-            let session = self.session_open_ephemeral(principal, None).await?;
+            let session = self.session_open_ephemeral(principal, None, Author::Another).await?;
             self.service_call(session, &callable.service.definition, callable.image.as_deref(), inputs).await
         };
         match call(callable).await {

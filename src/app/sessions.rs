@@ -20,6 +20,15 @@ pub use crate::{
 /// Seconds that a script may run for a caller without a login, unless the policy says otherwise.
 const ANONYMOUS_SECONDS: u64 = 900;
 
+/// Who has written the code of a session for one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// Whoever it is run for.
+    Caller,
+    /// Somebody else: it is a script of the server's, or a service.
+    Another,
+}
+
 /// The state of R.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime<'a> {
@@ -61,18 +70,28 @@ impl App {
         self.open(Opening { owner, name, boundary, idle_seconds: Some(idle_seconds), ..Opening::default() }).await
     }
 
-    /// Opens a session for one run; it ends with the answer. `limits` names a boundary to use instead of the account's.
+    /// Opens a session for one run; it ends with the answer. `limits` names a boundary to use instead of the account's. The code of
+    /// another does not run as the person that the principal is for the operating system: it has to reach nothing of theirs.
     ///
     /// # Errors
     /// [`OpenError`]
-    pub async fn session_open_ephemeral(self: &Arc<Self>, principal: &Principal, limits: Option<&str>) -> Result<Ephemeral, OpenError> {
+    pub async fn session_open_ephemeral(
+        self: &Arc<Self>,
+        principal: &Principal,
+        limits: Option<&str>,
+        author: Author,
+    ) -> Result<Ephemeral, OpenError> {
         let rules = self.rules.now();
         let boundary = boundary(&rules, principal.name(), limits);
         let is_nobody = principal.account().is_none();
         let operation_seconds = is_nobody.then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
         let login = principal.login().map(|login| login.id);
         let opening = Opening { owner: principal.name(), login, purpose: Purpose::Run, boundary, operation_seconds, ..Opening::default() };
-        Ok(Ephemeral { app: Arc::clone(self), session: self.open(opening).await? })
+        let opened = match author {
+            Author::Caller => self.open(opening).await,
+            Author::Another => self.open_with(opening).await,
+        };
+        Ok(Ephemeral { app: Arc::clone(self), session: opened? })
     }
 
     /// Opens a session in which the server asks R something.
@@ -84,11 +103,16 @@ impl App {
         Ok(Ephemeral { app: Arc::clone(self), session })
     }
 
-    /// Opens a session. If its login ends meanwhile, the session is closed again.
+    /// Opens a session, as the person that its owner is for the operating system, if the settings say so. If its login ends meanwhile, the
+    /// session is closed again.
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
         let user = self.accounts.unix_user(opening.owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
         let run_as = user.map(|UnixUser { name, user, group, groups, home }| RunAs { name, user, group, groups, home });
-        let session = self.sessions.open(Opening { run_as: run_as.as_ref(), ..opening }).await?;
+        self.open_with(Opening { run_as: run_as.as_ref(), ..opening }).await
+    }
+
+    async fn open_with(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
+        let session = self.sessions.open(opening).await?;
         let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
         if opening.login.is_some_and(is_over) {
             // The end of the login closed its sessions before this one was there.

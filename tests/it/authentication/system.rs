@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+use offshoot::store::{Access, scripts::ScriptChange};
 use reqwest::Method;
 
 use super::{Pair, login, statuses};
@@ -197,6 +198,15 @@ async fn a_session_runs_as_its_person_and_its_end_leaves_their_other_processes_a
     processes_of(ADA.0)
         .into_iter()
         .for_each(|left| _ = rustix::process::kill_process(rustix::process::Pid::from_raw(left).unwrap(), rustix::process::Signal::KILL));
+    // What somebody else has written does not run as her, who only calls it.
+    let script = ScriptChange {
+        code: Some("id <- as.integer(system('id -u', intern = TRUE))".to_owned()),
+        access: Some(Access::Authenticated),
+        ..ScriptChange::default()
+    };
+    server.store().await.script_put("whoami", &script).await.unwrap();
+    let reply = client.post("/r/script/execute", &[("rscript", "whoami"), ("robjects", "id")]).await.success();
+    assert!(reply["robjects"]["id"]["value"].as_u64().is_some_and(|id| id != u64::from(ADA.0)), "{reply}");
     // Others have a user of nobody's.
     let admin = Client::admin(&server).await.session().await;
     assert_ne!(admin.value("as.integer(system('id -u', intern = TRUE))").await["value"], ADA.0);

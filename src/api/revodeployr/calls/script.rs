@@ -10,7 +10,7 @@ use crate::{
         identifiers,
         request::Incoming,
     },
-    app::App,
+    app::{App, sessions::Author},
 };
 
 /// `/r/script/list`: the scripts that the caller may run.
@@ -25,7 +25,7 @@ pub(in super::super) async fn execute(app: &Arc<App>, incoming: &Incoming) -> Re
     let caller = incoming.caller()?;
     let script = wanted_script(app, incoming, caller).await?;
     let run = run_of(app, incoming, &script, caller).await?;
-    let ephemeral = app.session_open_ephemeral(caller, script.boundary.as_deref()).await?;
+    let ephemeral = app.session_open_ephemeral(caller, script.boundary.as_deref(), Author::Another).await?;
     let session = &ephemeral.session;
     let mut outcome = app.execute(session, run).await?;
     if outcome.executed.published.is_empty() && !outcome.executed.saved {

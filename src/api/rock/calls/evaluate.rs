@@ -21,7 +21,7 @@ use crate::{
     app::{
         App, Failure,
         evaluation::{Canvas, Evaluation, ValueEncoding},
-        sessions::Session,
+        sessions::{Author, Session},
     },
     wire::base64,
 };
@@ -84,7 +84,7 @@ pub async fn assign(incoming: &mut Incoming) -> Result<Response, Error> {
 pub async fn once(incoming: &mut Incoming) -> Result<Response, Error> {
     let form = MediaType::negotiate(&incoming.headers)?;
     let script = read_script(incoming).await?;
-    let ephemeral = incoming.app.session_open_ephemeral(incoming.principal(), None).await?;
+    let ephemeral = incoming.app.session_open_ephemeral(incoming.principal(), None, Author::Caller).await?;
     let evaluation = Evaluation::Value { code: script, encoding: form.encoding(), canvas: Canvas::default() };
     let bytes = operate(&incoming.app, &ephemeral.session, evaluation).await?.unwrap_or_default();
     Ok(answer::value(StatusCode::OK, form, bytes))
