@@ -31,7 +31,7 @@ fn plain(bytes: &[u8]) {
     const KINDS: [Kind; 7] =
         [Kind::Logical, Kind::Numeric, Kind::Integer, Kind::Character, Kind::Vector, Kind::Matrix, Kind::DataFrame];
     let declared = KINDS.map(|kind| vec![Parameter { name: "x".to_owned(), kind }]);
-    for parameters in declared.iter().chain([&Vec::new()]) {
+    for parameters in declared.iter().map(|declared| Some(declared.as_slice())).chain([None, Some(&[][..])]) {
         match plain::input::read(bytes, parameters) {
             Ok(inputs) => check_all(&inputs),
             Err(unfit) => assert!(unfit.to_string().ends_with('.'), "{unfit}"),

@@ -256,7 +256,7 @@ impl App {
         }
         let consuming = Run {
             inputs,
-            form: InputForm::Plain(definition.inputs.clone()),
+            form: InputForm::Plain(Some(definition.inputs.clone())),
             objects: definition.outputs.iter().map(|output| output.name.clone()).collect(),
             kinds: definition.outputs.iter().map(|output| output.kind).collect(),
             encoding: Encoding::PlainMembers,

@@ -97,8 +97,8 @@ pub enum InputForm {
     /// The type model, in JSON or in XML: [`crate::wire::typed::input`].
     #[default]
     Typed,
-    /// Plain JSON: [`crate::wire::plain::input`]. If any parameters are declared, all of them have to be there, and no others.
-    Plain(Vec<Parameter>),
+    /// Plain JSON: [`crate::wire::plain::input`]. If it is declared which parameters there are, all of them have to be there, and no others.
+    Plain(Option<Vec<Parameter>>),
 }
 
 /// Evaluate the code in the payload for the value of its last statement, visible or not; NULL if there is no statement. Warnings and errors

@@ -352,7 +352,7 @@ fn draw(&Draw { page, svg, width, height, resolution }: &Draw) -> Carried<bool> 
 pub(super) fn assign(inputs: &[u8], form: &InputForm) -> Result<(), Refusal> {
     let inputs = match form {
         InputForm::Typed => typed::input::read(inputs).map_err(|invalid| invalid.to_string()),
-        InputForm::Plain(declared) => plain::input::read(inputs, declared).map_err(|unfit| unfit.to_string()),
+        InputForm::Plain(declared) => plain::input::read(inputs, declared.as_deref()).map_err(|unfit| unfit.to_string()),
     };
     let inputs = inputs.map_err(Refusal::InvalidInput)?;
     Ok(r::build::assign(&inputs)?)

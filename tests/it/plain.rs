@@ -30,7 +30,8 @@ async fn value(session: &Arc<Session>, inputs: &str, code: &str, declared: &[(&s
 }
 
 fn command(inputs: &str, declared: &[(&str, Kind)]) -> Execute {
-    let declared = declared.iter().map(|&(name, kind)| Parameter { name: name.to_owned(), kind }).collect();
+    let declared: Vec<_> = declared.iter().map(|&(name, kind)| Parameter { name: name.to_owned(), kind }).collect();
+    let declared = Some(declared).filter(|declared| !declared.is_empty());
     Execute { encoding: Encoding::PlainMembers, inputs: inputs.len(), form: InputForm::Plain(declared), ..Execute::default() }
 }
 

@@ -52,17 +52,18 @@ impl From<Invalid> for Misfit {
     }
 }
 
-/// Reads inputs: `{"x":1}` or `[{"name":"x","value":1}]`. If any are declared, these have to be there and no others.
+/// Reads inputs: `{"x":1}` or `[{"name":"x","value":1}]`. If it is declared which there are, these have to be there and no others.
 ///
 /// # Errors
 /// [`Unfit`]
-pub fn read<'a>(sent: &'a [u8], declared: &[Parameter]) -> Result<Inputs<'a>, Unfit> {
+pub fn read<'a>(sent: &'a [u8], declared: Option<&[Parameter]>) -> Result<Inputs<'a>, Unfit> {
     let values = values(sent)?;
     model::check_names(&values)?;
     model::check_bindable(&values)?;
-    let kinds: HashMap<&str, Kind> = declared.iter().map(|parameter| (parameter.name.as_str(), parameter.kind)).collect();
-    if !declared.is_empty() {
-        require_declared(&values, declared, &kinds)?;
+    let parameters = declared.unwrap_or_default();
+    let kinds: HashMap<&str, Kind> = parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.kind)).collect();
+    if declared.is_some() {
+        require_declared(&values, parameters, &kinds)?;
     }
     let mut members = Vec::with_capacity(values.len());
     for (name, value) in values {
@@ -85,7 +86,7 @@ fn require_declared(values: &[(Sent<'_>, Raw<'_>)], declared: &[Parameter], kind
     let unknown: Vec<&str> = values.iter().map(|(name, _)| name.as_ref()).filter(|name| !kinds.contains_key(name)).collect();
     if !unknown.is_empty() {
         let what = if unknown.len() == 1 { "parameter" } else { "parameters" };
-        let all = listed(&known().collect::<Vec<_>>());
+        let all = if declared.is_empty() { "none".to_owned() } else { listed(&known().collect::<Vec<_>>()) };
         return Err(Unfit(format!("There is no {what} {}: there is {all}.", listed(&unknown))));
     }
     match known().filter(|name| !there.contains(name)).collect::<Vec<_>>().as_slice() {

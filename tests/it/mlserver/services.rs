@@ -123,6 +123,19 @@ async fn inputs_that_are_not_as_declared_are_400_and_say_which() {
 }
 
 #[tokio::test]
+async fn a_service_without_inputs_takes_none_that_could_replace_its_objects() {
+    let ada = Ml::new(Ml::server(), "closed").await;
+    let outputs = json!([{ "name": "y", "type": "numeric" }]);
+    ada.publish("closed", "1", json!({ "code": "y <- rate", "initCode": "rate <- 2", "outputParameterDefinitions": outputs })).await;
+    let refused = ada.call("POST", "/api/closed/1", json!({ "rate": 1000 })).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.document()["message"], "There is no parameter \"rate\": there is none.");
+    for body in [json!({}), Value::Null] {
+        assert_eq!(ada.call("POST", "/api/closed/1", body).await.document()["outputParameters"], json!({ "y": 2 }));
+    }
+}
+
+#[tokio::test]
 async fn code_that_fails_is_told_and_is_no_error_of_the_call() {
     let ada = Ml::new(Ml::server(), "fails").await;
     ada.publish("fails", "code", json!({ "code": "cat('so far\\n'); stop('no')" })).await;

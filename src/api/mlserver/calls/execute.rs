@@ -45,7 +45,7 @@ pub async fn execute(incoming: &mut Incoming) -> Result<Response, Error> {
     let run = Run {
         code: &request.code,
         inputs: request.input_parameters.map(RawValue::get).filter(|inputs| *inputs != "null").unwrap_or_default(),
-        form: InputForm::Plain(Vec::new()),
+        form: InputForm::Plain(None),
         objects: request.output_parameters.unwrap_or_default(),
         encoding: Encoding::PlainPairs,
         plots: PlotFiles { size: [settings.plot_pixels; 2], publish: false },
