@@ -124,7 +124,7 @@ pub fn refresh_fonts() -> bool {
     have_changed
 }
 
-/// Evaluates code like that with which sessions begin. R reads a function from disk when it is called for the first time,
+/// Evaluates code like that with which sessions begin, and what many of them do. R reads a function from disk when it is called for the first time,
 /// and compiles it later: done here, no session has to do it in memory of its own.
 ///
 /// # Errors
@@ -141,6 +141,7 @@ pub fn warm_up() -> Result<(), SourceError> {
             // The last one fails, as it is meant to.
             let _ = r::eval::rehearse(code);
         }
+        r::scripts::call(c"warm_statistics")?;
     }
     r::console::silence_errors(silent);
     Ok(())
