@@ -22,7 +22,7 @@ pub mod objects;
 pub mod packages;
 pub mod projects;
 mod readiness;
-mod results;
+pub mod results;
 pub mod runs;
 pub mod scripts;
 pub mod services;

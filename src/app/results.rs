@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use super::{Failure, services::Consumed};
 
+/// The member with the outputs.
+const OUTPUTS: &str = "outputParameters";
+
 /// What is told of a call beside its outputs and files.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,14 +21,12 @@ struct Told<'a> {
     changed_files: Vec<&'a str>,
 }
 
-impl Told<'_> {
-    /// The beginning of an object, to which the outputs are to be added.
-    fn beginning(&self) -> String {
-        let mut text = serde_json::to_string(self).unwrap_or_default();
-        text.pop();
-        text.push_str(",\"outputParameters\":");
-        text
-    }
+/// An object in JSON, up to the value of one more member, which is there already and is not to be copied. `object` has other members.
+#[must_use]
+pub fn up_to(object: &impl Serialize, member: &str) -> String {
+    let mut text = serde_json::to_string(object).unwrap_or_default();
+    text.pop();
+    text + ",\"" + member + "\":"
 }
 
 impl Consumed {
@@ -40,7 +41,7 @@ impl Consumed {
             console_output: &outcome.console,
             changed_files: outcome.executed.changed.iter().map(|file| file.path.as_str()).collect(),
         };
-        let before = told.beginning();
+        let before = up_to(&told, OUTPUTS);
         let mut after = String::new();
         if !files.is_empty() {
             let files: BTreeMap<_, _> = files.iter().map(|(name, content)| (name, STANDARD.encode_to_string(content))).collect();
@@ -55,7 +56,7 @@ impl Consumed {
 
 /// The result of a call that could not be carried out, for this reason.
 pub(super) fn failed(reason: &str) -> String {
-    Told { error_message: reason, ..Told::default() }.beginning() + "{}}"
+    up_to(&Told { error_message: reason, ..Told::default() }, OUTPUTS) + "{}}"
 }
 
 /// Why a call could not be carried out, a sentence.

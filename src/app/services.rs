@@ -209,7 +209,7 @@ impl App {
             _ if !permissions::allows(&rules, principal, Permission::Code) => {
                 "This account may not publish services: it lacks the role POWER_USER, by which it could run code of its own.".to_owned()
             }
-            _ => "This account may not publish services: it has not the role CONTRIBUTOR.".to_owned(),
+            _ => "This account may not publish services: it has not the role SERVICE_CONTRIBUTOR.".to_owned(),
         }))
     }
 

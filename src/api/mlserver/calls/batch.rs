@@ -11,7 +11,10 @@ use crate::{
         file::{self, Disposition},
         mlserver::{answer, error::Error, request::Incoming},
     },
-    app::batches::{Batch, BatchState},
+    app::{
+        batches::{Batch, BatchState},
+        results::up_to,
+    },
 };
 
 /// The identity of a batch, under the name of the original and under that which a client of it reads.
@@ -75,9 +78,7 @@ pub async fn show(incoming: &mut Incoming) -> Result<Response, Error> {
     if shown {
         (view.completed_item_count, results) = incoming.app.batch_results(&batch).await?;
     }
-    let mut before = serde_json::to_string(&view).unwrap_or_default();
-    before.pop();
-    before.push_str(",\"batchExecutionResults\":[");
+    let before = up_to(&view, "batchExecutionResults") + "[";
     let one = |text: Bytes| stream::iter([Ok(text)]);
     let body = one(before.into()).chain(results).chain(one(Bytes::from_static(b"]}")));
     Ok(answer::json_body(StatusCode::OK, Body::from_stream(body)))

@@ -20,6 +20,7 @@ use crate::{
     },
     app::{
         evaluation::{Admission, Encoding},
+        results::up_to,
         runs::{InputForm, PlotFiles, Reporting, Run, RunResult},
     },
 };
@@ -79,9 +80,7 @@ fn outcome_body(outcome: RunResult) -> Body {
     let beginning = Beginning { success: failure.is_none(), error_message: failure.as_deref().unwrap_or_default() };
     let rest =
         Rest { console_output: &outcome.console, changed_files: outcome.executed.changed.iter().map(|file| file.path.as_str()).collect() };
-    let mut before = serde_json::to_string(&beginning).unwrap_or_default();
-    before.pop();
-    before.push_str(",\"outputParameters\":");
+    let before = up_to(&beginning, "outputParameters");
     let after = serde_json::to_string(&rest).unwrap_or_default().replacen('{', ",", 1);
     Body::new(PartsBody::new([Bytes::from(before), outcome.objects, Bytes::from(after)]))
 }
