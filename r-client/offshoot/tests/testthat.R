@@ -1,0 +1,4 @@
+library(testthat)
+library(offshoot)
+
+test_check("offshoot")

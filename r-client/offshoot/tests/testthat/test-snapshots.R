@@ -1,0 +1,33 @@
+test_that("a snapshot brings back objects and files", {
+  with_session({
+    remoteExecute("x <- 1:3; writeLines('text', 'a.txt')")
+    snapshot <- createSnapshot("saved")
+    expect_named(snapshot, "snapshotId")
+    listed <- listSnapshots()
+    expect_true(snapshot$snapshotId %in% listed)
+    expect_output(print(listed), "saved")
+    details <- as.data.frame(listed)
+    expect_identical(details$name[details$id == snapshot$snapshotId], "saved")
+    remoteExecute("rm(x); unlink('a.txt'); y <- 2")
+    expect_true(loadSnapshot(snapshot$snapshotId))
+    expect_identical(remote(list(x, y)), list(1:3, 2))
+    expect_identical(listRemoteFiles(), "a.txt")
+    downloadSnapshot(snapshot, "saved.zip")
+    expect_setequal(utils::unzip("saved.zip", list = TRUE)$Name, c(".RData", "a.txt"))
+    expect_identical(downloadSnapshot(snapshot)[1:2], charToRaw("PK"))
+    expect_true(deleteSnapshot(snapshot))
+    expect_error(loadSnapshot(snapshot), class = "offshoot_not_found")
+    nameless <- createSnapshot()
+    deleteSnapshot(nameless)
+    expect_error(deleteSnapshot(c("a", "b")), "identity", class = "offshoot_invalid")
+  })
+})
+
+test_that("a snapshot that is not there leaves the file here as it was", {
+  with_session({
+    writeLines("mine", "kept.zip")
+    expect_error(downloadSnapshot("nothing", "kept.zip"), class = "offshoot_not_found")
+    expect_identical(readLines("kept.zip"), "mine")
+    expect_identical(list.files(all.files = TRUE, no.. = TRUE), "kept.zip")
+  })
+})
