@@ -12,3 +12,5 @@ mod packages;
 mod plots;
 mod server;
 mod sessions;
+
+pub use packages::repository;

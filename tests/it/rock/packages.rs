@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Makes a repository with these packages: name, version, further lines of the description, and R code.
-pub(super) fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
+pub fn repository(folder: &Path, packages: &[(&str, &str, &str, &str)]) -> String {
     let contrib = folder.join("src/contrib");
     std::fs::create_dir_all(&contrib).unwrap();
     for (name, version, further, code) in packages {
