@@ -1,6 +1,6 @@
 # Offshoot's tasks. `make serve` and `make test` need nothing but the Rust toolchain, make and apt.
 
-.PHONY: serve test hostile plots-check setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check r-tests clean
+.PHONY: serve test hostile plots-check setup setup-tests setup-bench check fuzz bench bench-quick bench-core test-newer-r deb deb-check docker-check r-tests r-check r-docs clean
 
 # Starts a server to try things out on http://127.0.0.1:8050.
 serve: setup
@@ -63,12 +63,15 @@ fuzz: setup
 test-newer-r: setup-tests
 	@./scripts/test-newer-r $(RELEASES)
 
-# The Debian package, into target/debian/.
-deb: setup
+# The Debian packages, of the server and of the R packages, into target/debian/.
+deb:
+	@./scripts/setup deb
 	@./scripts/build-deb
+	@./scripts/build-r-deb
 
 # Installs, runs, upgrades and removes it on a Debian 12 that debootstrap makes. Needs root.
-deb-check: setup
+deb-check:
+	@./scripts/setup deb
 	@./scripts/deb-check
 
 # Builds the Dockerfile without a Docker engine or a registry, and tries the image. Needs root.
@@ -78,6 +81,14 @@ docker-check: setup
 # R's own regression tests in sessions: they print the same without and with the sandbox. Needs root.
 r-tests: setup-tests
 	@./scripts/r-tests $(TESTS)
+
+# The R packages in r-client/, as CRAN checks them.
+r-check: setup-tests
+	@./scripts/r-check
+
+# The help pages and the vignette of the R package; needs roxygen2, and a demonstration server that runs.
+r-docs: setup-tests
+	@./scripts/r-docs
 
 clean:
 	cargo clean
