@@ -9,12 +9,14 @@ RemoteRun <- R6Class("RemoteRun",
       private$finish <- finish
       private$close <- close
       private$run <- private$begin()
-      # The code runs there when all of it has been sent.
-      while (!private$run$is_sent && is_running(private$run)) drive(private$run, 0.02)
+      private$send()
     },
     done = function() {
       drive(private$run, 0)
-      if (refresh_for(private$run)) private$run <- private$begin()
+      if (refresh_for(private$run)) {
+        private$run <- private$begin()
+        private$send()
+      }
       !is_running(private$run)
     },
     output = function() {
@@ -51,6 +53,15 @@ RemoteRun <- R6Class("RemoteRun",
     }
   ),
   private = list(begin = NULL, run = NULL, finish = NULL, close = NULL, result = NULL,
+    # The code runs there when all of it has been sent: when as much is up as there is.
+    send = function() {
+      is_sent <- FALSE
+      curl::handle_setopt(private$run$handle, noprogress = FALSE, progressfunction = function(down, up) {
+        if (up[[1L]] > 0 && up[[2L]] >= up[[1L]]) is_sent <<- TRUE
+        TRUE
+      })
+      while (!is_sent && is_running(private$run)) drive(private$run, 0)
+    },
     # What stops code, or asks for its output, asks the session of now.
     require_its_session = function() {
       its <- private$run$session

@@ -101,6 +101,8 @@ again_if_safe <- function(method, attempt) {
   repeat {
     answer <- tryCatch(attempt(), error = identity)
     if (!inherits(answer, "error")) return(answer)
+    # An interrupt in a function that curl calls looks so.
+    if (grepl("aborted by an application callback", conditionMessage(answer))) fail("offshoot_interrupted", "It was interrupted.")
     if (length(pauses) == 0L) fail("offshoot_unreachable", "The server at ", state$endpoint, " cannot be reached: ", conditionMessage(answer))
     Sys.sleep(pauses[[1L]])
     pauses <- pauses[-1L]
@@ -151,8 +153,7 @@ show_progress <- function(handle) {
     is_over <<- TRUE
   }
   curl::handle_setopt(handle, noprogress = FALSE, progressfunction = function(down, up) {
-    # An interrupt within a function that curl calls would be lost.
-    suspendInterrupts(show(if (up[[1L]] > down[[1L]]) up else down))
+    show(if (up[[1L]] > down[[1L]]) up else down)
     TRUE
   })
   invisible()

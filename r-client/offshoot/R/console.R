@@ -38,16 +38,21 @@ not_shown <- function(text, shown) {
 # afterwards.
 watch_console <- function(console, pool) {
   pause <- getOption("mrsdeploy.console_update", 5000) / 1000
-  if (pause < 1) return(list(step = function() NULL, rest = function() NULL, end = function() NULL))
+  if (pause < 1) return(list(step = function() NULL, is_interrupted = function() FALSE, rest = function() NULL, end = function() NULL))
   url <- paste0(state$endpoint, session_path("console-output"))
   request <- NULL
   asked <- NULL
   is_over <- FALSE
   is_open <- TRUE
+  is_interrupted <- FALSE
   latest <- Sys.time()
   start <- function(handle, ...) {
     request <<- handle
-    curl::curl_fetch_multi(url, pool = pool, handle = handle, fail = function(message) is_open <<- FALSE, ...)
+    curl::curl_fetch_multi(url, pool = pool, handle = handle, ..., fail = function(message) {
+      is_open <<- FALSE
+      # An interrupt in a function that curl calls is lost, and with it what was received.
+      is_interrupted <<- !is_over && grepl("writing|aborted", message)
+    })
   }
   ask_once <- function() {
     asked <<- NULL
@@ -64,6 +69,12 @@ watch_console <- function(console, pool) {
     if (!grepl("event-stream", answer$type) && !is_over) ask_once()
   })
   list(
+    # Whether somebody has interrupted; told once.
+    is_interrupted = function() {
+      was <- is_interrupted
+      is_interrupted <<- FALSE
+      was
+    },
     step = function() if (!is.null(asked) && seconds_since(asked) >= pause) ask_once(),
     rest = function() {
       latest <<- Sys.time()
@@ -91,7 +102,6 @@ event_reader <- function(show) {
     texts <- sub("^data: ", "", grep("^data: \"", lines, value = TRUE))
     if (length(texts) > 0L) show(paste(unlist(jsonlite::parse_json(array_of(texts))), collapse = ""))
   }
-  # In a function that curl calls, an interrupt would be lost.
   function(bytes, final) suspendInterrupts(read(bytes))
 }
 

@@ -99,6 +99,7 @@ execute <- function(code, inputs = NULL, outputs = NULL, echo = TRUE) {
   wait <- function() {
     while (is_running(run)) {
       drive(run, 0.05)
+      if (!is.null(watch) && watch$is_interrupted()) cancel_run()
       if (echo && is.null(watch) && is_running(run) && seconds_since(run$begun) > WATCHED_AFTER) {
         watch <<- watch_console(console, run$pool)
       }
@@ -126,23 +127,21 @@ begin_run <- function(code, inputs, outputs) {
   run$endpoint <- state$endpoint
   run$session <- state$session
   run$pool <- curl::new_pool()
-  run$is_sent <- FALSE
   handle <- new_request("POST", body)
-  # All of the body has gone when as much is up as there is. In a function that curl calls, an interrupt would be lost, or what
-  # the function is told; it waits until curl asks for it.
-  curl::handle_setopt(handle, noprogress = FALSE, progressfunction = function(down, up) {
-    suspendInterrupts(if (up[[1L]] > 0 && up[[2L]] >= up[[1L]]) run$is_sent <- TRUE)
-    TRUE
-  })
   curl::curl_fetch_multi(paste0(state$endpoint, session_path("execute")), pool = run$pool, handle = handle,
-    done = function(answer) suspendInterrupts(run$answer <- answer), fail = function(message) suspendInterrupts(run$failure <- message))
+    done = function(answer) run$answer <- answer, fail = function(message) run$failure <- message)
+  run$handle <- handle
   run
 }
 
 is_running <- function(run) is.null(run$answer) && is.null(run$failure)
 
 # Sends and receives until something has ended, or for about so many seconds.
-drive <- function(run, seconds) curl::multi_run(timeout = seconds, poll = TRUE, pool = run$pool)
+drive <- function(run, seconds) {
+  curl::multi_run(timeout = seconds, poll = TRUE, pool = run$pool)
+  # An interrupt can come while curl tells of the end.
+  if (is_running(run) && length(curl::multi_list(run$pool)) == 0L) run$failure <- "the answer was lost by an interrupt"
+}
 
 # Stops the code that runs in the session.
 cancel_run <- function() tryCatch(send("POST", session_path("cancel")), offshoot_error = function(error) NULL)
@@ -153,7 +152,7 @@ refresh_for <- function(run) !is.null(run$answer) && run$answer$status_code == 4
 # The result of a run that has ended, with its outputs as R values.
 result_of <- function(run) {
   if (!is.null(run$failure)) {
-    if (!run$is_sent) fail("offshoot_unreachable", "The server at ", run$endpoint, " cannot be reached: ", run$failure)
+    if (grepl("connect to|resolve", run$failure)) fail("offshoot_unreachable", "The server at ", run$endpoint, " cannot be reached: ", run$failure)
     fail("offshoot_unreachable", "The connection has failed while the code ran, which may go on there: ", run$failure)
   }
   if (run$answer$status_code >= 300L) fail_of_answer(run$answer$status_code, run$answer$content, run$session)

@@ -7,7 +7,7 @@
 #' Errors are conditions of class `offshoot_error`, and of one of these: `offshoot_no_login`, `offshoot_no_session`,
 #' `offshoot_unreachable` (no connection), `offshoot_invalid`, `offshoot_unauthorized`, `offshoot_forbidden`,
 #' `offshoot_not_found`, `offshoot_exists`, `offshoot_gone` (the session has ended), `offshoot_too_large`, `offshoot_busy`,
-#' `offshoot_remote_error` (from [remote()]), `offshoot_server_error`.
+#' `offshoot_interrupted` (a transfer), `offshoot_remote_error` (from [remote()]), `offshoot_server_error`.
 #'
 #' @section Options:
 #' `mrsdeploy.console_update`: how often a server that has no events is asked for what running code has printed, in

@@ -29,7 +29,7 @@ test_that("output of code that takes long appears while it runs", {
     code <- "cat('begun\\n'); while (!file.exists('go')) Sys.sleep(0.05); cat('ended\\n')"
     run <- begin_run(code, NULL, NULL)
     console <- list(add = function(text) seen <<- c(seen, text), upto = function(text) NULL)
-    while (!run$is_sent) drive(run, 0.05)
+    while (send_json("GET", session_path("console-output"))$consoleOutput != "begun\n") drive(run, 0)
     watch <- watch_console(console, run$pool)
     while (!any(grepl("begun", seen))) drive(run, 0.1)
     expect_false(any(grepl("ended", seen)))
