@@ -291,6 +291,8 @@ struct Stopping {
     /// The end of the time of grace.
     grace: Instant,
     next: Instant,
+    /// Whether the worker has heard the last interrupt.
+    has_heard: bool,
     /// What is sent next after the time of grace.
     last: Signal,
     killed: bool,
@@ -299,23 +301,28 @@ struct Stopping {
 impl Stopping {
     fn start(reason: Stop, grace: Duration, worker: &Worker) -> Self {
         let now = Instant::now();
-        let mut this = Self { reason, grace: now + grace, next: now, last: Signal::INT, killed: false };
+        let mut this = Self { reason, grace: now + grace, next: now, has_heard: false, last: Signal::INT, killed: false };
         this.interrupt(worker);
         this
     }
 
-    /// Interrupts the worker, and does so again if it has not heard it, for example as R waits for a program.
+    /// Interrupts the worker, and looks after a moment whether it has to do so again.
     fn interrupt(&mut self, worker: &Worker) {
         let now = Instant::now();
         if now < self.grace {
-            self.next = if worker.interrupt() { self.grace } else { self.grace.min(now + REPEAT) };
+            self.has_heard = worker.interrupt();
+            self.next = self.grace.min(now + REPEAT);
         }
     }
 
     fn escalate(&mut self, worker: &Worker) {
-        let now = Instant::now();
-        if now < self.grace {
-            self.interrupt(worker);
+        if Instant::now() < self.grace {
+            // R may have begun to wait for a program before it has looked at an interrupt that it has heard.
+            if self.has_heard && !worker.ignores_interrupts() {
+                self.next = self.grace;
+            } else {
+                self.interrupt(worker);
+            }
             return;
         }
         if self.last == Signal::INT {
@@ -325,7 +332,7 @@ impl Stopping {
         }
         self.killed = self.last != Signal::INT;
         self.last = if self.last == Signal::INT { Signal::TERM } else { Signal::KILL };
-        self.next = now + LAST_CHANCE;
+        self.next = Instant::now() + LAST_CHANCE;
     }
 }
 

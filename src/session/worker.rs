@@ -199,17 +199,23 @@ impl Worker {
         }
     }
 
-    /// Interrupts the worker, the processes it started, and those that have left its group and that it waits for. Returns whether the worker has heard it: it neither ignores interrupts,
-    /// as R does while it waits for a program, nor holds them back, as it does between two commands.
+    /// Interrupts the worker, the processes it started, and those that have left its group and that it waits for. Returns whether the worker
+    /// has heard it: it neither ignores interrupts nor holds them back, as it does between two commands.
     pub fn interrupt(&self) -> bool {
-        let did_hear = !processes::blocks(self.pid(), Signal::INT) && !processes::ignores(self.pid(), Signal::INT);
+        let did_hear = !processes::blocks(self.pid(), Signal::INT) && !self.ignores_interrupts();
         let awaited = awaited::groups(self.pid());
         self.signal(Signal::INT);
         for group in awaited.into_iter().filter_map(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::INT);
         }
         // It may have begun to wait for a program in between. Its handler of the signal holds others back, for a moment.
-        did_hear && !processes::ignores(self.pid(), Signal::INT)
+        did_hear && !self.ignores_interrupts()
+    }
+
+    /// Whether the worker ignores interrupts, as R does while it waits for a program.
+    #[must_use]
+    pub fn ignores_interrupts(&self) -> bool {
+        processes::ignores(self.pid(), Signal::INT)
     }
 
     /// Kills the worker and the processes it started, as far as they can be found at once.

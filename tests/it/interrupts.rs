@@ -64,6 +64,18 @@ async fn a_session_that_waits_for_another_process_outlives_an_interrupt() {
 }
 
 #[tokio::test]
+async fn an_interrupt_just_before_a_program_starts_is_not_lost() {
+    let server = Server::start(&Rock::settings("[sessions]\npool = 1\ngrace_seconds = 3600"));
+    let session = Rock::on(&server, "user").open().await;
+    // R looks for interrupts between evaluations: not within a sum, and not at once after it.
+    let code = "{ POINT; x <- sum(1 / sqrt(as.numeric(1:1e7))); system('sleep 3600'); Sys.sleep(3600) }";
+    for _ in 0..3 {
+        let command = interrupted(&session, code).await.document();
+        assert_eq!(command["status"], "FAILED", "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_child_that_swallows_interrupts_does_not_keep_a_session_for_ever() {
     let server = Server::start(&Rock::settings("[sessions]\npool = 0\ngrace_seconds = 1"));
     let session = Rock::on(&server, "user").open().await;
