@@ -53,7 +53,7 @@ impl CommandLoop {
             assign(inputs, &execute.form)?;
         }
         r::graphics::begin(Plots::Files(execute.plots.size));
-        let before = Listing::of(self.work());
+        let before = self.look();
         let code = match r::eval::parse(code) {
             Ok(code) => code,
             Err(r::eval::SyntaxError { message, line, column }) => {
@@ -76,7 +76,9 @@ impl CommandLoop {
         let statements = Statements { code, print: execute.print, told, name: None };
         let then: Then = Box::new(move |worker, ending, told| {
             toplevel::suspend_limits();
-            limits::restore_memory();
+            if execute.limits.memory.is_some() {
+                limits::restore_memory();
+            }
             warnings.extend(told.messages);
             let (ending, _) = ended(ending);
             reply_to(worker.executed(&execute, ending, &before, warnings, told.dropped))
@@ -94,7 +96,7 @@ impl CommandLoop {
         dropped: usize,
     ) -> Carried<Executed> {
         r::graphics::close_unnamed();
-        let changed = listed(Listing::of(self.work()).since(before), |file| file.path.len(), "changed files", &mut warnings);
+        let changed = listed(self.look().since(before), |file| file.path.len(), "changed files", &mut warnings);
         let plots = changed.iter().map(|file| &file.path).filter(|path| execute.plots.publish && files::is_unnamed_plot(path));
         let mut known = HashSet::new();
         let wanted: Vec<&String> = plots.chain(&execute.publish).filter(|name| known.insert(*name)).collect();

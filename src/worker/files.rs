@@ -1,11 +1,13 @@
 //! Finds the files that an evaluation has written, and copies files that are to be published.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fs::{self, File},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use uuid::Uuid;
@@ -17,6 +19,46 @@ use crate::{
 
 /// Most levels of folders within folders. Files in deeper folders are not found.
 const MAX_DEPTH: usize = 16;
+
+/// The time between two ticks of the clock that the kernel takes times of files from, and more.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A folder that is looked at again and again. As long as it is known to be empty, a look takes one system call.
+#[derive(Debug)]
+pub struct Watched {
+    folder: PathBuf,
+    /// The time of its last change when it was seen to be empty.
+    empty: Cell<Option<SystemTime>>,
+}
+
+impl Watched {
+    /// A folder that nobody has looked at yet.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, empty: Cell::new(None) }
+    }
+
+    /// Looks at all regular files below the folder.
+    #[must_use]
+    pub fn look(&self) -> Listing {
+        let changed = changed(&self.folder);
+        if changed.is_some() && changed == self.empty.get() {
+            return Listing::default();
+        }
+        let listing = Listing::of(&self.folder);
+        // What changes within a tick after the last change may leave the time as it is.
+        let is_settled = |changed: &SystemTime| changed.elapsed().is_ok_and(|since| since > TICK);
+        self.empty.set(changed.filter(|changed| listing == Listing::default() && is_settled(changed)));
+        listing
+    }
+}
+
+/// When the entries of a folder, or its attributes, were changed last. Nobody can set this time.
+fn changed(folder: &Path) -> Option<SystemTime> {
+    let metadata = fs::metadata(folder).ok()?;
+    let since = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
 
 /// The state of the files below a folder: enough to tell whether one was written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -134,6 +176,25 @@ pub fn publish(work: &Path, published: &Path, name: &str) -> Option<PublishedFil
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_a_folder_that_was_empty_is_seen_however_soon_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let watched = Watched::new(folder.path().to_owned());
+        let file = folder.path().join("file");
+        for round in 0..3 {
+            // As fast as the clock of files cannot tell, and after the folder was known to be empty.
+            for _ in 0..100 {
+                assert_eq!(watched.look(), Listing::default());
+                fs::write(&file, "").unwrap();
+                assert_eq!(watched.look().paths(), ["file"], "round {round}");
+                fs::remove_file(&file).unwrap();
+            }
+            while watched.empty.get().is_none() {
+                assert_eq!(watched.look(), Listing::default());
+            }
+        }
+    }
 
     #[test]
     fn created_and_changed_files_are_told() {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     evaluation::{self, Begun, Then, listed},
-    files::{self, Listing},
+    files::{self, Listing, Watched},
     fork,
     limits::{self, Processor},
     signals,
@@ -66,6 +66,8 @@ thread_local! {
 pub struct CommandLoop {
     link: Rc<Link>,
     work: PathBuf,
+    /// The same folder, for what is changed in it.
+    watched: Watched,
     published: PathBuf,
     processor: Processor,
     cpu_seconds: Option<u64>,
@@ -124,6 +126,7 @@ impl CommandLoop {
         Self {
             link,
             work: spec.folder.join(folder::WORK),
+            watched: Watched::new(spec.folder.join(folder::WORK)),
             published: spec.folder.join(folder::FILES),
             processor: Processor::own(),
             cpu_seconds: spec.limits.cpu_seconds,
@@ -186,9 +189,9 @@ impl CommandLoop {
         Begun::Over(reply, payload)
     }
 
-    /// The folder that the session works in.
-    pub(super) fn work(&self) -> &Path {
-        &self.work
+    /// The files in the folder that the session works in.
+    pub(super) fn look(&self) -> Listing {
+        self.watched.look()
     }
 
     /// The limit on processor time.
