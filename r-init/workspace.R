@@ -118,6 +118,14 @@ load_stored <- function(file, name) {
   })
 }
 
+# What save() has written, from memory: bytes for unserialize().
+load_serialized <- function(bytes) {
+  warnings_of({
+    objects <- as.list(unserialize(bytes))
+    if (length(objects) > 0L) list2env(objects, globalenv())
+  })
+}
+
 # Where the session works, below its folder, and what it has attached beyond what R attaches itself.
 describe_session <- function(work) {
   work <- normalizePath(work)

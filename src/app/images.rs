@@ -1,8 +1,13 @@
 //! Images of sessions: objects, files, packages that the session has installed, and its surroundings, as they are during one turn. What is
 //! saved and brought back is an image: a project or a snapshot only names one.
 
-use std::{io, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use tokio::net::unix::pipe::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -15,6 +20,7 @@ use super::{
 use crate::{
     link::{
         command::{Image, Library, Listed, LoadImage, SaveImage, Stored, Surroundings},
+        frame::INLINE,
         messages::folder,
     },
     session::{Session, queue::Turn},
@@ -27,6 +33,7 @@ use crate::{
         folder::{FileError, draft_pipe},
         tree,
     },
+    wire::rdata,
 };
 
 /// The bit of a file's mode that lets its owner execute it.
@@ -102,9 +109,29 @@ impl App {
             let permissions = PermissionsExt::from_mode(if file.executable { 0o700 } else { 0o600 });
             self.content_place_as(session, &file.blob.hash, file.area.of_session(), &file.path, permissions).await?;
         }
-        let workspace = Stored { file: self.content_bring(session, &workspace.hash).await?, name: String::new() };
+        // Few objects go with the command. A file would have to be written, moved and removed for them.
+        let payload = self.content_of_few(workspace).await?;
+        let workspace = match payload {
+            Some(_) => None,
+            None => Some(Stored { file: self.content_bring(session, &workspace.hash).await?, name: String::new() }),
+        };
         let surroundings = Surroundings { folder: folder.clone(), packages: packages.clone() };
-        Self::ask(turn, LoadImage { workspace, surroundings }).await
+        Ok(turn.operate(LoadImage { workspace, surroundings }, payload.unwrap_or_default()).await?.reply)
+    }
+
+    /// The objects of a workspace, if they are few and not compressed.
+    async fn content_of_few(&self, workspace: &Blob) -> Result<Option<Bytes>, Failure> {
+        if workspace.size > INLINE as u64 {
+            return Ok(None);
+        }
+        let (blobs, hash) = (self.store.blobs.clone(), workspace.hash.clone());
+        let content = blocking(move || {
+            let mut content = Vec::new();
+            blobs.file(&hash)?.take(INLINE as u64).read_to_end(&mut content)?;
+            Ok(content)
+        });
+        let content = Bytes::from(content.await?);
+        Ok(rdata::serialized(&content).map(|objects| content.slice_ref(objects)))
     }
 
     /// Has a session's worker save all objects. If it is stopped, at a limit for instance, it saves what needs no computing.

@@ -274,8 +274,8 @@ pub struct Surroundings {
 /// Restore a session from an [`Image`]. The reply has warnings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadImage {
-    /// The objects.
-    pub workspace: Stored,
+    /// The objects; `None` if they are in the payload, in the form that [`crate::wire::rdata::serialized`] returns.
+    pub workspace: Option<Stored>,
     /// The current folder and the attached packages.
     pub surroundings: Surroundings,
 }

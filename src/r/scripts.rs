@@ -3,8 +3,8 @@
 use std::{cell::Cell, ffi::CStr};
 
 use libR_sys::{
-    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, Rf_cons, Rf_eval, Rf_findVarInFrame, Rf_lang1, Rf_lang2, Rf_lcons, Rf_protect,
-    Rf_unprotect, SEXP, XLENGTH,
+    R_BaseEnv, R_NewEnv, R_NilValue, R_PreserveObject, RAW, Rf_allocVector, Rf_cons, Rf_eval, Rf_findVarInFrame, Rf_lang1, Rf_lang2,
+    Rf_lcons, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, XLENGTH,
 };
 
 use super::{
@@ -107,6 +107,26 @@ pub fn call(function: &CStr) -> Result<(), RError> {
 /// R's.
 pub fn ask(function: &CStr, arguments: &[&str]) -> Result<Vec<String>, RError> {
     Ok(value(function, arguments)?.strings())
+}
+
+/// Calls a function of `r-init/` with bytes. Returns the strings of its answer, as [`ask`] does.
+///
+/// # Errors
+/// R's.
+pub(super) fn ask_of_bytes(function: &CStr, bytes: &[u8]) -> Result<Vec<String>, RError> {
+    let answer = protect_quietly(|r| {
+        // SAFETY: inside `protect`; everything is protected while R runs, and the vector has as many bytes as are copied into it. The answer
+        // is kept until it is copied.
+        unsafe {
+            let argument = Rf_protect(Rf_allocVector(SEXPTYPE::RAWSXP, bytes.len().cast_signed()));
+            RAW(argument).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            let call = Rf_protect(Rf_lang2(strings::symbol(r, function), argument));
+            let answer = preserved::keep(r, eval(r, call));
+            Rf_unprotect(2);
+            answer
+        }
+    })?;
+    Ok(Preserved::from(answer).strings())
 }
 
 /// Calls a function of `r-init/` with strings. Returns its value.

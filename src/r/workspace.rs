@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use super::{exec::RError, objects, scripts::ask};
+use super::{
+    exec::RError,
+    objects,
+    scripts::{self, ask},
+};
 
 /// Most bytes of a sentence about an object: an error of R's can have a text of any length.
 const SENTENCE: usize = 1000;
@@ -59,6 +63,14 @@ pub fn load(file: &Path, name: &str) -> Result<Vec<String>, RError> {
     ask(c"load_stored", &[&file.to_string_lossy(), name])
 }
 
+/// Loads objects that are in memory: what `save()` has written, without its first line and not compressed. Returns warnings.
+///
+/// # Errors
+/// R's.
+pub fn load_serialized(objects: &[u8]) -> Result<Vec<String>, RError> {
+    scripts::ask_of_bytes(c"load_serialized", objects)
+}
+
 /// R's working folder, relative to `work`, and the packages that are attached, in order.
 ///
 /// # Errors
@@ -73,6 +85,9 @@ pub fn describe(work: &Path) -> Result<(String, Vec<String>), RError> {
 /// # Errors
 /// R's.
 pub fn restore(work: &Path, folder: &str, packages: &[String]) -> Result<Vec<String>, RError> {
+    if folder.is_empty() && packages.is_empty() {
+        return Ok(Vec::new());
+    }
     let work = work.to_string_lossy();
     let arguments: Vec<&str> = [&*work, folder].into_iter().chain(packages.iter().map(String::as_str)).collect();
     ask(c"restore_session", &arguments)

@@ -17,6 +17,13 @@ pub fn is_r_data(mut content: impl Read) -> io::Result<Option<bool>> {
     })
 }
 
+/// What follows the line of its own that `save()` puts before R's format: what `unserialize()` takes. `None` if this is anything else, or
+/// compressed.
+#[must_use]
+pub fn serialized(saved: &[u8]) -> Option<&[u8]> {
+    saved.strip_prefix(b"RDX3\n").or_else(|| saved.strip_prefix(b"RDX2\n"))
+}
+
 fn beginning(from: impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     from.take(6).read_to_end(&mut start)?;

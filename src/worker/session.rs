@@ -183,7 +183,7 @@ impl CommandLoop {
             Some(Request::Save(Save { name, file })) => reply_to::<Save>(bare(self.save(&name, file))),
             Some(Request::SaveImage(command)) => reply_to::<SaveImage>(bare(self.save_image(&command))),
             Some(Request::Library(Library)) => reply_to::<Library>(bare(Ok(self.library()))),
-            Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command))),
+            Some(Request::LoadImage(command)) => reply_to::<LoadImage>(bare(self.load_image(&command, payload))),
             Some(Request::End) => r::console::end_session(),
         };
         Begun::Over(reply, payload)
@@ -252,10 +252,13 @@ impl CommandLoop {
         list(&self.folder.join(folder::LIBRARY))
     }
 
-    fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage) -> Result<Vec<String>, Refusal> {
+    fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage, payload: &[u8]) -> Result<Vec<String>, Refusal> {
         // Packages first: what is loaded may be of their classes.
         let mut warnings = r::workspace::restore(&self.work, &surroundings.folder, &surroundings.packages)?;
-        warnings.extend(self.load(workspace)?);
+        warnings.extend(match workspace {
+            Some(stored) => self.load(stored)?,
+            None => r::workspace::load_serialized(payload)?,
+        });
         Ok(warnings)
     }
 
