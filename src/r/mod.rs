@@ -21,6 +21,7 @@ pub mod exec;
 pub mod ffi;
 pub mod fonts;
 pub mod graphics;
+pub mod holes;
 pub mod immortal;
 pub mod init;
 mod inspect;

@@ -30,9 +30,10 @@ pub fn gather() {
 }
 
 /// Fills the holes between the allocations of this process, for good. A worker's first allocations would go there, each
-/// to another page that it shares with the zygote until then. Without holes, they lie side by side at the end of the heap.
+/// to another page that it shares with the zygote until then. Without holes, they lie side by side at the end of the heap, whose address is
+/// returned.
 #[cfg(target_env = "gnu")]
-pub fn fill() {
+pub fn fill() -> Option<usize> {
     // SAFETY: both only tell how memory is used.
     let (end, info) = unsafe { (libc::sbrk(0) as usize, libc::mallinfo2()) };
     let top = end - info.keepcost;
@@ -48,8 +49,11 @@ pub fn fill() {
             }
         }
     }
+    Some(top)
 }
 
 /// With another C library than glibc, the holes stay: its functions that tell about memory are not there.
 #[cfg(not(target_env = "gnu"))]
-pub fn fill() {}
+pub fn fill() -> Option<usize> {
+    None
+}
