@@ -172,7 +172,7 @@ impl App {
 
     fn of_others(&self) -> Vec<Arc<Session>> {
         let mut sessions = self.sessions.all();
-        sessions.retain(|session| session.purpose != Purpose::Question && session.tombstone().is_none());
+        sessions.retain(|session| session.counts() && session.tombstone().is_none());
         sessions.sort_by_key(|session| (session.created, session.id));
         sessions
     }

@@ -3,12 +3,16 @@
 use metrics::gauge;
 
 use super::App;
+use crate::session::Purpose;
 
 impl App {
     /// Records the present state, when somebody asks for the measurements.
     pub fn measure(&self) {
         let mut sessions = self.sessions.all();
         sessions.retain(|session| session.tombstone().is_none());
+        let all = sessions.len();
+        sessions.retain(|session| session.purpose != Purpose::Ahead);
+        gauge!("offshoot_sessions", "state" => "prepared").set(count(all - sessions.len()));
         let busy = sessions.iter().filter(|session| session.is_busy()).count();
         gauge!("offshoot_sessions", "state" => "busy").set(count(busy));
         gauge!("offshoot_sessions", "state" => "idle").set(count(sessions.len() - busy));

@@ -20,6 +20,7 @@ mod logins;
 mod measures;
 pub mod objects;
 pub mod packages;
+mod prepared;
 pub mod projects;
 mod readiness;
 pub mod results;
@@ -72,6 +73,7 @@ pub struct App {
     sessions: Sessions,
     packages: Packages,
     catalog: services::Catalog,
+    preparations: prepared::Preparations,
     batches: batches::Running,
     published: Arc<Published>,
     store: Store,
@@ -136,6 +138,7 @@ impl App {
             sessions,
             packages,
             catalog: services::Catalog::default(),
+            preparations: prepared::Preparations::new(&config.services),
             batches: batches::Running::default(),
             published: Arc::new(Published::new(files, config.sessions.disk_mib << 20)?),
             store,

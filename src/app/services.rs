@@ -1,7 +1,7 @@
 //! Web services: R code that its author publishes, and that others call without a session of their own.
 //!
 //! A call opens a session, loads the image of the service, runs its code and answers. The session ends with the answer, so that nothing of
-//! one call is seen by the next.
+//! one call is seen by the next. If a version is called often, the first part is done before the call comes (`prepared`).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -42,6 +42,12 @@ pub struct Callable {
     pub service: Service,
     /// The image of the session that it runs in.
     image: Option<Arc<StoredImage>>,
+}
+
+impl Callable {
+    pub(super) fn image(&self) -> Option<&StoredImage> {
+        self.image.as_deref()
+    }
 }
 
 /// Versions of services that were called.
@@ -132,6 +138,7 @@ impl App {
         check_definition(&changed)?;
         self.store.service_update(name, version, change, &self.config.services).await?;
         self.catalog.forget();
+        self.preparations.give_up(name, version);
         self.service(principal, name, version).await.map(|callable| callable.service.clone())
     }
 
@@ -143,6 +150,7 @@ impl App {
         self.service_to_change(principal, name, version).await?;
         self.store.service_remove(name, Some(version)).await?;
         self.catalog.forget();
+        self.preparations.give_up(name, version);
         Ok(())
     }
 
@@ -217,10 +225,19 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Invalid`] for inputs that are not as they are declared, and others
-    pub async fn service_consume(self: &Arc<Self>, principal: &Principal, callable: &Callable, inputs: &str) -> Result<Consumed, Failure> {
-        let call = async |callable: &Callable| {
+    pub async fn service_consume(
+        self: &Arc<Self>,
+        principal: &Principal,
+        callable: &Arc<Callable>,
+        inputs: &str,
+    ) -> Result<Consumed, Failure> {
+        let call = async |callable: &Arc<Callable>| {
+            let definition = &callable.service.definition;
+            if let Some(session) = self.prepared_take(principal, callable).await? {
+                return self.service_run(session, definition, inputs).await;
+            }
             let session = self.session_open_ephemeral(principal, None, Author::Another).await?;
-            self.service_call(session, &callable.service.definition, callable.image.as_deref(), inputs).await
+            self.service_call(session, definition, callable.image(), inputs).await
         };
         match call(callable).await {
             Err(Failure::Store(error)) => {
@@ -241,19 +258,33 @@ impl App {
         image: Option<&StoredImage>,
         inputs: &str,
     ) -> Result<Consumed, Failure> {
-        let session = &ephemeral.session;
+        match self.service_begin(&ephemeral.session, definition, image).await? {
+            Some(outcome) => Ok(Consumed { outcome, files: Vec::new(), session: ephemeral }),
+            None => self.service_run(ephemeral, definition, inputs).await,
+        }
+    }
+
+    /// Brings a new session to where the inputs of a call are needed. If the code before each call fails, its outcome is returned.
+    pub(super) async fn service_begin(
+        &self,
+        session: &Arc<Session>,
+        definition: &Definition,
+        image: Option<&StoredImage>,
+    ) -> Result<Option<RunResult>, Failure> {
         if let Some(image) = image {
             let turn = session.turn(Admission::Queued)?;
             self.image_bring(session, &turn, image).await?;
         }
-        let plots = PlotFiles { size: [self.config.services.plot_pixels; 2], publish: false };
-        let run = |code| Run { code, plots, reporting: Reporting::Console, ..Run::default() };
-        if !definition.init_code.is_empty() {
-            let outcome = self.execute(session, run(definition.init_code.as_str())).await?;
-            if !outcome.has_completed() {
-                return Ok(Consumed { outcome, files: Vec::new(), session: ephemeral });
-            }
+        if definition.init_code.is_empty() {
+            return Ok(None);
         }
+        let outcome = self.execute(session, self.service_code(&definition.init_code)).await?;
+        Ok(Some(outcome).filter(|outcome| !outcome.has_completed()))
+    }
+
+    /// Runs the code of a service in a session that is ready for it.
+    async fn service_run(&self, ephemeral: Ephemeral, definition: &Definition, inputs: &str) -> Result<Consumed, Failure> {
+        let session = &ephemeral.session;
         let consuming = Run {
             inputs,
             form: InputForm::Plain(Some(definition.inputs.clone())),
@@ -261,11 +292,17 @@ impl App {
             kinds: definition.outputs.iter().map(|output| output.kind).collect(),
             encoding: Encoding::PlainMembers,
             print: true,
-            ..run(definition.code.as_str())
+            ..self.service_code(&definition.code)
         };
         let outcome = self.execute(session, consuming).await?;
         let files = self.service_files(session, &definition.files).await?;
         Ok(Consumed { outcome, files, session: ephemeral })
+    }
+
+    /// A run of code of a service.
+    fn service_code<'a>(&self, code: &'a str) -> Run<'a> {
+        let plots = PlotFiles { size: [self.config.services.plot_pixels; 2], publish: false };
+        Run { code, plots, reporting: Reporting::Console, ..Run::default() }
     }
 
     /// The files that a service gives.

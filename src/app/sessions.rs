@@ -81,17 +81,42 @@ impl App {
         limits: Option<&str>,
         author: Author,
     ) -> Result<Ephemeral, OpenError> {
-        let rules = self.rules.now();
-        let boundary = boundary(&rules, principal.name(), limits);
-        let is_nobody = principal.account().is_none();
-        let operation_seconds = is_nobody.then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
-        let login = principal.login().map(|login| login.id);
-        let opening = Opening { owner: principal.name(), login, purpose: Purpose::Run, boundary, operation_seconds, ..Opening::default() };
+        let opening = self.opening_of_run(principal, limits);
         let opened = match author {
             Author::Caller => self.open(opening).await,
             Author::Another => self.open_with(opening).await,
         };
         Ok(Ephemeral { app: Arc::clone(self), session: opened? })
+    }
+
+    /// The same, for code of another, by taking over a session that was prepared for such a run; `None` if that one has ended, or has not the
+    /// limits that the principal's have.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub(super) async fn session_take_over(
+        self: &Arc<Self>,
+        principal: &Principal,
+        prepared: &Session,
+    ) -> Result<Option<Ephemeral>, OpenError> {
+        let opening = self.opening_of_run(principal, None);
+        let Some(session) = self.sessions.take_over(opening, prepared).await? else { return Ok(None) };
+        self.end_with_login(&session)?;
+        Ok(Some(Ephemeral { app: Arc::clone(self), session }))
+    }
+
+    /// The limits that replace the configuration's for a principal.
+    pub(super) fn session_boundary(&self, principal: &Principal) -> Option<LimitOverrides> {
+        boundary(&self.rules.now(), principal.name(), None)
+    }
+
+    fn opening_of_run<'a>(&self, principal: &'a Principal, limits: Option<&str>) -> Opening<'a> {
+        let rules = self.rules.now();
+        let boundary = boundary(&rules, principal.name(), limits);
+        let is_nobody = principal.account().is_none();
+        let operation_seconds = is_nobody.then(|| rules.policies.number(Policy::AnonymousSeconds, ANONYMOUS_SECONDS));
+        let login = principal.login().map(|login| login.id);
+        Opening { owner: principal.name(), login, purpose: Purpose::Run, boundary, operation_seconds, ..Opening::default() }
     }
 
     /// Opens a session in which the server asks R something.
@@ -113,13 +138,19 @@ impl App {
 
     async fn open_with(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
         let session = self.sessions.open(opening).await?;
+        self.end_with_login(&session)?;
+        Ok(session)
+    }
+
+    /// Closes a session that is new, if its login has ended meanwhile.
+    fn end_with_login(&self, session: &Session) -> Result<(), OpenError> {
         let is_over = |login: Uuid| self.logins.find(login).is_none_or(|login| login.is_closing());
-        if opening.login.is_some_and(is_over) {
+        if session.login.is_some_and(is_over) {
             // The end of the login closed its sessions before this one was there.
-            self.sessions.close(&session);
+            self.sessions.close(session);
             return Err(OpenError::LoginOver);
         }
-        Ok(session)
+        Ok(())
     }
 
     /// One of the principal's own sessions, marked as used.

@@ -52,6 +52,7 @@ impl App {
             return Err(error);
         }
         self.catalog.forget();
+        self.prepared_follow().await?;
         let now = self.rules.now();
         // A login ends if its account may not log in any more, or if the store was replaced, as the account may then be another one.
         let replaced = std::mem::replace(generation, now.generation.clone()) != now.generation;
@@ -80,6 +81,7 @@ impl App {
             for session in self.sessions.idle() {
                 self.session_end_idle(&session).await;
             }
+            self.preparations.sweep();
             let busy = |login: &Login| self.sessions.all().iter().any(|session| session.login == Some(login.id) && session.is_busy());
             for login in self.logins.take_expired(self.login_lifetime(), busy) {
                 tracing::info!(user.name = login.user, "login ended unused");

@@ -245,7 +245,7 @@ pub enum SandboxMode {
 }
 
 /// See [`SessionSettings::network`]. Boundaries in the store have it as well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the setting's text says what they are")]

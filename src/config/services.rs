@@ -22,6 +22,11 @@ pub struct Services {
     pub batch_parallel: u64,
     /// Days for which the results of a batch are kept after its end.
     pub batch_days: u64,
+    /// How many sessions may be kept ready for calls of services, with the image of the service in them and the code before each call done, so
+    /// that a call waits for neither. Versions that are called often get them, each for one call. 0 is none.
+    pub prepared: usize,
+    /// Seconds for which such a session is kept. The code before a call may have been run that long before the call.
+    pub prepared_seconds: u64,
     /// Width and height in pixels of plots for which the code of a service opens no device.
     pub plot_pixels: u32,
     /// Whether the roles SERVICE_OWNER, SERVICE_CONTRIBUTOR and SERVICE_READER decide who may do what. Otherwise everybody with an account
@@ -40,6 +45,8 @@ impl Default for Services {
             batch_items: 10_000,
             batch_parallel: 10,
             batch_days: 7,
+            prepared: 8,
+            prepared_seconds: 60,
             plot_pixels: 400,
             roles: false,
         }

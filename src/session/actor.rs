@@ -13,17 +13,17 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use rustix::process::Signal;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
 use super::{
     allowance::Allowance,
     handle::Session,
-    queue::{Job, Work},
+    queue::{Job, Message, Work},
     terms::{Completion, OperationError, Stop},
     tombstone::{Cause, Tombstone},
-    worker::Worker,
+    worker::{Unclaimed, Worker},
 };
 use crate::link::{
     channel::Payload,
@@ -46,6 +46,16 @@ enum Failure {
     Unread(usize),
 }
 
+/// Why the task has nothing more to do.
+enum End {
+    /// The session is closed.
+    Closed,
+    /// Its worker has ended.
+    Died(Cause),
+    /// Its worker is to go on in another session, which waits for it.
+    PassedOn(oneshot::Sender<Unclaimed>),
+}
+
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
         Self::Ended(cause)
@@ -56,7 +66,7 @@ impl From<Cause> for Failure {
 pub(super) struct Actor {
     pub session: Arc<Session>,
     pub worker: Worker,
-    pub jobs: mpsc::UnboundedReceiver<Job>,
+    pub messages: mpsc::UnboundedReceiver<Message>,
     /// How much memory answers that are on their way may take.
     pub unread: Allowance,
     /// How long an operation may take, in seconds.
@@ -68,16 +78,23 @@ pub(super) struct Actor {
 impl Actor {
     /// Runs until the session has ended.
     pub(super) async fn run(mut self) {
-        let cause = self.serve().await;
-        if let Some(cause) = cause {
-            self.entomb(cause);
+        let end = self.serve().await;
+        if let End::Died(cause) = &end {
+            self.entomb(cause.clone());
         }
         // Tells waiting callers why they will get no answer.
         self.session.closing.cancel();
-        self.jobs.close();
+        self.messages.close();
         let error = self.session.gone();
-        while let Ok(job) = self.jobs.try_recv() {
-            let _ = job.answer.send(Err(error.clone()));
+        while let Ok(message) = self.messages.try_recv() {
+            if let Message::Operate(job) = message {
+                let _ = job.answer.send(Err(error.clone()));
+            }
+        }
+        if let End::PassedOn(heir) = end {
+            // Whoever has asked for it may have gone away.
+            let Err(worker) = heir.send(Unclaimed::new(self.worker)) else { return };
+            self.worker = worker.claim();
         }
         if self.session.tombstone().is_none() && !self.session.condemned.load(Ordering::Acquire) {
             self.end().await;
@@ -93,15 +110,19 @@ impl Actor {
         self.session.tombstone.get_or_init(made).clone()
     }
 
-    /// Takes jobs until the session is closed (`None`) or its worker has ended.
-    async fn serve(&mut self) -> Option<Cause> {
+    /// Does what it is asked to, until there is nothing more to do.
+    async fn serve(&mut self) -> End {
         loop {
             let session = Arc::clone(&self.session);
             tokio::select! {
                 biased;
-                () = session.closing.cancelled() => return None,
-                job = self.jobs.recv() => {
-                    let Job { runs_code, is_answered_by, answer, ticket } = job?;
+                () = session.closing.cancelled() => return End::Closed,
+                message = self.messages.recv() => {
+                    let Job { runs_code, is_answered_by, answer, ticket } = match message {
+                        Some(Message::Operate(job)) => job,
+                        Some(Message::PassOn(heir)) => return End::PassedOn(heir),
+                        None => return End::Closed,
+                    };
                     session.waiting.fetch_sub(1, Ordering::AcqRel);
                     let Some(Work { header, payload }) = ticket.begin() else { continue };
                     session.touch();
@@ -110,8 +131,8 @@ impl Actor {
                     // An interrupt that came too late must not stop the next operation.
                     let _ = session.interrupted.notified().now_or_never();
                     let end = match &outcome {
-                        Ok(done) if done.stopped == Some(Stop::Close) => Some(None),
-                        Err(Failure::Ended(cause)) => Some(Some(cause.clone())),
+                        Ok(done) if done.stopped == Some(Stop::Close) => Some(End::Closed),
+                        Err(Failure::Ended(cause)) => Some(End::Died(cause.clone())),
                         Ok(_) | Err(Failure::Unread(_)) => None,
                     };
                     let outcome = match outcome {
@@ -124,11 +145,11 @@ impl Actor {
                     };
                     ticket.end();
                     let _ = answer.send(outcome);
-                    if let Some(cause) = end {
-                        return cause;
+                    if let Some(end) = end {
+                        return end;
                     }
                 }
-                received = self.worker.frames.receive() => return Some(self.cause(received, None).await),
+                received = self.worker.frames.receive() => return End::Died(self.cause(received, None).await),
                 () = self.worker.console.readable() => {
                     self.worker.console.drain(|_, text| session.console.push(text));
                 }

@@ -23,11 +23,11 @@ use super::{
     allowance::Allowance,
     deferred::Deferred,
     live::Live,
-    queue::{Job, Pending, Ticket, Turn, Work},
+    queue::{Job, Message, Pending, Ticket, Turn, Work},
     record::SessionRecord,
     terms::{Admission, Completion, Opening, OperationError, Purpose},
     tombstone::{Cause, Tombstone},
-    worker::Worker,
+    worker::{Unclaimed, Worker},
 };
 use crate::{
     config,
@@ -77,7 +77,7 @@ pub struct Session {
     pub deferred: Deferred,
     /// Its console.
     pub console: Live,
-    jobs: mpsc::UnboundedSender<Job>,
+    messages: mpsc::UnboundedSender<Message>,
     /// The number of operations that run or wait.
     pub(super) pending: AtomicUsize,
     queue: usize,
@@ -108,7 +108,7 @@ impl Session {
         config: &config::SessionSettings,
         [results, unread]: [Allowance; 2],
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
-        let (jobs, queue) = mpsc::unbounded_channel();
+        let (messages, received) = mpsc::unbounded_channel();
         let session = Arc::new(Self {
             id,
             owner: opening.owner.to_owned(),
@@ -125,7 +125,7 @@ impl Session {
             created: Timestamp::now(),
             deferred: Deferred::new(results),
             console: Live::new(usize::try_from(config.console_kib).unwrap_or(0) << 10),
-            jobs,
+            messages,
             pending: AtomicUsize::new(0),
             queue: config.queue,
             waiting: AtomicUsize::new(0),
@@ -141,7 +141,7 @@ impl Session {
         let actor = Actor {
             session: Arc::clone(&session),
             worker,
-            jobs: queue,
+            messages: received,
             unread,
             limit: Some(config.operation_seconds).filter(|&seconds| seconds > 0),
             grace: Duration::from_secs(config.grace_seconds),
@@ -192,8 +192,16 @@ impl Session {
         let runs_code = matches!(request, Request::Execute(_) | Request::Evaluate(_));
         let job = Job { runs_code, is_answered_by: C::is_answered_by, answer, ticket: Arc::clone(&ticket) };
         let pending = Pending::new::<C>(ticket, answered);
-        self.jobs.send(job).map_err(|_| self.gone())?;
+        self.messages.send(Message::Operate(job)).map_err(|_| self.gone())?;
         Ok(pending)
+    }
+
+    /// Ends the session, and returns its worker, with all that is in it, for another session; `None` if it has ended already.
+    pub(super) async fn pass_on(&self) -> Option<Worker> {
+        let (heir, worker) = oneshot::channel();
+        self.messages.send(Message::PassOn(heir)).ok()?;
+        // If the session ends first, the message is dropped, unread.
+        worker.await.ok().map(Unclaimed::claim)
     }
 
     /// Takes a turn for several operations that belong together.
@@ -225,8 +233,15 @@ impl Session {
     }
 
     /// Whether the session counts to the limits on the number of sessions.
-    pub(super) fn counts(&self) -> bool {
-        self.purpose != Purpose::Question
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self.purpose, Purpose::Work | Purpose::Run)
+    }
+
+    /// Whether the session takes operations: it has not ended, and is not being closed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.closing.is_cancelled()
     }
 
     /// Whether an operation runs or waits.

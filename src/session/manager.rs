@@ -16,17 +16,17 @@ use super::{
     failure::StartError,
     handle::Session,
     pool::Pool,
-    registry::Registry,
+    registry::{Registry, Reservation},
     setup::{clear, janitor_program, limits, sandbox, users, warn_of_another_r},
     terms::{Found, LimitOverrides, LookupError, OpenError, Opening, Purpose},
     tombstone::Cause,
     watch,
-    worker::WorkerFactory,
+    worker::{Worker, WorkerFactory},
     zygote::Zygote,
 };
 use crate::{
     config::{self, NetworkMode},
-    link::messages::Walls,
+    link::messages::{Limits, Walls},
     system::{cgroup::Delegated, janitor::Janitor, users::Users},
 };
 
@@ -102,15 +102,47 @@ impl Sessions {
     /// # Errors
     /// [`OpenError`]
     pub async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let Opening { owner, id, purpose, run_as, boundary, idle_seconds, operation_seconds, .. } = opening;
+        let place = self.place(&opening, None)?;
+        let terms = self.terms(&opening);
+        let worker = self.0.pool.take(&terms.1, opening.run_as).await.map_err(OpenError::NoWorker)?;
+        Ok(self.begin(&opening, place, terms, worker))
+    }
+
+    /// Opens a session that takes over one that was prepared for it; `None` if that one has ended, or has other limits.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn take_over(&self, opening: Opening<'_>, prepared: &Session) -> Result<Option<Arc<Session>>, OpenError> {
+        let place = self.place(&opening, Some(prepared.id))?;
+        let terms = self.terms(&opening);
+        if terms.1 != prepared.limits {
+            return Ok(None);
+        }
+        match prepared.pass_on().await {
+            Some(worker) if worker.is_alive() => Ok(Some(self.begin(&opening, place, terms, worker))),
+            Some(dead) => {
+                tokio::spawn(dead.bury());
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// A place for a session that is to be opened.
+    fn place<'r>(&'r self, opening: &Opening<'r>, prepared: Option<Uuid>) -> Result<Reservation<'r>, OpenError> {
         if self.0.stopping.is_cancelled() {
             return Err(OpenError::Stopping);
         }
         if self.0.halted.load(Ordering::Acquire) {
             return Err(OpenError::Stopped);
         }
-        let place = self.0.registry.reserve(owner, purpose)?;
+        self.0.registry.reserve(opening.owner, opening.purpose, prepared)
+    }
+
+    /// The settings and the limits of a session that is to be opened.
+    fn terms(&self, opening: &Opening<'_>) -> (config::SessionSettings, Limits) {
         let mut config = self.0.config.clone();
+        let Opening { boundary, idle_seconds, operation_seconds, .. } = *opening;
         if let Some(LimitOverrides { cpu_seconds, memory_mib, network }) = boundary {
             config.cpu_seconds = cpu_seconds.unwrap_or(config.cpu_seconds);
             config.memory_mib = memory_mib.unwrap_or(config.memory_mib);
@@ -119,10 +151,21 @@ impl Sessions {
         config.operation_seconds = operation_seconds.unwrap_or(config.operation_seconds);
         config.idle_seconds = idle_seconds.unwrap_or(config.idle_seconds);
         let limits = limits(&config);
-        let worker = self.0.pool.take(&limits, run_as).await.map_err(OpenError::NoWorker)?;
-        let id = id.unwrap_or_else(Uuid::new_v4);
+        (config, limits)
+    }
+
+    /// Begins a session with this worker.
+    fn begin(
+        &self,
+        opening: &Opening<'_>,
+        place: Reservation<'_>,
+        (config, limits): (config::SessionSettings, Limits),
+        worker: Worker,
+    ) -> Arc<Session> {
+        let Opening { owner, purpose, .. } = *opening;
+        let id = opening.id.unwrap_or_else(Uuid::new_v4);
         let allowances = self.0.registry.allowances(owner, &config);
-        let (session, task) = Session::start(id, &opening, worker, limits, &config, allowances);
+        let (session, task) = Session::start(id, opening, worker, limits, &config, allowances);
         place.fill(&session);
         let (sessions, ended) = (self.clone(), Arc::clone(&session));
         self.0.tasks.spawn(async move {
@@ -132,9 +175,11 @@ impl Sessions {
         if self.0.stopping.is_cancelled() || self.0.halted.load(Ordering::Acquire) {
             session.close();
         }
-        metrics::counter!("offshoot_sessions_opened_total").increment(1);
-        tracing::info!(session.id = %id, user.name = owner, pid = session.pid, "session opened");
-        Ok(session)
+        if purpose != Purpose::Ahead {
+            metrics::counter!("offshoot_sessions_opened_total").increment(1);
+            tracing::info!(session.id = %id, user.name = owner, pid = session.pid, "session opened");
+        }
+        session
     }
 
     /// Finds a session of `owner`, and marks it as used.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{
     handle::Session,
     terms::{Completion, OperationError},
+    worker::Unclaimed,
 };
 #[cfg(test)]
 use tests::{Mutex, OnceLock};
@@ -44,6 +45,15 @@ impl Drop for Held {
         self.0.touch();
         self.0.pending.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// What the task of a session is asked to do.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Carry out an operation.
+    Operate(Job),
+    /// Give the worker to another session, and end.
+    PassOn(oneshot::Sender<Unclaimed>),
 }
 
 /// An operation for the task of a session.

@@ -84,20 +84,32 @@ impl Registry {
         Self { max: config.max, max_per_user: config.max_per_user, table: Mutex::default() }
     }
 
-    /// Takes a place for a session, which is kept as long as the result lives.
-    pub(super) fn reserve<'r>(&'r self, owner: &'r str, purpose: Purpose) -> Result<Reservation<'r>, OpenError> {
+    /// Takes a place for a session, which is kept as long as the result lives. Sessions that were prepared ahead of their runs count for those
+    /// of their kind only: where there is no place left for another, one of them gives way, but not `prepared`, which the new one takes over.
+    pub(super) fn reserve<'r>(&'r self, owner: &'r str, purpose: Purpose, prepared: Option<Uuid>) -> Result<Reservation<'r>, OpenError> {
         if purpose == Purpose::Question {
             return Ok(Reservation { registry: self, owner: None });
         }
         let mut table = self.table();
-        if self.max > 0 && table.taken() >= self.max {
+        let is_ahead = purpose == Purpose::Ahead;
+        let (ahead, ahead_of_user) = (table.ahead(None, prepared).count(), table.ahead(Some(owner), prepared).count());
+        let taken = table.taken();
+        if self.max > 0 && taken + if is_ahead { ahead } else { 0 } >= self.max {
             return Err(OpenError::TooMany(self.max));
         }
         let opening = table.opening.get(owner).copied().unwrap_or(0);
         let of_user = opening + table.live.values().filter(|session| session.counts() && session.owner == owner).count();
-        if self.max_per_user > 0 && of_user >= self.max_per_user {
+        if self.max_per_user > 0 && of_user + if is_ahead { ahead_of_user } else { 0 } >= self.max_per_user {
             let (user, limit) = (owner.to_owned(), self.max_per_user);
             return Err(if user.is_empty() { OpenError::TooManyOfNobody(limit) } else { OpenError::TooManyOfUser { user, limit } });
+        }
+        if is_ahead {
+            return Ok(Reservation { registry: self, owner: None });
+        }
+        if self.max_per_user > 0 && of_user + ahead_of_user >= self.max_per_user {
+            table.give_up_oldest(Some(owner), prepared);
+        } else if self.max > 0 && taken + ahead >= self.max {
+            table.give_up_oldest(None, prepared);
         }
         *table.opening.entry(owner.to_owned()).or_default() += 1;
         Ok(Reservation { registry: self, owner: Some(owner) })
@@ -187,6 +199,19 @@ impl Table {
             Allowance::new(results, self.results.of(owner, mebibytes(config.results_per_user_mib))),
             Allowance::new(unread, self.unread.of(owner, unread_of_user)),
         ]
+    }
+
+    /// The sessions that were prepared ahead of their runs, of one owner or of all, without one of them.
+    fn ahead(&self, owner: Option<&str>, but: Option<Uuid>) -> impl Iterator<Item = &Arc<Session>> {
+        let is_of = move |session: &Session| owner.is_none_or(|owner| session.owner == owner) && Some(session.id) != but;
+        self.live.values().filter(move |session| session.purpose == Purpose::Ahead && is_of(session))
+    }
+
+    fn give_up_oldest(&mut self, owner: Option<&str>, but: Option<Uuid>) {
+        if let Some(oldest) = self.ahead(owner, but).min_by_key(|session| session.created).cloned() {
+            self.take(&oldest);
+            oldest.close();
+        }
     }
 
     /// How many sessions count to the limits, including those that are being opened.

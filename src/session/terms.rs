@@ -16,6 +16,9 @@ pub enum Purpose {
     Work,
     /// For one run of a script. Nobody sees it, and it counts as its owner's.
     Run,
+    /// Prepared for a run that may come, which takes it over. Nobody sees it, and it gives way where a session of another purpose needs its
+    /// place, be it among its owner's or among all.
+    Ahead,
     /// For a question of the server's to R. Nobody sees it, and it does not count.
     Question,
 }
@@ -44,7 +47,7 @@ pub struct Opening<'a> {
 }
 
 /// Limits that replace the configuration's; 0 is no limit, `None` is the configuration's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct LimitOverrides {
     /// Processor time of one operation, in seconds.
     pub cpu_seconds: Option<u64>,

@@ -164,14 +164,14 @@ impl WorkerFactory {
 
 /// A worker that nobody has taken yet. It is ended if that never happens.
 #[derive(Debug)]
-struct Unclaimed(Option<Worker>);
+pub(super) struct Unclaimed(Option<Worker>);
 
 impl Unclaimed {
-    fn new(worker: Worker) -> Self {
+    pub(super) fn new(worker: Worker) -> Self {
         Self(Some(worker))
     }
 
-    fn claim(mut self) -> Worker {
+    pub(super) fn claim(mut self) -> Worker {
         self.0.take().expect("invariant: it is there until it is claimed, which is once")
     }
 }

@@ -58,6 +58,11 @@ impl Rules {
         self.boundaries.get(name)
     }
 
+    /// All boundaries.
+    pub fn boundaries(&self) -> impl Iterator<Item = &Boundary> {
+        self.boundaries.values()
+    }
+
     /// The token for programs with this hash.
     #[must_use]
     pub fn personal_token(&self, hash: &[u8]) -> Option<&PersonalToken> {

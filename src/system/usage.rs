@@ -49,6 +49,14 @@ pub fn available_memory() -> Option<u64> {
     Some(kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? << 10)
 }
 
+/// Whether less than a quarter of the machine's memory is available.
+#[must_use]
+pub fn is_memory_scarce() -> bool {
+    let Ok(memory) = fs::read_to_string("/proc/meminfo") else { return false };
+    let [available, total] = ["MemAvailable:", "MemTotal:"].map(|name| kibibytes(&memory, name).unwrap_or(0));
+    available < total / 4
+}
+
 /// The sum of `utime`, `stime`, `cutime` and `cstime`. The second field may contain spaces and parentheses.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;

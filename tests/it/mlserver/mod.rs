@@ -6,6 +6,7 @@ mod clients;
 mod description;
 mod golden;
 mod login;
+mod prepared;
 mod python;
 mod services;
 mod sessions;
