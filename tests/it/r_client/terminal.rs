@@ -1,24 +1,18 @@
 //! The remote prompt at a terminal, with somebody who types.
 
-use std::time::Duration;
-
 use expectrl::{Eof, Expect, session::OsSession};
 
 use crate::{
-    harness::{PASSWORD, Server},
+    harness::{PASSWORD, PATIENCE, Server},
     r_client::Client,
 };
-
-/// How long something may take that happens at once, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// R at a terminal.
 struct Terminal {
     session: OsSession,
     /// All that it has shown so far.
     shown: String,
-    // Everything is in it.
-    _client: Client,
+    client: Client,
 }
 
 impl Terminal {
@@ -30,7 +24,7 @@ impl Terminal {
         session.get_process_mut().set_echo(true, Some(PATIENCE)).unwrap();
         // A line that is too long for the terminal would be shown in part.
         session.get_process_mut().set_window_size(400, 50).unwrap();
-        let mut terminal = Self { session, shown: String::new(), _client: client };
+        let mut terminal = Self { session, shown: String::new(), client };
         terminal.sees("> ");
         terminal.types("library(offshoot)", "> ");
         terminal
@@ -68,7 +62,7 @@ impl Terminal {
     }
 
     fn logs_in(&mut self) {
-        let address = self._client.server.clone();
+        let address = self.client.server.clone();
         self.types(&format!("remoteLogin(\"{address}\", diff = FALSE)"), "Username: ");
         self.types("ada", "Password: ");
         self.session.send_line(PASSWORD).unwrap();
@@ -102,7 +96,7 @@ async fn code_goes_over_several_lines_and_what_is_wrong_is_not_sent() {
         terminal.types("  b'", "REMOTE> ");
         assert!(terminal.types("text", "REMOTE> ").contains(r#"[1] "a\n  b""#), "spaces within a string are kept");
         assert!(terminal.types("y <- )", "REMOTE> ").contains("unexpected ')'"));
-        assert!(terminal.types("pause() # for a while", "> ").ends_with("\n"));
+        assert!(terminal.types("pause() # for a while", "> ").ends_with('\n'));
         let history =
             terminal.types("length(jsonlite::fromJSON(rawToChar(offshoot:::send('GET', offshoot:::session_path('history')))))", "> ");
         assert!(history.contains("[1] 3"), "{history}");
