@@ -21,7 +21,6 @@ pub mod exec;
 pub mod ffi;
 pub mod fonts;
 pub mod graphics;
-pub mod holes;
 pub mod immortal;
 pub mod init;
 mod inspect;

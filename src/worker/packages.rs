@@ -154,9 +154,7 @@ pub fn warm_up() -> Result<(), SourceError> {
 pub fn settle() -> Result<Option<String>, RError> {
     let warning = r::immortal::immortalize().err().map(|message| format!("sessions share less memory than they could: {message}"));
     r::scripts::call(c"settle")?;
-    if let Some(top) = pages::fill() {
-        r::holes::fill(top)?;
-    }
+    pages::fill();
     pages::gather();
     Ok(warning)
 }

@@ -30,10 +30,9 @@ pub fn gather() {
 }
 
 /// Fills the holes between the allocations of this process, for good. A worker's first allocations would go there, each
-/// to another page that it shares with the zygote until then. Without holes, they lie side by side at the end of the heap, whose address is
-/// returned.
+/// to another page that it shares with the zygote until then. Without holes, they lie side by side at the end of the heap.
 #[cfg(target_env = "gnu")]
-pub fn fill() -> Option<usize> {
+pub fn fill() {
     // SAFETY: both only tell how memory is used.
     let (end, info) = unsafe { (libc::sbrk(0) as usize, libc::mallinfo2()) };
     let top = end - info.keepcost;
@@ -49,11 +48,8 @@ pub fn fill() -> Option<usize> {
             }
         }
     }
-    Some(top)
 }
 
 /// With another C library than glibc, the holes stay: its functions that tell about memory are not there.
 #[cfg(not(target_env = "gnu"))]
-pub fn fill() -> Option<usize> {
-    None
-}
+pub fn fill() {}
