@@ -6,6 +6,9 @@ fail <- function(class, ..., details = list()) {
   stop(structure(condition, class = c(class, "offshoot_error", "error", "condition")))
 }
 
+# The value of an expression; `NULL` if it fails in a way that does not matter here.
+quietly <- function(expr) tryCatch(expr, offshoot_error = function(error) NULL)
+
 # The classes of the answers that say that something is wrong, by status.
 STATUS_CLASSES <- c(
   "400" = "offshoot_invalid", "401" = "offshoot_unauthorized", "403" = "offshoot_forbidden", "404" = "offshoot_not_found",

@@ -130,7 +130,7 @@ utf8 <- function(bytes) {
 refresh_tokens <- function() {
   if (is.null(state$tokens$refresh_token)) return(FALSE)
   body <- list(refreshToken = state$tokens$refresh_token)
-  tokens <- tryCatch(send_json("POST", "/login/refreshToken", body, authorized = FALSE), offshoot_error = function(error) NULL)
+  tokens <- quietly(send_json("POST", "/login/refreshToken", body, authorized = FALSE))
   if (is.null(tokens)) return(FALSE)
   state$tokens <- tokens
   TRUE

@@ -144,7 +144,7 @@ drive <- function(run, seconds) {
 }
 
 # Stops the code that runs in the session.
-cancel_run <- function() tryCatch(send("POST", session_path("cancel")), offshoot_error = function(error) NULL)
+cancel_run <- function() quietly(send("POST", session_path("cancel")))
 
 # Whether the run was refused because of a token that is too old, and there is a new one now.
 refresh_for <- function(run) !is.null(run$answer) && run$answer$status_code == 401L && refresh_tokens()
@@ -167,7 +167,7 @@ execute_body <- function(code, inputs, outputs) {
   given <- if (is.character(inputs)) {
     paste(inputs, collapse = "\n")
   } else if (!is.null(inputs)) {
-    if (!is.list(inputs) || length(inputs) > 0L && (is.null(names(inputs)) || !all(nzchar(names(inputs))))) {
+    if (!is.list(inputs) || !has_names(inputs)) {
       fail("offshoot_invalid", "inputs has to be a list of objects by name, or JSON.")
     }
     pair <- function(name, value) members(list(name = as_json(name, TRUE), value = encode_value(value)))

@@ -109,11 +109,11 @@ remoteLogout <- function() {
   # Also if somebody does not wait for a server that is silent.
   on.exit(forget_login())
   if (!is.null(state$session)) {
-    tryCatch(send("DELETE", session_path("force")), offshoot_error = function(error) NULL)
+    quietly(send("DELETE", session_path("force")))
   }
   if (!is.null(state$tokens$refresh_token)) {
     path <- paste0("/login/refreshToken?refreshToken=", curl::curl_escape(state$tokens$refresh_token))
-    tryCatch(send("DELETE", path, authorized = FALSE), offshoot_error = function(error) NULL)
+    quietly(send("DELETE", path, authorized = FALSE))
   }
   invisible(TRUE)
 }

@@ -24,12 +24,10 @@ remote <- function(expr, ...) remote_value(substitute(expr), variables_of(substi
 remote_value <- function(expression, variables) {
   require_session()
   put_object(REMOTE_NAME, list(expression = expression, variables = variables))
+  # Code that fails has removed it already.
+  on.exit(quietly(send("DELETE", session_path("workspace", REMOTE_NAME))))
   result <- execute(REMOTE_CODE)
-  if (!result$success) {
-    execute(paste0("rm(list = intersect(\"", REMOTE_NAME, "\", ls(globalenv(), all.names = TRUE)))"), echo = FALSE)
-    fail("offshoot_remote_error", "The remote session says: ", result$errorMessage, details = list(result = result))
-  }
-  on.exit(send("DELETE", session_path("workspace", REMOTE_NAME)))
+  if (!result$success) fail("offshoot_remote_error", "The remote session says: ", result$errorMessage, details = list(result = result))
   fetch_object(REMOTE_NAME)
 }
 

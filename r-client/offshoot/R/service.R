@@ -27,7 +27,7 @@ Service <- R6Class("Service",
         api = private$path(), name = about$name, version = about$version, published_by = about$owner, description = about$description,
         creation_time = about$creationTime, snapshot_id = about$snapshotId, inputs = about$inputParameterDefinitions,
         outputs = about$outputParameterDefinitions, operation_id = about$operationId,
-        swagger = paste0(state$endpoint, private$path(), "/swagger.json")
+        swagger = paste0(state$endpoint, private$path("swagger.json"))
       )
     },
     consume = function(...) {
@@ -35,7 +35,7 @@ Service <- R6Class("Service",
     },
     swagger = function(json = TRUE) {
       text <- utf8(send("GET", private$path("swagger.json")))
-      if (json) text else jsonlite::fromJSON(text, simplifyVector = FALSE)
+      if (json) text else jsonlite::parse_json(text)
     },
     batch = function(records, parallelCount = 10) {
       if (is.data.frame(records)) records <- lapply(seq_len(nrow(records)), function(row) as.list(records[row, , drop = FALSE]))
@@ -64,8 +64,7 @@ Service <- R6Class("Service",
       members(lapply(given, encode_value))
     },
     result = function(result) {
-      kinds <- private$described$outputParameterDefinitions
-      kinds <- structure(lapply(kinds, function(one) one$type), names = vapply(kinds, function(one) one$name, ""))
+      kinds <- types_by_name(private$described$outputParameterDefinitions)
       outputs <- result$outputParameters
       result$outputParameters <- lapply(structure(names(outputs), names = names(outputs)), function(name) {
         decode_value(outputs[[name]], if (is.null(kinds[[name]])) "" else kinds[[name]])

@@ -52,8 +52,7 @@ updateService <- function(name, v, code = NULL, model = NULL, snapshot = NULL, i
   require_login()
   declared <- function(given, field) {
     if (!is.null(given) || !is.function(code)) return(given)
-    is_now <- described(name, v)[[field]]
-    structure(lapply(is_now, function(one) one$type), names = vapply(is_now, function(one) one$name, ""))
+    types_by_name(described(name, v)[[field]])
   }
   inputs <- declared(inputs, "inputParameterDefinitions")
   outputs <- declared(outputs, "outputParameterDefinitions")
@@ -168,7 +167,7 @@ service_code <- function(code, inputs, outputs) {
 
 types_of <- function(parameters) {
   is_type <- vapply(parameters, function(type) is.character(type) && length(type) == 1L, NA)
-  if (!all(is_type) || length(parameters) > 0L && (is.null(names(parameters)) || !all(nzchar(names(parameters))))) {
+  if (!all(is_type) || !has_names(parameters)) {
     fail("offshoot_invalid", "inputs and outputs are lists of types by name, such as list(x = \"numeric\").")
   }
   types <- vapply(parameters, as.character, "")
@@ -178,6 +177,9 @@ types_of <- function(parameters) {
   }
   array_of(sprintf("{\"name\":%s,\"type\":\"%s\"}", vapply(names(parameters), as_json, "", unbox = TRUE), types))
 }
+
+# The types of declared parameters, as they are given when a service is published.
+types_by_name <- function(declared) structure(lapply(declared, function(one) one$type), names = vapply(declared, function(one) one$name, ""))
 
 # A file, which is in the folder of the options if it is not here.
 in_folder <- function(file) {
@@ -192,7 +194,7 @@ with_model <- function(model, name, snapshot, definition, publish) {
   if (!is.null(model)) {
     used <- model_snapshot(objects_of(model, name), used)
     # The service is published already.
-    on.exit(tryCatch(deleteSnapshot(used), offshoot_error = function(error) NULL))
+    on.exit(quietly(deleteSnapshot(used)))
   }
   if (!is.null(used)) definition$snapshotId <- as_json(used, TRUE)
   publish(definition)
@@ -203,7 +205,7 @@ model_snapshot <- function(objects, snapshot) {
   before <- state$session
   state$session <- send_json("POST", "/sessions", if (is.null(snapshot)) "{}" else list(snapshotId = snapshot))$sessionId
   on.exit({
-    tryCatch(send("DELETE", session_path()), offshoot_error = function(error) NULL)
+    quietly(send("DELETE", session_path()))
     state$session <- before
   })
   for (object in names(objects)) put_object(object, objects[[object]])

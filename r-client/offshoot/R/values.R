@@ -43,6 +43,9 @@ as_json <- function(value, unbox) {
   as.character(jsonlite::toJSON(value, auto_unbox = unbox, null = "null", na = "null"))
 }
 
+# Whether each member has a name.
+has_names <- function(list) length(list) == 0L || !is.null(names(list)) && all(nzchar(names(list)))
+
 array_of <- function(items) paste0("[", paste0(items, collapse = ","), "]")
 
 members <- function(items) {
