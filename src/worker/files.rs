@@ -38,6 +38,12 @@ impl Watched {
         Self { folder, empty: Cell::new(None) }
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Looks at all regular files below the folder.
     #[must_use]
     pub fn look(&self) -> Listing {

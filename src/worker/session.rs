@@ -65,9 +65,8 @@ thread_local! {
 /// The loop in which a worker carries out the commands for its session. R's own loop waits for it.
 pub struct CommandLoop {
     link: Rc<Link>,
-    work: PathBuf,
-    /// The same folder, for what is changed in it.
-    watched: Watched,
+    /// The folder that the session works in.
+    work: Watched,
     published: PathBuf,
     processor: Processor,
     cpu_seconds: Option<u64>,
@@ -125,8 +124,7 @@ impl CommandLoop {
         r::console::on_quit(quit);
         Self {
             link,
-            work: spec.folder.join(folder::WORK),
-            watched: Watched::new(spec.folder.join(folder::WORK)),
+            work: Watched::new(spec.folder.join(folder::WORK)),
             published: spec.folder.join(folder::FILES),
             processor: Processor::own(),
             cpu_seconds: spec.limits.cpu_seconds,
@@ -177,8 +175,8 @@ impl CommandLoop {
             Some(Request::Remove(Remove { name })) => reply_to::<Remove>(bare(remove(&name))),
             Some(Request::Pages(Pages)) => reply_to::<Pages>(bare(Ok(r::graphics::pages()))),
             Some(Request::Draw(command)) => reply_to::<Draw>(draw(&command)),
-            Some(Request::Files(Files)) => reply_to::<Files>(bare(Ok(Listing::of(&self.work).paths()))),
-            Some(Request::RemoveFile(RemoveFile { path })) => reply_to::<RemoveFile>(bare(Ok(files::remove(&self.work, &path)))),
+            Some(Request::Files(Files)) => reply_to::<Files>(bare(Ok(self.look().paths()))),
+            Some(Request::RemoveFile(RemoveFile { path })) => reply_to::<RemoveFile>(bare(Ok(files::remove(self.work.folder(), &path)))),
             Some(Request::Load(Load(stored))) => reply_to::<Load>(bare(self.load(&stored))),
             Some(Request::Save(Save { name, file })) => reply_to::<Save>(bare(self.save(&name, file))),
             Some(Request::SaveImage(command)) => reply_to::<SaveImage>(bare(self.save_image(&command))),
@@ -191,7 +189,7 @@ impl CommandLoop {
 
     /// The files in the folder that the session works in.
     pub(super) fn look(&self) -> Listing {
-        self.watched.look()
+        self.work.look()
     }
 
     /// The limit on processor time.
@@ -233,7 +231,7 @@ impl CommandLoop {
             Err(error) => return Err(error.into()),
         };
         let mut more = Vec::new();
-        let surroundings = r::workspace::describe(&self.work).map_or_else(
+        let surroundings = r::workspace::describe(self.work.folder()).map_or_else(
             |error| {
                 more.push(format!("the folder and the attached packages were not saved: {error}"));
                 Surroundings::default()
@@ -241,7 +239,7 @@ impl CommandLoop {
             |(folder, packages)| Surroundings { folder, packages },
         );
         let mut unsaved = listed(unsaved, String::len, "objects that were not saved", &mut more);
-        let Listed { files, unsaved: skipped } = list(&self.work);
+        let Listed { files, unsaved: skipped } = list(self.work.folder());
         unsaved.extend(skipped);
         unsaved.append(&mut more);
         Ok(Some(Image { surroundings, files, unsaved, piped }))
@@ -254,7 +252,7 @@ impl CommandLoop {
 
     fn load_image(&self, LoadImage { workspace, surroundings }: &LoadImage, payload: &[u8]) -> Result<Vec<String>, Refusal> {
         // Packages first: what is loaded may be of their classes.
-        let mut warnings = r::workspace::restore(&self.work, &surroundings.folder, &surroundings.packages)?;
+        let mut warnings = r::workspace::restore(self.work.folder(), &surroundings.folder, &surroundings.packages)?;
         warnings.extend(match workspace {
             Some(stored) => self.load(stored)?,
             None => r::workspace::load_serialized(payload)?,
@@ -263,7 +261,7 @@ impl CommandLoop {
     }
 
     pub(super) fn publish(&self, name: &str) -> Option<PublishedFile> {
-        files::publish(&self.work, &self.published, name)
+        files::publish(self.work.folder(), &self.published, name)
     }
 }
 
