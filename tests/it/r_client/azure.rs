@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     harness::{PASSWORD, Server, http},
-    r_client::Client,
+    r_client::{Client, output},
 };
 
 /// The address of something that gives tokens as Azure does: those of the account `ada` of this server.
@@ -39,6 +39,8 @@ async fn a_token_of_azure_is_fetched_and_taken() {
         client.server,
         gives_tokens(&server).await
     );
-    let output = tokio::task::spawn_blocking(move || client.command("Rscript").args(["-e", &code]).output().unwrap()).await.unwrap();
+    let mut command = client.command("Rscript");
+    command.args(["-e", &code]);
+    let output = output(command).await;
     assert_eq!(String::from_utf8_lossy(&output.stdout), "[1] 42\n", "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -12,8 +12,7 @@ async fn the_packages_own_tests_pass() {
             reporter = 'check', stop_on_failure = FALSE))
          cat('bad:', sum(results$failed, results$error, results$skipped, results$warning), 'of', sum(results$nb), '\\n')"
     );
-    let output = tokio::task::spawn_blocking(move || client.command("Rscript").args(["-e", &code]).output().unwrap()).await.unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (_, told) = client.evaluates(&code).await;
     assert!(told.contains("bad: 0 of 3"), "{told}");
 }
 
@@ -36,9 +35,8 @@ async fn the_examples_of_the_help_pages_run() {
         }
         stopifnot(setequal(getNamespaceExports('offshoot'), getNamespaceExports('mrsdeploy')))
         cat('all have run\n')";
-    let output = tokio::task::spawn_blocking(move || client.command("Rscript").args(["-e", code]).output().unwrap()).await.unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("all have run"), "{told}");
+    let (status, told) = client.evaluates(code).await;
+    assert!(status.success() && told.contains("all have run"), "{told}");
     assert!(told.contains("0.6418125"), "with a server: {told}");
 }
 
@@ -49,9 +47,8 @@ async fn the_vignette_shows_what_r_prints() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/r-client/offshoot/vignettes/offshoot.Rhtml");
     let made = client.folder.path().join("offshoot.Rhtml");
     let code = format!("knitr::knit('{source}.orig', 'offshoot.Rhtml', quiet = TRUE)");
-    let mut command = client.command("Rscript");
-    let output = tokio::task::spawn_blocking(move || command.args(["-e", &code]).output().unwrap()).await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (status, told) = client.evaluates(&code).await;
+    assert!(status.success(), "{told}");
     // Above is what knitr has of its own.
     let body = |file: &std::path::Path| {
         let text = std::fs::read_to_string(file).unwrap();

@@ -8,7 +8,7 @@ mod terminal;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::OnceLock,
 };
 
@@ -49,6 +49,11 @@ struct Client {
     folder: tempfile::TempDir,
 }
 
+/// What a command has printed when it has ended.
+async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
 impl Client {
     /// A client of this server, which has the account `ada`; `None` if R has not what it needs.
     async fn of(server: &Server) -> Option<Self> {
@@ -66,6 +71,14 @@ impl Client {
             .env("OFFSHOOT_PASSWORD", PASSWORD);
         command.current_dir(self.folder.path());
         command
+    }
+
+    /// What Rscript prints for this code, with what it says of errors.
+    async fn evaluates(&self, code: &str) -> (std::process::ExitStatus, String) {
+        let mut command = self.command("Rscript");
+        command.args(["-e", code]);
+        let output = output(command).await;
+        (output.status, format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
     }
 
     /// The call that logs in, and opens a session.

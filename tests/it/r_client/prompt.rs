@@ -6,7 +6,7 @@ use axum::{body::Body, extract::Request, response::Response};
 
 use crate::{
     harness::{Server, http, until},
-    r_client::Client,
+    r_client::{Client, output},
 };
 
 /// What R prints that gets this script as its input.
@@ -91,7 +91,7 @@ async fn where_no_lines_follow_the_code_goes_on_here() {
     for way in ways {
         let mut command = client.command(way[0]);
         command.args(&way[1..]);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let output = output(command).await;
         let told = String::from_utf8_lossy(&output.stdout);
         assert_eq!(told, "here\nthere\n", "{way:?}");
         let told = String::from_utf8_lossy(&output.stderr);
@@ -107,7 +107,7 @@ async fn a_file_that_r_takes_for_its_input_is_as_one_that_is_piped() {
     std::fs::write(client.folder.path().join("code.R"), &code).unwrap();
     let mut command = client.command("R");
     command.args(["--no-echo", "--no-save", "-f", "code.R"]);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = output(command).await;
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("REMOTE> ") && told.ends_with("[1] FALSE\n[1] 42\n"), "{told}");
 }
