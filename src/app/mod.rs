@@ -22,6 +22,7 @@ pub mod objects;
 pub mod packages;
 mod prepared;
 pub mod projects;
+pub mod prompt;
 mod readiness;
 pub mod results;
 pub mod runs;

@@ -131,9 +131,14 @@ impl App {
     /// Opens a session, as the person that its owner is for the operating system, if the settings say so. If its login ends meanwhile, the
     /// session is closed again.
     async fn open(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {
-        let user = self.accounts.unix_user(opening.owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
-        let run_as = user.map(|UnixUser { name, user, group, groups, home }| RunAs { name, user, group, groups, home });
+        let run_as = self.person(opening.owner).await?;
         self.open_with(Opening { run_as: run_as.as_ref(), ..opening }).await
+    }
+
+    /// The person that an account is for the operating system, if sessions are to run as that.
+    pub(super) async fn person(&self, owner: &str) -> Result<Option<RunAs>, OpenError> {
+        let user = self.accounts.unix_user(owner).await.map_err(|error| OpenError::Person(error.to_string()))?;
+        Ok(user.map(|UnixUser { name, user, group, groups, home }| RunAs { name, user, group, groups, home }))
     }
 
     async fn open_with(&self, opening: Opening<'_>) -> Result<Arc<Session>, OpenError> {

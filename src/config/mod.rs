@@ -159,6 +159,20 @@ pub struct RSettings {
     pub locale: String,
     /// Environment variables for the sessions, which do not inherit those of the server.
     pub environment: std::collections::BTreeMap<String, String>,
+    /// Namespaces of R code for clients of interactive sessions. They are no setting, but what the server is made of.
+    #[serde(skip)]
+    pub namespaces: Vec<RNamespace>,
+}
+
+/// A namespace of R code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RNamespace {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version, as R has them: "1.0".
+    pub version: &'static str,
+    /// The code.
+    pub code: String,
 }
 
 impl Default for RSettings {
@@ -172,6 +186,7 @@ impl Default for RSettings {
             install_seconds: 3600,
             locale: "C.UTF-8".to_owned(),
             environment: std::collections::BTreeMap::new(),
+            namespaces: Vec::new(),
         }
     }
 }

@@ -168,6 +168,26 @@ impl Link {
         Ok(())
     }
 
+    /// What has been received, without waiting for more than the rest of a frame that has begun.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    pub fn try_receive(&self) -> io::Result<Received> {
+        loop {
+            let next = self.decoder.borrow_mut().next_frame();
+            if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
+                return self.complete(raw).map(Received::Frame);
+            }
+            match self.read(RecvFlags::DONTWAIT) {
+                Ok(0) => return Ok(Received::End),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Receives a command; `None` when there will be no more.
     ///
     /// # Errors
@@ -179,7 +199,7 @@ impl Link {
             if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
                 return self.complete(raw).map(Some);
             }
-            match self.read() {
+            match self.read(RecvFlags::empty()) {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -188,11 +208,11 @@ impl Link {
         }
     }
 
-    fn read(&self) -> io::Result<usize> {
+    fn read(&self, flags: RecvFlags) -> io::Result<usize> {
         let mut bytes = [0; PIECE];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(&self.commands, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let received = recvmsg(&self.commands, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags | RecvFlags::CMSG_CLOEXEC)?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 self.descriptors.borrow_mut().extend(descriptors);
@@ -264,6 +284,24 @@ impl Link {
         self.memory.replace(None);
         Outgoing::shared(header, length, false)
     }
+}
+
+impl AsFd for Link {
+    /// Readable when there are commands, if none were received before that are not taken yet.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.commands.as_fd()
+    }
+}
+
+/// What [`Link::try_receive`] gives.
+#[derive(Debug)]
+pub enum Received {
+    /// A frame.
+    Frame(Frame),
+    /// Nothing yet.
+    Nothing,
+    /// There will be no more.
+    End,
 }
 
 /// The descriptor that has come by [`Link::give_descriptor`], if one has. Does not wait, if the socket does not.

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::messages::Limits;
+use super::{
+    host::{Begin, Say, Tell},
+    messages::Limits,
+};
 use crate::wire::{
     Detail, Encoding, MissingObject, ValueEncoding,
     condition::Condition,
@@ -350,6 +353,10 @@ macro_rules! commands {
         #[expect(missing_docs, reason = "each is a command, which is described where it is declared")]
         pub enum Request {
             $($command($command),)*
+            /// Be interactive from now on. There is no reply, but [`Reply::Say`]s.
+            Host(Begin),
+            /// A message to an R that is interactive.
+            Tell(Tell),
             /// Run `.Last` and finalizers, and end. There is no reply.
             End,
         }
@@ -368,6 +375,8 @@ macro_rules! commands {
             Refused(String),
             /// The inputs of the command are wrong, and nothing was done. A sentence.
             InvalidInput(String),
+            /// A message from an R that is interactive.
+            Say(Say),
             /// `q()` was called, and the session ends with this status. Sent instead of the command's reply.
             Quit(i32),
         }

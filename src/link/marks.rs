@@ -13,6 +13,8 @@ pub enum Mark {
     Output = b'o',
     /// R's error stream follows.
     Error = b'e',
+    /// A message was sent here; see [`super::host`].
+    Message = b'm',
 }
 
 impl Mark {

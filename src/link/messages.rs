@@ -24,8 +24,8 @@ pub struct Limits {
     pub network: Network,
 }
 
-/// The first message to the zygote, which is sent once. If sessions have users of their own, the file whose locks reserve these comes with
-/// it.
+/// The first message to the zygote, which is sent once. Memory with the code of all namespaces comes with it and, if sessions have users of
+/// their own, the file whose locks reserve these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Packages to load.
@@ -34,6 +34,19 @@ pub struct Start {
     pub repositories: Vec<String>,
     /// The walls around sessions.
     pub sandbox: Sandbox,
+    /// Namespaces of R code for clients of interactive sessions.
+    pub namespaces: Vec<Namespace>,
+}
+
+/// A namespace of R code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// Its version, as R has them: "1.0".
+    pub version: String,
+    /// How many bytes its code has. The code of one comes after that of the other.
+    pub length: usize,
 }
 
 /// The walls around sessions, as they are wanted.

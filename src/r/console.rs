@@ -13,13 +13,17 @@ use std::{
     slice,
 };
 
-use super::{ffi, reports, statement, toplevel};
+use super::{ffi, repl, reports, statement, toplevel};
 
 thread_local! {
+    /// The mark that stands for a message.
+    static MESSAGE_MARK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// The mark before text of R's error stream in the pipe, and the mark after it.
     static ERROR_MARKS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
     /// Whether R's error stream is kept from the console.
     static SILENT: Cell<bool> = const { Cell::new(false) };
+    /// What R has written while nobody reads: when it starts, it greets its user.
+    static KEPT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
     /// Ends this process when R quits.
     static ON_QUIT: RefCell<Option<fn(i32) -> !>> = const { RefCell::new(None) };
 }
@@ -29,9 +33,34 @@ pub fn set_error_marks(before: Vec<u8>, after: Vec<u8>) {
     ERROR_MARKS.set([before, after]);
 }
 
+/// Sets the mark that [`mark_message`] writes.
+pub fn set_message_mark(mark: Vec<u8>) {
+    MESSAGE_MARK.set(mark);
+}
+
+/// Marks the place in the console where a message is sent.
+pub fn mark_message() {
+    MESSAGE_MARK.with_borrow(|mark| write_all(&[mark]));
+}
+
 /// Keeps R's error stream from the console, or no longer; returns what was in force.
 pub fn silence_errors(silent: bool) -> bool {
     SILENT.replace(silent)
+}
+
+/// Keeps what R writes from the console, until [`kept`] takes it.
+pub(super) fn keep() {
+    KEPT.set(Some(Vec::new()));
+}
+
+/// What R has written since [`keep`].
+pub(super) fn kept() -> String {
+    String::from_utf8_lossy(&KEPT.take().unwrap_or_default()).into_owned()
+}
+
+/// Writes to the console as R does.
+pub fn write_output(text: &str) {
+    write_all(&[text.as_bytes()]);
 }
 
 /// Sets what ends this process when R quits (`q()`), with R's exit status.
@@ -67,6 +96,9 @@ unsafe extern "C" fn write(text: *const c_char, length: c_int, kind: c_int) {
     // SAFETY: R passes `length` bytes.
     let text = unsafe { slice::from_raw_parts(text.cast::<u8>(), length) };
     let is_error_stream = kind != 0;
+    if let Some(()) = KEPT.with_borrow_mut(|kept| kept.as_mut().map(|kept| kept.extend_from_slice(text))) {
+        return;
+    }
     if (is_error_stream && SILENT.get()) || !reports::pass(is_error_stream, text) {
         return;
     }
@@ -129,8 +161,21 @@ unsafe extern "C" fn suicide(text: *const c_char) {
 
 /// `q()` and its relatives: runs `.Last` if asked for, then finalizers, and ends this process. R's own function would
 /// also remove the temporary folder, and not that of the session, which the supervisor removes, but that of the zygote.
-unsafe extern "C" fn clean_up(_save: ffi::SaType, status: c_int, run_last: c_int) {
+unsafe extern "C" fn clean_up(save: ffi::SaType, status: c_int, run_last: c_int) {
+    /// `SA_SAVE` of `R_ext/RStartup.h`.
+    const SAVE: ffi::SaType = 3;
+    if save == SAVE && repl::client().is_some() {
+        let _ = save_workspace();
+    }
     finish(run_last != 0, status)
+}
+
+/// Writes the global environment into `.RData` of the current folder.
+///
+/// # Errors
+/// R's.
+pub fn save_workspace() -> Result<(), super::exec::RError> {
+    super::scripts::call(c"save_workspace")
 }
 
 /// Ends the session as `q()` at R's prompt does.
@@ -161,6 +206,7 @@ fn finish(run_last: bool, status: c_int) -> ! {
 unsafe extern "C" fn reset() {
     if !SILENT.get() {
         reports::jump();
+        repl::forget_typed_ahead();
     }
 }
 

@@ -61,6 +61,11 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && text() == bytes
 }
 
+/// All that R has reported of the last error.
+pub(super) fn whole() -> String {
+    String::from_utf8_lossy(text()).into_owned()
+}
+
 /// The last error.
 pub(super) fn condition() -> Condition {
     let text = String::from_utf8_lossy(text());

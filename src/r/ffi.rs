@@ -61,6 +61,22 @@ unsafe extern "C-unwind" {
     pub static mut ptr_R_CleanUp: Option<unsafe extern "C" fn(SaType, c_int, c_int)>;
     pub static mut ptr_R_ChooseFile: Option<unsafe extern "C" fn(c_int, *mut c_char, c_int) -> c_int>;
 
+    // Rinterface.h: a structure that R declares elsewhere.
+    pub static mut R_GlobalContext: *mut c_void;
+
+    // R_ext/eventloop.h
+    pub static mut R_InputHandlers: *mut InputHandler;
+    pub static mut R_PolledEvents: Option<unsafe extern "C" fn()>;
+    pub fn addInputHandler(
+        handlers: *mut InputHandler,
+        descriptor: c_int,
+        handler: Option<unsafe extern "C" fn(*mut c_void)>,
+        activity: c_int,
+    ) -> *mut InputHandler;
+    pub fn R_runHandlers(handlers: *mut InputHandler, ready: *mut libc::fd_set);
+
+    // Internal to R, but exported: whether the value of the statement is printed (Defn.h).
+    pub static mut R_Visible: Rboolean;
     // Internal to R, but exported: the values that R protects, and how many they are (Defn.h).
     pub static mut R_PPStack: *mut SEXP;
     pub static mut R_PPStackTop: c_int;
@@ -74,6 +90,24 @@ unsafe extern "C-unwind" {
     // libintl.h: translations, which R's own messages come from.
     pub fn dgettext(domain: *const c_char, message: *const c_char) -> *mut c_char;
     pub fn dngettext(domain: *const c_char, one: *const c_char, many: *const c_char, count: c_ulong) -> *mut c_char;
+}
+
+/// `InputHandler` of `R_ext/eventloop.h`: who is told when a descriptor can be read.
+#[repr(C)]
+#[derive(Debug)]
+pub struct InputHandler {
+    /// What kind of events it is for.
+    pub activity: c_int,
+    /// The descriptor.
+    pub descriptor: c_int,
+    /// Called when it can be read.
+    pub handler: Option<unsafe extern "C" fn(*mut c_void)>,
+    /// The next handler.
+    pub next: *mut InputHandler,
+    /// Whether the descriptor is watched.
+    pub active: c_int,
+    /// The argument of `handler`.
+    pub data: *mut c_void,
 }
 
 /// A native routine for `.Call` with any number of arguments, as R stores it.

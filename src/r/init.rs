@@ -1,6 +1,7 @@
 //! Starting R, once, in the zygote.
 
 use std::{
+    cell::RefCell,
     ffi::{CStr, CString, OsStr, c_char},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -32,7 +33,7 @@ pub fn start() -> Result<(), LoadError> {
         std::process::abort();
     }));
     // R's profiles are not read: what they print, and the errors in them, would be nobody's in the zygote.
-    let arguments = ["R", "--no-save", "--no-restore", "--no-readline", "--quiet", "--no-site-file", "--no-init-file"];
+    let arguments = ["R", "--no-save", "--no-restore", "--no-readline", "--no-site-file", "--no-init-file"];
     // R edits this array and keeps parts of it: it is never freed.
     let mut pointers: Vec<*mut c_char> =
         arguments.iter().map(|text| CString::new(*text).expect("invariant: no NUL in a constant").into_raw()).collect();
@@ -47,10 +48,23 @@ pub fn start() -> Result<(), LoadError> {
         Rf_initialize_R(i32::try_from(pointers.len() - 1).unwrap_or(0), pointers.as_mut_ptr());
         ffi::R_Interactive = 0;
         console::install();
+        console::keep();
         setup_Rmainloop();
         ffi::R_Interactive = 0;
     }
+    GREETING.set(console::kept());
     scripts::load()
+}
+
+thread_local! {
+    /// What R says when it starts.
+    static GREETING: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// What R says to its user when it starts: its version, and where to find help.
+#[must_use]
+pub fn greeting() -> String {
+    GREETING.with_borrow(Clone::clone)
 }
 
 /// Makes `folder` R's temporary folder, in a worker, whose R still has that of the zygote. R's own function would make

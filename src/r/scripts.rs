@@ -11,10 +11,10 @@ use super::{
     error_text, eval,
     exec::{R, RError, protect_quietly},
     preserved::{self, Preserved},
-    reports, statement, strings, toplevel,
+    repl, reports, statement, strings, toplevel,
 };
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
     ("toplevel.R", include_str!("../../r-init/toplevel.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("packages.R", include_str!("../../r-init/packages.R")),
@@ -22,6 +22,8 @@ const FILES: [(&str, &str); 7] = [
     ("pages.R", include_str!("../../r-init/pages.R")),
     ("json.R", include_str!("../../r-init/json.R")),
     ("workspace.R", include_str!("../../r-init/workspace.R")),
+    ("host/natives.R", include_str!("../../r-init/host/natives.R")),
+    ("host/session.R", include_str!("../../r-init/host/session.R")),
 ];
 
 thread_local! {
@@ -67,6 +69,7 @@ pub(super) fn load() -> Result<(), LoadError> {
     reports::prepare()?;
     statement::prepare()?;
     toplevel::prepare()?;
+    repl::prepare()?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@
 use std::{
     cell::{Cell, RefCell},
     ffi::{CStr, CString, c_int, c_uchar, c_void},
+    rc::Rc,
 };
 
 use libR_sys::{
@@ -24,6 +25,7 @@ use super::{
     exec::{R, RError, protect_quietly},
     ffi, interrupt, objects,
     preserved::{self, Preserved},
+    repl,
     reports::{self, Reason, Told, Warnings},
     scripts, statement, strings,
 };
@@ -55,11 +57,19 @@ pub enum Ending {
     CpuLimit,
 }
 
+/// What R is to do at its prompt.
+pub enum Next {
+    /// Evaluate this, and ask again.
+    Code(Statements),
+    /// Ask this client for lines from now on, for good.
+    Prompt(Rc<dyn repl::Client>),
+}
+
 /// Who has code for R.
 pub trait Reader {
     /// R is at its prompt. Waits for the next code, and returns it. `ended` tells how the code before it has ended, and has
     /// its warnings, if they were to be told to the caller.
-    fn read(&mut self, ended: Option<(Ending, Warnings)>) -> Statements;
+    fn read(&mut self, ended: Option<(Ending, Warnings)>) -> Next;
 }
 
 /// What the loop has to remember while R evaluates.
@@ -126,10 +136,10 @@ pub fn run(reader: Box<dyn Reader>) -> ! {
 ///
 /// R leaves this frame by longjmp when code fails, and it owns nothing.
 pub(super) unsafe extern "C-unwind" fn read_line(
-    _prompt: *const libc::c_char,
+    prompt: *const libc::c_char,
     buffer: *mut c_uchar,
     length: c_int,
-    _history: c_int,
+    history: c_int,
 ) -> c_int {
     // SAFETY: the buffer has room for `length` bytes.
     if unsafe { statement::is_read(buffer, length) } {
@@ -147,7 +157,10 @@ pub(super) unsafe extern "C-unwind" fn read_line(
     unsafe { ffi::R_Interactive = 0 };
     finish_left();
     loop {
-        begin();
+        if !begin(buffer) {
+            // SAFETY: as R has called this one.
+            return unsafe { repl::read_line(prompt, buffer, length, history) };
+        }
         let constants = CONSTANTS.get();
         if let Some(Constants { jump, .. }) = constants {
             // SAFETY: R is at its prompt, where errors jump to. The callbacks have the types that R wants, and `jump` was made
@@ -158,15 +171,23 @@ pub(super) unsafe extern "C-unwind" fn read_line(
     }
 }
 
-/// Gets the next code from the reader.
-fn begin() {
+/// Gets the next code from the reader; false if it gives R's prompt to a client, which has this buffer.
+fn begin(buffer: *mut c_uchar) -> bool {
     // The reader is taken out while it works: what it does with R may end in `read_line` again.
     let ended = LOOP.with_borrow_mut(|this| this.as_mut().and_then(|this| this.ended.take()));
-    let Some(mut this) = LOOP.take() else { return };
-    let evaluation = this.reader.read(ended);
-    reports::begin(evaluation.told);
-    this.running = Some(evaluation);
-    LOOP.set(Some(this));
+    let Some(mut this) = LOOP.take() else { return true };
+    match this.reader.read(ended) {
+        Next::Code(evaluation) => {
+            reports::begin(evaluation.told);
+            this.running = Some(evaluation);
+            LOOP.set(Some(this));
+            true
+        }
+        Next::Prompt(client) => {
+            repl::begin(client, buffer);
+            false
+        }
+    }
 }
 
 /// The code has run to its end.

@@ -28,6 +28,7 @@ use super::{
 use crate::link::{
     channel::Payload,
     command::{Reply, Request},
+    marks::Mark,
     messages,
 };
 
@@ -47,7 +48,7 @@ enum Failure {
 }
 
 /// Why the task has nothing more to do.
-enum End {
+pub(super) enum End {
     /// The session is closed.
     Closed,
     /// Its worker has ended.
@@ -121,6 +122,7 @@ impl Actor {
                     let Job { runs_code, is_answered_by, answer, ticket } = match message {
                         Some(Message::Operate(job)) => job,
                         Some(Message::PassOn(heir)) => return End::PassedOn(heir),
+                        Some(Message::Host(ends)) => return self.relay(*ends).await,
                         None => return End::Closed,
                     };
                     session.waiting.fetch_sub(1, Ordering::AcqRel);
@@ -149,7 +151,9 @@ impl Actor {
                         return end;
                     }
                 }
-                received = self.worker.frames.receive() => return End::Died(self.cause(received, None).await),
+                received = self.worker.frames.receive() => {
+                    return End::Died(self.cause(received, None, |_, text| session.console.push(text)).await);
+                }
                 () = self.worker.console.readable() => {
                     self.worker.console.drain(|_, text| session.console.push(text));
                 }
@@ -196,7 +200,7 @@ impl Actor {
         if !sent {
             // The worker has only a part of the command, which is useless.
             self.worker.kill();
-            return Err(self.cause(Ok(None), None).await.into());
+            return Err(self.cause(Ok(None), None, |_, text| session.console.push(text)).await.into());
         }
         let deadline = self.limit.map(|seconds| (Stop::TimeLimit(seconds), Instant::now() + Duration::from_secs(seconds)));
         let mut stopping: Option<Stopping> = None;
@@ -217,7 +221,7 @@ impl Actor {
                         }
                         ended => {
                             let killed_for = stopping.filter(|stopping| stopping.killed).map(|stopping| stopping.reason);
-                            Err(self.cause(ended, killed_for).await.into())
+                            Err(self.cause(ended, killed_for, |_, text| session.console.push(text)).await.into())
                         }
                     };
                 }
@@ -261,9 +265,14 @@ impl Actor {
         }
     }
 
-    /// How the worker ended; `last` is the last that was received from it. A worker that sends an unexpected reply, or bytes that are not a
-    /// reply, is broken, and is killed.
-    async fn cause(&mut self, last: io::Result<Option<(Reply, Payload)>>, killed_for: Option<Stop>) -> Cause {
+    /// How the worker ended; `last` is the last that was received from it, and what it has printed goes to `each`. A worker that sends an
+    /// unexpected reply, or bytes that are not a reply, is broken, and is killed.
+    pub(super) async fn cause(
+        &mut self,
+        last: io::Result<Option<(Reply, Payload)>>,
+        killed_for: Option<Stop>,
+        each: impl FnMut(Mark, &[u8]),
+    ) -> Cause {
         let is_broken = match &last {
             Ok(last) => last.as_ref().is_some_and(|(reply, _)| !matches!(reply, Reply::Quit(_))),
             Err(error) => error.kind() != io::ErrorKind::ConnectionReset,
@@ -273,7 +282,7 @@ impl Actor {
         }
         let exit = self.worker.wait().await;
         let session = &self.session;
-        self.worker.console.finish(|_, text| session.console.push(text));
+        self.worker.console.finish(each);
         if session.condemned.load(Ordering::Acquire)
             && let Some(tombstone) = session.reason()
         {

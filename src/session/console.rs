@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::link::marks::{Mark, TAG_LENGTH, Tag};
 
-/// Removes the marks of R's error stream from the pipe's bytes.
+/// Removes the marks from the pipe's bytes.
 #[derive(Debug)]
 pub struct Stream {
     finder: memchr::memmem::Finder<'static>,
@@ -20,7 +20,8 @@ impl Stream {
         Self { finder: memchr::memmem::Finder::new(tag).into_owned(), held: Vec::new(), current: Mark::Output }
     }
 
-    /// Passes the text in `bytes` to `each`, piece by piece, with the stream that it belongs to.
+    /// Passes the text in `bytes` to `each`, piece by piece, with the stream that it belongs to. Where a message was sent, there is an empty
+    /// piece for it.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Mark, &[u8])) {
         let joined;
         let mut rest = if self.held.is_empty() {
@@ -34,7 +35,11 @@ impl Stream {
             if at > 0 {
                 each(self.current, &rest[..at]);
             }
-            self.current = if letter == Mark::Error as u8 { Mark::Error } else { Mark::Output };
+            match letter {
+                letter if letter == Mark::Error as u8 => self.current = Mark::Error,
+                letter if letter == Mark::Message as u8 => each(Mark::Message, b""),
+                _ => self.current = Mark::Output,
+            }
             rest = &rest[at + TAG_LENGTH + 1..];
         }
         let keep = self.unfinished(rest);

@@ -93,28 +93,15 @@ impl Frames {
             Some(_) => Outgoing::shared(header, payload.len(), needs_memory),
         };
         let descriptors: Vec<BorrowedFd<'_>> = shared.iter().chain(memory).map(AsFd::as_fd).collect();
-        // Watched only while the socket is full. Otherwise every command that the worker receives would wake the task that waits for its
-        // reply.
-        let mut room: Option<UnixStream> = None;
-        loop {
-            let mut send = || frame.send(&self.commands, &descriptors);
-            let sent = match &room {
-                None => send(),
-                Some(room) => room.try_io(Interest::WRITABLE, send),
-            };
-            match sent {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let room = match &mut room {
-                        Some(room) => room,
-                        None => room.insert(UnixStream::from_std(self.commands.try_clone()?.into())?),
-                    };
-                    room.writable().await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        transmit(&self.commands, &mut frame, &descriptors).await
+    }
+
+    /// Another handle for sending, while replies are received by this one. It gives no memory for large replies.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn commands(&self) -> io::Result<Commands> {
+        Ok(Commands(self.commands.try_clone()?))
     }
 
     /// Receives a reply; `None` when the worker is gone. Nothing is lost when the future is dropped.
@@ -142,6 +129,51 @@ impl Frames {
                 0 => return Ok(None),
                 count => self.decoder.push(&bytes[..count]),
             }
+        }
+    }
+}
+
+/// Sends commands to a worker, beside its [`Frames`].
+#[derive(Debug)]
+pub struct Commands(OwnedFd);
+
+impl Commands {
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// Errors of the system: the worker is gone, or there is no memory for the payload.
+    pub async fn send(&self, header: &[u8], payload: &Bytes) -> io::Result<()> {
+        if payload.len() <= INLINE {
+            return transmit(&self.0, &mut Outgoing::inline(header, payload, false), &[]).await;
+        }
+        let shared = payload.clone();
+        let shared = spawn_blocking(move || shared::sealed(&shared)).await??;
+        transmit(&self.0, &mut Outgoing::shared(header, payload.len(), false), &[shared.as_fd()]).await
+    }
+}
+
+/// Sends a frame with its descriptors.
+async fn transmit(commands: &OwnedFd, frame: &mut Outgoing<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    // Watched only while the socket is full. Otherwise every command that the worker receives would wake the task that waits for its
+    // reply.
+    let mut room: Option<UnixStream> = None;
+    loop {
+        let mut send = || frame.send(commands, descriptors);
+        let sent = match &room {
+            None => send(),
+            Some(room) => room.try_io(Interest::WRITABLE, send),
+        };
+        match sent {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let room = match &mut room {
+                    Some(room) => room,
+                    None => room.insert(UnixStream::from_std(commands.try_clone()?.into())?),
+                };
+                room.writable().await?;
+            }
+            Err(error) => return Err(error),
         }
     }
 }

@@ -22,6 +22,7 @@ use super::{
     actor::Actor,
     allowance::Allowance,
     deferred::Deferred,
+    host::{Host, Terms},
     live::Live,
     queue::{Job, Message, Pending, Ticket, Turn, Work},
     record::SessionRecord,
@@ -204,6 +205,16 @@ impl Session {
         worker.await.ok().map(Unclaimed::claim)
     }
 
+    /// Makes the session's R interactive. From then on it takes no operations.
+    ///
+    /// # Errors
+    /// [`OperationError`]: the session has ended.
+    pub(super) fn host(self: &Arc<Self>, terms: Terms) -> Result<Host, OperationError> {
+        let (host, ends) = Host::new(Arc::clone(self), terms);
+        self.messages.send(Message::Host(Box::new(ends))).map_err(|_| self.gone())?;
+        Ok(host)
+    }
+
     /// Takes a turn for several operations that belong together.
     ///
     /// # Errors
@@ -235,7 +246,7 @@ impl Session {
     /// Whether the session counts to the limits on the number of sessions.
     #[must_use]
     pub fn counts(&self) -> bool {
-        matches!(self.purpose, Purpose::Work | Purpose::Run)
+        matches!(self.purpose, Purpose::Work | Purpose::Run | Purpose::Prompt)
     }
 
     /// Whether the session takes operations: it has not ended, and is not being closed.

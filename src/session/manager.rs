@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     failure::StartError,
     handle::Session,
+    host::{Host, Terms},
     pool::Pool,
     registry::{Registry, Reservation},
     setup::{clear, janitor_program, limits, sandbox, users, warn_of_another_r},
@@ -106,6 +107,15 @@ impl Sessions {
         let terms = self.terms(&opening);
         let worker = self.0.pool.take(&terms.1, opening.run_as).await.map_err(OpenError::NoWorker)?;
         Ok(self.begin(&opening, place, terms, worker))
+    }
+
+    /// Opens a session whose R is interactive. It ends with the connection to it.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn open_prompt(&self, opening: Opening<'_>, terms: Terms) -> Result<Host, OpenError> {
+        let session = self.open(Opening { purpose: Purpose::Prompt, ..opening }).await?;
+        session.host(terms).map_err(|_| OpenError::Stopping)
     }
 
     /// Opens a session that takes over one that was prepared for it; `None` if that one has ended, or has other limits.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{
     handle::Session,
+    host::Ends,
     terms::{Completion, OperationError},
     worker::Unclaimed,
 };
@@ -54,6 +55,8 @@ pub(super) enum Message {
     Operate(Job),
     /// Give the worker to another session, and end.
     PassOn(oneshot::Sender<Unclaimed>),
+    /// Be interactive from now on, and end when nobody wants that any more.
+    Host(Box<Ends>),
 }
 
 /// An operation for the task of a session.

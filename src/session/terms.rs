@@ -14,6 +14,8 @@ pub enum Purpose {
     /// For a user to work in. Its owner sees it until it is closed.
     #[default]
     Work,
+    /// For a user at R's own prompt, by a client that holds the connection to it. The session ends with that.
+    Prompt,
     /// For one run of a script. Nobody sees it, and it counts as its owner's.
     Run,
     /// Prepared for a run that may come, which takes it over. Nobody sees it, and it gives way where a session of another purpose needs its

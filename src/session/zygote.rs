@@ -34,7 +34,10 @@ use super::{
 };
 use crate::{
     config,
-    link::messages::{self, Exit, Fork, Ready, Sandbox, Start, Walls, Wanted, ZygoteReply, ZygoteRequest},
+    link::{
+        messages::{self, Exit, Fork, Namespace, Ready, Sandbox, Start, Walls, Wanted, ZygoteReply, ZygoteRequest},
+        shared,
+    },
     system::{processes, users::Users},
 };
 
@@ -282,10 +285,19 @@ impl Owner {
             .map_err(|error| StartError::Control(error.into()))?;
         let program = program(&self.config)?;
         // Written before the zygote is started, which reads it first.
-        let start =
-            Start { preload: self.config.preload.clone(), repositories: self.config.repositories.clone(), sandbox: self.sandbox.clone() };
-        send(&ours, &messages::encode(&start), &Vec::from_iter(self.users.reservations()))
-            .map_err(|error| StartError::Control(error.into()))?;
+        let own = &self.config.namespaces;
+        let named =
+            |own: &config::RNamespace| Namespace { name: own.name.to_owned(), version: own.version.to_owned(), length: own.code.len() };
+        let start = Start {
+            preload: self.config.preload.clone(),
+            repositories: self.config.repositories.clone(),
+            sandbox: self.sandbox.clone(),
+            namespaces: own.iter().map(named).collect(),
+        };
+        let code: String = own.iter().map(|own| own.code.as_str()).collect();
+        let code = shared::sealed(code.as_bytes()).map_err(StartError::Control)?;
+        let descriptors: Vec<_> = std::iter::once(code.as_fd()).chain(self.users.reservations()).collect();
+        send(&ours, &messages::encode(&start), &descriptors).map_err(|error| StartError::Control(error.into()))?;
         let mut command = Command::new(&program);
         command
             .env_clear()

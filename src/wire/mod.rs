@@ -16,6 +16,7 @@ pub mod plain;
 pub mod rdata;
 pub mod rds;
 pub mod selection;
+pub mod terse;
 pub mod text;
 pub mod time;
 pub mod typed;

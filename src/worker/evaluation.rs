@@ -3,11 +3,13 @@
 //! R evaluates in its own loop, where code that fails throws the frames of our functions away. So each command is two
 //! functions, and what the second one needs of the first is kept in between.
 
-use std::{collections::HashSet, ffi::CString};
+use std::{collections::HashSet, ffi::CString, rc::Rc};
 
 use super::{
     files::{self, Listing},
-    fork, limits,
+    fork,
+    host::Host,
+    limits,
     session::{Carried, CommandLoop, NOTHING, Refusal, assign, out, symbol},
 };
 use crate::{
@@ -36,6 +38,8 @@ pub(super) enum Begun {
     Code(Statements, Then),
     /// Nothing is to be evaluated.
     Over(Reply, Written),
+    /// R is to ask this client at its prompt from now on.
+    Prompt(Rc<Host>),
 }
 
 impl CommandLoop {

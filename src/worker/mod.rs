@@ -7,12 +7,14 @@
 //!
 //! Start reading at [`crate::link::messages`], then [`zygote`].
 
+mod blobs;
 pub mod confined;
 mod evaluation;
 pub mod files;
 pub mod folders;
 #[expect(unsafe_code, reason = "fork, kill and _exit")]
 pub mod fork;
+mod host;
 #[expect(unsafe_code, reason = "which parts of memory are variables of libraries is told to a callback of C")]
 pub mod libraries;
 pub mod limits;
@@ -20,6 +22,7 @@ pub mod packages;
 #[expect(unsafe_code, reason = "a hint to the kernel")]
 pub mod pages;
 mod places;
+mod questions;
 #[expect(unsafe_code, reason = "signals of children come by a descriptor")]
 pub mod reaping;
 pub mod sandbox;

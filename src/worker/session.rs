@@ -14,6 +14,7 @@ use super::{
     evaluation::{self, Begun, Then, listed},
     files::{self, Listing, Watched},
     fork,
+    host::Host,
     limits::{self, Processor},
     signals,
 };
@@ -24,13 +25,14 @@ use crate::{
             Assign, Command, Draw, Ending, Files, Image, InputForm, Library, Listed, Load, LoadImage, ObjectNames, Objects, Pages,
             PublishedFile, Remove, RemoveFile, Reply, Request, Save, SaveImage, Stored, Surroundings, Unserialize,
         },
+        host::Begin,
         messages::{self, folder},
     },
     r::{
         self,
         exec::RError,
         reports::Warnings,
-        toplevel::{self, Reader, Statements},
+        toplevel::{self, Next, Reader},
         workspace::SavedObjects,
     },
     wire::{MissingObject, Out, Spill, Written, plain, typed},
@@ -85,7 +87,7 @@ impl fmt::Debug for CommandLoop {
 
 impl Reader for CommandLoop {
     /// Carries out commands until there is one that evaluates code. Ends the process when there are no more.
-    fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Statements {
+    fn read(&mut self, ended: Option<(toplevel::Ending, Warnings)>) -> Next {
         if let (Some((ending, warnings)), Some(then)) = (ended, self.then.take()) {
             let (reply, payload) = then(self, ending, warnings);
             fork::end_if_child();
@@ -107,8 +109,9 @@ impl Reader for CommandLoop {
             match begun {
                 Begun::Code(evaluation, then) => {
                     self.then = Some(then);
-                    return evaluation;
+                    return Next::Code(evaluation);
                 }
+                Begun::Prompt(host) => return Next::Prompt(host),
                 Begun::Over(reply, payload) => self.reply(&reply, payload),
             }
         }
@@ -167,7 +170,8 @@ impl CommandLoop {
         toplevel::suspend_limits();
         let (reply, payload) = match request {
             Some(Request::Execute(command)) => return self.execute(command, payload).unwrap_or_else(Begun::from),
-            Some(Request::Evaluate(_)) | None => (Reply::Refused("unknown command".to_owned()), NOTHING),
+            Some(Request::Host(command)) => return Begun::Prompt(self.host(&command)),
+            Some(Request::Evaluate(_) | Request::Tell(_)) | None => (Reply::Refused("unknown command".to_owned()), NOTHING),
             Some(Request::Unserialize(Unserialize { name })) => reply_to::<Unserialize>(unserialize(&name, payload)),
             Some(Request::Objects(command)) => reply_to::<Objects>(objects(command)),
             Some(Request::ObjectNames(ObjectNames)) => reply_to::<ObjectNames>(object_names()),
@@ -185,6 +189,20 @@ impl CommandLoop {
             Some(Request::End) => r::console::end_session(),
         };
         Begun::Over(reply, payload)
+    }
+
+    /// Makes R interactive.
+    fn host(&self, command: &Begin) -> Rc<Host> {
+        r::repl::set_interactive(command.interactive);
+        let host = Host::begin(Rc::clone(&self.link), Processor::own(), self.cpu_seconds, command);
+        r::console::write_output(&r::init::greeting());
+        let flags = [command.vanilla, command.interactive].map(|flag| if flag { "yes" } else { "" });
+        let mut arguments = vec![command.namespace.as_deref().unwrap_or_default(), flags[0], flags[1]];
+        arguments.extend(command.arguments.iter().map(String::as_str));
+        if let Err(error) = r::scripts::ask(c"host_begin", &arguments) {
+            r::console::report_error(&error.to_string());
+        }
+        host
     }
 
     /// The files in the folder that the session works in.

@@ -104,6 +104,7 @@ pub fn become_worker(spec: &Fork, descriptors: [OwnedFd; 4], sandbox: &mut Prepa
     reseed_c();
 
     r::console::set_error_marks(Mark::Error.bytes(&spec.tag), Mark::Output.bytes(&spec.tag));
+    r::console::set_message_mark(Mark::Message.bytes(&spec.tag));
     r::init::use_temporary_folder(&temporary);
     r::scripts::call(c"begin_session")?;
     r::scripts::call(c"leave_zygote")?;

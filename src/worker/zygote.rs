@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
 };
 
+use memmap2::Mmap;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send},
@@ -25,7 +26,10 @@ use super::{
     setup,
 };
 use crate::{
-    link::messages::{self, Exit, Fork, Ready, Start, ZygoteReply, ZygoteRequest, folder},
+    link::{
+        messages::{self, Exit, Fork, Namespace, Ready, Start, ZygoteReply, ZygoteRequest, folder},
+        shared,
+    },
     r,
     system::{processes, strays},
     with_sources,
@@ -39,6 +43,8 @@ const MESSAGE: usize = 64 << 10;
 pub struct Started {
     /// The message.
     pub start: Start,
+    /// The code of its namespaces.
+    pub code: Mmap,
     /// The file whose locks reserve the sessions' users on this machine, where sessions have users of their own. The
     /// supervisor's locks hold until this process has closed the file as well: when the supervisor dies, no other server
     /// gets a user before this zygote has ended the processes of that user.
@@ -49,14 +55,18 @@ pub struct Started {
 pub fn start(control: &OwnedFd) -> Option<Started> {
     let mut bytes = vec![0; MESSAGE];
     let (length, descriptors) = receive(control, &mut bytes).ok()?;
-    Some(Started { start: messages::decode(&bytes[..length])?, reserved: descriptors.into_iter().next() })
+    let start: Start = messages::decode(&bytes[..length])?;
+    let mut descriptors = descriptors.into_iter();
+    let size = start.namespaces.iter().map(|namespace| namespace.length).sum();
+    let code = shared::map(descriptors.next()?, size).ok()?;
+    Some(Started { start, code, reserved: descriptors.next() })
 }
 
 /// Runs the zygote on `control`, until the supervisor is gone.
 ///
 /// # Errors
 /// When R does not start, or the control socket fails.
-pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Result<()> {
+pub fn run(control: OwnedFd, Started { start, code, reserved }: Started) -> anyhow::Result<()> {
     // In a session of its own, it is not interrupted by Ctrl-C at the terminal, which the supervisor handles. Nor can any
     // session reach the terminal.
     rustix::process::setsid()?;
@@ -70,6 +80,13 @@ pub fn run(control: OwnedFd, Started { start, reserved }: Started) -> anyhow::Re
     }
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
     r::scripts::ask(c"use_repositories", &repositories)?;
+    let mut rest = &code[..];
+    for Namespace { name, version, length } in &start.namespaces {
+        let (code, others) = rest.split_at(*length);
+        r::scripts::ask(c"host_make_namespace", &[name, version, std::str::from_utf8(code)?])?;
+        rest = others;
+    }
+    drop(code);
     let mut warnings = packages::warm_graphics();
     let _ = packages::refresh_fonts();
     let (unloaded, notes) = packages::preload(&start.preload)?;

@@ -12,6 +12,8 @@ const DECLARATIONS: &str = r#"
 #include <Rinternals.h>
 #include <Rembedded.h>
 #include <Rinterface.h>
+#define HAVE_SYS_SELECT_H 1
+#include <R_ext/eventloop.h>
 
 extern Rboolean R_ToplevelExec(void (*)(void *), void *);
 extern void R_InitInPStream(R_inpstream_t, R_pstream_data_t, R_pstream_format_t, int (*)(R_inpstream_t),
@@ -37,6 +39,12 @@ extern void (*ptr_R_ClearerrConsole)(void);
 extern void (*ptr_R_Busy)(int);
 extern void (*ptr_R_CleanUp)(SA_TYPE, int, int);
 extern int (*ptr_R_ChooseFile)(int, char *, int);
+extern void *R_GlobalContext;
+extern InputHandler *R_InputHandlers;
+extern void (*R_PolledEvents)(void);
+extern InputHandler *addInputHandler(InputHandler *, int, void (*)(void *), int);
+extern void R_runHandlers(InputHandler *, fd_set *);
+extern Rboolean R_Visible;
 extern SEXP *R_PPStack;
 extern int R_PPStackTop;
 extern SEXP PRVALUE(SEXP);

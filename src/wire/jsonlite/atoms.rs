@@ -188,7 +188,7 @@ pub(super) fn truth(element: i32) -> &'static [u8] {
 }
 
 /// Whether a double is R's `NA`: the NaN whose low word is 1954 (R Internals, section 1.1).
-fn is_na(number: f64) -> bool {
+pub(in crate::wire) fn is_na(number: f64) -> bool {
     number.is_nan() && number.to_bits() & 0xffff_ffff == 1954
 }
 

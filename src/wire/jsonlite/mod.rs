@@ -38,6 +38,7 @@ mod object;
 mod serialized;
 mod text;
 
+pub(super) use atoms::is_na;
 use atoms::truth;
 pub(super) use atoms::{Atoms, Numbers};
 use column::Cells;
