@@ -89,35 +89,66 @@ render_page <- function(number, form, width, height, resolution) {
 }
 
 draw_again <- function(recording, file, form, size) {
-  # Drawing sets what the code had set when it drew, and may use random numbers.
-  current <- grDevices::dev.cur()
-  colours <- grDevices::palette()
-  seed <- globalenv()$.Random.seed
-  forget_metrics()
-  if (form == "svg") {
-    grDevices::svg(file, width = size[[1L]] / size[[3L]], height = size[[2L]] / size[[3L]])
-  } else {
-    grDevices::png(file, width = size[[1L]], height = size[[2L]], res = size[[3L]])
+  open <- function(file) {
+    if (form == "svg") {
+      grDevices::svg(file, width = size[[1L]] / size[[3L]], height = size[[2L]] / size[[3L]])
+    } else {
+      grDevices::png(file, width = size[[1L]], height = size[[2L]], res = size[[3L]])
+    }
   }
-  device <- grDevices::dev.cur()
-  drawn <- FALSE
-  on.exit({
-    grDevices::dev.off(device)
-    if (current > 1L) grDevices::dev.set(current)
-    grDevices::palette(colours)
-    if (!is.null(seed)) assign(".Random.seed", seed, envir = globalenv())
-    if (!drawn) unlink(file)
-  })
-  tryCatch(suppressWarnings(grDevices::replayPlot(recording)), error = function(e) {
+  draw_into(recording, file, open, failed = function(e) {
     measures <- sprintf("%d by %d pixels at %d pixels per inch", size[[1L]], size[[2L]], size[[3L]])
     stop(measures, " may be too small for it: ", conditionMessage(e), call. = FALSE)
   })
+}
+
+# Drawing sets what the code had set when it drew, and may use random numbers. This puts it back.
+undisturbed <- function(drawing) {
+  colours <- grDevices::palette()
+  seed <- globalenv()$.Random.seed
+  on.exit({
+    grDevices::palette(colours)
+    if (!is.null(seed)) {
+      assign(".Random.seed", seed, envir = globalenv())
+    } else if (exists(".Random.seed", envir = globalenv(), inherits = FALSE)) {
+      rm(".Random.seed", envir = globalenv())
+    }
+  })
+  suppressWarnings(drawing)
+}
+
+# Draws a recording into a file, on a device that `open` opens. The device that was the current one is so again afterwards.
+draw_into <- function(recording, file, open, failed = stop) {
+  current <- grDevices::dev.cur()
+  # Nobody is to be asked before each page.
+  asking <- options(device.ask.default = FALSE)
+  drawn <- FALSE
+  on.exit({
+    if (current > 1L) grDevices::dev.set(current)
+    options(asking)
+    if (!drawn) unlink(file)
+  })
+  paint(file, open, tryCatch(undisturbed(grDevices::replayPlot(recording)), error = failed))
   # A page that has begun and failed at once has nothing to be replayed. It is empty.
   if (!file.exists(file)) {
-    graphics::par(mfrow = c(1, 1), mar = numeric(4L), oma = numeric(4L))
-    graphics::plot.new()
+    paint(file, open, {
+      graphics::par(mfrow = c(1, 1), mar = numeric(4L), oma = numeric(4L))
+      .External2(asNamespace("graphics")$C_plot_new)
+    })
   }
   drawn <- TRUE
+}
+
+paint <- function(file, open, drawing) {
+  forget_metrics()
+  open(file)
+  device <- grDevices::dev.cur()
+  on.exit({
+    grDevices::dev.off(device)
+    # The next device may be one of the code's own, at the same address.
+    forget_metrics()
+  })
+  drawing
 }
 
 # These measure text or the device to find out where to draw. R would record the places, which are right in one size
@@ -133,7 +164,7 @@ record_call <- function(name, original, frame) {
   grDevices::recordGraphics(eval(call), surroundings, baseenv())
 }
 
-is_recorded <- function() recording && grDevices::dev.cur() %in% unnamed_devices
+is_recorded <- function() (recording && grDevices::dev.cur() %in% unnamed_devices) || has_history()
 
 for (name in c("legend", "polygon")) {
   original <- getExportedValue("graphics", name)

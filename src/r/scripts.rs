@@ -14,7 +14,7 @@ use super::{
     repl, reports, statement, strings, toplevel,
 };
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 12] = [
     ("toplevel.R", include_str!("../../r-init/toplevel.R")),
     ("session.R", include_str!("../../r-init/session.R")),
     ("packages.R", include_str!("../../r-init/packages.R")),
@@ -24,6 +24,9 @@ const FILES: [(&str, &str); 9] = [
     ("workspace.R", include_str!("../../r-init/workspace.R")),
     ("host/natives.R", include_str!("../../r-init/host/natives.R")),
     ("host/session.R", include_str!("../../r-init/host/session.R")),
+    ("host/plots.R", include_str!("../../r-init/host/plots.R")),
+    ("host/history.R", include_str!("../../r-init/host/history.R")),
+    ("host/locator.R", include_str!("../../r-init/host/locator.R")),
 ];
 
 thread_local! {
