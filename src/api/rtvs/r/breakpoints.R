@@ -1,0 +1,188 @@
+# Breakpoints: lines of files at which R stops in its browser. R knows none, so the code is changed: before a statement stands
+#   .doTrace(if (rtvs:::is_breakpoint("file.R", 3)) browser())
+# The client knows such a call when it sees it on the stack, and steps out of it. Files are known by their names without folders.
+
+# For each file, the lines that have a breakpoint.
+breakpoints <- new.env()
+state$breaking <- FALSE
+
+is_breakpoint <- function(filename, line_number) state$breaking && line_number %in% breakpoints[[filename]]
+
+enable_breakpoints <- function(enable) {
+  state$breaking <- isTRUE(enable)
+  watch_parse(state$breaking)
+  if (state$breaking) reapply_breakpoints()
+  invisible()
+}
+
+add_breakpoint <- function(filename, line_number, reapply = TRUE) {
+  name <- basename(filename)
+  assign(name, unique(c(breakpoints[[name]], as.numeric(line_number))), envir = breakpoints)
+  if (isTRUE(reapply)) reapply_breakpoints()
+  invisible()
+}
+
+remove_breakpoint <- function(filename, line_number) {
+  name <- basename(filename)
+  left <- setdiff(breakpoints[[name]], line_number)
+  assign(name, if (length(left) > 0L) left, envir = breakpoints)
+  reapply_breakpoints()
+  invisible()
+}
+
+# Changes the functions of the workspace as the breakpoints are now. One that runs stays as it is until it is called again.
+reapply_breakpoints <- function() {
+  names <- ls(globalenv(), all.names = TRUE)
+  for (name in setdiff(names, unevaluated_promises(globalenv(), names))) {
+    if (bindingIsActive(as.name(name), globalenv()) || bindingIsLocked(name, globalenv())) next
+    value <- get(name, envir = globalenv(), inherits = FALSE)
+    if (!is.function(value) || is.primitive(value)) next
+    changed <- with_breakpoints(value)
+    if (!identical(body(changed), body(value))) assign(name, changed, envir = globalenv())
+  }
+  invisible()
+}
+
+# A function with the breakpoints of its file.
+with_breakpoints <- function(f) {
+  place <- attr(f, "srcref")
+  if (is.null(place)) return(f)
+  old <- without_stops(body(f))
+  file <- file_of(place)
+  lines <- if (!is.null(file)) breakpoints[[basename(file)]]
+  new <- if (length(lines) > 0L) in_function(old, place, basename(file), settled(lines, spans_in_function(old, place))) else old
+  changed <- f
+  body(changed) <- new
+  attributes(changed) <- attributes(f)
+  changed
+}
+
+# Expressions that were parsed with their places in a file, with its breakpoints.
+parsed_with_breakpoints <- function(expressions) {
+  places <- attr(expressions, "srcref")
+  file <- if (length(places) > 0L && length(places) == length(expressions)) file_of(places[[1L]])
+  lines <- if (!is.null(file)) breakpoints[[basename(file)]]
+  if (length(lines) == 0L) return(expressions)
+  statements <- lapply(as.list(expressions), without_stops)
+  lines <- settled(lines, spans_in_statements(statements, places))
+  changed <- expressions
+  changed[] <- as.expression(in_statements(statements, places, basename(file), lines))
+  changed
+}
+
+# The path of the file that a place is in; NULL if it is in none.
+file_of <- function(place) {
+  source <- attr(place, "srcfile")
+  if (!is.environment(source)) return(NULL)
+  name <- source$filename
+  if (!is.character(name) || !nzchar(name) || (inherits(source, "srcfilecopy") && !isTRUE(source$isFile))) return(NULL)
+  if (grepl("^(/|~|[A-Za-z]:|[a-z]+://)", name) || is.null(source$wd)) path.expand(name) else file.path(source$wd, name)
+}
+
+is_block <- function(code) is.call(code) && identical(code[[1L]], quote(`{`)) && is.list(attr(code, "srcref"))
+
+is_function_code <- function(code) is.call(code) && identical(code[[1L]], quote(`function`))
+
+# What stands in a call may be missing, as in x[, 1].
+is_missing <- function(call, at) identical(call[[at]], quote(expr = ))
+
+# The first and the last line of each statement, as rows; those of functions begin where their bodies do.
+spans_in_statements <- function(statements, places) {
+  do.call(rbind, c(list(matrix(0, 0L, 2L)), lapply(seq_along(statements), function(at) {
+    rbind(places[[at]][c(1L, 3L)], spans_in(statements[[at]]))
+  })))
+}
+
+spans_in <- function(code) {
+  if (!is.call(code)) return(NULL)
+  if (is_block(code)) return(spans_in_statements(as.list(code)[-1L], attr(code, "srcref")[-1L]))
+  if (is_function_code(code)) return(spans_in_function(code[[3L]], if (length(code) > 3L) code[[4L]]))
+  do.call(rbind, lapply(seq_along(code), function(at) if (!is_missing(code, at)) spans_in(code[[at]])))
+}
+
+spans_in_function <- function(body, place) {
+  place <- body_place(body, place)
+  rbind(if (!is.null(place)) place[c(1L, 3L)], spans_in(body))
+}
+
+# A body in braces knows where it is. Another is where its function is.
+body_place <- function(body, place) {
+  if (!is_block(body)) return(place)
+  start <- attr(body, "srcref")[[1L]]
+  end <- attr(body, "wholeSrcref")
+  if (!is.null(place)) start[c(3L, 4L, 6L, 8L)] <- place[c(3L, 4L, 6L, 8L)] else if (!is.null(end)) start[3L] <- end[3L]
+  start
+}
+
+# Lines on which a statement begins, instead of those wanted: names are these, as numbers. A line within a statement belongs to
+# what comes next in it, or to the statement itself.
+settled <- function(lines, spans) {
+  found <- lapply(lines, function(line) {
+    if (line %in% spans[, 1L]) return(line)
+    around <- spans[spans[, 1L] <= line & spans[, 2L] >= line, , drop = FALSE]
+    if (nrow(around) == 0L) return(NA)
+    inner <- around[which.min(around[, 2L] - around[, 1L]), ]
+    later <- spans[spans[, 1L] > line & spans[, 1L] <= inner[[2L]], 1L]
+    if (length(later) > 0L) min(later) else inner[[1L]]
+  })
+  kept <- !is.na(found)
+  list(wanted = lines[kept], at = unlist(found[kept]))
+}
+
+in_statements <- function(statements, places, file, lines) {
+  before <- -1L
+  lapply(seq_along(statements), function(at) {
+    first <- places[[at]][[1L]]
+    statement <- in_code(statements[[at]], file, lines)
+    # Of several statements on a line, R stops at the first.
+    if (first != before) statement <- with_stops(statement, places[[at]], file, lines)
+    before <<- first
+    statement
+  })
+}
+
+in_code <- function(code, file, lines) {
+  if (!is.call(code)) return(code)
+  if (is_block(code)) {
+    places <- attributes(code)
+    changed <- as.call(c(code[[1L]], in_statements(as.list(code)[-1L], places$srcref[-1L], file, lines)))
+    attributes(changed) <- places
+    return(changed)
+  }
+  if (is_function_code(code)) {
+    code[3L] <- list(in_function(code[[3L]], if (length(code) > 3L) code[[4L]], file, lines))
+    return(code)
+  }
+  for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[[at]] <- in_code(code[[at]], file, lines)
+  code
+}
+
+in_function <- function(body, place, file, lines) {
+  place <- body_place(body, place)
+  changed <- in_code(body, file, lines)
+  if (is.null(place)) changed else with_stops(changed, place, file, lines)
+}
+
+# A statement after the calls that stop before it. In the browser, all of it is at the statement's place.
+with_stops <- function(statement, place, file, lines) {
+  for (line in lines$wanted[lines$at == place[[1L]]]) {
+    stop <- bquote(.doTrace(if (rtvs:::is_breakpoint(.(file), .(line))) browser()))
+    statement <- as.call(list(quote(`{`), stop, statement))
+    attr(statement, "srcref") <- list(place, place, place)
+  }
+  statement
+}
+
+is_stop <- function(code) {
+  is.call(code) && length(code) == 3L && identical(code[[1L]], quote(`{`)) && is.call(code[[2L]]) &&
+    identical(code[[2L]][[1L]], quote(.doTrace)) && length(code[[2L]]) == 2L &&
+    grepl("rtvs:::is_breakpoint(", deparse(code[[2L]], nlines = 1L)[[1L]], fixed = TRUE)
+}
+
+# The code as it was.
+without_stops <- function(code) {
+  while (is_stop(code)) code <- code[[3L]]
+  if (!is.call(code)) return(code)
+  for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[at] <- list(without_stops(code[[at]]))
+  code
+}

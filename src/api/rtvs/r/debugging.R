@@ -1,0 +1,66 @@
+# What the client's debugger asks while R waits in its browser, and how it runs files.
+
+# Evaluates a file in the workspace, so that R can stop at each of its statements: they are one block.
+debug_source <- function(file, encoding = "unknown") {
+  path <- normalizePath(file, mustWork = TRUE)
+  cat("Sourcing: ", path, "\n", sep = "")
+  parsed <- base::parse(file, keep.source = TRUE, encoding = encoding)
+  places <- attr(parsed, "srcref")
+  if (length(parsed) == 0L) return(invisible())
+  parsed <- parsed_with_breakpoints(parsed)
+  block <- as.call(c(quote(`{`), as.list(parsed)))
+  attr(block, "srcref") <- c(places[1L], places)
+  invisible(eval(block, globalenv()))
+}
+
+# R's own source() parses files, too, as do some packages. While breakpoints are on, what base::parse() returns has them.
+watch_parse <- function(watch) {
+  if (watch == !is.null(state$parse)) return(invisible())
+  if (watch) {
+    state$parse <- base::parse
+    changed <- base::parse
+    body(changed) <- bquote(.(parsed_with_breakpoints)(.(body(changed))))
+  } else {
+    changed <- state$parse
+    state$parse <- NULL
+  }
+  where <- baseenv()
+  unlockBinding("parse", where)
+  assign("parse", changed, envir = where)
+  lockBinding("parse", where)
+}
+
+# The stack, from the workspace on: for each environment the call that was made in it and where that is written.
+describe_traceback <- function() {
+  count <- sys.nframe()
+  calls <- sys.calls()
+  lapply(seq_len(count), function(at) {
+    call <- calls[[at]]
+    place <- attr(call, "srcref")
+    file <- if (inherits(place, "srcref")) file_of(place)
+    frame <- list(call = paste(deparse(call, nlines = 50L), collapse = "\n"))
+    if (!is.null(file)) {
+      frame$filename <- file
+      frame$line_number <- place[[1L]]
+    }
+    name <- environment_name(if (at == 1L) globalenv() else sys.frame(at - 1L))
+    if (!is.null(name)) frame$env_name <- name
+    frame
+  })
+}
+
+environment_name <- function(environment) {
+  name <- environmentName(environment)
+  if (!nzchar(name)) return(NULL)
+  if (isNamespace(environment)) name <- paste0("namespace:", name)
+  sprintf("<environment: %s>", name)
+}
+
+# Lets R stop in the caller of the function in which it waits, or `n` calls above it. That is not known to R code.
+browser_set_debug <- function(n = 1, skip_toplevel = 0) {
+  if (!exists("host_debug")) stop("R cannot be stopped when a function returns", call. = FALSE)
+  frame <- sys.nframe() - 1L - n
+  if (frame < 0L) stop("there are not so many calls", call. = FALSE)
+  host_debug(if (frame == 0L) globalenv() else sys.frame(frame))
+  invisible()
+}
