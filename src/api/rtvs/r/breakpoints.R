@@ -50,7 +50,7 @@ with_breakpoints <- function(f) {
   old <- without_stops(body(f))
   file <- file_of(place)
   lines <- if (!is.null(file)) breakpoints[[basename(file)]]
-  new <- if (length(lines) > 0L) in_function(old, place, basename(file), settled(lines, spans_in_function(old, place))) else old
+  new <- if (any(covers(place, lines))) in_function(old, place, basename(file), settled(lines, spans_in_function(old, place, lines))) else old
   changed <- f
   body(changed) <- new
   attributes(changed) <- attributes(f)
@@ -64,7 +64,7 @@ parsed_with_breakpoints <- function(expressions) {
   lines <- if (!is.null(file)) breakpoints[[basename(file)]]
   if (length(lines) == 0L) return(expressions)
   statements <- lapply(as.list(expressions), without_stops)
-  lines <- settled(lines, spans_in_statements(statements, places))
+  lines <- settled(lines, spans_in_statements(statements, places, lines))
   changed <- expressions
   changed[] <- as.expression(in_statements(statements, places, basename(file), lines))
   changed
@@ -86,24 +86,40 @@ is_function_code <- function(code) is.call(code) && identical(code[[1L]], quote(
 # What stands in a call may be missing, as in x[, 1].
 is_missing <- function(call, at) identical(call[[at]], quote(expr = ))
 
-# The first and the last line of each statement, as rows; those of functions begin where their bodies do.
-spans_in_statements <- function(statements, places) {
-  do.call(rbind, c(list(matrix(0, 0L, 2L)), lapply(seq_along(statements), function(at) {
-    rbind(places[[at]][c(1L, 3L)], spans_in(statements[[at]]))
+covers <- function(place, lines) lines >= place[[1L]] & lines <= place[[3L]]
+
+# Rows of first and last lines, with what is there: a statement, the body of a function, or another block. What is far from the
+# lines that matter is not looked into.
+span_of <- function(place, last, kind) matrix(c(place[[1L]], last, kind), 1L)
+
+spans_in_statements <- function(statements, places, lines) {
+  do.call(rbind, c(list(matrix(0, 0L, 3L)), lapply(seq_along(statements), function(at) {
+    place <- places[[at]]
+    rbind(span_of(place, place[[3L]], statement_kind), if (any(covers(place, lines))) spans_in(statements[[at]], lines))
   })))
 }
 
-spans_in <- function(code) {
+spans_in <- function(code, lines) {
   if (!is.call(code)) return(NULL)
-  if (is_block(code)) return(spans_in_statements(as.list(code)[-1L], attr(code, "srcref")[-1L]))
-  if (is_function_code(code)) return(spans_in_function(code[[3L]], if (length(code) > 3L) code[[4L]]))
-  do.call(rbind, lapply(seq_along(code), function(at) if (!is_missing(code, at)) spans_in(code[[at]])))
+  if (is_block(code)) {
+    places <- attr(code, "srcref")
+    whole <- attr(code, "wholeSrcref")
+    inner <- spans_in_statements(as.list(code)[-1L], places[-1L], lines)
+    last <- if (is.null(whole)) max(places[[1L]][[1L]], inner[, 2L]) else whole[[3L]]
+    return(rbind(span_of(places[[1L]], last, block_kind), inner))
+  }
+  if (is_function_code(code)) return(spans_in_function(code[[3L]], if (length(code) > 3L) code[[4L]], lines))
+  do.call(rbind, lapply(seq_along(code), function(at) if (!is_missing(code, at)) spans_in(code[[at]], lines)))
 }
 
-spans_in_function <- function(body, place) {
+spans_in_function <- function(body, place, lines) {
   place <- body_place(body, place)
-  rbind(if (!is.null(place)) place[c(1L, 3L)], spans_in(body))
+  rbind(if (!is.null(place)) span_of(place, place[[3L]], body_kind), spans_in(body, lines))
 }
+
+statement_kind <- 0
+body_kind <- 1
+block_kind <- 2
 
 # A body in braces knows where it is. Another is where its function is.
 body_place <- function(body, place) {
@@ -114,26 +130,28 @@ body_place <- function(body, place) {
   start
 }
 
-# Lines on which a statement begins, instead of those wanted: names are these, as numbers. A line within a statement belongs to
-# what comes next in it, or to the statement itself.
+# For the lines that are `wanted`, those `at` which R can stop. On a line between the statements of a block, that is the next of
+# them, and on a further line of a statement, that statement.
 settled <- function(lines, spans) {
-  found <- lapply(lines, function(line) {
-    if (line %in% spans[, 1L]) return(line)
+  starts <- spans[spans[, 3L] != block_kind, 1L]
+  found <- vapply(lines, function(line) {
+    if (line %in% starts) return(line)
     around <- spans[spans[, 1L] <= line & spans[, 2L] >= line, , drop = FALSE]
-    if (nrow(around) == 0L) return(NA)
-    inner <- around[which.min(around[, 2L] - around[, 1L]), ]
-    later <- spans[spans[, 1L] > line & spans[, 1L] <= inner[[2L]], 1L]
-    if (length(later) > 0L) min(later) else inner[[1L]]
-  })
+    if (nrow(around) == 0L) return(NA_real_)
+    inner <- around[order(around[, 2L] - around[, 1L], -around[, 3L])[[1L]], ]
+    later <- starts[starts > line & starts <= inner[[2L]]]
+    if (inner[[3L]] != statement_kind && length(later) > 0L) min(later) else max(starts[starts <= line])
+  }, 0)
   kept <- !is.na(found)
-  list(wanted = lines[kept], at = unlist(found[kept]))
+  list(wanted = lines[kept], at = found[kept])
 }
 
 in_statements <- function(statements, places, file, lines) {
   before <- -1L
   lapply(seq_along(statements), function(at) {
     first <- places[[at]][[1L]]
-    statement <- in_code(statements[[at]], file, lines)
+    statement <- statements[[at]]
+    if (any(covers(places[[at]], lines$at))) statement <- in_code(statement, file, lines)
     # Of several statements on a line, R stops at the first.
     if (first != before) statement <- with_stops(statement, places[[at]], file, lines)
     before <<- first
@@ -182,7 +200,7 @@ is_stop <- function(code) {
 # The code as it was.
 without_stops <- function(code) {
   while (is_stop(code)) code <- code[[3L]]
-  if (!is.call(code)) return(code)
+  if (!is.call(code) || !(".doTrace" %in% all.names(code))) return(code)
   for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[at] <- list(without_stops(code[[at]]))
   code
 }

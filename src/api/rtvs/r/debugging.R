@@ -13,21 +13,34 @@ debug_source <- function(file, encoding = "unknown") {
   invisible(eval(block, globalenv()))
 }
 
-# R's own source() parses files, too, as do some packages. While breakpoints are on, what base::parse() returns has them.
+# R's own source() parses files, too, as do some packages. While breakpoints are on, what it parses has them.
+watched <- c("parse", "source")
+
 watch_parse <- function(watch) {
-  if (watch == !is.null(state$parse)) return(invisible())
-  if (watch) {
-    state$parse <- base::parse
-    changed <- base::parse
-    body(changed) <- bquote(.(parsed_with_breakpoints)(.(body(changed))))
-  } else {
-    changed <- state$parse
-    state$parse <- NULL
+  if (watch == !is.null(state$unwatched)) return(invisible())
+  before <- mget(watched, envir = baseenv())
+  put <- if (watch) lapply(before, parsing_with_breakpoints) else state$unwatched
+  state$unwatched <- if (watch) before
+  for (name in watched) {
+    unlockBinding(name, baseenv())
+    assign(name, put[[name]], envir = baseenv())
+    lockBinding(name, baseenv())
   }
-  where <- baseenv()
-  unlockBinding("parse", where)
-  assign("parse", changed, envir = where)
-  lockBinding("parse", where)
+}
+
+# Both come to R's parser by `.Internal(parse(...))`.
+parsing_with_breakpoints <- function(f) {
+  is_parsing <- function(code) {
+    is.call(code) && identical(code[[1L]], quote(.Internal)) && is.call(code[[2L]]) && identical(code[[2L]][[1L]], quote(parse))
+  }
+  change <- function(code) {
+    if (is_parsing(code)) return(as.call(list(parsed_with_breakpoints, code)))
+    if (!is.call(code)) return(code)
+    for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[[at]] <- change(code[[at]])
+    code
+  }
+  body(f) <- change(body(f))
+  f
 }
 
 # The stack, from the workspace on: for each environment the call that was made in it and where that is written.
