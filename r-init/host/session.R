@@ -8,7 +8,7 @@ host_make_namespace <- function(name, version, code) {
   imports <- new.env(parent = .BaseNamespaceEnv, hash = TRUE)
   attr(imports, "name") <- paste0("imports:", name)
   ours <- parent.env(environment())
-  for (own in ls(ours, pattern = "^(host|history)_")) imports[[own]] <- ours[[own]]
+  for (own in ls(ours)) if (is.function(ours[[own]])) imports[[own]] <- ours[[own]]
   namespace <- new.env(parent = imports, hash = TRUE)
   info <- new.env(hash = TRUE, parent = baseenv())
   info$spec <- c(name = name, version = version)
@@ -42,8 +42,6 @@ host_begin <- function(namespace, vanilla, interactive, ...) {
     # Without a user, R would end at an error.
     error = if (!nzchar(interactive)) expression(NULL)
   )
-  begun <- get0("host_begin_plots", inherits = FALSE)
-  if (is.function(begun)) begun()
   if (!nzchar(vanilla)) host_profiles()
   invisible()
 }
@@ -60,12 +58,6 @@ host_profiles <- function() {
       cat("Error in ", file, ": ", conditionMessage(e), "\n", sep = "", file = stderr())
     })
   }
-}
-
-host_at_prompt <- function() {
-  before <- get0("host_before_prompt")
-  if (is.function(before)) before()
-  invisible()
 }
 
 save_workspace <- function() save.image(".RData")

@@ -4,7 +4,7 @@ use super::App;
 use crate::{auth::Principal, session::Opening};
 pub use crate::{
     link::host::{Answer, Begin, BlobReply, BlobRequest, Choices, Evaluate, Notice, Outcome, Place, Plot, Question, Say, Tell, Wanted},
-    session::{Host, HostGone, OpenError, Said, Teller, Terms},
+    session::{Hearer, Host, HostGone, OpenError, Said, Teller, Terms},
 };
 
 impl App {

@@ -24,8 +24,8 @@ pub struct Limits {
     pub network: Network,
 }
 
-/// The first message to the zygote, which is sent once. Memory with the code of all namespaces comes with it and, if sessions have users of
-/// their own, the file whose locks reserve these.
+/// The first message to the zygote, which is sent once. If there are namespaces, memory with the code of all comes with it and, if
+/// sessions have users of their own, the file whose locks reserve these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Packages to load.

@@ -36,11 +36,24 @@ pub struct Terms {
 #[error("the R session has ended")]
 pub struct HostGone;
 
-/// The client's end of an interactive R. The session ends with it, at once.
+/// The client's end of an interactive R.
 #[derive(Debug)]
 pub struct Host {
+    teller: Teller,
+    hearer: Hearer,
+}
+
+/// The part of it that sends messages.
+#[derive(Debug, Clone)]
+pub struct Teller {
     session: Arc<Session>,
     tells: mpsc::Sender<(Tell, Bytes)>,
+}
+
+/// The part of it that receives them. The session ends with it, at once.
+#[derive(Debug)]
+pub struct Hearer {
+    session: Arc<Session>,
     said: mpsc::Receiver<Said>,
 }
 
@@ -57,63 +70,47 @@ impl Host {
     pub(super) fn new(session: Arc<Session>, terms: Terms) -> (Self, Ends) {
         let (tells, told) = mpsc::channel(WAITING);
         let (says, said) = mpsc::channel(WAITING);
-        (Self { session, tells, said }, Ends { terms, tells: told, said: says })
+        let teller = Teller { session: Arc::clone(&session), tells };
+        (Self { teller, hearer: Hearer { session, said } }, Ends { terms, tells: told, said: says })
     }
 
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Arc<Session> {
-        &self.session
+        &self.hearer.session
     }
 
-    /// Someone else who can send messages.
+    /// The two directions.
     #[must_use]
-    pub fn teller(&self) -> Teller {
-        Teller { session: Arc::clone(&self.session), tells: self.tells.clone() }
+    pub fn split(self) -> (Teller, Hearer) {
+        (self.teller, self.hearer)
     }
+}
 
+impl Teller {
     /// Sends a message. Waits while R has not taken earlier ones, but R is interrupted at once if everything is to be stopped.
     ///
     /// # Errors
     /// [`HostGone`].
     pub async fn tell(&self, tell: Tell, payload: Bytes) -> Result<(), HostGone> {
-        send(&self.session, &self.tells, tell, payload).await
+        if tell == Tell::CancelAll {
+            // Messages may wait for R to read them, which it does not while it computes.
+            self.session.interrupted.notify_one();
+        }
+        self.tells.send((tell, payload)).await.map_err(|_| HostGone)
     }
+}
 
+impl Hearer {
     /// The next that R says; `None` when it has ended: the session's tombstone tells how.
     pub async fn next(&mut self) -> Option<Said> {
         self.said.recv().await
     }
 }
 
-impl Drop for Host {
+impl Drop for Hearer {
     fn drop(&mut self) {
         self.session.condemn();
         self.session.close();
     }
-}
-
-/// Sends messages to an interactive R, beside its [`Host`].
-#[derive(Debug, Clone)]
-pub struct Teller {
-    session: Arc<Session>,
-    tells: mpsc::Sender<(Tell, Bytes)>,
-}
-
-impl Teller {
-    /// As [`Host::tell`].
-    ///
-    /// # Errors
-    /// [`HostGone`].
-    pub async fn tell(&self, tell: Tell, payload: Bytes) -> Result<(), HostGone> {
-        send(&self.session, &self.tells, tell, payload).await
-    }
-}
-
-async fn send(session: &Session, tells: &mpsc::Sender<(Tell, Bytes)>, tell: Tell, payload: Bytes) -> Result<(), HostGone> {
-    if tell == Tell::CancelAll {
-        // Messages may wait for R to read them, which it does not while it computes.
-        session.interrupted.notify_one();
-    }
-    tells.send((tell, payload)).await.map_err(|_| HostGone)
 }

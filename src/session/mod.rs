@@ -36,7 +36,7 @@ pub mod zygote;
 pub use deferred::{Deferred, Done, Operation};
 pub use failure::{StartError, WorkerError};
 pub use handle::Session;
-pub use host::{Host, HostGone, Said, Teller, Terms};
+pub use host::{Hearer, Host, HostGone, Said, Teller, Terms};
 pub use manager::Sessions;
 pub use setup::{clear, sandbox};
 pub use terms::{Admission, Completion, Found, LimitOverrides, LookupError, OpenError, Opening, OperationError, Purpose, Stop};

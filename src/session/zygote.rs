@@ -295,8 +295,8 @@ impl Owner {
             namespaces: own.iter().map(named).collect(),
         };
         let code: String = own.iter().map(|own| own.code.as_str()).collect();
-        let code = shared::sealed(code.as_bytes()).map_err(StartError::Control)?;
-        let descriptors: Vec<_> = std::iter::once(code.as_fd()).chain(self.users.reservations()).collect();
+        let code = if code.is_empty() { None } else { Some(shared::sealed(code.as_bytes()).map_err(StartError::Control)?) };
+        let descriptors: Vec<_> = code.iter().map(AsFd::as_fd).chain(self.users.reservations()).collect();
         send(&ours, &messages::encode(&start), &descriptors).map_err(|error| StartError::Control(error.into()))?;
         let mut command = Command::new(&program);
         command

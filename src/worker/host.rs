@@ -344,7 +344,7 @@ impl Client for Host {
                 Typed::Refused
             };
         }
-        let _ = r::scripts::call(c"host_at_prompt");
+        let _ = r::scripts::call(c"host_before_prompt");
         let Prompt { text, history, contexts, limit, is_top, again } = prompt;
         let is_top = is_top && self.state.borrow().running.is_empty();
         loop {
@@ -390,6 +390,9 @@ impl Client for Host {
         self.read();
         while !self.must_stop() && self.carry_out_next() {
             self.read();
+        }
+        if !self.must_stop() && self.state.borrow().running.is_empty() {
+            let _ = r::scripts::call(c"host_meanwhile");
         }
         self.must_stop()
     }

@@ -44,7 +44,7 @@ pub struct Started {
     /// The message.
     pub start: Start,
     /// The code of its namespaces.
-    pub code: Mmap,
+    pub code: Option<Mmap>,
     /// The file whose locks reserve the sessions' users on this machine, where sessions have users of their own. The
     /// supervisor's locks hold until this process has closed the file as well: when the supervisor dies, no other server
     /// gets a user before this zygote has ended the processes of that user.
@@ -58,7 +58,7 @@ pub fn start(control: &OwnedFd) -> Option<Started> {
     let start: Start = messages::decode(&bytes[..length])?;
     let mut descriptors = descriptors.into_iter();
     let size = start.namespaces.iter().map(|namespace| namespace.length).sum();
-    let code = shared::map(descriptors.next()?, size).ok()?;
+    let code = if size > 0 { Some(shared::map(descriptors.next()?, size).ok()?) } else { None };
     Some(Started { start, code, reserved: descriptors.next() })
 }
 
@@ -80,7 +80,7 @@ pub fn run(control: OwnedFd, Started { start, code, reserved }: Started) -> anyh
     }
     let repositories: Vec<&str> = start.repositories.iter().map(String::as_str).collect();
     r::scripts::ask(c"use_repositories", &repositories)?;
-    let mut rest = &code[..];
+    let mut rest = code.as_deref().unwrap_or_default();
     for Namespace { name, version, length } in &start.namespaces {
         let (code, others) = rest.split_at(*length);
         r::scripts::ask(c"host_make_namespace", &[name, version, std::str::from_utf8(code)?])?;

@@ -54,7 +54,12 @@ impl Zygote {
 
     /// A zygote that is ready.
     fn start() -> Self {
-        let zygote = Self::told(&encode(&Start { preload: Vec::new(), repositories: Vec::new(), sandbox: Sandbox::default() }));
+        let zygote = Self::told(&encode(&Start {
+            preload: Vec::new(),
+            repositories: Vec::new(),
+            sandbox: Sandbox::default(),
+            namespaces: Vec::new(),
+        }));
         assert!(matches!(zygote.receive(), ZygoteReply::Ready { .. }));
         zygote
     }
@@ -166,7 +171,8 @@ fn frame(request: &Request, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_zygote_that_is_not_told_how_to_start_does_not() {
-    let start = encode(&Start { preload: vec!["stats".to_owned()], repositories: Vec::new(), sandbox: Sandbox::default() });
+    let start =
+        encode(&Start { preload: vec!["stats".to_owned()], repositories: Vec::new(), sandbox: Sandbox::default(), namespaces: Vec::new() });
     let further = [start.as_slice(), b"more"].concat();
     for first in [b"garbage".as_slice(), &start[..start.len() - 1], &further, &vec![1; TOO_LONG]] {
         let (status, said) = Zygote::told(first).end();

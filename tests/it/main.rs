@@ -39,6 +39,7 @@ mod plain;
 mod plots;
 mod preload;
 mod prompt;
+mod prompt_host;
 mod r_client;
 mod revodeployr;
 mod rock;

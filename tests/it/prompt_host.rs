@@ -1,0 +1,262 @@
+//! R at its own prompt, driven by the messages of the core, without any client's protocol.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use bytes::Bytes;
+use offshoot::{
+    app::{
+        App,
+        prompt::{Answer, Begin, Evaluate, Hearer, Outcome, Place, Question, Said, Say, Tell, Teller, Terms, Wanted},
+    },
+    auth::Principal,
+    config::{Config, RNamespace},
+    store::{Store, accounts::Account},
+    telemetry::recent::Recent,
+};
+
+use std::sync::Arc;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server without listeners.
+pub(crate) struct House {
+    app: Arc<App>,
+    ada: Principal,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config { data: folder.path().join("data"), ..Config::default() };
+        config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
+        config.sessions.pool = 1;
+        config.r.namespaces = vec![RNamespace { name: "helper", version: "1", code: "twice <- function(x) 2 * x".to_owned() }];
+        change(&mut config);
+        let store = Store::open(&config.data).await.unwrap();
+        store
+            .account_add(&Account { name: "ada".to_owned(), display_name: "ada".to_owned(), enabled: true, ..Account::default() })
+            .await
+            .unwrap();
+        store.close().await;
+        let app = App::start(config, Recent::default()).await.unwrap();
+        let ada = Principal::with_password(&app.rules().now(), "ada", Ipv4Addr::LOCALHOST.into());
+        Self { app, ada, _folder: folder }
+    }
+
+    async fn open(&self) -> Console {
+        let begin = Begin { interactive: true, vanilla: true, arguments: vec![], namespace: Some("helper".to_owned()), blobs: 1 << 20 };
+        let host = self.app.prompt_open(&self.ada, "console", Terms { begin, largest: 1 << 26 }).await.unwrap();
+        let (teller, hearer) = host.split();
+        let mut console = Console { teller, hearer, sent: 0, prompt: 0, text: String::new() };
+        assert!(matches!(console.next().await, Said::Message(Say::Started(_), _)));
+        console.prompted().await;
+        console
+    }
+}
+
+/// A client of one session.
+struct Console {
+    teller: Teller,
+    hearer: Hearer,
+    sent: u64,
+    /// The id of the last prompt.
+    prompt: u64,
+    /// What R has printed since it was looked at.
+    text: String,
+}
+
+impl Console {
+    async fn next(&mut self) -> Said {
+        tokio::time::timeout(PATIENCE, self.hearer.next()).await.expect("R says something").expect("R lives")
+    }
+
+    /// The next message, after text has been noted.
+    async fn message(&mut self) -> (Say, Bytes) {
+        loop {
+            match self.next().await {
+                Said::Message(say, payload) => return (say, payload),
+                Said::Output(text) => self.text.push_str(&text),
+                Said::Errors(text) => self.text.push_str(&format!("!{text}")),
+            }
+        }
+    }
+
+    /// Waits for the next prompt. Returns the prompt and the contexts.
+    async fn prompted(&mut self) -> (String, Vec<i32>) {
+        loop {
+            match self.message().await.0 {
+                Say::Ask(id, Question::Line { prompt, contexts, .. }) => {
+                    self.prompt = id;
+                    return (prompt, contexts);
+                }
+                Say::Busy | Say::Idle | Say::Notice(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn answer(&self, text: &str) {
+        self.tell(Tell::Answer(self.prompt, Answer::Text), text).await;
+    }
+
+    async fn tell(&self, tell: Tell, payload: &str) {
+        self.teller.tell(tell, payload.to_owned().into()).await.unwrap();
+    }
+
+    /// Types a line; returns what R prints until its next prompt.
+    async fn types(&mut self, text: &str) -> String {
+        self.answer(text).await;
+        self.prompted().await;
+        std::mem::take(&mut self.text)
+    }
+
+    async fn begin(&mut self, code: &str, reentrant: bool, cancelable: bool) -> u64 {
+        self.sent += 1;
+        let evaluate = Evaluate { id: self.sent, place: Place::Global, reentrant, cancelable, wanted: Wanted::Json };
+        self.tell(Tell::Evaluate(evaluate), code).await;
+        self.sent
+    }
+
+    async fn evaluated(&mut self, id: u64) -> Result<String, Outcome> {
+        loop {
+            match self.message().await {
+                (Say::Evaluated(of, outcome), value) if of == id => {
+                    return if outcome == Outcome::Value { Ok(String::from_utf8(value.to_vec()).unwrap()) } else { Err(outcome) };
+                }
+                (Say::Busy | Say::Idle | Say::Notice(_), _) => {}
+                (other, _) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn evaluates(&mut self, code: &str) -> Result<String, Outcome> {
+        let id = self.begin(code, false, true).await;
+        self.evaluated(id).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_is_evaluated_by_rs_own_loop() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    let greeting = std::mem::take(&mut console.text);
+    assert!(greeting.contains("R version") && greeting.contains("'q()'"), "{greeting}");
+    assert_eq!(console.types("1 + 1\n").await, "[1] 2\n");
+    assert_eq!(console.types("x <- .Last.value; x\n'日本語'\n").await, "[1] 2\n[1] \"日本語\"\n");
+    assert_eq!(console.types("nothing_there\n").await, "!Error: object 'nothing_there' not found\n");
+    assert_eq!(console.types("warning('careful')\n").await, "!Warning message:\n!careful \n");
+    assert_eq!(console.types("system('echo from a program')\n").await, "from a program\n");
+    console.answer("f <- function() {\n").await;
+    assert_eq!(console.prompted().await.0, "+ ");
+    console.answer("readline('Name: ') }\n").await;
+    console.prompted().await;
+    console.answer("f()\n").await;
+    let (prompt, contexts) = console.prompted().await;
+    assert_eq!(prompt, "Name: ");
+    assert!(contexts.len() > 1 && contexts.last() == Some(&0), "{contexts:?}");
+    assert_eq!(console.types("Ada\n").await, "[1] \"Ada\"\n");
+    console.answer("local({ y <- 3; browser(); y })\n").await;
+    let (prompt, contexts) = console.prompted().await;
+    assert_eq!(prompt, "Browse[1]> ");
+    assert!(contexts.contains(&16), "{contexts:?}");
+    console.text.clear();
+    assert_eq!(console.types("y * 2\n").await, "[1] 6\n");
+    assert_eq!(console.types("c\n").await, "[1] 3\n");
+    assert_eq!(console.types("helper:::twice(21)\n").await, "[1] 42\n");
+    house.app.stop(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn code_is_evaluated_beside_what_waits_and_what_computes() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    assert_eq!(console.evaluates("1:2 |> sum()").await.unwrap(), "3");
+    assert_eq!(
+        console.evaluates("list(a = 'x', b = NULL, c = NA, d = list(1, TRUE))").await.unwrap(),
+        r#"{"a":"x","b":null,"d":[1,true]}"#
+    );
+    assert_eq!(console.evaluates("as.environment(list(n = 0))").await.unwrap(), r#"{"n":0}"#);
+    assert_eq!(console.evaluates("1 +").await, Err(Outcome::Incomplete));
+    assert_eq!(console.evaluates("1 1").await, Err(Outcome::Syntax));
+    assert_eq!(console.evaluates("stop('no'); 7").await.unwrap(), "7");
+    assert_eq!(console.evaluates("7; stop('no')").await, Err(Outcome::Failed("Error: no\n".to_owned())));
+    assert!(matches!(console.evaluates("1:3").await, Err(Outcome::Failed(why)) if why.contains("0 or 1 element")));
+    assert!(matches!(console.evaluates("readline('?')").await, Err(Outcome::Failed(why)) if why.contains("nobody can be asked")));
+    // Refused by R if there is a function beneath it.
+    assert_eq!(console.evaluates("utils::assignInNamespace('setwd', function(dir) dir, 'base')").await.unwrap(), "null");
+    console.text.clear();
+    // While R computes, and while it sleeps.
+    for waits in ["while (!exists('go')) NULL\n", "while (!exists('go')) Sys.sleep(600)\n"] {
+        console.answer(waits).await;
+        let id = console.begin("'meanwhile'", false, false).await;
+        assert_eq!(console.evaluated(id).await.unwrap(), "\"meanwhile\"");
+        console.tell(Tell::CancelAll, "").await;
+        loop {
+            if console.message().await.0 == Say::Cancelled {
+                break;
+            }
+        }
+        console.prompted().await;
+    }
+    house.app.stop(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn questions_and_evaluations_are_on_top_of_each_other() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    let (bottom, outer) = (console.prompt, console.begin("paste('0 +', readline('2'))", true, false).await);
+    assert_eq!(console.prompted().await.0, "2");
+    let (second, inner) = (console.prompt, console.begin("paste('0 +', readline('3'))", true, false).await);
+    assert_eq!(console.prompted().await.0, "3");
+    // The answer to the outer one waits.
+    console.tell(Tell::Answer(second, Answer::Text), "2\n").await;
+    console.answer("3\n").await;
+    assert_eq!(console.evaluated(inner).await.unwrap(), "\"0 + 3\"");
+    assert_eq!(console.evaluated(outer).await.unwrap(), "\"0 + 2\"");
+    console.prompt = bottom;
+    assert_eq!(console.types("5\n").await, "[1] 5\n");
+    house.app.stop(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn everything_is_stopped_back_to_rs_own_prompt() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    for code in
+        ["while (TRUE) {}\n", "Sys.sleep(600)\n", "readline('?')\n", "local({ browser() })\n", "system('sleep 600')\n", "try(repeat {})\n"]
+    {
+        console.answer(code).await;
+        loop {
+            if console.message().await.0 == Say::Busy {
+                break;
+            }
+        }
+        let evaluation = console.begin("repeat {}", false, true).await;
+        console.tell(Tell::CancelAll, "").await;
+        let mut was_cancelled = false;
+        loop {
+            match console.message().await.0 {
+                Say::Cancelled => break,
+                Say::Evaluated(of, Outcome::Cancelled) if of == evaluation => was_cancelled = true,
+                Say::Evaluated(..) => panic!("{code}"),
+                _ => {}
+            }
+        }
+        assert!(was_cancelled, "{code}");
+        assert_eq!(console.prompted().await, ("> ".to_owned(), vec![0]), "{code}");
+        console.text.clear();
+        assert_eq!(console.types("1\n").await, "[1] 1\n", "{code}");
+    }
+    // At the prompt, too.
+    console.tell(Tell::CancelAll, "").await;
+    assert_eq!(console.message().await.0, Say::Cancelled);
+    console.prompted().await;
+    assert_eq!(console.types("1\n").await, "[1] 1\n");
+    house.app.stop(PATIENCE).await;
+}
