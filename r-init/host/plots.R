@@ -14,6 +14,9 @@ histories <- new.env()
 # The most pages that a device keeps. The oldest give way.
 most_kept <- 100L
 
+# The most bytes that the recordings of a device's pages take: they hold the data that was drawn.
+most_recorded <- 2^28
+
 # A picture of more bytes is drawn again when it is needed.
 largest_kept_picture <- 2^18
 
@@ -120,7 +123,10 @@ page_of <- function(history, id) {
 
 add_page <- function(history, recording = NULL) {
   page <- list2env(list(id = new_id(), recording = recording, picture = NULL, changed = TRUE, finished = FALSE), parent = emptyenv())
-  history$pages <- utils::tail(c(history$pages, list(page)), most_kept)
+  # Counted from the newest.
+  sizes <- vapply(rev(history$pages), function(page) as.numeric(utils::object.size(page$recording)), 0)
+  fitting <- sum(cumsum(sizes) <= most_recorded)
+  history$pages <- c(utils::tail(history$pages, min(fitting, most_kept - 1L)), list(page))
   page
 }
 

@@ -4,14 +4,17 @@
 
 # For each file, the lines that have a breakpoint.
 breakpoints <- new.env()
-state$breaking <- FALSE
 
-is_breakpoint <- function(filename, line_number) state$breaking && line_number %in% breakpoints[[filename]]
+# Whether R stops at them at all, and R's own functions while others take their places.
+stopping <- new.env()
+stopping$on <- FALSE
+
+is_breakpoint <- function(filename, line_number) stopping$on && line_number %in% breakpoints[[filename]]
 
 enable_breakpoints <- function(enable) {
-  state$breaking <- isTRUE(enable)
-  watch_parse(state$breaking)
-  if (state$breaking) reapply_breakpoints()
+  stopping$on <- isTRUE(enable)
+  watch_parse(stopping$on)
+  if (stopping$on) reapply_breakpoints()
   invisible()
 }
 

@@ -17,10 +17,10 @@ debug_source <- function(file, encoding = "unknown") {
 watched <- c("parse", "source")
 
 watch_parse <- function(watch) {
-  if (watch == !is.null(state$unwatched)) return(invisible())
+  if (watch == !is.null(stopping$unwatched)) return(invisible())
   before <- mget(watched, envir = baseenv())
-  put <- if (watch) lapply(before, parsing_with_breakpoints) else state$unwatched
-  state$unwatched <- if (watch) before
+  put <- if (watch) lapply(before, parsing_with_breakpoints) else stopping$unwatched
+  stopping$unwatched <- if (watch) before
   for (name in watched) {
     unlockBinding(name, baseenv())
     assign(name, put[[name]], envir = baseenv())
