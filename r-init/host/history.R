@@ -18,31 +18,31 @@ page_in <- function(history, id) {
 }
 
 # The id of the current device; NULL if that has no history.
-active_device <- function() current_history()$id
+history_active_device <- function() current_history()$id
 
-activate_device <- function(device) invisible(grDevices::dev.set(history_of(device)$number))
+history_activate <- function(device) invisible(grDevices::dev.set(history_of(device)$number))
 
 # The id of a device by its number; NULL if that has no history.
-device_of <- function(number) {
+history_device <- function(number) {
   for (history in open_histories()) if (history$number == number) return(history$id)
   NULL
 }
 
 # The number that R gives a device; NULL if it does not exist.
-number_of <- function(device) {
+history_number <- function(device) {
   history <- if (is.character(device) && length(device) == 1L && !is.na(device) && nzchar(device)) histories[[tolower(device)]]
   if (!is.null(history) && is_open(history)) history$number
 }
 
 # The id of the page that is shown; NULL if there is none.
-active_page <- function(device) {
+history_active_page <- function(device) {
   history <- history_of(device)
   look(history)
   if (nzchar(history$active)) history$active
 }
 
 # The number of pages of a device.
-count_pages <- function(device) {
+history_count <- function(device) {
   history <- history_of(device)
   look(history)
   length(history$pages)
@@ -58,18 +58,18 @@ turn_page <- function(device, by) {
   send_page(history)
 }
 
-next_page <- function(device) turn_page(device, 1L)
+history_next <- function(device) turn_page(device, 1L)
 
-previous_page <- function(device) turn_page(device, -1L)
+history_previous <- function(device) turn_page(device, -1L)
 
-select_page <- function(device, page) {
+history_select <- function(device, page) {
   history <- history_of(device)
   send_change(history)
   show_page(history, page_in(history, page))
   send_page(history)
 }
 
-remove_page <- function(device, page) {
+history_remove <- function(device, page) {
   history <- history_of(device)
   send_change(history)
   removed <- page_in(history, page)
@@ -83,7 +83,7 @@ remove_page <- function(device, page) {
   send_page(history)
 }
 
-clear_pages <- function(device) {
+history_clear <- function(device) {
   history <- history_of(device)
   look(history)
   history$pages <- list()
@@ -92,7 +92,7 @@ clear_pages <- function(device) {
 }
 
 # Puts a page of one device at the end of another's, which shows it.
-copy_page <- function(device, page, target) {
+history_copy <- function(device, page, target) {
   from <- history_of(device)
   to <- history_of(target)
   look(from)
@@ -106,7 +106,7 @@ copy_page <- function(device, page, target) {
 }
 
 # Gives a device another size, in which its page is drawn again.
-resize_device <- function(device, width, height, resolution) {
+history_resize <- function(device, width, height, resolution) {
   history <- history_of(device)
   canvas <- checked_canvas(width, height, resolution)
   if (identical(canvas, history$canvas)) return(invisible())
@@ -116,7 +116,7 @@ resize_device <- function(device, width, height, resolution) {
 }
 
 # The bytes of a page's file, on a device that `open` opens for a file.
-export_page <- function(device, page, open) {
+history_export <- function(device, page, open) {
   history <- history_of(device)
   look(history)
   source <- page_in(history, page)

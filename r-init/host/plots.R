@@ -52,7 +52,7 @@ checked_canvas <- function(width, height, resolution) {
 }
 
 # Opens a device, whose size is asked for, and makes it the current one. `name` is what R calls it.
-open_history_device <- function(name = "history") {
+history_open <- function(name = "history") {
   id <- new_id()
   size <- host_ask("device_size", id)
   if (length(size) != 3L) stop("nobody shows plots", call. = FALSE)

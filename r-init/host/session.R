@@ -30,8 +30,18 @@ host_register <- function(name) {
   namespace <- host_namespaces[[name]]
   if (is.null(namespace)) stop("there is no namespace '", name, "'", call. = FALSE)
   exported <- get0("exported", namespace, inherits = FALSE)
-  for (own in exported) namespace$.__NAMESPACE__.$exports[[own]] <- c(own, use.names = FALSE)
+  info <- namespace$.__NAMESPACE__.
+  for (own in exported) info$exports[[own]] <- c(own, use.names = FALSE)
+  info$path <- host_package_folder(info$spec)
   .Internal(registerNamespace(name, namespace))
+}
+
+# A folder with what R reads of each package that is loaded, for example when it looks for help.
+host_package_folder <- function(spec) {
+  folder <- file.path(tempdir(check = TRUE), "packages", spec[["name"]])
+  dir.create(folder, recursive = TRUE)
+  writeLines(paste0(c("Package: ", "Version: "), spec[c("name", "version")]), file.path(folder, "DESCRIPTION"))
+  folder
 }
 
 # Everything comes as text.

@@ -53,7 +53,7 @@ export_to_csv <- function(value, sep = ",", dec = ".") {
 
 # A plot as a picture, in a blob. `device` is one of R's functions: png, bmp, jpeg, tiff.
 export_to_image <- function(device_id, plot_id, device, width, height, resolution) {
-  create_blob(export_page(device_id, plot_id, function(file) {
+  create_blob(history_export(device_id, plot_id, function(file) {
     device(filename = file, width = width, height = height, res = resolution)
   }))
 }
@@ -63,7 +63,7 @@ export_to_pdf <- function(device_id, plot_id, device = grDevices::pdf, width, he
   # Some clients name no device.
   if (is.numeric(device)) return(export_to_pdf(device_id, plot_id, grDevices::pdf, device, width))
   paper <- if (!missing(paper)) list(paper = paper)
-  create_blob(export_page(device_id, plot_id, function(file) {
+  create_blob(history_export(device_id, plot_id, function(file) {
     do.call(device, c(list(file, width = width, height = height), paper))
   }))
 }
