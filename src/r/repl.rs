@@ -23,6 +23,7 @@ use super::{
     exec::{RError, protect, protect_quietly},
     ffi, natives,
     preserved::{self, Preserved},
+    reports::{self, Reason},
     scripts, strings,
 };
 
@@ -337,15 +338,14 @@ pub fn evaluate(code: &str, place: Place) -> Evaluated {
     // SAFETY: an expression vector.
     let count = unsafe { XLENGTH(expressions.value()) };
     for at in 0..count {
-        let (evaluated, is_error) = error_text::watch(|| {
-            protect(|r| {
-                // SAFETY: inside `protect`. The expression and the environment are preserved, and the value is kept at once.
-                unsafe { preserved::keep(r, Rf_eval(VECTOR_ELT(expressions.value(), at), environment.value())) }
-            })
+        reports::begin_statement();
+        let evaluated = protect(|r| {
+            // SAFETY: inside `protect`. The expression and the environment are preserved, and the value is kept at once.
+            unsafe { preserved::keep(r, Rf_eval(VECTOR_ELT(expressions.value(), at), environment.value())) }
         });
         last = match evaluated {
             Ok(value) => Evaluated::Value(value.into()),
-            Err(_) if is_error => Evaluated::Failed(error_text::whole()),
+            Err(_) if matches!(reports::take_reason(), Some(Reason::Error(_))) => Evaluated::Failed(error_text::whole()),
             Err(_) => return Evaluated::Left,
         };
     }

@@ -210,6 +210,7 @@ async fn code_is_evaluated_beside_what_waits_and_what_computes() {
 async fn questions_and_evaluations_are_on_top_of_each_other() {
     let house = House::new().await;
     let mut console = house.open().await;
+    console.text.clear();
     let (bottom, outer) = (console.prompt, console.begin("paste('0 +', readline('2'))", true, false).await);
     assert_eq!(console.prompted().await.0, "2");
     let (second, inner) = (console.prompt, console.begin("paste('0 +', readline('3'))", true, false).await);
