@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use libR_sys::R_interrupts_pending;
+use libR_sys::{R_CheckUserInterrupt, R_interrupts_pending};
 
 use super::{
     exec::protect,
@@ -44,8 +44,11 @@ unsafe extern "C" fn polled() {
     }
 }
 
-unsafe extern "C" fn readable(_: *mut c_void) {
+/// R leaves this frame by longjmp if all is to be stopped: it would not look for that before it sleeps on.
+unsafe extern "C-unwind" fn readable(_: *mut c_void) {
     look();
+    // SAFETY: nothing is owned here.
+    unsafe { R_CheckUserInterrupt() };
 }
 
 fn look() {
@@ -56,6 +59,20 @@ fn look() {
             R_interrupts_pending = 1;
         }
         ffi::R_Visible = visible;
+    }
+}
+
+/// Has R wake up now and then while it sleeps, or no longer: something waits that was received already.
+pub fn hurry(hurry: bool) {
+    /// In microseconds.
+    const NAP: c_int = 10_001;
+    // SAFETY: R's variable, on its thread. Packages with windows of their own set it as well, for good.
+    unsafe {
+        match (hurry, ffi::R_wait_usec) {
+            (true, 0) => ffi::R_wait_usec = NAP,
+            (false, NAP) => ffi::R_wait_usec = 0,
+            _ => {}
+        }
     }
 }
 

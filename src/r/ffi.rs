@@ -67,10 +67,11 @@ unsafe extern "C-unwind" {
     // R_ext/eventloop.h
     pub static mut R_InputHandlers: *mut InputHandler;
     pub static mut R_PolledEvents: Option<unsafe extern "C" fn()>;
+    pub static mut R_wait_usec: c_int;
     pub fn addInputHandler(
         handlers: *mut InputHandler,
         descriptor: c_int,
-        handler: Option<unsafe extern "C" fn(*mut c_void)>,
+        handler: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
         activity: c_int,
     ) -> *mut InputHandler;
     pub fn R_runHandlers(handlers: *mut InputHandler, ready: *mut libc::fd_set);
@@ -101,7 +102,7 @@ pub struct InputHandler {
     /// The descriptor.
     pub descriptor: c_int,
     /// Called when it can be read.
-    pub handler: Option<unsafe extern "C" fn(*mut c_void)>,
+    pub handler: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     /// The next handler.
     pub next: *mut InputHandler,
     /// Whether the descriptor is watched.

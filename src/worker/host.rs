@@ -153,6 +153,7 @@ impl Host {
             tell => {
                 state.queued += size(&payload);
                 state.queue.push_back((tell, payload));
+                events::hurry(true);
             }
         }
     }
@@ -186,6 +187,7 @@ impl Host {
             next
         };
         let Some((tell, payload)) = next else { return false };
+        events::hurry(!self.state.borrow().queue.is_empty());
         match tell {
             Tell::Evaluate(evaluate) => self.evaluate(evaluate, payload.as_ref()),
             Tell::Blob(id, request) => {
@@ -256,6 +258,7 @@ impl Host {
         }
         let State { open, answers, .. } = &mut *state;
         answers.retain(|(answered, ..)| open.contains(answered));
+        events::hurry(!state.queue.is_empty());
         drop(state);
         signals::release_interrupts();
         answer

@@ -42,6 +42,7 @@ extern int (*ptr_R_ChooseFile)(int, char *, int);
 extern void *R_GlobalContext;
 extern InputHandler *R_InputHandlers;
 extern void (*R_PolledEvents)(void);
+extern int R_wait_usec;
 extern InputHandler *addInputHandler(InputHandler *, int, void (*)(void *), int);
 extern void R_runHandlers(InputHandler *, fd_set *);
 extern Rboolean R_Visible;
