@@ -25,3 +25,9 @@ host_blob_destroy <- function(ids) invisible(host_call("blob_destroy", as.double
 
 # JSON by the rules of src/wire/terse.rs.
 host_json <- function(value) host_call("json", value)
+
+# Whether an object is a promise that nobody has evaluated yet.
+host_promise <- function(environment, name) host_call("promise", environment, name)
+
+# Has R stop in its browser before the next statement that is evaluated in an environment.
+host_debug <- function(environment) invisible(host_call("debug", environment))

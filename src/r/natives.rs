@@ -2,7 +2,7 @@
 //!
 //! R code calls one routine, `host_call`, with a list: the name of what it wants, and arguments.
 
-use std::cell::Cell;
+use std::{cell::Cell, ffi::CString};
 
 use libR_sys::{
     LOGICAL, R_ClassSymbol, R_MakeExternalPtrFn, R_NilValue, RAW, REAL, Rf_ScalarLogical, Rf_ScalarReal, Rf_allocVector, Rf_asReal,
@@ -11,8 +11,8 @@ use libR_sys::{
 
 use super::{
     exec::{RError, protect_quietly},
-    ffi::{Native1, NativeRoutine},
-    preserved, repl, scripts, strings, terse,
+    ffi::{self, Native1, NativeRoutine},
+    objects, preserved, repl, scripts, strings, terse,
 };
 
 /// An argument.
@@ -119,6 +119,9 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
             let json = terse::json_of(VECTOR_ELT(arguments, 1)).map(|json| Given::Text(String::from_utf8_lossy(&json).into_owned()));
             return Done::Value(value(&json.map_err(|error| error.to_string())));
         }
+        if let Some(given) = about_environment(&name, arguments, count) {
+            return Done::Value(value(&Ok(given)));
+        }
         (name, (1..count).map(|at| argument(VECTOR_ELT(arguments, at))).collect())
     };
     let Some(client) = repl::client() else {
@@ -128,6 +131,32 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
         Ok(given) => Done::Value(value(&Ok(given))),
         Err(CallError::Refused(message)) => Done::Value(value(&Err(message))),
         Err(CallError::Stopped) => Done::Stopped,
+    }
+}
+
+/// What R code cannot do with an environment: ask whether an object is a promise that nobody has evaluated, and have R stop in its browser
+/// before the next statement that is evaluated there.
+///
+/// # Safety
+/// A list of so many elements, which is protected.
+unsafe fn about_environment(name: &str, arguments: SEXP, count: isize) -> Option<Given> {
+    // SAFETY: protected, as promised; the elements are below the list's length, and types are looked at first.
+    unsafe {
+        match (name, count) {
+            ("promise", 3) => {
+                let object = CString::new(strings::all(VECTOR_ELT(arguments, 2)).concat()).ok()?;
+                Some(Given::Flag(objects::waits(VECTOR_ELT(arguments, 1), &object)))
+            }
+            ("debug", 2) => {
+                let environment = VECTOR_ELT(arguments, 1);
+                let is_environment = TYPEOF(environment) == SEXPTYPE::ENVSXP;
+                if is_environment {
+                    ffi::SET_RDEBUG(environment, 1);
+                }
+                Some(Given::Flag(is_environment))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -40,21 +40,34 @@ pub fn promises() -> Result<Vec<String>, RError> {
     let mut promises = Vec::new();
     for name in names {
         let Ok(symbol) = CString::new(name.as_str()) else { continue };
-        if protect_quietly(|r| is_promise(r, &symbol))? {
+        // SAFETY: inside `protect`, of a name that exists.
+        if protect_quietly(|r| unsafe { is_promise(r, R_GlobalEnv, &symbol) })? {
             promises.push(name);
         }
     }
     Ok(promises)
 }
 
+/// Whether an environment has an object of that name whose value has not been computed yet.
+///
+/// # Safety
+/// The value is alive.
+pub(super) unsafe fn waits(environment: SEXP, name: &CStr) -> bool {
+    // SAFETY: alive, as promised, and inside `protect`: R complains of a name that does not exist.
+    unsafe { TYPEOF(environment) == SEXPTYPE::ENVSXP && protect_quietly(|r| is_promise(r, environment, name)).unwrap_or(false) }
+}
+
 /// Whether the value of an object that exists has not been computed yet.
-fn is_promise(r: R, name: &CStr) -> bool {
-    // SAFETY: inside `protect`, of a name that exists; to look at a binding that is not active allocates nothing.
+///
+/// # Safety
+/// An environment, which is alive.
+unsafe fn is_promise(r: R, environment: SEXP, name: &CStr) -> bool {
+    // SAFETY: inside `protect`; to look at a binding that is not active allocates nothing.
     unsafe {
-        if is_active(r, name) {
+        if R_BindingIsActive(strings::symbol(r, name), environment) == Rboolean::TRUE {
             return false;
         }
-        let value = Rf_findVarInFrame(R_GlobalEnv, strings::symbol(r, name));
+        let value = Rf_findVarInFrame(environment, strings::symbol(r, name));
         TYPEOF(value) == SEXPTYPE::PROMSXP && ffi::PRVALUE(value) == R_UnboundValue
     }
 }

@@ -69,9 +69,8 @@ environment_name <- function(environment) {
   sprintf("<environment: %s>", name)
 }
 
-# Lets R stop in the caller of the function in which it waits, or `n` calls above it. That is not known to R code.
+# Lets R stop in the caller of the function in which it waits, or `n` calls above it.
 browser_set_debug <- function(n = 1, skip_toplevel = 0) {
-  if (!exists("host_debug")) stop("R cannot be stopped when a function returns", call. = FALSE)
   frame <- sys.nframe() - 1L - n
   if (frame < 0L) stop("there are not so many calls", call. = FALSE)
   host_debug(if (frame == 0L) globalenv() else sys.frame(frame))

@@ -75,18 +75,12 @@ bindings_of <- function(value, expression, parent, fields, repr, most) {
   }))
 }
 
-# The names of promises that nobody has evaluated. R code alone cannot tell them from evaluated ones, but only from other values,
-# and not from code.
-unevaluated_promises <- function(environment, names) {
-  if (exists("host_promises")) return(c(host_promises(environment), intersect(names, "...")))
-  if (identical(environment, globalenv())) return(character())
-  Filter(function(name) {
-    name == "..." || (!bindingIsActive(as.name(name), environment) && is.language(substituted(environment, name)))
-  }, names)
-}
+# The names of promises that nobody has evaluated.
+unevaluated_promises <- function(environment, names) Filter(function(name) name == "..." || host_promise(environment, name), names)
 
 substituted <- function(environment, name) eval(call("substitute", as.name(name), environment))
 
+# R does not tell what a promise of the workspace is.
 promise_code <- function(environment, name) {
   if (name == "...") return(name)
   deparsed(substituted(environment, name))
