@@ -17,6 +17,7 @@ pub mod path_cookie;
 pub mod pieces;
 pub mod revodeployr;
 pub mod rock;
+pub mod rtvs;
 pub mod sentences;
 mod unrouted;
 
@@ -24,10 +25,15 @@ use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 
-use crate::{app::App, auth::origin::scheme, with_sources};
+use crate::{
+    app::App,
+    auth::origin::scheme,
+    config::{Config, RNamespace},
+    with_sources,
+};
 use introduction::Introduction;
 
 /// Seconds after which a client that has asked for too much at once may ask again. The requests that wait for it are done by then.
@@ -35,6 +41,24 @@ pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// The ports that clients of the dialects try if they are told none.
 pub const CLIENT_PORTS: [u16; 2] = [rock::PORT, mlserver::PORT];
+
+/// The port that clients of remote workspaces try if they are told none.
+pub const WORKSPACE_PORT: u16 = rtvs::PORT;
+
+/// The header in which clients of remote workspaces name the page that they want.
+pub const WORKSPACE_PAGE: HeaderName = rtvs::calls::pages::TARGET;
+
+/// The dialect of remote workspaces, and what it answers to requests that are refused. It has listeners of its own, because it has paths
+/// that mean something else in the others.
+pub fn workspaces(app: &Arc<App>) -> (Router, Router) {
+    rtvs::routers(app)
+}
+
+/// The R code that clients of these settings' dialects call.
+#[must_use]
+pub fn namespaces(config: &Config) -> Vec<RNamespace> {
+    if config.rtvs.listen.is_empty() { Vec::new() } else { vec![rtvs::namespace()] }
+}
 
 /// All dialects on one listener. Their paths do not collide.
 pub fn router(app: &Arc<App>) -> Router {

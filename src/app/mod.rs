@@ -17,6 +17,7 @@ pub mod files;
 mod identity;
 mod images;
 mod logins;
+pub mod machine;
 mod measures;
 pub mod objects;
 pub mod packages;
@@ -50,6 +51,7 @@ use crate::{
     packages::Packages,
     session::{self, Sessions, published::Published},
     store::{Store, policies::Policy},
+    system::machine::LoadMeter,
     telemetry::Recent,
 };
 
@@ -86,6 +88,10 @@ pub struct App {
     zygote_state: tokio::sync::Mutex<readiness::Seen>,
     /// The last lines of the log.
     log: Recent,
+    /// How busy the machine is.
+    load: LoadMeter,
+    /// Cancelled when the server is to stop.
+    asked_to_stop: CancellationToken,
     /// Cancelled when the server stops.
     stopping: CancellationToken,
     /// Tasks that do not belong to a request.
@@ -147,6 +153,8 @@ impl App {
             store_state: tokio::sync::Mutex::default(),
             zygote_state: tokio::sync::Mutex::default(),
             log,
+            load: LoadMeter::default(),
+            asked_to_stop: CancellationToken::new(),
             stopping: CancellationToken::new(),
             config,
             tasks: TaskTracker::new(),

@@ -107,7 +107,8 @@ impl Gate {
     /// [`Refused`]
     pub fn check(&self, arrival: Arrival, request: &Request) -> Result<(), Refused> {
         self.check_host(arrival, request)?;
-        if is_change(request.method()) { self.check_page(request) } else { Ok(()) }
+        // By a WebSocket, a page can ask for anything.
+        if is_change(request.method()) || request.headers().contains_key(header::UPGRADE) { self.check_page(request) } else { Ok(()) }
     }
 
     fn check_host(&self, arrival: Arrival, request: &Request) -> Result<(), Refused> {
@@ -321,6 +322,9 @@ mod tests {
             for method in ["GET", "HEAD", "OPTIONS"] {
                 assert_eq!(check(&gate, PUBLIC, &format!("{method} /r/_eval"), &headers), None);
             }
+            // A WebSocket can change anything, though it begins with GET.
+            let headers = [headers, vec![("upgrade", "websocket")]].concat();
+            assert_eq!(check(&gate, PUBLIC, "GET /r/_eval", &headers), expected, "{settings} {headers:?}");
         }
     }
 

@@ -17,6 +17,7 @@ pub mod permissions;
 pub mod principal;
 pub mod remembered;
 pub mod rules;
+mod shared;
 pub mod sources;
 pub mod strength;
 pub mod tokens;

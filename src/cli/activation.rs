@@ -35,6 +35,8 @@ pub(super) fn sockets(passed: &mut ListenFd, config: &Config) -> anyhow::Result<
 pub(super) struct Listeners {
     /// Those of the APIs, and whether their connections are encrypted.
     pub(super) public: Vec<(TcpListener, bool)>,
+    /// Those of remote workspaces, and whether their connections are encrypted.
+    pub(super) workspaces: Vec<(TcpListener, bool)>,
     /// Those of the measurements.
     pub(super) metrics: Vec<TcpListener>,
 }
@@ -51,11 +53,15 @@ impl Listeners {
                 public.push((server::bind(listen.address).await?, listen.https));
             }
         }
+        let mut workspaces = Vec::new();
+        for listen in config.workspace_listeners().map_err(anyhow::Error::msg)?.0 {
+            workspaces.push((server::bind(listen.address).await?, listen.https));
+        }
         let mut metrics = Vec::new();
         for &address in &config.metrics.listen {
             metrics.push(server::bind(address).await.map_err(|error| anyhow::anyhow!("metrics.{}", with_sources(&error)))?);
         }
-        Ok(Self { public, metrics })
+        Ok(Self { public, workspaces, metrics })
     }
 }
 

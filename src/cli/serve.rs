@@ -85,7 +85,8 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
 }
 
-async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
+async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
+    config.r.namespaces = api::namespaces(&config);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
@@ -106,6 +107,10 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
     };
     let demo = first.demo;
     let certificate = Certificate::open(&app.settings().tls, &app.settings().data)?;
+    let of_workspaces = {
+        let tls = app.settings().workspace_listeners().map_err(anyhow::Error::msg)?.1;
+        if *tls == app.settings().tls { certificate.clone() } else { Certificate::open(tls, &app.settings().data).context("rtvs")? }
+    };
     let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
     let public = site::public(&app, &gate, &measures, &app.settings().http, demo)?;
     // Not before it is known that the server starts: a generated password is shown once.
@@ -123,6 +128,14 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         serving.spawn(server::serve(listener, certificate, public.clone(), rules.clone(), app.stopping().clone(), PATIENCE));
         print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
+    let workspaces = (!listeners.workspaces.is_empty()).then(|| site::workspaces(&app, &gate));
+    for ((listener, https), workspaces) in listeners.workspaces.into_iter().zip(workspaces.into_iter().cycle()) {
+        let address = listener.local_addr()?;
+        let certificate = of_workspaces.clone().filter(|_| https);
+        let rules = rules.only_http1();
+        serving.spawn(server::serve(listener, certificate, workspaces, rules, app.stopping().clone(), PATIENCE));
+        print(&format!("remote workspaces on {}://{address}\n", if https { "https" } else { "http" }))?;
+    }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;
         let monitors = site::monitors(&app, &gate, &measures);
@@ -138,8 +151,9 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = app.stop_asked() => break,
             _ = reload.recv() => {
-                renew(certificate.as_ref(), &telemetry);
+                renew([&certificate, &of_workspaces], &telemetry);
                 app.follow_keys();
             }
             _ = tick.tick() => {
@@ -156,10 +170,10 @@ async fn listen(config: Config, log: Recent, first: First, passed: Vec<Passed>, 
     Ok(())
 }
 
-/// On SIGHUP, reads the certificate again, and opens the file of the audit log again.
-fn renew(certificate: Option<&Certificate>, telemetry: &Telemetry) {
-    let certificate = certificate.map_or(Ok(()), Certificate::reload).map_err(anyhow::Error::new);
-    for outcome in [certificate, telemetry.reopen().map_err(anyhow::Error::msg)] {
+/// On SIGHUP, reads the certificates again, and opens the file of the audit log again.
+fn renew(certificates: [&Option<Certificate>; 2], telemetry: &Telemetry) {
+    let certificates = certificates.map(|certificate| certificate.as_ref().map_or(Ok(()), Certificate::reload).map_err(anyhow::Error::new));
+    for outcome in certificates.into_iter().chain([telemetry.reopen().map_err(anyhow::Error::msg)]) {
         if let Err(error) = outcome {
             tracing::error!(error = format!("{error:#}"), "not reloaded, what was there stays in force");
         }

@@ -12,6 +12,7 @@ pub mod listen;
 pub mod log_level;
 pub mod mlserver;
 pub mod rock;
+pub mod rtvs;
 mod secret;
 pub mod services;
 mod snapshots;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mlserver::MlServer;
 pub use rock::Rock;
+pub use rtvs::Rtvs;
 pub use secret::Secret;
 pub use services::Services;
 pub use snapshots::Snapshots;
@@ -54,6 +56,8 @@ pub struct Config {
     pub rock: Rock,
     /// Microsoft R Server's API.
     pub mlserver: MlServer,
+    /// Remote workspaces of R Tools for Visual Studio (RTVS). They have listeners of their own.
+    pub rtvs: Rtvs,
     /// Web services.
     pub services: Services,
     /// Logging.
@@ -79,6 +83,7 @@ impl Default for Config {
             revodeployr: RevoDeployR::default(),
             rock: Rock::default(),
             mlserver: MlServer::default(),
+            rtvs: Rtvs::default(),
             services: Services::default(),
             log: Log::default(),
             metrics: Metrics::default(),
@@ -407,7 +412,7 @@ impl Config {
     /// # Errors
     /// A sentence that names the setting at fault.
     pub fn check(&self) -> Result<(), String> {
-        if self.listen.is_empty() {
+        if self.listen.is_empty() && self.rtvs.listen.is_empty() {
             return Err("listen: at least one address is needed".to_owned());
         }
         let context = &self.revodeployr.context;
@@ -436,6 +441,7 @@ impl Config {
         }
         self.auth.check()?;
         self.rock.check()?;
+        self.rtvs.check()?;
         if let Some(place) = self.sessions.readable.iter().chain(&self.sessions.writable).find(|place| !place.is_absolute()) {
             return Err(format!("sessions.readable and sessions.writable: {} does not begin with a slash", place.display()));
         }
@@ -450,13 +456,28 @@ impl Config {
     /// # Errors
     /// A sentence that names the setting at fault.
     pub fn check_tls(&self) -> Result<(), String> {
-        match (self.listen.iter().find(|listen| listen.https), self.tls.source()?) {
-            (Some(listen), None) => {
-                Err(format!("tls: {listen} needs a certificate: set tls.certificate and tls.key, tls.pfx or tls.self_signed"))
-            }
-            (None, Some(_)) => Err("tls: there is a certificate, and no https:// address in listen".to_owned()),
-            _ => Ok(()),
+        let https = |listen: &[Listen]| listen.iter().find(|listen| listen.https).copied();
+        let needs =
+            |listen: Listen| format!("tls: {listen} needs a certificate: set tls.certificate and tls.key, tls.pfx or tls.self_signed");
+        let (all, of_workspaces) = (https(&self.listen), https(&self.rtvs.listen));
+        let workspaces_share = self.rtvs.tls.source().map_err(|error| format!("rtvs.{error}"))?.is_none();
+        match (all.or(of_workspaces.filter(|_| workspaces_share)), self.tls.source()?) {
+            (Some(listen), None) => return Err(needs(listen)),
+            (None, Some(_)) => return Err("tls: there is a certificate, and no https:// address in listen".to_owned()),
+            _ => {}
         }
+        if of_workspaces.is_none() && !workspaces_share {
+            return Err("rtvs.tls: there is a certificate, and no https:// address in rtvs.listen".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The listeners of remote workspaces, and the certificate of those for HTTPS.
+    ///
+    /// # Errors
+    /// A sentence that names the setting at fault.
+    pub fn workspace_listeners(&self) -> Result<(&[Listen], &Tls), String> {
+        Ok((&self.rtvs.listen, self.rtvs.certificate(&self.tls)?))
     }
 
     /// Files and folders of the server that are nobody else's business.
@@ -466,6 +487,7 @@ impl Config {
         files
             .into_iter()
             .chain(self.auth.secret_files())
+            .chain(self.rtvs.private_places())
             .filter(|path| !path.as_os_str().is_empty())
             .filter_map(|path| std::path::absolute(path).ok())
             .collect()

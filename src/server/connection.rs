@@ -1,4 +1,4 @@
-//! One connection: encrypted or not, HTTP/1.1 or HTTP/2. It is closed when it is of no use any more.
+//! One connection: encrypted or not, HTTP/1.1 or HTTP/2, and what it becomes after that. It is closed when it is of no use any more.
 
 use std::{
     net::SocketAddr,
@@ -20,7 +20,6 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{Instant, sleep_until},
 };
@@ -30,7 +29,12 @@ use tower::service_fn;
 
 use crate::auth::{Arrival, ClientCertificate};
 
-use super::{ConnectionRules, Site, client_certificates, origin, tls::Certificate, wakes::PolledAgain};
+use super::{
+    ConnectionRules, Site, client_certificates, origin,
+    tls::Certificate,
+    upgrade::{Switch, Transport},
+    wakes::PolledAgain,
+};
 
 /// How often the server asks whether the other end of an HTTP/2 connection is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -60,6 +64,9 @@ impl Connections {
         stopping: CancellationToken,
     ) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
+        if rules.only_http1 {
+            http = http.http1_only();
+        }
         http.http1().timer(TokioTimer::new()).header_read_timeout(rules.head);
         http.http2()
             .timer(TokioTimer::new())
@@ -96,17 +103,14 @@ impl Connections {
         closed();
     }
 
-    async fn http(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
-        client: Option<Arc<ClientCertificate>>,
-        deadline: Instant,
-    ) {
+    /// Serves HTTP, and then what the connection has become, if it has become something else.
+    async fn http<S: Transport>(&self, stream: S, peer: SocketAddr, client: Option<Arc<ClientCertificate>>, deadline: Instant) {
         let activity = Arc::new(Activity::default());
         let of_requests = Arc::clone(&activity);
         let (site, proxies, https) = (self.site.clone(), Arc::clone(&self.rules.proxies), self.certificate.is_some());
         let loopback = self.loopback;
+        let switch = Switch::default();
+        let of_connection = switch.clone();
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
             let call = of_requests.begin();
             let mut request = request.map(Body::new);
@@ -114,6 +118,7 @@ impl Connections {
             if let Some(client) = &client {
                 request.extensions_mut().insert(Arc::clone(client));
             }
+            request.extensions_mut().insert(of_connection.clone());
             let answer = site.answer(request, Arrival { loopback, forwarded });
             async move {
                 let answered: Response<Body> = answer.await;
@@ -121,13 +126,13 @@ impl Connections {
                 Ok::<_, std::convert::Infallible>(answered)
             }
         });
-        let connection = pin!(self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)));
         let mut connection = PolledAgain::new(connection);
         let mut stopping = false;
         let mut wake = deadline;
         loop {
             tokio::select! {
-                _ = &mut connection => return,
+                _ = &mut connection => break,
                 () = self.stopping.cancelled(), if !stopping => {
                     stopping = true;
                     connection.inner().as_mut().graceful_shutdown();
@@ -148,6 +153,7 @@ impl Connections {
                 }
             }
         }
+        switch.proceed::<S>(self.stopping.clone()).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listening: connections in, requests to the router, and an orderly end.
 //!
 //! [`serve`] accepts connections, and `connection` serves each of them. [`tls`] has the certificate, and `origin` finds out
-//! who has sent a request that came by a proxy. [`requests`] follows each for the log. A [`Site`] is what a listener serves; [`layers`] has what every request
+//! who has sent a request that came by a proxy. A connection can become something else than HTTP ([`upgrade`]), such as a [`websocket`]. [`requests`] follows each for the log. A [`Site`] is what a listener serves; [`layers`] has what every request
 //! passes, whatever it asks for.
 
 mod client_certificates;
@@ -13,11 +13,14 @@ pub mod requests;
 mod self_signed;
 mod site;
 pub mod tls;
+pub mod upgrade;
 mod wakes;
+pub mod websocket;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -31,6 +34,10 @@ use tls::Certificate;
 
 /// The pause after an accept that failed, most often for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After how much silence the kernel asks whether the other end of a connection is there, how often it asks again, and how many times.
+const KEEP_IDLE: Duration = Duration::from_secs(120);
+const KEEP_ASKING: Duration = Duration::from_secs(20);
+const KEEP_TRIES: u32 = 4;
 /// Descriptors that are kept for other things than connections: the store, the log, published files, listeners.
 const OTHER_DESCRIPTORS: usize = 512;
 /// Descriptors that each session takes; one of them is for its connections, if the server makes these.
@@ -44,6 +51,8 @@ pub struct ConnectionRules {
     /// For how long a client may stop reading.
     stall: Option<Duration>,
     proxies: Arc<[IpNet]>,
+    /// Whether HTTP/2 is not spoken.
+    only_http1: bool,
     places: Arc<Semaphore>,
 }
 
@@ -65,8 +74,15 @@ impl ConnectionRules {
             head: Duration::from_secs(config.head_seconds.max(1)),
             stall: Some(Duration::from_secs(config.stall_seconds)).filter(|stall| !stall.is_zero()),
             proxies: config.proxies().map_err(SettingError)?.into(),
+            only_http1: false,
             places: Arc::new(Semaphore::new(config.connections.min(left).min(Semaphore::MAX_PERMITS))),
         })
+    }
+
+    /// The same rules for a listener that speaks HTTP/1.1 only, as one has to whose connections become something else.
+    #[must_use]
+    pub fn only_http1(&self) -> Self {
+        Self { only_http1: true, ..self.clone() }
     }
 
     /// The same rules with places of their own, for a listener that has to answer when the others are full.
@@ -112,6 +128,7 @@ pub async fn serve(
 ) {
     let tasks = TaskTracker::new();
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let certificate = certificate.map(|certificate| if rules.only_http1 { certificate.only_http1() } else { certificate });
     let connections = Arc::new(Connections::new(site, rules.clone(), certificate, loopback, stopping.clone()));
     loop {
         // A client that finds no place waits in the kernel's queue.
@@ -148,6 +165,14 @@ fn prepare(stream: &TcpStream) {
     // Answers are written as a whole, so that waiting for more to send (Nagle's algorithm) only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    // So the kernel finds out that the other end has gone, where nobody else asks.
+    let kept = set_socket_keepalive(stream, true)
+        .and_then(|()| set_tcp_keepidle(stream, KEEP_IDLE))
+        .and_then(|()| set_tcp_keepintvl(stream, KEEP_ASKING))
+        .and_then(|()| set_tcp_keepcnt(stream, KEEP_TRIES));
+    if let Err(error) = kept {
+        tracing::debug!(%error, "SO_KEEPALIVE could not be set");
     }
 }
 

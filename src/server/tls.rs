@@ -93,6 +93,7 @@ pub struct Certificate {
     config: config::Tls,
     data: PathBuf,
     server: Arc<ArcSwap<ServerConfig>>,
+    only_http1: bool,
 }
 
 impl Certificate {
@@ -104,7 +105,7 @@ impl Certificate {
     pub fn open(config: &config::Tls, data: &Path) -> Result<Option<Self>, CertificateError> {
         let Some(identity) = Identity::read(config, data)? else { return Ok(None) };
         let server = Arc::new(ArcSwap::from_pointee(identity.server(config)?));
-        Ok(Some(Self { config: config.clone(), data: data.to_owned(), server }))
+        Ok(Some(Self { config: config.clone(), data: data.to_owned(), server, only_http1: false }))
     }
 
     /// Reads it again. New connections get the new certificate; if it cannot be read, the old one stays.
@@ -117,8 +118,18 @@ impl Certificate {
         Ok(())
     }
 
+    /// The same certificate for a listener that speaks HTTP/1.1 only.
+    #[must_use]
+    pub fn only_http1(self) -> Self {
+        Self { only_http1: true, ..self }
+    }
+
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.server.load_full())
+        let mut server = self.server.load_full();
+        if self.only_http1 {
+            Arc::make_mut(&mut server).alpn_protocols = PROTOCOLS[1..].iter().map(|name| name.to_vec()).collect();
+        }
+        TlsAcceptor::from(server)
     }
 }
 

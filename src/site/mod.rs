@@ -1,4 +1,4 @@
-//! What the listeners serve: the dialects and, beside them, what is no dialect's. That is the start page for people
+//! What the listeners serve: the dialects, of which that of remote workspaces has listeners of its own, and, beside them, what is no dialect's. That is the start page for people
 //! (`start`), logins by a browser (`oidc`), `/_ready` and `/_check` for monitors (`health`), and `/metrics` for Prometheus (`metrics`). The control socket
 //! has calls for the administrator's commands (`control`).
 
@@ -52,6 +52,13 @@ pub fn public(
     let context = api::context(app).to_owned();
     // A cookie in the path would hide the path that is looked for.
     Ok(Site::new(Arc::clone(gate), router, refusals, move |request| start::lead(path_cookie::take(request), &context)))
+}
+
+/// The site of the listeners that remote workspaces have. It has no layers, as its clients are no browsers.
+#[must_use]
+pub fn workspaces(app: &Arc<App>, gate: &Arc<Gate>) -> Site {
+    let (router, refusals) = api::workspaces(app);
+    Site::new(Arc::clone(gate), router, refusals, |request| request).with_header_of_programs(api::WORKSPACE_PAGE)
 }
 
 /// The site of the addresses in `metrics.listen`: for monitors, and open to whoever reaches it.

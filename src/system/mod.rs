@@ -4,7 +4,7 @@
 //! that another user writes to, [`removal`] removes such folders, and [`janitor`] does this in a process of its own. [`processes`],
 //! [`strays`] and [`orphans`] find processes and their owners, [`awaited`] those that a process waits for, [`cgroup`] makes groups of them, and [`usage`], [`memory`] and [`tree`]
 //! measure the resources that they use. [`search`] knows which folders another user may search, and [`addresses`]
-//! which machines are others. [`sandbox`] is walls around a process that runs code of others, and [`environment`] keeps secrets from being read there.
+//! which machines are others. [`machine`] is this one, and [`listening`] finds who listens on it. [`sandbox`] is walls around a process that runs code of others, and [`environment`] keeps secrets from being read there.
 
 pub mod addresses;
 pub mod awaited;
@@ -15,8 +15,10 @@ pub mod folder;
 pub mod janitor;
 #[expect(unsafe_code, reason = "System V objects and keyrings have system calls that no crate binds")]
 pub mod leftovers;
+pub mod listening;
 #[expect(unsafe_code, reason = "locks of this kind have a system call that no crate binds")]
 pub mod locks;
+pub mod machine;
 pub mod memory;
 pub mod names;
 pub mod orphans;
