@@ -30,7 +30,7 @@ impl Conversation {
     fn say(&mut self, say: Say, payload: Bytes) -> Result<Option<Message>, Fault> {
         Ok(Some(match say {
             Say::Started(version) => self.notify("Microsoft.R.Host", &json!([PROTOCOL, version])),
-            Say::Ask(id, question) => self.ask(id, question),
+            Say::Ask(id, question) => self.ask(id, question, &payload)?,
             Say::Busy => self.notify("+", &json!([])),
             Say::Idle => self.notify("-", &json!([])),
             Say::Evaluated(id, outcome) => return self.evaluated(id, outcome, payload).map(Some),
@@ -52,7 +52,7 @@ impl Conversation {
         self.notification(name, arguments.to_string(), Bytes::new())
     }
 
-    fn ask(&mut self, question: u64, asks: Question) -> Message {
+    fn ask(&mut self, question: u64, asks: Question, payload: &[u8]) -> Result<Message, Fault> {
         let (name, form, arguments) = match asks {
             Question::Line { prompt, history, contexts, limit, again } => {
                 let reason = again.then_some("BUFFER_OVERFLOW");
@@ -66,13 +66,16 @@ impl Conversation {
                 };
                 (name, AnswerForm::Letter, json!([contexts, text]))
             }
-            Question::Edit { text, file } => ("EditFile", AnswerForm::Text, json!([text, file])),
+            Question::Edit { text, file } => {
+                let edited = std::str::from_utf8(payload).map_err(|_| Fault::R("a text to be edited is not UTF-8"))?;
+                ("EditFile", AnswerForm::Text, json!([text.then_some(edited), file]))
+            }
             Question::DeviceSize(device) => ("PlotDeviceCreate", AnswerForm::Size, json!([device])),
             Question::Locate(device) => ("Locator", AnswerForm::Place, json!([device])),
             Question::BeforePackages => ("BeforePackagesInstalled", AnswerForm::Done, json!([])),
             Question::AfterPackages => ("AfterPackagesInstalled", AnswerForm::Done, json!([])),
         };
-        self.question(Asked { question, name, form }, arguments.to_string())
+        Ok(self.question(Asked { question, name, form }, arguments.to_string()))
     }
 
     fn evaluated(&mut self, id: u64, outcome: Outcome, payload: Bytes) -> Result<Message, Fault> {
@@ -164,7 +167,7 @@ mod tests {
                 "?YesNoCancel",
                 r#"[[0],"?"]"#.to_owned(),
             ),
-            (Say::Ask(9, Question::Edit { text: None, file: Some("f".to_owned()) }), "?EditFile", r#"[null,"f"]"#.to_owned()),
+            (Say::Ask(9, Question::Edit { text: false, file: Some("f".to_owned()) }), "?EditFile", r#"[null,"f"]"#.to_owned()),
             (Say::Ask(9, Question::DeviceSize(device())), "?PlotDeviceCreate", r#"["d"]"#.to_owned()),
             (Say::Ask(9, Question::Locate(device())), "?Locator", r#"["d"]"#.to_owned()),
             (Say::Ask(9, Question::BeforePackages), "?BeforePackagesInstalled", "[]".to_owned()),

@@ -33,7 +33,7 @@ impl Conversation {
         match request {
             NOTIFICATION => self.notified(id, bare, &arguments),
             REQUEST => self.requested(id, bare, &arguments, blob).map(Some),
-            answered => self.answered(answered, bare, &arguments).map(|told| told.map(|told| (told, Bytes::new()))),
+            answered => self.answered(answered, bare, &arguments),
         }
     }
 
@@ -86,16 +86,16 @@ impl Conversation {
         Ok(())
     }
 
-    fn answered(&mut self, id: u64, name: &str, arguments: &[Value]) -> Result<Option<Tell>, Wrong> {
+    fn answered(&mut self, id: u64, name: &str, arguments: &[Value]) -> Result<Option<(Tell, Bytes)>, Wrong> {
         let Some(&Asked { question, name: asked, form }) = self.asked.get(&id) else {
             return if self.dropped.remove(&id) { Ok(None) } else { Err(format!("there is no question {id} that it could answer")) };
         };
         if name != asked {
             return Err(format!("it answers a question that is called {asked:?}"));
         }
-        let answer = answer(form, arguments)?;
+        let (answer, text) = answer(form, arguments)?;
         self.asked.remove(&id);
-        Ok(Some(Tell::Answer(question, answer)))
+        Ok(Some((Tell::Answer(question, answer), text)))
     }
 }
 
@@ -128,11 +128,12 @@ fn evaluate(id: u64, flags: &str) -> Result<Evaluate, Wrong> {
     if places > 1 { Err("it names more than one environment".to_owned()) } else { Ok(evaluate) }
 }
 
-fn answer(form: AnswerForm, arguments: &[Value]) -> Result<Answer, Wrong> {
+/// An answer, with its text.
+fn answer(form: AnswerForm, arguments: &[Value]) -> Result<(Answer, Bytes), Wrong> {
     let no_answer = || "that is no answer to the question".to_owned();
-    Ok(match (form, arguments) {
-        (AnswerForm::Text, [Value::Null]) => Answer::Text(None),
-        (AnswerForm::Text, [Value::String(said)]) => Answer::Text(Some(text(said)?.to_owned())),
+    let answer = match (form, arguments) {
+        (AnswerForm::Text, [Value::Null]) => Answer::Nothing,
+        (AnswerForm::Text, [Value::String(said)]) => return Ok((Answer::Text, text(said)?.to_owned().into())),
         (AnswerForm::Letter, [Value::String(letter)]) => match letter.as_str() {
             "Y" | "O" => Answer::Yes,
             "N" => Answer::No,
@@ -140,15 +141,13 @@ fn answer(form: AnswerForm, arguments: &[Value]) -> Result<Answer, Wrong> {
             _ => return Err(no_answer()),
         },
         (AnswerForm::Size, [width, height, resolution]) => Answer::Size(pixels(width)?, pixels(height)?, pixels(resolution)?),
-        (AnswerForm::Place, [Value::Bool(true), x, y]) => {
-            let place = x.as_f64().zip(y.as_f64()).ok_or_else(no_answer)?;
-            Answer::Point(place.0, place.1)
-        }
+        (AnswerForm::Place, [Value::Bool(true), x, y]) => Answer::Point(thousandths(x)?, thousandths(y)?),
         (AnswerForm::Place, [Value::Bool(false), ..]) => Answer::Cancel,
         (AnswerForm::Done, [Value::Bool(true)]) => Answer::Yes,
         (AnswerForm::Done, [Value::Bool(false)]) => Answer::No,
         _ => return Err(no_answer()),
-    })
+    };
+    Ok((answer, Bytes::new()))
 }
 
 fn number(value: &Value) -> Result<u64, Wrong> {
@@ -165,6 +164,13 @@ fn number_or_end(value: &Value) -> Result<Option<u64>, Wrong> {
 fn pixels(value: &Value) -> Result<u32, Wrong> {
     let size = value.as_f64().map(f64::round).filter(|size| (1.0..=65535.0).contains(size));
     size.map(|size| size as u32).ok_or_else(|| format!("{value} is not a size in pixels"))
+}
+
+/// A place in thousandths of a pixel.
+#[expect(clippy::cast_possible_truncation, reason = "it is between these numbers")]
+fn thousandths(value: &Value) -> Result<i64, Wrong> {
+    let place = value.as_f64().map(|place| (place * 1000.0).round()).filter(|place| place.abs() < 1e9);
+    place.map(|place| place as i64).ok_or_else(|| format!("{value} is not a place on a device"))
 }
 
 /// A text, which R would end at a zero.
@@ -281,7 +287,7 @@ mod tests {
             ask("AfterPackagesInstalled", AnswerForm::Done),
         ];
         assert_eq!(ids, [1, 3, 5, 7, 9]);
-        let mut answer = |id, name: &str, json: &str| conversation.hear(&bytes(2, id, name, json, b"")).map(|told| told.map(|told| told.0));
+        let mut answer = |id, name: &str, json: &str| conversation.hear(&bytes(2, id, name, json, b""));
         for (id, name, json) in [
             (11, ":>", "[null]"),
             (1, ":=", "[null]"),
@@ -294,14 +300,14 @@ mod tests {
         ] {
             assert!(answer(id, name, json).is_err(), "{name} {json}");
         }
-        for (id, name, json, expected) in [
-            (1, ":>", "[\"1+1\\n\"]", Answer::Text(Some("1+1\n".to_owned()))),
-            (3, ":YesNo", "[\"N\"]", Answer::No),
-            (5, ":PlotDeviceCreate", "[360, 360.0, 96]", Answer::Size(360, 360, 96)),
-            (7, ":Locator", "[true, 1.5, 2]", Answer::Point(1.5, 2.0)),
-            (9, ":AfterPackagesInstalled", "[true]", Answer::Yes),
+        for (id, name, json, expected, text) in [
+            (1, ":>", "[\"1+1\\n\"]", Answer::Text, "1+1\n"),
+            (3, ":YesNo", "[\"N\"]", Answer::No, ""),
+            (5, ":PlotDeviceCreate", "[360, 360.0, 96]", Answer::Size(360, 360, 96), ""),
+            (7, ":Locator", "[true, 1.5, 2]", Answer::Point(1500, 2000), ""),
+            (9, ":AfterPackagesInstalled", "[true]", Answer::Yes, ""),
         ] {
-            assert_eq!(answer(id, name, json), Ok(Some(Tell::Answer(70, expected))));
+            assert_eq!(answer(id, name, json), Ok(Some((Tell::Answer(70, expected), text.into()))));
             // The second time it answers nothing.
             assert!(answer(id, name, json).is_err());
         }
