@@ -44,6 +44,7 @@ mod r_client;
 mod revodeployr;
 mod rock;
 mod round_trip;
+mod rtvs;
 mod sandbox;
 mod schemas;
 mod serialized;

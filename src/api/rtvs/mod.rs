@@ -57,7 +57,19 @@ const PROTOCOL: &str = "Microsoft.R.Host";
 const NAMESPACE: &str = "rtvs";
 
 /// The code of these functions.
-const CODE: [&str; 1] = [include_str!("r/version.R")];
+const CODE: [&str; 11] = [
+    include_str!("r/blobs.R"),
+    include_str!("r/breakpoints.R"),
+    include_str!("r/console.R"),
+    include_str!("r/debugging.R"),
+    include_str!("r/describe.R"),
+    include_str!("r/files.R"),
+    include_str!("r/grid.R"),
+    include_str!("r/help.R"),
+    include_str!("r/packages.R"),
+    include_str!("r/plots.R"),
+    include_str!("r/reprs.R"),
+];
 
 /// The namespace of the R functions that clients call, for R to load.
 #[must_use]

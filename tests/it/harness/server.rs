@@ -74,10 +74,15 @@ impl Server {
 
     /// A server with these settings that ends when all tests have ended.
     pub fn keep(settings: &'static str) -> Self {
+        Self::keep_listening(settings, 0)
+    }
+
+    /// Such a server that listens at so many more addresses that the settings name.
+    pub fn keep_listening(settings: &'static str, others: usize) -> Self {
         // The kernel ends the server together with the thread that started it, so this thread never ends.
         let (started, server) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            started.send(Self::start_in(folder_for_all_tests(), settings)).ok();
+            started.send(Self::start_listening_in(folder_for_all_tests(), settings, &["127.0.0.1:0"], others)).ok();
             loop {
                 std::thread::park();
             }
@@ -213,7 +218,7 @@ impl Server {
         let mut addresses = Vec::new();
         while addresses.len() < listen.len() + others {
             let line = lines.next().unwrap_or_default();
-            let address = line.strip_prefix("listening on ").or_else(|| line.strip_prefix("metrics on "));
+            let address = ["listening on ", "remote workspaces on ", "metrics on "].iter().find_map(|what| line.strip_prefix(what));
             let Some(address) = address else {
                 let _ = child.wait();
                 eventually("all is read that it has said", || std::sync::Arc::strong_count(&standard_error) == 1);

@@ -1,0 +1,6 @@
+//! Remote workspaces.
+
+mod broker;
+mod client;
+mod pages;
+mod pipe;
