@@ -81,13 +81,13 @@ pub async fn relay(socket: WebSocket, host: Host, course: &mut Course) -> Partin
 
 /// Talks until R has ended.
 async fn talk(
-    mut host: Host,
+    host: Host,
     mut from_client: mpsc::Receiver<Bytes>,
     to_client: mpsc::Sender<Outgoing>,
     course: &mut Course,
 ) -> Result<(), Fault> {
     let Course { idle, pages, journal } = course;
-    let teller = host.teller();
+    let (teller, mut hearer) = host.split();
     let conversation = Mutex::new(Conversation::default());
     let (queue, heard) = (Queue::default(), Mutex::new(Instant::now()));
     let journal = Mutex::new(journal);
@@ -97,7 +97,7 @@ async fn talk(
         let _ = to_client.send(Outgoing::Bytes(message.to_bytes())).await;
     };
     let hearing = async {
-        while let Some(said) = host.next().await {
+        while let Some(said) = hearer.next().await {
             if let Said::Message(Say::Notice(Notice::Page(url)), _) = &said {
                 pages.show(url);
             }
