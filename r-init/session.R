@@ -19,9 +19,12 @@ r_version <- function() paste(R.version$major, R.version$minor, sep = ".")
 # Where R and its packages are, so that sessions may read there.
 r_places <- function() c(vapply(c("home", "share", "doc", "include"), R.home, ""), libraries)
 
-# Where packages are installed from. The first is R's usual one: packages ask for it by this name.
-use_repositories <- function(first, ...) {
-  if (!missing(first)) options(repos = c(CRAN = first, ...))
+# Where packages are installed from. The first is R's usual one: packages ask for it by this name. Others are called by their places.
+use_repositories <- function(...) {
+  repositories <- c(...)
+  if (length(repositories) == 0L) return(invisible())
+  places <- sub("^[a-z]+:/+([^/:]*).*$", "\\1", repositories)
+  options(repos = structure(repositories, names = make.unique(c("CRAN", places[-1L]))))
 }
 
 # Fits two small models and does with them what people do: prints, predicts, saves and loads them. What R reads from disk for

@@ -293,6 +293,10 @@ impl Host {
 
     /// R is at its own prompt, and nothing runs. If it came there because it was to stop, says so.
     fn arrive(&self) {
+        if r::interrupt::cpu_limit_reached() {
+            r::console::report_error("stopped at the limit on processor time");
+            r::interrupt::clear();
+        }
         if r::interrupt::take_heard() {
             // The word comes after the signal.
             let begun = Instant::now();

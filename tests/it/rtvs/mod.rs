@@ -4,3 +4,5 @@ mod broker;
 mod client;
 mod pages;
 mod pipe;
+mod start;
+mod table;
