@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod crowd;
 mod pages;
 mod pipe;
 mod start;
