@@ -11,7 +11,7 @@ pub mod actor;
 pub mod allowance;
 pub mod console;
 pub mod deferred;
-mod failure;
+pub mod failure;
 pub mod frames;
 pub mod handle;
 pub mod host;

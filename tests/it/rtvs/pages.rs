@@ -69,23 +69,21 @@ async fn the_settings_can_ask_for_credentials() {
     assert_eq!(fetch(&Broker::admin(&server), &url).await.status, 200);
 }
 
-/// A web server in R that answers one request with what it was sent, and then each line with the line; returns its port.
-async fn echo(client: &mut Client) -> u16 {
-    let code = r#"
-        own <- serverSocket(0L); port <- NULL
-        for (line in readLines("/proc/net/tcp")) {}
-        0L
-    "#;
-    let _ = code;
-    let port = client.value("{ repeat { port <- sample(20000:60000, 1); own <- try(serverSocket(port), silent = TRUE); if (!inherits(own, 'try-error')) break }; port }").await;
-    u16::try_from(port.as_u64().unwrap()).unwrap()
+/// Has R listen at a port that is free, which is returned, by the object `own`.
+async fn listen(client: &mut Client) -> u16 {
+    let code = "repeat {
+        port <- sample(20000:60000, 1)
+        own <- try(serverSocket(port), silent = TRUE)
+        if (!inherits(own, 'try-error')) break
+    }; port";
+    u16::try_from(client.value(code).await.as_u64().unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn nothing_that_says_who_calls_is_passed_on_and_connections_become_tunnels() {
     let server = server_with("");
     let (mut client, _) = Client::at_prompt(&server, "echo").await;
-    let port = echo(&mut client).await;
+    let port = listen(&mut client).await;
     // R answers with the head that it was sent, as text.
     let answer = "local({ s <- socketAccept(own, blocking = TRUE, open = 'r+b'); head <- character();
         repeat { line <- readLines(s, 1L); if (!length(line) || line == '') break; head <- c(head, line) };
