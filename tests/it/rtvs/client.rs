@@ -229,8 +229,9 @@ impl Client {
         self.named("?>").await
     }
 
-    /// Answers a prompt, and waits for the next one. Returns it with what R has printed before it: output, and errors.
+    /// Answers a prompt, and waits for the next one. Returns it with what R has printed between the two: output, and errors.
     pub async fn interact(&mut self, prompt: u64, text: &str) -> (Message, String, String) {
+        self.earlier.retain(|message| !["!", "!!"].contains(&message.name.as_str()));
         self.answer(prompt, text).await;
         let next = self.prompt().await;
         let (mut output, mut errors) = (String::new(), String::new());
