@@ -23,7 +23,7 @@ async fn begin(server: &Server, id: &str, step: usize) -> (Client, Option<i32>) 
     match step {
         2 => {}
         3 => _ = client.send("?=", json!(["Sys.sleep(600)"]), b"").await,
-        4 => _ = client.send("?=@", json!(["readline()"]), b"").await,
+        4 => _ = client.send("?=@/", json!(["readline()"]), b"").await,
         5 => {
             let blob = client.ask("?CreateBlob", json!([]), b"").await;
             assert_eq!(blob.json, "[2]");
@@ -72,7 +72,7 @@ async fn two_hundred_sessions_leave_nothing() {
 async fn evaluations_on_top_of_each_other_end_at_a_limit() {
     let (mut client, prompt) = Client::at_prompt(shared(), "tower").await;
     for _ in 0..1_000 {
-        client.send("?=@", json!(["readline('deeper')"]), b"").await;
+        client.send("?=@/", json!(["readline('deeper')"]), b"").await;
     }
     // As many as there may be wait, and the others for them.
     let mut highest = prompt;
