@@ -44,15 +44,16 @@ check: setup
 # does nothing else: writes benches/report/ and a section of the README.
 bench: setup-bench
 	cargo bench --locked --bench compare
+	cargo bench --locked --bench prompt
 
 # Less of the same, in three minutes at the most: writes benches/report/quick/.
 bench-quick: setup-bench
 	cargo bench --locked --bench compare -- --quick
 
-# Offshoot alone: start, interrupts, projects; and encoders, decoders, frames and forks, each beside the fastest library or
-# system call for the same work.
+# Offshoot alone: start, interrupts, projects; encoders, decoders, frames and forks, each beside the fastest library or
+# system call for the same work; and R's prompt, beside a process of R.
 bench-core: setup-bench
-	cargo bench --locked --bench core --bench micro
+	cargo bench --locked --bench core --bench micro --bench prompt
 
 
 # Five minutes for each fuzz target; SECONDS=60 for less.
