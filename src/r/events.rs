@@ -27,6 +27,12 @@ thread_local! {
 pub(super) fn begin() {
     // SAFETY: R's variable, on its thread. R calls this where a user's interface would look for events (`R_ProcessEvents`).
     unsafe { ffi::R_PolledEvents = Some(polled) };
+    // The first handler in R's list is for a terminal, and has no descriptor where there is none. R looks for that in a set all the same when
+    // another handler has something to do, and the C library ends a process that looks for a negative number. Nothing comes by this one.
+    // SAFETY: R's list of handlers, on its thread.
+    if let Some(first) = unsafe { ffi::R_InputHandlers.as_mut() }.filter(|first| first.descriptor < 0) {
+        first.descriptor = 0;
+    }
 }
 
 /// Has R watch this descriptor while it sleeps, so that the client is looked at at once.

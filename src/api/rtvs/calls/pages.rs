@@ -26,6 +26,7 @@ use crate::{
         upgrade::Upgradable,
         websocket::{is_wanted, words},
     },
+    with_sources,
 };
 
 /// The header with the address of the page.
@@ -70,7 +71,7 @@ pub async fn fetch(incoming: Incoming) -> Result<Response, Error> {
     };
     let tunnel = if is_wanted(headers) { Upgradable::of(&mut request) } else { None };
     pass_on(request, &uri, server, tunnel).await.map_err(|error| {
-        tracing::debug!(error, port, "a page of R's cannot be fetched");
+        tracing::debug!(error = with_sources(&*error), port, "a page of R's cannot be fetched");
         Error::Other(StatusCode::BAD_GATEWAY, "The web server of R does not answer.".to_owned())
     })
 }
