@@ -50,12 +50,14 @@ history_count <- function(device) {
 
 # Shows the page before or after the one that is shown, if there is one.
 turn_page <- function(device, by) {
-  history <- history_of(device)
-  send_change(history)
-  place <- place_of(history) + by
-  if (is.na(place) || place < 1L || place > length(history$pages)) return(invisible())
-  show_page(history, history$pages[[place]])
-  send_page(history)
+  at_work({
+    history <- history_of(device)
+    send_change(history)
+    place <- place_of(history) + by
+    if (is.na(place) || place < 1L || place > length(history$pages)) return(invisible())
+    show_page(history, history$pages[[place]])
+    send_page(history)
+  })
 }
 
 history_next <- function(device) turn_page(device, 1L)
@@ -63,65 +65,77 @@ history_next <- function(device) turn_page(device, 1L)
 history_previous <- function(device) turn_page(device, -1L)
 
 history_select <- function(device, page) {
-  history <- history_of(device)
-  send_change(history)
-  show_page(history, page_in(history, page))
-  send_page(history)
+  at_work({
+    history <- history_of(device)
+    send_change(history)
+    show_page(history, page_in(history, page))
+    send_page(history)
+  })
 }
 
 history_remove <- function(device, page) {
-  history <- history_of(device)
-  send_change(history)
-  removed <- page_in(history, page)
-  place <- place_of(history)
-  history$pages <- Filter(function(other) other$id != removed$id, history$pages)
-  if (history$drawn == removed$id) history$drawn <- ""
-  if (history$active == removed$id) {
-    history$active <- ""
-    if (length(history$pages) > 0L) show_page(history, history$pages[[min(place, length(history$pages))]])
-  }
-  send_page(history)
+  at_work({
+    history <- history_of(device)
+    send_change(history)
+    removed <- page_in(history, page)
+    place <- place_of(history)
+    history$pages <- Filter(function(other) other$id != removed$id, history$pages)
+    if (history$drawn == removed$id) history$drawn <- ""
+    if (history$active == removed$id) {
+      history$active <- ""
+      if (length(history$pages) > 0L) show_page(history, history$pages[[min(place, length(history$pages))]])
+    }
+    send_page(history)
+  })
 }
 
 history_clear <- function(device) {
-  history <- history_of(device)
-  look(history)
-  history$pages <- list()
-  history$active <- history$drawn <- ""
-  send_page(history)
+  at_work({
+    history <- history_of(device)
+    look(history)
+    history$pages <- list()
+    history$active <- history$drawn <- ""
+    send_page(history)
+  })
 }
 
 # Puts a page of one device at the end of another's, which shows it.
 history_copy <- function(device, page, target) {
-  from <- history_of(device)
-  to <- history_of(target)
-  look(from)
-  source <- page_in(from, page)
-  send_change(to)
-  copy <- add_page(to, source$recording)
-  copy$picture <- source$picture
-  copy$canvas <- source$canvas
-  show_page(to, copy)
-  send_page(to)
+  at_work({
+    from <- history_of(device)
+    to <- history_of(target)
+    look(from)
+    source <- page_in(from, page)
+    send_change(to)
+    copy <- add_page(to, source$recording)
+    copy$picture <- source$picture
+    copy$canvas <- source$canvas
+    show_page(to, copy)
+    send_page(to)
+  })
 }
 
 # Gives a device another size, in which its page is drawn again.
 history_resize <- function(device, width, height, resolution) {
-  history <- history_of(device)
-  canvas <- checked_canvas(width, height, resolution)
-  if (identical(canvas, history$canvas)) return(invisible())
-  look(history)
-  reopen_canvas(history, canvas)
-  if (length(history$pages) > 0L) send_page(history)
+  at_work({
+    history <- history_of(device)
+    canvas <- checked_canvas(width, height, resolution)
+    if (identical(canvas, history$canvas)) return(invisible())
+    look(history)
+    reopen_canvas(history, canvas)
+    if (length(history$pages) > 0L) send_page(history)
+  })
 }
 
 # The bytes of a page's file, on a device that `open` opens for a file.
 history_export <- function(device, page, open) {
-  history <- history_of(device)
-  look(history)
-  source <- page_in(history, page)
-  if (is.null(source$recording)) stop("R has no recording of this plot, so that it can be shown only as it is", call. = FALSE)
-  drawn_bytes(source$recording, open)
+  at_work({
+    history <- history_of(device)
+    look(history)
+    source <- page_in(history, page)
+    if (is.null(source$recording)) stop("R has no recording of this plot, so that it can be shown only as it is", call. = FALSE)
+    drawn_bytes(source$recording, open)
+  })
 }
 
 # Makes a page the one that is shown. It is also put on the device, so that the code can go on with it.

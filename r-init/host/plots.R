@@ -29,6 +29,9 @@ canvases <- 0L
 # Set while this code draws itself, so that it does not look at what it does.
 engaged <- FALSE
 
+# Set while pages are looked at, sent or turned, so that host_meanwhile(), which R may call at any moment, leaves them alone.
+working <- FALSE
+
 # No page is sent before this moment while R computes, so that sending takes no more than a part of the time.
 rest_until <- 0
 
@@ -143,6 +146,13 @@ on_device <- function(history, action) {
   action
 }
 
+at_work <- function(action) {
+  before <- working
+  working <<- TRUE
+  on.exit(working <<- before)
+  invisible(action)
+}
+
 # Takes note of what was drawn since the last look.
 look <- function(history) {
   while (file.exists(sheet(history, history$begun + 1L))) {
@@ -234,31 +244,36 @@ send_change <- function(history) {
 
 send_changes <- function() {
   if (engaged || length(histories) == 0L) return(invisible())
-  for (history in open_histories()) send_change(history)
+  at_work(for (history in open_histories()) send_change(history))
 }
 
 # When R asks for the next line, everything that was drawn is sent.
 host_before_prompt <- function() try(send_changes(), silent = TRUE)
 
 # While R computes, as much as there is time for.
-host_meanwhile <- function() if (length(histories) > 0L && proc.time()[[3L]] >= rest_until) try(send_changes(), silent = TRUE)
+host_meanwhile <- function() {
+  if (!working && length(histories) > 0L && proc.time()[[3L]] >= rest_until) try(send_changes(), silent = TRUE)
+}
 
 # The page on the current device is complete: the next one is about to begin.
 finish_page <- function() {
   if (engaged || is.null(history <- current_history())) return(invisible())
-  send_change(history)
-  page <- page_of(history, history$drawn)
-  if (!is.null(page)) page$finished <- !is.null(page$recording)
+  at_work({
+    send_change(history)
+    page <- page_of(history, history$drawn)
+    if (!is.null(page)) page$finished <- !is.null(page$recording)
+  })
+  invisible()
 }
 
 closing_history <- function(number) {
   if (engaged || length(histories) == 0L) return(invisible())
-  for (history in open_histories()) {
+  at_work(for (history in open_histories()) {
     if (history$number == number) {
       try(send_change(history), silent = TRUE)
       forget_history(history)
     }
-  }
+  })
 }
 
 # As for recorded pages.

@@ -40,6 +40,7 @@ mod plots;
 mod preload;
 mod prompt;
 mod prompt_host;
+mod prompt_plots;
 mod r_client;
 mod revodeployr;
 mod rock;

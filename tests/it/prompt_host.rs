@@ -30,7 +30,7 @@ impl House {
         Self::with(|_| ()).await
     }
 
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config { data: folder.path().join("data"), ..Config::default() };
         config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
@@ -48,7 +48,11 @@ impl House {
         Self { app, ada, _folder: folder }
     }
 
-    async fn open(&self) -> Console {
+    pub(crate) async fn stop(self) {
+        self.app.stop(PATIENCE).await;
+    }
+
+    pub(crate) async fn open(&self) -> Console {
         let begin = Begin { interactive: true, vanilla: true, arguments: vec![], namespace: Some("helper".to_owned()), blobs: 1 << 20 };
         let host = self.app.prompt_open(&self.ada, "console", Terms { begin, largest: 1 << 26 }).await.unwrap();
         let (teller, hearer) = host.split();
@@ -60,14 +64,14 @@ impl House {
 }
 
 /// A client of one session.
-struct Console {
+pub(crate) struct Console {
     teller: Teller,
     hearer: Hearer,
     sent: u64,
     /// The id of the last prompt.
-    prompt: u64,
+    pub(crate) prompt: u64,
     /// What R has printed since it was looked at.
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Console {
@@ -76,7 +80,7 @@ impl Console {
     }
 
     /// The next message, after text has been noted.
-    async fn message(&mut self) -> (Say, Bytes) {
+    pub(crate) async fn message(&mut self) -> (Say, Bytes) {
         loop {
             match self.next().await {
                 Said::Message(say, payload) => return (say, payload),
@@ -100,16 +104,16 @@ impl Console {
         }
     }
 
-    async fn answer(&self, text: &str) {
+    pub(crate) async fn answer(&self, text: &str) {
         self.tell(Tell::Answer(self.prompt, Answer::Text), text).await;
     }
 
-    async fn tell(&self, tell: Tell, payload: &str) {
+    pub(crate) async fn tell(&self, tell: Tell, payload: &str) {
         self.teller.tell(tell, payload.to_owned().into()).await.unwrap();
     }
 
     /// Types a line; returns what R prints until its next prompt.
-    async fn types(&mut self, text: &str) -> String {
+    pub(crate) async fn types(&mut self, text: &str) -> String {
         self.answer(text).await;
         self.prompted().await;
         std::mem::take(&mut self.text)
@@ -134,7 +138,7 @@ impl Console {
         }
     }
 
-    async fn evaluates(&mut self, code: &str) -> Result<String, Outcome> {
+    pub(crate) async fn evaluates(&mut self, code: &str) -> Result<String, Outcome> {
         let id = self.begin(code, false, true).await;
         self.evaluated(id).await
     }
