@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, mpsc},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     pages::Pages,
 };
 use crate::{
-    app::prompt::{Host, Notice, Said, Say, Tell},
+    app::prompt::{Evaluate, Hearer, Host, Notice, Place, Said, Say, Tell, Teller, Wanted},
     server::websocket::{Ending, Outgoing, WebSocket},
 };
 
@@ -30,6 +30,9 @@ const WINDOW: usize = 16;
 /// How many messages of a client may wait for R, and how many bytes they may have together, beside the latest.
 const WAITING: usize = 10_000;
 const WAITING_BYTES: usize = 64 << 20;
+
+/// How long R may take for what it does when its client has left.
+const FAREWELL: Duration = Duration::from_millis(1500);
 
 /// What holds for one conversation.
 #[derive(Debug)]
@@ -61,9 +64,13 @@ pub async fn relay(socket: WebSocket, host: Host, course: &mut Course) -> Partin
     let (to_client, outgoing) = mpsc::channel(WINDOW);
     let (incoming, from_client) = mpsc::channel(1);
     let mut carrying = Box::pin(socket.carry(outgoing, incoming));
-    let mut talking = Box::pin(talk(host, from_client, to_client.clone(), course));
+    let (teller, hearer) = host.split();
+    let mut talking = Box::pin(talk(teller.clone(), hearer, from_client, to_client.clone(), course));
     let talked = tokio::select! {
-        ending = &mut carrying => return Parting::Connection(ending),
+        ending = &mut carrying => {
+            let _ = timeout(FAREWELL, async { tokio::join!(&mut talking, part(&teller)) }).await;
+            return Parting::Connection(ending);
+        }
         talked = &mut talking => talked,
     };
     drop(talking);
@@ -79,15 +86,26 @@ pub async fn relay(socket: WebSocket, host: Host, course: &mut Course) -> Partin
     parting
 }
 
+/// Has R do what it does when its client has left. Nobody has asked for the answer, so that the talk ends with it.
+async fn part(teller: &Teller) {
+    let id = u64::MAX;
+    let wish = Evaluate { id, place: Place::Global, reentrant: false, cancelable: false, wanted: Wanted::Nothing };
+    for (tell, code) in [(Tell::CancelAll, ""), (Tell::Evaluate(wish), "rtvs:::autosave()")] {
+        if teller.tell(tell, Bytes::from_static(code.as_bytes())).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Talks until R has ended.
 async fn talk(
-    host: Host,
+    teller: Teller,
+    mut hearer: Hearer,
     mut from_client: mpsc::Receiver<Bytes>,
     to_client: mpsc::Sender<Outgoing>,
     course: &mut Course,
 ) -> Result<(), Fault> {
     let Course { idle, pages, journal } = course;
-    let (teller, mut hearer) = host.split();
     let conversation = Mutex::new(Conversation::default());
     let (queue, heard) = (Queue::default(), Mutex::new(Instant::now()));
     let journal = Mutex::new(journal);
@@ -242,7 +260,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::prompt::{Evaluate, Place, Wanted};
 
     fn evaluation(id: u64) -> Tell {
         Tell::Evaluate(Evaluate { id, place: Place::Global, reentrant: false, cancelable: false, wanted: Wanted::Json })

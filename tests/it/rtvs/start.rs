@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, shared};
+use super::client::{Client, evaluated, server_with, shared, until_dead};
 
 /// A client that has done all that, at the prompt with this id. What R has printed until then is forgotten.
 pub(super) async fn started(id: &str) -> (Client, u64) {
@@ -59,4 +59,29 @@ async fn what_a_client_sets_at_its_start_is_in_force() {
     client.reply(edit.id, "?EditFile", json!(["'another'\n"])).await;
     client.prompt().await;
     assert_eq!(client.value("x").await, "another");
+}
+
+#[tokio::test]
+async fn a_workspace_whose_client_is_lost_is_saved_and_offered_to_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let server = server_with(&format!("[sessions]\nwritable = [{:?}]\n", home.path()));
+    let go_home = format!("Sys.setenv(HOME = {:?})", home.path());
+    let (mut client, _) = Client::at_prompt(&server, "lost").await;
+    assert_eq!(client.eval(&go_home, "0").await.error, None);
+    assert_eq!(client.eval("rtvs:::query_reload_autosave()", "@").await.value, false);
+    assert_eq!(client.eval("rtvs:::enable_autosave(FALSE)", "0").await.error, None);
+    assert_eq!(client.eval("kept <- 6 * 7", "0").await.error, None);
+    let pid = client.pid().await;
+    client.send("?=/", json!(["repeat {}"]), b"").await;
+    drop(client);
+    until_dead(pid).await;
+    let (mut client, _) = Client::at_prompt(&server, "found").await;
+    assert_eq!(client.eval(&go_home, "0").await.error, None);
+    let reload = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
+    let asked = client.named("?YesNoCancel").await;
+    client.reply(asked.id, "?YesNoCancel", json!(["Y"])).await;
+    let reply = client.wait_for(|message| message.request == reload).await;
+    assert_eq!(evaluated(&reply).value, true);
+    assert_eq!(client.value("kept").await, 42);
 }
