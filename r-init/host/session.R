@@ -70,4 +70,4 @@ host_profiles <- function() {
   }
 }
 
-save_workspace <- function() save.image(".RData")
+host_save_image <- function() save.image(".RData")

@@ -175,7 +175,7 @@ unsafe extern "C" fn clean_up(save: ffi::SaType, status: c_int, run_last: c_int)
 /// # Errors
 /// R's.
 pub fn save_workspace() -> Result<(), super::exec::RError> {
-    super::scripts::call(c"save_workspace")
+    super::scripts::call(c"host_save_image")
 }
 
 /// Ends the session as `q()` at R's prompt does.
