@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use super::App;
 use crate::session::Session;
 use crate::system::listening::Listening;
-pub use crate::system::machine::{Load, Machine};
+pub use crate::system::machine::{Machine, MachineLoad};
 
 impl App {
     /// The machine.
@@ -16,7 +16,7 @@ impl App {
 
     /// How busy the machine is.
     #[must_use]
-    pub fn machine_load(&self) -> Load {
+    pub fn machine_load(&self) -> MachineLoad {
         self.load.look()
     }
 

@@ -451,35 +451,6 @@ impl Config {
         self.sessions.user_range().map(drop)
     }
 
-    /// Whether there is a certificate if HTTPS needs one, and none otherwise.
-    ///
-    /// # Errors
-    /// A sentence that names the setting at fault.
-    pub fn check_tls(&self) -> Result<(), String> {
-        let https = |listen: &[Listen]| listen.iter().find(|listen| listen.https).copied();
-        let needs =
-            |listen: Listen| format!("tls: {listen} needs a certificate: set tls.certificate and tls.key, tls.pfx or tls.self_signed");
-        let (all, of_workspaces) = (https(&self.listen), https(&self.rtvs.listen));
-        let workspaces_share = self.rtvs.tls.source().map_err(|error| format!("rtvs.{error}"))?.is_none();
-        match (all.or(of_workspaces.filter(|_| workspaces_share)), self.tls.source()?) {
-            (Some(listen), None) => return Err(needs(listen)),
-            (None, Some(_)) => return Err("tls: there is a certificate, and no https:// address in listen".to_owned()),
-            _ => {}
-        }
-        if of_workspaces.is_none() && !workspaces_share {
-            return Err("rtvs.tls: there is a certificate, and no https:// address in rtvs.listen".to_owned());
-        }
-        Ok(())
-    }
-
-    /// The listeners of remote workspaces, and the certificate of those for HTTPS.
-    ///
-    /// # Errors
-    /// A sentence that names the setting at fault.
-    pub fn workspace_listeners(&self) -> Result<(&[Listen], &Tls), String> {
-        Ok((&self.rtvs.listen, self.rtvs.certificate(&self.tls)?))
-    }
-
     /// Files and folders of the server that are nobody else's business.
     #[must_use]
     pub fn private_places(&self) -> Vec<PathBuf> {

@@ -103,7 +103,7 @@ pub struct Upgraded {
     /// What was received together with the request.
     first: Bytes,
     stream: Box<dyn Transport>,
-    heard: Heard,
+    heard: LastHeard,
 }
 
 impl std::fmt::Debug for Upgraded {
@@ -114,9 +114,9 @@ impl std::fmt::Debug for Upgraded {
 
 /// When something was last received on a connection.
 #[derive(Debug, Clone)]
-pub struct Heard(Arc<(Instant, AtomicU64)>);
+pub struct LastHeard(Arc<(Instant, AtomicU64)>);
 
-impl Heard {
+impl LastHeard {
     fn now(&self) {
         self.0.1.store(u64::try_from(self.0.0.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -130,12 +130,12 @@ impl Heard {
 
 impl Upgraded {
     fn new(stream: impl Transport, first: Bytes) -> Self {
-        Self { first, stream: Box::new(stream), heard: Heard(Arc::new((Instant::now(), AtomicU64::new(0)))) }
+        Self { first, stream: Box::new(stream), heard: LastHeard(Arc::new((Instant::now(), AtomicU64::new(0)))) }
     }
 
     /// When something was last received.
     #[must_use]
-    pub fn heard(&self) -> Heard {
+    pub fn heard(&self) -> LastHeard {
         self.heard.clone()
     }
 }

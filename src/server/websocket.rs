@@ -28,7 +28,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::upgrade::{Heard, Upgradable, Upgraded};
+use super::upgrade::{LastHeard, Upgradable, Upgraded};
 
 /// What the server's answer to a key is made with (RFC 6455, section 1.3).
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -133,7 +133,7 @@ fn accept(key: &str) -> String {
 
 /// What is sent by a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing {
+pub enum SocketMessage {
     /// A message of bytes.
     Bytes(Bytes),
     /// The end, with a status (RFC 6455, section 7.4) and a reason.
@@ -170,14 +170,14 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct WebSocket {
     stream: WebSocketStream<Upgraded>,
-    heard: Heard,
+    heard: LastHeard,
     stopping: CancellationToken,
 }
 
 impl WebSocket {
     /// Carries messages both ways until one side ends. The end of `outgoing` is the server's (status 1000), after all that was sent before.
     /// While nobody takes from `incoming`, nothing is received.
-    pub async fn carry(self, mut outgoing: mpsc::Receiver<Outgoing>, incoming: mpsc::Sender<Bytes>) -> Ending {
+    pub async fn carry(self, mut outgoing: mpsc::Receiver<SocketMessage>, incoming: mpsc::Sender<Bytes>) -> Ending {
         let Self { stream, heard, stopping } = self;
         let (mut to, mut from) = stream.split();
         let reading = async {
@@ -210,7 +210,7 @@ impl WebSocket {
         let writing = async {
             loop {
                 let next = tokio::select! {
-                    next = outgoing.recv() => next.unwrap_or(Outgoing::Close(1000, "")),
+                    next = outgoing.recv() => next.unwrap_or(SocketMessage::Close(1000, "")),
                     _ = beat.tick() => {
                         match to.send(Message::Ping(Bytes::new())).await {
                             Ok(()) => continue,
@@ -220,7 +220,7 @@ impl WebSocket {
                     () = stopping.cancelled() => return (Ending::Stopping, Some((1001, "the server stops"))),
                 };
                 match next {
-                    Outgoing::Bytes(bytes) => {
+                    SocketMessage::Bytes(bytes) => {
                         let sent = tokio::select! {
                             sent = to.send(Message::Binary(bytes)) => sent,
                             () = stopping.cancelled() => return (Ending::Stopping, Some((1001, "the server stops"))),
@@ -229,7 +229,7 @@ impl WebSocket {
                             return (Ending::Broken(Box::new(error)), None);
                         }
                     }
-                    Outgoing::Close(code, reason) => return (Ending::Server, Some((code, reason))),
+                    SocketMessage::Close(code, reason) => return (Ending::Server, Some((code, reason))),
                 }
             }
         };

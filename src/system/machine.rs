@@ -48,7 +48,7 @@ impl Machine {
 
 /// How busy a machine is, each as a part of what it can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Load {
+pub struct MachineLoad {
     /// Its processors, since the look before.
     pub processors: f64,
     /// Its memory.
@@ -59,7 +59,7 @@ pub struct Load {
 
 /// Looks at how busy the machine is.
 #[derive(Debug, Default)]
-pub struct LoadMeter(Mutex<Option<(Look, Load)>>);
+pub struct LoadMeter(Mutex<Option<(Look, MachineLoad)>>);
 
 /// Numbers that only grow.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ struct Look {
 impl LoadMeter {
     /// How busy the machine is. If somebody has just looked, that is what they saw.
     #[must_use]
-    pub fn look(&self) -> Load {
+    pub fn look(&self) -> MachineLoad {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((look, load)) = *last
             && look.at.elapsed() < FRESH
@@ -83,7 +83,7 @@ impl LoadMeter {
         }
         let now = Look::now();
         let (memory, available) = Machine::now().memory;
-        let mut load = Load { memory: part(memory.saturating_sub(available), memory), ..Load::default() };
+        let mut load = MachineLoad { memory: part(memory.saturating_sub(available), memory), ..MachineLoad::default() };
         if let Some((before, _)) = *last {
             let (all, idle) = (now.time.0.saturating_sub(before.time.0), now.time.1.saturating_sub(before.time.1));
             load.processors = part(all.saturating_sub(idle), all);

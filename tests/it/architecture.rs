@@ -51,13 +51,15 @@ const UNSAFE: [&str; 16] = [
 ];
 
 /// Dialects, each with the words that only it may use.
-const DIALECTS: [(&str, &[&str]); 3] = [("revodeployr", &["deployr"]), ("rock", &["rock"]), ("mlserver", &["mlserver"])];
+const DIALECTS: [(&str, &[&str]); 4] =
+    [("revodeployr", &["deployr"]), ("rock", &["rock"]), ("mlserver", &["mlserver"]), ("rtvs", &["rtvs"])];
 
 /// Places that may name a dialect, besides its own folder and its section of the configuration, and why.
-const NAMING_DIALECTS: [(&str, &str); 9] = [
+const NAMING_DIALECTS: [(&str, &str); 10] = [
     ("api/mod.rs", "puts the dialects together"),
     ("api/unrouted.rs", "finds the dialect whose paths an unknown path looks like"),
     ("config/mod.rs", "puts the sections together"),
+    ("config/listen.rs", "finds the certificate of each listener"),
     ("config/layers.rs", "reads accounts from the variables of Rock's container"),
     ("app/logins.rs", "asks how long a login lasts, which is a setting of RevoDeployR's"),
     ("auth/gate.rs", "lets pages of the web context in, which is a setting of RevoDeployR's"),

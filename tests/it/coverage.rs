@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use offshoot::api::{mlserver, revodeployr, rock};
+use offshoot::api::{mlserver, revodeployr, rock, rtvs};
 
 /// Methods and paths of a dialect's table. HEAD is not listed: it belongs to GET, and has the same answer without the content.
 fn routes_of_revodeployr() -> Vec<(&'static str, &'static str)> {
@@ -22,6 +22,10 @@ fn routes_of_rock() -> Vec<(&'static str, &'static str)> {
 
 fn routes_of_mlserver() -> Vec<(&'static str, &'static str)> {
     mlserver::routes::ROUTES.iter().map(|route| (route.method.as_str(), route.path)).collect()
+}
+
+fn routes_of_rtvs() -> Vec<(&'static str, &'static str)> {
+    rtvs::routes::ROUTES.iter().map(|route| (route.method.as_str(), route.path)).collect()
 }
 
 /// The snapshots of a dialect, without the lines that insta adds.
@@ -75,6 +79,7 @@ fn no_route_is_without_a_golden_exchange() {
     assert_eq!(without_golden_exchange("revodeployr", &routes_of_revodeployr(), &[Some("json"), Some("xml")]), none);
     assert_eq!(without_golden_exchange("rock", &routes_of_rock(), &[None]), none);
     assert_eq!(without_golden_exchange("mlserver", &routes_of_mlserver(), &[None]), none);
+    assert_eq!(without_golden_exchange("rtvs", &routes_of_rtvs(), &[None]), none);
     // The search finds missing exchanges.
     assert_eq!(without_golden_exchange("rock", &[("PUT", "/"), ("GET", "/r/session/{id}/nothing")], &[None]).len(), 2);
     assert_eq!(without_golden_exchange("revodeployr", &[("GET", "/r/user/whoami")], &[Some("json"), Some("yaml")]).len(), 1);
@@ -95,5 +100,6 @@ fn no_route_is_without_a_try_without_credentials() {
     assert_eq!(without_try("revodeployr", "without_login.snap", &routes_of_revodeployr()), none);
     assert_eq!(without_try("rock", "rock_without_credentials.snap", &routes_of_rock()), none);
     assert_eq!(without_try("mlserver", "mlserver_without_credentials.snap", &routes_of_mlserver()), none);
+    assert_eq!(without_try("rtvs", "rtvs_without_credentials.snap", &routes_of_rtvs()), none);
     assert_eq!(without_try("rock", "rock_without_credentials.snap", &[("PUT", "/r/session/{id}")]), ["PUT /r/session/{id}"]);
 }

@@ -265,3 +265,30 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
     assert_eq!(console.types("1\n").await, "[1] 1\n");
     house.app.stop(PATIENCE).await;
 }
+
+#[tokio::test]
+async fn evaluations_on_top_of_each_other_end_at_a_limit() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    for _ in 0..200 {
+        console.begin("readline('deeper')", true, true).await;
+    }
+    // As many as there may be wait for answers, and the others for them.
+    for _ in 0..60 {
+        assert_eq!(console.prompted().await.0, "deeper");
+    }
+    console.tell(Tell::CancelAll, "").await;
+    let mut cancelled = 0;
+    loop {
+        match console.message().await.0 {
+            Say::Cancelled => break,
+            Say::Evaluated(_, Outcome::Cancelled) => cancelled += 1,
+            _ => {}
+        }
+    }
+    assert!(cancelled > 60, "{cancelled}");
+    console.prompted().await;
+    console.text.clear();
+    assert_eq!(console.types("6 * 7\n").await, "[1] 42\n");
+    house.app.stop(PATIENCE).await;
+}

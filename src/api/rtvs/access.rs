@@ -25,14 +25,14 @@ const ANYBODY: &str = "?";
 
 /// Somebody who has proved who they are.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct Visitor {
     /// Who that is for the core.
     pub principal: Principal,
     /// The name as it was sent, with its prefix. Each has a list of sessions of its own.
     pub name: String,
 }
 
-impl Caller {
+impl Visitor {
     /// The owner of this caller's sessions, in the list of the broker.
     #[must_use]
     pub fn owner(&self) -> Owner {
@@ -59,7 +59,7 @@ pub fn has_credentials(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// 401 for missing and wrong credentials, and others if they could not be checked.
-pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Error> {
+pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Visitor, Error> {
     let address = client_address(extensions);
     let Some(Credentials::Password(name, password)) = credentials(headers) else { return Err(Error::Unauthenticated) };
     let settings = &app.settings().rtvs;
@@ -74,7 +74,7 @@ pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -
         }
         None => with_account(app, &name, &password, address).await?,
     };
-    Ok(Caller { principal, name })
+    Ok(Visitor { principal, name })
 }
 
 async fn with_account(app: &App, name: &str, password: &str, address: IpAddr) -> Result<Principal, Error> {

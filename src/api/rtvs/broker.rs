@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    access::{Caller, Owner},
+    access::{Owner, Visitor},
     error::{BrokerError, Error},
-    pages::Pages,
+    pages::ShownPages,
 };
 use crate::app::{App, prompt::Host, sessions::Session};
 
@@ -57,7 +57,7 @@ struct Entry {
     address: IpAddr,
     /// The client's end of R, until the client takes it.
     host: Option<Host>,
-    pages: Arc<Pages>,
+    pages: Arc<ShownPages>,
     /// Dropped with the entry.
     over: CancellationToken,
 }
@@ -70,7 +70,7 @@ impl Drop for Entry {
 
 /// A session as it is listed.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedSession {
     /// The identity that the client has chosen.
     pub id: String,
     /// What it was begun with.
@@ -91,7 +91,7 @@ pub struct Connected {
     /// The client's end of R.
     pub host: Host,
     /// The pages that R shows.
-    pub pages: Arc<Pages>,
+    pub pages: Arc<ShownPages>,
 }
 
 impl Broker {
@@ -109,10 +109,10 @@ impl Broker {
 
     /// The sessions of an owner.
     #[must_use]
-    pub fn list(&self, owner: &Owner) -> Vec<Listed> {
+    pub fn list(&self, owner: &Owner) -> Vec<ListedSession> {
         let sessions = self.sessions();
         let own = sessions.iter().filter(|((of, _), _)| of == owner);
-        let mut listed: Vec<_> = own.map(|((_, id), entry)| Listed { id: id.clone(), wish: entry.wish.clone() }).collect();
+        let mut listed: Vec<_> = own.map(|((_, id), entry)| ListedSession { id: id.clone(), wish: entry.wish.clone() }).collect();
         listed.sort_by(|one, other| one.id.cmp(&other.id));
         listed
     }
@@ -124,7 +124,7 @@ impl Broker {
     }
 
     /// Takes in a session that has just been opened. If its client does not connect in time, it ends.
-    pub fn add(self: &Arc<Self>, caller: &Caller, id: &str, wish: Wish, session: Arc<Session>, host: Host) {
+    pub fn add(self: &Arc<Self>, caller: &Visitor, id: &str, wish: Wish, session: Arc<Session>, host: Host) {
         let key = (caller.owner(), id.to_owned());
         let (serial, over) = (self.serial.fetch_add(1, Ordering::Relaxed), CancellationToken::new());
         let entry = Entry {
@@ -164,7 +164,7 @@ impl Broker {
     }
 
     /// Ends a session at once, if there is such a one.
-    pub fn remove(&self, caller: &Caller, id: &str) {
+    pub fn remove(&self, caller: &Visitor, id: &str) {
         let removed = self.sessions().remove(&(caller.owner(), id.to_owned()));
         if let Some(entry) = removed {
             self.app.session_kill(&entry.session, &caller.principal);
@@ -213,8 +213,8 @@ impl Broker {
     /// The sessions of a caller that may have the web server at `port`: those of `caller`, or otherwise those connected sessions at `address`
     /// that have shown a page there.
     #[must_use]
-    pub fn with_pages(&self, caller: Option<&Caller>, address: IpAddr, port: u16) -> Vec<Arc<Session>> {
-        let owner = caller.map(Caller::owner);
+    pub fn with_pages(&self, caller: Option<&Visitor>, address: IpAddr, port: u16) -> Vec<Arc<Session>> {
+        let owner = caller.map(Visitor::owner);
         let sessions = self.sessions();
         let may = |owner_of: &Owner, entry: &Entry| match &owner {
             Some(owner) => owner_of == owner,

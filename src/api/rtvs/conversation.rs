@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use super::message::{Malformed, Message, NOTIFICATION, REQUEST};
+use super::message::{Message, NOTIFICATION, NoMessage, REQUEST};
 use crate::app::prompt::Wanted;
 
 /// The most questions of R's that are remembered. R itself asks fewer at the same time; those of evaluations that were stopped remain here.
@@ -77,7 +77,7 @@ pub enum ReplyForm {
 pub enum Fault {
     /// Bytes of the client's are no message.
     #[error("the client has sent what is no message: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] NoMessage),
     /// A message of the client's is wrong.
     #[error("the client's message {name:?} is wrong: {what}")]
     Client {

@@ -30,7 +30,7 @@ pub struct Message {
 
 /// Why bytes are no message. A sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum NoMessage {
     /// It ends too early.
     #[error("it ends within its head")]
     Short,
@@ -55,13 +55,13 @@ impl Message {
     /// Reads a message.
     ///
     /// # Errors
-    /// [`Malformed`]
-    pub fn parse(bytes: &Bytes) -> Result<Self, Malformed> {
+    /// [`NoMessage`]
+    pub fn parse(bytes: &Bytes) -> Result<Self, NoMessage> {
         let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-        let (id, request) = number(0).zip(number(8)).ok_or(Malformed::Short)?;
-        let name_end = memchr::memchr(0, &bytes[HEAD..bytes.len().min(HEAD + NAME + 1)]).ok_or(Malformed::Name)? + HEAD;
-        let json_end = memchr::memchr(0, &bytes[name_end + 1..]).ok_or(Malformed::Json)? + name_end + 1;
-        let text = |from: usize, to: usize| simdutf8::basic::from_utf8(&bytes[from..to]).map(str::to_owned).map_err(|_| Malformed::Utf8);
+        let (id, request) = number(0).zip(number(8)).ok_or(NoMessage::Short)?;
+        let name_end = memchr::memchr(0, &bytes[HEAD..bytes.len().min(HEAD + NAME + 1)]).ok_or(NoMessage::Name)? + HEAD;
+        let json_end = memchr::memchr(0, &bytes[name_end + 1..]).ok_or(NoMessage::Json)? + name_end + 1;
+        let text = |from: usize, to: usize| simdutf8::basic::from_utf8(&bytes[from..to]).map(str::to_owned).map_err(|_| NoMessage::Utf8);
         let name = text(HEAD, name_end)?;
         let kind = match request {
             NOTIFICATION => '!',
@@ -69,10 +69,10 @@ impl Message {
             _ => ':',
         };
         if id == NOTIFICATION || id == REQUEST {
-            return Err(Malformed::Id);
+            return Err(NoMessage::Id);
         }
         if !name.starts_with(kind) {
-            return Err(Malformed::Kind);
+            return Err(NoMessage::Kind);
         }
         Ok(Self { id, request, name, json: text(name_end + 1, json_end)?, blob: bytes.slice(json_end + 1..) })
     }
@@ -115,20 +115,20 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused() {
         for (bytes, why) in [
-            (Bytes::new(), Malformed::Short),
-            (Bytes::from_static(&[1; 15]), Malformed::Short),
-            (bytes(2, 0, b""), Malformed::Name),
-            (bytes(2, 0, b"!x"), Malformed::Name),
-            (bytes(2, 0, &[b'!'; 300]), Malformed::Name),
-            (bytes(2, 0, b"!x\0[]"), Malformed::Json),
-            (bytes(2, 0, b"!\xff\0[]\0"), Malformed::Utf8),
-            (bytes(2, 0, b"!x\0[\xff]\0"), Malformed::Utf8),
-            (bytes(0, 0, b"!x\0[]\0"), Malformed::Id),
-            (bytes(REQUEST, 0, b"!x\0[]\0"), Malformed::Id),
-            (bytes(2, 0, b"?x\0[]\0"), Malformed::Kind),
-            (bytes(2, REQUEST, b"!x\0[]\0"), Malformed::Kind),
-            (bytes(2, 5, b"?x\0[]\0"), Malformed::Kind),
-            (bytes(2, 0, b"\0[]\0"), Malformed::Kind),
+            (Bytes::new(), NoMessage::Short),
+            (Bytes::from_static(&[1; 15]), NoMessage::Short),
+            (bytes(2, 0, b""), NoMessage::Name),
+            (bytes(2, 0, b"!x"), NoMessage::Name),
+            (bytes(2, 0, &[b'!'; 300]), NoMessage::Name),
+            (bytes(2, 0, b"!x\0[]"), NoMessage::Json),
+            (bytes(2, 0, b"!\xff\0[]\0"), NoMessage::Utf8),
+            (bytes(2, 0, b"!x\0[\xff]\0"), NoMessage::Utf8),
+            (bytes(0, 0, b"!x\0[]\0"), NoMessage::Id),
+            (bytes(REQUEST, 0, b"!x\0[]\0"), NoMessage::Id),
+            (bytes(2, 0, b"?x\0[]\0"), NoMessage::Kind),
+            (bytes(2, REQUEST, b"!x\0[]\0"), NoMessage::Kind),
+            (bytes(2, 5, b"?x\0[]\0"), NoMessage::Kind),
+            (bytes(2, 0, b"\0[]\0"), NoMessage::Kind),
         ] {
             assert_eq!(Message::parse(&bytes), Err(why), "{bytes:?}");
         }

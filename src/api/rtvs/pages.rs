@@ -13,9 +13,9 @@ const MOST: usize = 100;
 
 /// The ports of this machine at which R has shown pages.
 #[derive(Debug, Default)]
-pub struct Pages(Mutex<BTreeSet<u16>>);
+pub struct ShownPages(Mutex<BTreeSet<u16>>);
 
-impl Pages {
+impl ShownPages {
     /// Notes that R has shown a page.
     pub fn show(&self, url: &str) {
         let Some(port) = local_port(url) else { return };
@@ -68,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(local_port(url), port, "{url}");
         }
-        let pages = Pages::default();
+        let pages = ShownPages::default();
         pages.show("http://127.0.0.1:4321/x");
         pages.show("http://example.org:4322/x");
         assert_eq!([4321, 4322].map(|port| pages.has(port)), [true, false]);

@@ -18,11 +18,11 @@ use super::{
     conversation::{Conversation, Fault},
     journal::Journal,
     message::Message,
-    pages::Pages,
+    pages::ShownPages,
 };
 use crate::{
     app::prompt::{Evaluate, Hearer, Host, Notice, Place, Said, Say, Tell, Teller, Wanted},
-    server::websocket::{Ending, Outgoing, WebSocket},
+    server::websocket::{Ending, SocketMessage, WebSocket},
 };
 
 /// Messages that wait to be sent to the client. If it does not take them, R waits.
@@ -40,7 +40,7 @@ pub struct Course {
     /// After how much silence of the client R ends.
     pub idle: Option<Duration>,
     /// The pages that R has shown.
-    pub pages: Arc<Pages>,
+    pub pages: Arc<ShownPages>,
     /// What is written down.
     pub journal: Journal,
 }
@@ -78,7 +78,7 @@ pub async fn relay(socket: WebSocket, host: Host, course: &mut Course) -> Partin
     let closing = async {
         if let Parting::Fault(_) = parting {
             // The client may be gone as well.
-            let _ = to_client.send(Outgoing::Close(1002, "the conversation cannot go on")).await;
+            let _ = to_client.send(SocketMessage::Close(1002, "the conversation cannot go on")).await;
         }
         drop(to_client);
     };
@@ -102,7 +102,7 @@ async fn talk(
     teller: Teller,
     mut hearer: Hearer,
     mut from_client: mpsc::Receiver<Bytes>,
-    to_client: mpsc::Sender<Outgoing>,
+    to_client: mpsc::Sender<SocketMessage>,
     course: &mut Course,
 ) -> Result<(), Fault> {
     let Course { idle, pages, journal } = course;
@@ -112,7 +112,7 @@ async fn talk(
     let send = async |message: Message| {
         lock(&journal).sent(&message);
         // If the connection has ended, so will this.
-        let _ = to_client.send(Outgoing::Bytes(message.to_bytes())).await;
+        let _ = to_client.send(SocketMessage::Bytes(message.to_bytes())).await;
     };
     let hearing = async {
         while let Some(said) = hearer.next().await {

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{access::Caller, broker::Broker, error::Error};
+use super::{access::Visitor, broker::Broker, error::Error};
 use crate::{
     api::body::{self, Limit},
     server::requests::Notes,
@@ -25,7 +25,7 @@ pub struct Incoming {
     /// The sessions, and the core.
     pub broker: Arc<Broker>,
     /// Who sends it; `None` where nobody has asked.
-    pub caller: Option<Caller>,
+    pub caller: Option<Visitor>,
     /// The identity in the path; empty if there is none.
     pub id: String,
     /// What is noted of the request.
@@ -39,7 +39,7 @@ impl Incoming {
     ///
     /// # Errors
     /// 401 where that is not known.
-    pub fn caller(&self) -> Result<&Caller, Error> {
+    pub fn caller(&self) -> Result<&Visitor, Error> {
         self.caller.as_ref().ok_or(Error::Unauthenticated)
     }
 

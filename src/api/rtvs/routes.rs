@@ -23,7 +23,7 @@ pub type Handler = fn(Incoming) -> BoxFuture<'static, Result<Response, Error>>;
 
 /// Who may make a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Who {
     /// Everybody.
     Anybody,
     /// Whoever has an account, or knows the secret.
@@ -40,7 +40,7 @@ pub struct Route {
     /// Its method.
     pub method: Method,
     /// Who may make it.
-    pub access: Access,
+    pub access: Who,
     handler: Handler,
 }
 
@@ -57,27 +57,27 @@ macro_rules! handler {
     };
 }
 
-const fn row(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
+const fn row(method: Method, path: &'static str, access: Who, handler: Handler) -> Route {
     Route { path, method, access, handler }
 }
 
 /// All calls.
 pub static ROUTES: [Route; 15] = [
-    row(Method::GET, "/info/about", Access::Anybody, handler!(info::about)),
-    row(Method::GET, "/info/load", Access::Anybody, handler!(info::load)),
-    row(Method::GET, "/interpreters", Access::Known, handler!(info::interpreters)),
-    row(Method::GET, "/sessions", Access::Known, handler!(sessions::list)),
-    row(Method::PUT, "/sessions/{id}", Access::Known, handler!(sessions::begin)),
-    row(Method::DELETE, "/sessions/{id}", Access::Known, handler!(sessions::end)),
-    row(Method::GET, "/sessions/{id}/pipe", Access::Own, handler!(pipe::connect)),
-    row(Method::POST, "/ping", Access::Known, handler!(info::ping)),
-    row(Method::GET, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::HEAD, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::POST, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::PUT, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::DELETE, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::PATCH, "/remoteuri", Access::Own, handler!(pages::fetch)),
-    row(Method::OPTIONS, "/remoteuri", Access::Own, handler!(pages::fetch)),
+    row(Method::GET, "/info/about", Who::Anybody, handler!(info::about)),
+    row(Method::GET, "/info/load", Who::Anybody, handler!(info::load)),
+    row(Method::GET, "/interpreters", Who::Known, handler!(info::interpreters)),
+    row(Method::GET, "/sessions", Who::Known, handler!(sessions::list)),
+    row(Method::PUT, "/sessions/{id}", Who::Known, handler!(sessions::begin)),
+    row(Method::DELETE, "/sessions/{id}", Who::Known, handler!(sessions::end)),
+    row(Method::GET, "/sessions/{id}/pipe", Who::Own, handler!(pipe::connect)),
+    row(Method::POST, "/ping", Who::Known, handler!(info::ping)),
+    row(Method::GET, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::HEAD, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::POST, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::PUT, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::DELETE, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::PATCH, "/remoteuri", Who::Own, handler!(pages::fetch)),
+    row(Method::OPTIONS, "/remoteuri", Who::Own, handler!(pages::fetch)),
 ];
 
 /// Answers a request.
@@ -100,10 +100,10 @@ async fn carry_out(broker: Arc<Broker>, request: Request) -> Result<Response, Er
         // Whoever knows an identity may be able to connect by it.
         notes.conceal();
     }
-    access::check_place(&broker.app, &request, route.access != Access::Anybody)?;
+    access::check_place(&broker.app, &request, route.access != Who::Anybody)?;
     let caller = match route.access {
-        Access::Known => Some(access::identify(&broker.app, request.headers(), request.extensions()).await?),
-        Access::Anybody | Access::Own => None,
+        Who::Known => Some(access::identify(&broker.app, request.headers(), request.extensions()).await?),
+        Who::Anybody | Who::Own => None,
     };
     if let Some(caller) = &caller {
         notes.user(caller.principal.name());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, evaluated, server_with, shared, until_dead};
+use super::client::{Broker, Client, evaluated, server_with, shared, until_dead};
 
 /// A client that has done all that, at the prompt with this id. What R has printed until then is forgotten.
 pub(super) async fn started(id: &str) -> (Client, u64) {
@@ -67,7 +67,16 @@ async fn a_workspace_whose_client_is_lost_is_saved_and_offered_to_the_next() {
     std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let server = server_with(&format!("[sessions]\nwritable = [{:?}]\n", home.path()));
     let go_home = format!("Sys.setenv(HOME = {:?})", home.path());
-    let (mut client, _) = Client::at_prompt(&server, "lost").await;
+    let wish = json!({ "IsInteractive": true, "CommandLineArguments": "--vanilla" });
+    let begin = async |id: &str| {
+        // R reads where its home is when it looks there first, as it does for profiles.
+        let broker = Broker::admin(&server);
+        assert_eq!(broker.begin(id, wish.clone()).await.status, 200);
+        let mut client = broker.pipe(id).await.unwrap();
+        client.prompt().await;
+        client
+    };
+    let mut client = begin("lost").await;
     assert_eq!(client.eval(&go_home, "0").await.error, None);
     assert_eq!(client.eval("rtvs:::query_reload_autosave()", "@").await.value, false);
     assert_eq!(client.eval("rtvs:::enable_autosave(FALSE)", "0").await.error, None);
@@ -76,7 +85,7 @@ async fn a_workspace_whose_client_is_lost_is_saved_and_offered_to_the_next() {
     client.send("?=/", json!(["repeat {}"]), b"").await;
     drop(client);
     until_dead(pid).await;
-    let (mut client, _) = Client::at_prompt(&server, "found").await;
+    let mut client = begin("found").await;
     assert_eq!(client.eval(&go_home, "0").await.error, None);
     let reload = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
     let asked = client.named("?YesNoCancel").await;

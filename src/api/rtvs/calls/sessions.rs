@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     api::rtvs::{
         NAMESPACE,
-        broker::{Listed, Wish},
+        broker::{ListedSession, Wish},
         error::{BrokerError, Error},
         host_line::HostLine,
         request::{Incoming, answer},
@@ -33,8 +33,8 @@ struct SessionInfo {
     state: u8,
 }
 
-impl From<Listed> for SessionInfo {
-    fn from(Listed { id, wish }: Listed) -> Self {
+impl From<ListedSession> for SessionInfo {
+    fn from(ListedSession { id, wish }: ListedSession) -> Self {
         Self { id, interpreter_id: wish.interpreter, command_line_arguments: wish.arguments, state: RUNNING }
     }
 }
@@ -89,7 +89,7 @@ pub async fn begin(mut incoming: Incoming) -> Result<Response, Error> {
     let session = Arc::clone(host.session());
     incoming.notes.session(session.id);
     let wish = Wish { interpreter: settings.interpreter.clone(), arguments, idle: line.idle };
-    let listed = Listed { id: id.to_owned(), wish: wish.clone() };
+    let listed = ListedSession { id: id.to_owned(), wish: wish.clone() };
     broker.add(caller, id, wish, session, host);
     Ok(answer(&SessionInfo::from(listed)))
 }
