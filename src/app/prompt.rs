@@ -3,7 +3,10 @@
 use super::App;
 use crate::{auth::Principal, session::Opening};
 pub use crate::{
-    link::host::{Answer, Begin, BlobReply, BlobRequest, Choices, Evaluate, Notice, Outcome, Place, Plot, Question, Say, Tell, Wanted},
+    link::host::{
+        Begin, BlobReply, BlobRequest, Choices, Evaluation, EvaluationEnd, HostAnswer, HostQuestion, Notice, Plot, Say, Scope, Tell,
+        ValueWanted,
+    },
     session::{Hearer, Host, HostGone, OpenError, Said, Teller, Terms},
 };
 

@@ -172,17 +172,17 @@ impl Link {
     ///
     /// # Errors
     /// As [`Self::receive`].
-    pub fn try_receive(&self) -> io::Result<Received> {
+    pub fn try_receive(&self) -> io::Result<TryReceived> {
         loop {
             let next = self.decoder.borrow_mut().next_frame();
             if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
-                return self.complete(raw).map(Received::Frame);
+                return self.complete(raw).map(TryReceived::Frame);
             }
             match self.read(RecvFlags::DONTWAIT) {
-                Ok(0) => return Ok(Received::End),
+                Ok(0) => return Ok(TryReceived::End),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(TryReceived::Nothing),
                 Err(error) => return Err(error),
             }
         }
@@ -295,7 +295,7 @@ impl AsFd for Link {
 
 /// What [`Link::try_receive`] gives.
 #[derive(Debug)]
-pub enum Received {
+pub enum TryReceived {
     /// A frame.
     Frame(Frame),
     /// Nothing yet.

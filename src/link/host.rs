@@ -30,9 +30,9 @@ pub struct Begin {
 pub enum Tell {
     /// The answer to a question. One to a question that is not the latest unanswered one waits until it is; one to a question that does
     /// not exist is ignored.
-    Answer(u64, Answer),
-    /// Evaluate the code in the payload. The reply is [`Say::Evaluated`].
-    Evaluate(Evaluate),
+    Answer(u64, HostAnswer),
+    /// Evaluation the code in the payload. The reply is [`Say::Evaluated`].
+    Evaluate(Evaluation),
     /// Stop this evaluation.
     Cancel(u64),
     /// Stop everything, and ask for the next line at R's prompt. [`Say::Cancelled`] comes before that.
@@ -48,22 +48,22 @@ pub enum Tell {
 
 /// Code to be evaluated, with no function of R beneath it if R waits at its prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evaluate {
+pub struct Evaluation {
     /// Identifies the reply. Chosen by the sender.
     pub id: u64,
     /// Where to evaluate.
-    pub place: Place,
+    pub place: Scope,
     /// Whether the code may ask questions, and others may be evaluated while it runs.
     pub reentrant: bool,
     /// Whether the code is stopped by an interrupt. Otherwise this waits until it has ended.
     pub cancelable: bool,
     /// What of the value the payload of the reply has.
-    pub wanted: Wanted,
+    pub wanted: ValueWanted,
 }
 
 /// An environment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum Scope {
     /// The global environment.
     #[default]
     Global,
@@ -77,7 +77,7 @@ pub enum Place {
 
 /// What is wanted of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wanted {
+pub enum ValueWanted {
     /// Nothing.
     Nothing,
     /// JSON: [`crate::wire::terse`].
@@ -89,7 +89,7 @@ pub enum Wanted {
 
 /// How an evaluation has ended: of its last expression, as the earlier ones do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum EvaluationEnd {
     /// It has a value, which is the payload if it was wanted.
     Value,
     /// It has failed with this text, as R prints it: "Error: object 'x' not found\n".
@@ -134,7 +134,7 @@ pub enum BlobReply {
 
 /// The answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum HostAnswer {
     /// The text in the payload, which may have several lines.
     Text,
     /// There is none: the end of input.
@@ -157,13 +157,13 @@ pub enum Say {
     /// R has begun, and its first prompt will follow. With R's version: "4.2.2".
     Started(String),
     /// R asks, and waits for the answer. With the id of the question.
-    Ask(u64, Question),
+    Ask(u64, HostQuestion),
     /// R computes.
     Busy,
     /// R has finished.
     Idle,
     /// An evaluation has ended. The payload is its value, if it has one that was wanted.
-    Evaluated(u64, Outcome),
+    Evaluated(u64, EvaluationEnd),
     /// The reply to a request for a blob.
     Blob(u64, BlobReply),
     /// R tells something.
@@ -180,8 +180,8 @@ pub enum Say {
 
 /// A question of R's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Question {
-    /// A line of text. Answered by [`Answer::Text`].
+pub enum HostQuestion {
+    /// A line of text. Answered by [`HostAnswer::Text`].
     Line {
         /// The prompt.
         prompt: String,
@@ -203,20 +203,20 @@ pub enum Question {
         /// As for a line.
         contexts: Vec<i32>,
     },
-    /// Let the user edit a text or a file. Answered by [`Answer::Text`].
+    /// Let the user edit a text or a file. Answered by [`HostAnswer::Text`].
     Edit {
         /// Whether there is a text, which is the payload.
         text: bool,
         /// The path of the file, if it is one.
         file: Option<String>,
     },
-    /// How large is this device, which is being opened? Answered by [`Answer::Size`].
+    /// How large is this device, which is being opened? Answered by [`HostAnswer::Size`].
     DeviceSize(String),
-    /// Where on this device has the user clicked? Answered by [`Answer::Point`], or [`Answer::Cancel`].
+    /// Where on this device has the user clicked? Answered by [`HostAnswer::Point`], or [`HostAnswer::Cancel`].
     Locate(String),
-    /// Packages are about to be installed. Answered by [`Answer::Yes`].
+    /// Packages are about to be installed. Answered by [`HostAnswer::Yes`].
     BeforePackages,
-    /// Packages were installed. Answered by [`Answer::Yes`].
+    /// Packages were installed. Answered by [`HostAnswer::Yes`].
     AfterPackages,
 }
 

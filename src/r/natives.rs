@@ -32,7 +32,7 @@ pub enum Argument {
 
 /// A value for R.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Given {
+pub enum NativeValue {
     /// NULL.
     Nothing,
     /// A logical value.
@@ -55,12 +55,12 @@ pub enum CallError {
 }
 
 /// Who carries the calls out.
-pub trait Server {
+pub trait NativeServer {
     /// Carries a call out.
     ///
     /// # Errors
     /// [`CallError`].
-    fn call(&self, name: &str, arguments: Vec<Argument>) -> Result<Given, CallError>;
+    fn call(&self, name: &str, arguments: Vec<Argument>) -> Result<NativeValue, CallError>;
 }
 
 thread_local! {
@@ -116,7 +116,7 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
         }
         let name = strings::all(VECTOR_ELT(arguments, 0)).concat();
         if name == "json" && count == 2 {
-            let json = terse::json_of(VECTOR_ELT(arguments, 1)).map(|json| Given::Text(String::from_utf8_lossy(&json).into_owned()));
+            let json = terse::json_of(VECTOR_ELT(arguments, 1)).map(|json| NativeValue::Text(String::from_utf8_lossy(&json).into_owned()));
             return Done::Value(value(&json.map_err(|error| error.to_string())));
         }
         if let Some(given) = about_environment(&name, arguments, count) {
@@ -139,13 +139,13 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
 ///
 /// # Safety
 /// A list of so many elements, which is protected.
-unsafe fn about_environment(name: &str, arguments: SEXP, count: isize) -> Option<Given> {
+unsafe fn about_environment(name: &str, arguments: SEXP, count: isize) -> Option<NativeValue> {
     // SAFETY: protected, as promised; the elements are below the list's length, and types are looked at first.
     unsafe {
         match (name, count) {
             ("promise", 3) => {
                 let object = CString::new(strings::all(VECTOR_ELT(arguments, 2)).concat()).ok()?;
-                Some(Given::Flag(objects::waits(VECTOR_ELT(arguments, 1), &object)))
+                Some(NativeValue::Flag(objects::waits(VECTOR_ELT(arguments, 1), &object)))
             }
             ("debug", 2) => {
                 let environment = VECTOR_ELT(arguments, 1);
@@ -153,7 +153,7 @@ unsafe fn about_environment(name: &str, arguments: SEXP, count: isize) -> Option
                 if is_environment {
                     ffi::SET_RDEBUG(environment, 1);
                 }
-                Some(Given::Flag(is_environment))
+                Some(NativeValue::Flag(is_environment))
             }
             _ => None,
         }
@@ -183,23 +183,23 @@ unsafe fn argument(value: SEXP) -> Argument {
 }
 
 /// A value for R, unprotected; NULL where there is no memory for it. A message becomes what R code takes for an error.
-fn value(given: &Result<Given, String>) -> SEXP {
+fn value(given: &Result<NativeValue, String>) -> SEXP {
     let made = protect_quietly(|r| {
         // SAFETY: inside `protect`; each vector is kept before anything else is made, and has as many elements as are copied into it.
         unsafe {
             let made = match given {
-                Ok(Given::Nothing) => R_NilValue,
-                Ok(Given::Flag(flag)) => Rf_ScalarLogical(i32::from(*flag)),
-                Ok(Given::Numbers(numbers)) if numbers.len() == 1 => Rf_ScalarReal(numbers[0]),
-                Ok(Given::Numbers(numbers)) => {
+                Ok(NativeValue::Nothing) => R_NilValue,
+                Ok(NativeValue::Flag(flag)) => Rf_ScalarLogical(i32::from(*flag)),
+                Ok(NativeValue::Numbers(numbers)) if numbers.len() == 1 => Rf_ScalarReal(numbers[0]),
+                Ok(NativeValue::Numbers(numbers)) => {
                     let vector = Rf_allocVector(SEXPTYPE::REALSXP, numbers.len().cast_signed());
                     if !numbers.is_empty() {
                         REAL(vector).copy_from_nonoverlapping(numbers.as_ptr(), numbers.len());
                     }
                     vector
                 }
-                Ok(Given::Text(text)) => strings::scalar(r, text),
-                Ok(Given::Bytes(bytes)) => {
+                Ok(NativeValue::Text(text)) => strings::scalar(r, text),
+                Ok(NativeValue::Bytes(bytes)) => {
                     let vector = Rf_allocVector(SEXPTYPE::RAWSXP, bytes.len().cast_signed());
                     if !bytes.is_empty() {
                         RAW(vector).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());

@@ -58,7 +58,7 @@ pub enum Typed {
 }
 
 /// Who is at the other end of R's prompt.
-pub trait Client: natives::Server {
+pub trait Client: natives::NativeServer {
     /// R asks for a line, and waits.
     fn line(&self, prompt: Prompt) -> Typed;
     /// R computes from now on, or no longer.
@@ -284,7 +284,7 @@ pub const BROWSER: i32 = 16;
 
 /// Where code is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Where {
     /// In the global environment.
     Global,
     /// In base R.
@@ -312,7 +312,7 @@ pub enum Evaluated {
 
 /// Evaluates code with no function of R beneath it but those that wait. Each expression is evaluated, whatever becomes of those before it,
 /// unless one is left. R prints what it has to say, and values are not printed.
-pub fn evaluate(code: &str, place: Place) -> Evaluated {
+pub fn evaluate(code: &str, place: Where) -> Evaluated {
     let mut status = ParseStatus::PARSE_NULL;
     let seen = &raw mut status;
     let parsed = protect_quietly(move |r| {
@@ -352,15 +352,15 @@ pub fn evaluate(code: &str, place: Place) -> Evaluated {
     if count == 0 { null().map_or(Evaluated::Left, Evaluated::Value) } else { last }
 }
 
-fn environment(place: Place) -> Result<Preserved, RError> {
+fn environment(place: Where) -> Result<Preserved, RError> {
     let kept = protect_quietly(|r| {
         // SAFETY: inside `protect`; constants of R, or new and kept at once.
         unsafe {
             let environment = match place {
-                Place::Global => R_GlobalEnv,
-                Place::Base => R_BaseEnv,
-                Place::Empty => R_EmptyEnv,
-                Place::New => R_NewEnv(R_GlobalEnv, 1, 8),
+                Where::Global => R_GlobalEnv,
+                Where::Base => R_BaseEnv,
+                Where::Empty => R_EmptyEnv,
+                Where::New => R_NewEnv(R_GlobalEnv, 1, 8),
             };
             preserved::keep(r, environment)
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::wire::{
     Out,
-    terse::{self, Open, Scratch, Unwritable},
+    terse::{self, NotTerse, Open, Scratch},
 };
 
 impl<'r> Open<'r> for RValue<'r> {
@@ -36,7 +36,7 @@ impl<'r> Open<'r> for RValue<'r> {
 pub enum JsonError {
     /// There is none for it.
     #[error("this has no JSON: {0}")]
-    Unwritable(#[from] Unwritable),
+    NotTerse(#[from] NotTerse),
     /// There is not enough memory.
     #[error("the JSON does not fit in the session's memory")]
     TooLarge,

@@ -20,7 +20,7 @@ pub trait Open<'a>: RObject<'a> {
 
 /// Why a value has no such form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwritable {
+pub enum NotTerse {
     /// It has several elements.
     #[error("vectors must have 0 or 1 element; put several into a list")]
     Long,
@@ -48,8 +48,8 @@ pub struct Scratch {
 /// Appends a value.
 ///
 /// # Errors
-/// [`Unwritable`]; part of it may have been appended.
-pub fn write<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, value: V) -> Result<(), Unwritable> {
+/// [`NotTerse`]; part of it may have been appended.
+pub fn write<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, value: V) -> Result<(), NotTerse> {
     push(out, scratch, value, 0).map(drop)
 }
 
@@ -61,9 +61,9 @@ enum Wrote {
     Missing,
 }
 
-fn push<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, value: V, depth: usize) -> Result<Wrote, Unwritable> {
+fn push<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, value: V, depth: usize) -> Result<Wrote, NotTerse> {
     if depth > MAX_DEPTH {
-        return Err(Unwritable::Depth);
+        return Err(NotTerse::Depth);
     }
     match value.type_of() {
         Type::Null => out.push(b"null"),
@@ -89,7 +89,7 @@ fn push<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, value: V, depth: 
 }
 
 /// Writes the elements of a list with names.
-fn object<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, list: V, depth: usize) -> Result<(), Unwritable> {
+fn object<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, list: V, depth: usize) -> Result<(), NotTerse> {
     if scratch.names.len() <= depth {
         scratch.names.resize_with(depth + 1, HashSet::new);
     }
@@ -99,7 +99,7 @@ fn object<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, list: V, depth:
     for at in 0..list.len() {
         let name = list.name(at);
         if name.bytes().is_empty() {
-            return Err(Unwritable::Names);
+            return Err(NotTerse::Names);
         }
         let mark = out.len();
         if mark > start {
@@ -108,7 +108,7 @@ fn object<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, list: V, depth:
         let key = out.len();
         push_json(out, name);
         if !scratch.names[depth].insert(out.as_bytes()[key..].to_vec()) {
-            return Err(Unwritable::Names);
+            return Err(NotTerse::Names);
         }
         out.byte(b':');
         if push(out, scratch, list.element(at), depth + 1)? == Wrote::Missing {
@@ -119,10 +119,10 @@ fn object<'a, V: Open<'a>>(out: &mut Out, scratch: &mut Scratch, list: V, depth:
     Ok(())
 }
 
-fn atom<'a, V: Open<'a>>(out: &mut Out, value: V) -> Result<Wrote, Unwritable> {
+fn atom<'a, V: Open<'a>>(out: &mut Out, value: V) -> Result<Wrote, NotTerse> {
     let storage = value.storage();
     if storage == Storage::Other {
-        return Err(Unwritable::Type);
+        return Err(NotTerse::Type);
     }
     match value.len() {
         0 => {
@@ -130,7 +130,7 @@ fn atom<'a, V: Open<'a>>(out: &mut Out, value: V) -> Result<Wrote, Unwritable> {
             return Ok(Wrote::Value);
         }
         1 => {}
-        _ => return Err(Unwritable::Long),
+        _ => return Err(NotTerse::Long),
     }
     let (mut integer, mut double) = (NA_INTEGER, f64::NAN);
     let missing = match storage {
@@ -152,7 +152,7 @@ fn atom<'a, V: Open<'a>>(out: &mut Out, value: V) -> Result<Wrote, Unwritable> {
         Storage::Logical => out.push(if integer == 0 { b"false" } else { b"true" }),
         Storage::Integer => push_integer(out, integer),
         Storage::Double if double.is_finite() => push_double(out, double),
-        Storage::Double => return Err(Unwritable::NotFinite),
+        Storage::Double => return Err(NotTerse::NotFinite),
         _ => push_json(out, value.string(0)),
     }
     Ok(Wrote::Value)

@@ -15,10 +15,10 @@ use std::{
 use super::{blobs::Blobs, fork, limits::Processor, session::NOTHING, signals};
 use crate::{
     link::{
-        channel::{Link, Payload, Received},
+        channel::{Link, Payload, TryReceived},
         command::{Reply, Request},
         frame::INLINE,
-        host::{Answer, Begin, DEEPEST, Evaluate, Outcome, Place, Question, Say, Tell, Wanted},
+        host::{Begin, DEEPEST, Evaluation, EvaluationEnd, HostAnswer, HostQuestion, Say, Scope, Tell, ValueWanted},
         messages,
     },
     r::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// The most bytes of messages that wait for R. A sender who does not wait for replies has to wait then.
 const QUEUED: usize = 16 << 20;
+/// How long an evaluation may take before others are evaluated in its midst, if it lets them.
+const SHORT: Duration = Duration::from_millis(20);
 /// How long R waits at its prompt for the word that it was to stop, after it was interrupted.
 const WORD: Duration = Duration::from_millis(50);
 
@@ -49,13 +51,15 @@ struct State {
     /// Their size, in bytes.
     queued: usize,
     /// Evaluations, the innermost last.
-    running: Vec<Evaluate>,
+    running: Vec<Evaluation>,
+    /// When the innermost has begun.
+    begun: Option<Instant>,
     /// The last question's id.
     asked: u64,
     /// Questions without an answer, the innermost last.
     open: Vec<u64>,
     /// Answers to questions that are not the innermost.
-    answers: Vec<(u64, Answer, Payload)>,
+    answers: Vec<(u64, HostAnswer, Payload)>,
     /// How many evaluations are to be left running; everything is stopped if R's own prompt is to be reached.
     stop: Option<Stop>,
     /// Whether R was said to be busy.
@@ -106,10 +110,10 @@ impl Host {
     fn read(&self) {
         while self.state.borrow().queued < QUEUED {
             let frame = match self.link.try_receive() {
-                Ok(Received::Frame(frame)) => frame,
-                Ok(Received::Nothing) => return,
+                Ok(TryReceived::Frame(frame)) => frame,
+                Ok(TryReceived::Nothing) => return,
                 Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => continue,
-                Ok(Received::End) | Err(_) => fork::end_session(0),
+                Ok(TryReceived::End) | Err(_) => fork::end_session(0),
             };
             match messages::decode::<Request>(&frame.header) {
                 Some(Request::Tell(tell)) => self.take(tell, frame.payload),
@@ -142,7 +146,7 @@ impl Host {
                     let gone = state.queue.remove(at);
                     state.queued -= gone.as_ref().map_or(0, |(_, payload)| size(payload));
                     drop(state);
-                    self.say(&Say::Evaluated(id, Outcome::Cancelled), &[]);
+                    self.say(&Say::Evaluated(id, EvaluationEnd::Cancelled), &[]);
                 }
             }
             Tell::Answer(id, answer) => {
@@ -161,7 +165,7 @@ impl Host {
     /// A message will not be carried out, as everything was stopped.
     fn give_up(&self, tell: &Tell) {
         if let Tell::Evaluate(evaluate) = tell {
-            self.say(&Say::Evaluated(evaluate.id, Outcome::Cancelled), &[]);
+            self.say(&Say::Evaluated(evaluate.id, EvaluationEnd::Cancelled), &[]);
         }
     }
 
@@ -206,16 +210,20 @@ impl Host {
         true
     }
 
-    fn evaluate(&self, evaluate: Evaluate, code: &[u8]) {
+    fn evaluate(&self, evaluate: Evaluation, code: &[u8]) {
         let (id, place, wanted, cancelable) = (evaluate.id, evaluate.place, evaluate.wanted, evaluate.cancelable);
-        self.state.borrow_mut().running.push(evaluate);
+        {
+            let mut state = self.state.borrow_mut();
+            state.running.push(evaluate);
+            state.begun = Some(Instant::now());
+        }
         signals::release_interrupts();
         self.processor.allow(self.cpu_seconds);
         let place = match place {
-            Place::Global => repl::Place::Global,
-            Place::Base => repl::Place::Base,
-            Place::Empty => repl::Place::Empty,
-            Place::New => repl::Place::New,
+            Scope::Global => repl::Where::Global,
+            Scope::Base => repl::Where::Base,
+            Scope::Empty => repl::Where::Empty,
+            Scope::New => repl::Where::New,
         };
         let code = String::from_utf8_lossy(code);
         let evaluated = repl::on_top(cancelable, || repl::evaluate(&code, place));
@@ -225,9 +233,9 @@ impl Host {
             state.running.pop();
             if state.stop.is_some_and(|stop| matches!(stop, Stop::Until(left) if state.running.len() <= left)) {
                 state.stop = None;
-                (Outcome::Cancelled, Vec::new())
+                (EvaluationEnd::Cancelled, Vec::new())
             } else if state.stop.is_some() && cancelable {
-                (Outcome::Cancelled, Vec::new())
+                (EvaluationEnd::Cancelled, Vec::new())
             } else {
                 drop(state);
                 outcome(evaluated, wanted)
@@ -237,9 +245,9 @@ impl Host {
     }
 
     /// Puts a question, and waits for the answer; `None` if what asks is to be left.
-    pub(super) fn ask(&self, question: Question, payload: &[u8]) -> Option<(Answer, Payload)> {
+    pub(super) fn ask(&self, question: HostQuestion, payload: &[u8]) -> Option<(HostAnswer, Payload)> {
         if !fork::is_worker() {
-            return Some((Answer::Nothing, Payload::Inline(Vec::new())));
+            return Some((HostAnswer::Nothing, Payload::Inline(Vec::new())));
         }
         let id = {
             let mut state = self.state.borrow_mut();
@@ -264,7 +272,7 @@ impl Host {
         answer
     }
 
-    fn wait(&self, id: u64) -> Option<(Answer, Payload)> {
+    fn wait(&self, id: u64) -> Option<(HostAnswer, Payload)> {
         loop {
             self.read();
             if self.must_stop() {
@@ -283,6 +291,12 @@ impl Host {
             }
             events::wait(self.link.as_fd(), None);
         }
+    }
+
+    /// Whether what runs on top is a command at R's prompt, or an evaluation that takes long. Others end soon, and then comes the next.
+    fn has_run(&self) -> bool {
+        let state = self.state.borrow();
+        state.running.is_empty() || state.begun.is_none_or(|begun| begun.elapsed() >= SHORT)
     }
 
     /// Whether a question may be put: what runs on top allows it.
@@ -312,22 +326,22 @@ impl Host {
 }
 
 /// What becomes of the value of an evaluation.
-fn outcome(evaluated: repl::Evaluated, wanted: Wanted) -> (Outcome, Vec<u8>) {
+fn outcome(evaluated: repl::Evaluated, wanted: ValueWanted) -> (EvaluationEnd, Vec<u8>) {
     let value = match evaluated {
         repl::Evaluated::Value(value) => value,
-        repl::Evaluated::Failed(text) => return (Outcome::Failed(text), Vec::new()),
-        repl::Evaluated::Left => return (Outcome::Cancelled, Vec::new()),
-        repl::Evaluated::Incomplete => return (Outcome::Incomplete, Vec::new()),
-        repl::Evaluated::Wrong => return (Outcome::Syntax, Vec::new()),
+        repl::Evaluated::Failed(text) => return (EvaluationEnd::Failed(text), Vec::new()),
+        repl::Evaluated::Left => return (EvaluationEnd::Cancelled, Vec::new()),
+        repl::Evaluated::Incomplete => return (EvaluationEnd::Incomplete, Vec::new()),
+        repl::Evaluated::Wrong => return (EvaluationEnd::Syntax, Vec::new()),
     };
     let payload = match wanted {
-        Wanted::Nothing => Ok(Vec::new()),
-        Wanted::Json => r::terse::json(&value).map_err(|error| error.to_string()),
-        Wanted::Bytes => r::repl::bytes(&value).ok_or_else(|| "the value is no raw vector".to_owned()),
+        ValueWanted::Nothing => Ok(Vec::new()),
+        ValueWanted::Json => r::terse::json(&value).map_err(|error| error.to_string()),
+        ValueWanted::Bytes => r::repl::bytes(&value).ok_or_else(|| "the value is no raw vector".to_owned()),
     };
     match payload {
-        Ok(payload) => (Outcome::Value, payload),
-        Err(message) => (Outcome::Failed(format!("Error: {message}\n")), Vec::new()),
+        Ok(payload) => (EvaluationEnd::Value, payload),
+        Err(message) => (EvaluationEnd::Failed(format!("Error: {message}\n")), Vec::new()),
     }
 }
 
@@ -360,7 +374,7 @@ impl Client for Host {
             } else if self.must_stop() {
                 return Typed::Stopped;
             }
-            let question = Question::Line {
+            let question = HostQuestion::Line {
                 prompt: short(&text),
                 history,
                 contexts: contexts.clone(),
@@ -368,7 +382,7 @@ impl Client for Host {
                 again,
             };
             match self.ask(question, &[]) {
-                Some((Answer::Text, text)) => {
+                Some((HostAnswer::Text, text)) => {
                     self.processor.allow(self.cpu_seconds);
                     return Typed::Text(String::from_utf8_lossy(text.as_ref()).into_owned());
                 }
@@ -395,7 +409,7 @@ impl Client for Host {
             return false;
         }
         self.read();
-        while !self.must_stop() && self.carry_out_next() {
+        while !self.must_stop() && self.has_run() && self.carry_out_next() {
             self.read();
         }
         if !self.must_stop() && self.state.borrow().running.is_empty() {

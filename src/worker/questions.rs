@@ -2,16 +2,16 @@
 
 use super::host::{Host, short};
 use crate::{
-    link::host::{Answer, Choices, Notice, Plot, Question, Say},
-    r::natives::{Argument, CallError, Given, Server},
+    link::host::{Choices, HostAnswer, HostQuestion, Notice, Plot, Say},
+    r::natives::{Argument, CallError, NativeServer, NativeValue},
 };
 
-impl Server for Host {
-    fn call(&self, name: &str, arguments: Vec<Argument>) -> Result<Given, CallError> {
+impl NativeServer for Host {
+    fn call(&self, name: &str, arguments: Vec<Argument>) -> Result<NativeValue, CallError> {
         let given = Arguments(arguments);
         if let Some(notice) = notice(name, &given) {
             self.say(&Say::Notice(notice), &[]);
-            return Ok(Given::Nothing);
+            return Ok(NativeValue::Nothing);
         }
         match name {
             "plot" => {
@@ -24,17 +24,17 @@ impl Server for Host {
                     count: given.whole(5),
                 };
                 self.say(&Say::Plot(plot), given.bytes(6));
-                Ok(Given::Nothing)
+                Ok(NativeValue::Nothing)
             }
             "blob_create" => {
                 let id = self.blobs.borrow_mut().add(given.bytes(0).to_vec()).map_err(CallError::Refused)?;
-                Ok(Given::Numbers(vec![id as f64]))
+                Ok(NativeValue::Numbers(vec![id as f64]))
             }
-            "blob_get" => Ok(Given::Bytes(self.blobs.borrow().get(given.id(0)).map_err(CallError::Refused)?.to_vec())),
-            "blob_size" => Ok(Given::Numbers(vec![self.blobs.borrow().get(given.id(0)).map_err(CallError::Refused)?.len() as f64])),
+            "blob_get" => Ok(NativeValue::Bytes(self.blobs.borrow().get(given.id(0)).map_err(CallError::Refused)?.to_vec())),
+            "blob_size" => Ok(NativeValue::Numbers(vec![self.blobs.borrow().get(given.id(0)).map_err(CallError::Refused)?.len() as f64])),
             "blob_destroy" => {
                 given.numbers(0).iter().for_each(|&id| self.blobs.borrow_mut().destroy(whole(id)));
-                Ok(Given::Nothing)
+                Ok(NativeValue::Nothing)
             }
             _ => self.put(name, &given),
         }
@@ -43,25 +43,25 @@ impl Server for Host {
 
 impl Host {
     /// Puts a question of R code.
-    fn put(&self, name: &str, given: &Arguments) -> Result<Given, CallError> {
+    fn put(&self, name: &str, given: &Arguments) -> Result<NativeValue, CallError> {
         let mut payload = String::new();
         let question = match name {
             "edit" => {
                 let text = given.0.first().and_then(Argument::as_text);
                 payload = text.unwrap_or_default().to_owned();
-                Question::Edit { text: text.is_some(), file: given.0.get(1).and_then(Argument::as_text).map(short) }
+                HostQuestion::Edit { text: text.is_some(), file: given.0.get(1).and_then(Argument::as_text).map(short) }
             }
-            "device_size" => Question::DeviceSize(given.text(0)),
-            "locate" => Question::Locate(given.text(0)),
-            "before_packages" => Question::BeforePackages,
-            "after_packages" => Question::AfterPackages,
+            "device_size" => HostQuestion::DeviceSize(given.text(0)),
+            "locate" => HostQuestion::Locate(given.text(0)),
+            "before_packages" => HostQuestion::BeforePackages,
+            "after_packages" => HostQuestion::AfterPackages,
             "confirm" => {
                 let choices = match given.text(1).as_str() {
                     "ok_cancel" => Choices::OkCancel,
                     "yes_no" => Choices::YesNo,
                     _ => Choices::YesNoCancel,
                 };
-                Question::Confirm { text: given.text(0), choices, contexts: crate::r::repl::contexts() }
+                HostQuestion::Confirm { text: given.text(0), choices, contexts: crate::r::repl::contexts() }
             }
             _ => return Err(CallError::Refused(format!("there is no function '{name}'"))),
         };
@@ -70,16 +70,16 @@ impl Host {
         }
         let (answer, text) = self.ask(question, payload.as_bytes()).ok_or(CallError::Stopped)?;
         Ok(match answer {
-            Answer::Text => Given::Text(String::from_utf8_lossy(text.as_ref()).into_owned()),
-            Answer::Nothing => Given::Nothing,
-            Answer::Yes if name == "confirm" => Given::Text("yes".to_owned()),
-            Answer::No if name == "confirm" => Given::Text("no".to_owned()),
-            Answer::Cancel if name == "confirm" => Given::Text("cancel".to_owned()),
-            Answer::Yes => Given::Flag(true),
-            Answer::No => Given::Flag(false),
-            Answer::Cancel => Given::Nothing,
-            Answer::Size(width, height, resolution) => Given::Numbers(vec![width.into(), height.into(), resolution.into()]),
-            Answer::Point(x, y) => Given::Numbers(vec![x as f64 / 1e3, y as f64 / 1e3]),
+            HostAnswer::Text => NativeValue::Text(String::from_utf8_lossy(text.as_ref()).into_owned()),
+            HostAnswer::Nothing => NativeValue::Nothing,
+            HostAnswer::Yes if name == "confirm" => NativeValue::Text("yes".to_owned()),
+            HostAnswer::No if name == "confirm" => NativeValue::Text("no".to_owned()),
+            HostAnswer::Cancel if name == "confirm" => NativeValue::Text("cancel".to_owned()),
+            HostAnswer::Yes => NativeValue::Flag(true),
+            HostAnswer::No => NativeValue::Flag(false),
+            HostAnswer::Cancel => NativeValue::Nothing,
+            HostAnswer::Size(width, height, resolution) => NativeValue::Numbers(vec![width.into(), height.into(), resolution.into()]),
+            HostAnswer::Point(x, y) => NativeValue::Numbers(vec![x as f64 / 1e3, y as f64 / 1e3]),
         })
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use offshoot::{
     app::{
         App,
-        prompt::{Answer, Begin, Evaluate, Hearer, Outcome, Place, Question, Said, Say, Tell, Teller, Terms, Wanted},
+        prompt::{Begin, Evaluation, EvaluationEnd, Hearer, HostAnswer, HostQuestion, Said, Say, Scope, Tell, Teller, Terms, ValueWanted},
     },
     auth::Principal,
     config::{Config, RNamespace},
@@ -94,7 +94,7 @@ impl Console {
     async fn prompted(&mut self) -> (String, Vec<i32>) {
         loop {
             match self.message().await.0 {
-                Say::Ask(id, Question::Line { prompt, contexts, .. }) => {
+                Say::Ask(id, HostQuestion::Line { prompt, contexts, .. }) => {
                     self.prompt = id;
                     return (prompt, contexts);
                 }
@@ -105,7 +105,7 @@ impl Console {
     }
 
     pub(crate) async fn answer(&self, text: &str) {
-        self.tell(Tell::Answer(self.prompt, Answer::Text), text).await;
+        self.tell(Tell::Answer(self.prompt, HostAnswer::Text), text).await;
     }
 
     pub(crate) async fn tell(&self, tell: Tell, payload: &str) {
@@ -121,16 +121,16 @@ impl Console {
 
     async fn begin(&mut self, code: &str, reentrant: bool, cancelable: bool) -> u64 {
         self.sent += 1;
-        let evaluate = Evaluate { id: self.sent, place: Place::Global, reentrant, cancelable, wanted: Wanted::Json };
+        let evaluate = Evaluation { id: self.sent, place: Scope::Global, reentrant, cancelable, wanted: ValueWanted::Json };
         self.tell(Tell::Evaluate(evaluate), code).await;
         self.sent
     }
 
-    async fn evaluated(&mut self, id: u64) -> Result<String, Outcome> {
+    async fn evaluated(&mut self, id: u64) -> Result<String, EvaluationEnd> {
         loop {
             match self.message().await {
                 (Say::Evaluated(of, outcome), value) if of == id => {
-                    return if outcome == Outcome::Value { Ok(String::from_utf8(value.to_vec()).unwrap()) } else { Err(outcome) };
+                    return if outcome == EvaluationEnd::Value { Ok(String::from_utf8(value.to_vec()).unwrap()) } else { Err(outcome) };
                 }
                 (Say::Busy | Say::Idle | Say::Notice(_), _) => {}
                 (other, _) => panic!("{other:?}"),
@@ -138,7 +138,7 @@ impl Console {
         }
     }
 
-    pub(crate) async fn evaluates(&mut self, code: &str) -> Result<String, Outcome> {
+    pub(crate) async fn evaluates(&mut self, code: &str) -> Result<String, EvaluationEnd> {
         let id = self.begin(code, false, true).await;
         self.evaluated(id).await
     }
@@ -185,12 +185,12 @@ async fn code_is_evaluated_beside_what_waits_and_what_computes() {
         r#"{"a":"x","b":null,"d":[1,true]}"#
     );
     assert_eq!(console.evaluates("as.environment(list(n = 0))").await.unwrap(), r#"{"n":0}"#);
-    assert_eq!(console.evaluates("1 +").await, Err(Outcome::Incomplete));
-    assert_eq!(console.evaluates("1 1").await, Err(Outcome::Syntax));
+    assert_eq!(console.evaluates("1 +").await, Err(EvaluationEnd::Incomplete));
+    assert_eq!(console.evaluates("1 1").await, Err(EvaluationEnd::Syntax));
     assert_eq!(console.evaluates("stop('no'); 7").await.unwrap(), "7");
-    assert_eq!(console.evaluates("7; stop('no')").await, Err(Outcome::Failed("Error: no\n".to_owned())));
-    assert!(matches!(console.evaluates("1:3").await, Err(Outcome::Failed(why)) if why.contains("0 or 1 element")));
-    assert!(matches!(console.evaluates("readline('?')").await, Err(Outcome::Failed(why)) if why.contains("nobody can be asked")));
+    assert_eq!(console.evaluates("7; stop('no')").await, Err(EvaluationEnd::Failed("Error: no\n".to_owned())));
+    assert!(matches!(console.evaluates("1:3").await, Err(EvaluationEnd::Failed(why)) if why.contains("0 or 1 element")));
+    assert!(matches!(console.evaluates("readline('?')").await, Err(EvaluationEnd::Failed(why)) if why.contains("nobody can be asked")));
     // Refused by R if there is a function beneath it.
     assert_eq!(console.evaluates("utils::assignInNamespace('setwd', function(dir) dir, 'base')").await.unwrap(), "null");
     console.text.clear();
@@ -220,7 +220,7 @@ async fn questions_and_evaluations_are_on_top_of_each_other() {
     let (second, inner) = (console.prompt, console.begin("paste('0 +', readline('3'))", true, false).await);
     assert_eq!(console.prompted().await.0, "3");
     // The answer to the outer one waits.
-    console.tell(Tell::Answer(second, Answer::Text), "2\n").await;
+    console.tell(Tell::Answer(second, HostAnswer::Text), "2\n").await;
     console.answer("3\n").await;
     assert_eq!(console.evaluated(inner).await.unwrap(), "\"0 + 3\"");
     assert_eq!(console.evaluated(outer).await.unwrap(), "\"0 + 2\"");
@@ -248,7 +248,7 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
         loop {
             match console.message().await.0 {
                 Say::Cancelled => break,
-                Say::Evaluated(of, Outcome::Cancelled) if of == evaluation => was_cancelled = true,
+                Say::Evaluated(of, EvaluationEnd::Cancelled) if of == evaluation => was_cancelled = true,
                 Say::Evaluated(..) => panic!("{code}"),
                 _ => {}
             }
@@ -282,7 +282,7 @@ async fn evaluations_on_top_of_each_other_end_at_a_limit() {
     loop {
         match console.message().await.0 {
             Say::Cancelled => break,
-            Say::Evaluated(_, Outcome::Cancelled) => cancelled += 1,
+            Say::Evaluated(_, EvaluationEnd::Cancelled) => cancelled += 1,
             _ => {}
         }
     }

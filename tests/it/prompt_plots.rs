@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use offshoot::{
-    app::prompt::{Answer, Notice, Plot, Question, Say, Tell},
+    app::prompt::{HostAnswer, HostQuestion, Notice, Plot, Say, Tell},
     config::RNamespace,
 };
 
@@ -38,12 +38,12 @@ async fn drawn(console: &mut Console, code: &str) -> Vec<(Plot, Bytes)> {
     let mut plots = vec![];
     loop {
         match console.message().await {
-            (Say::Ask(id, Question::DeviceSize(device)), _) => {
+            (Say::Ask(id, HostQuestion::DeviceSize(device)), _) => {
                 assert_eq!(device.len(), 36);
-                console.tell(Tell::Answer(id, Answer::Size(360, 300, 96)), "").await;
+                console.tell(Tell::Answer(id, HostAnswer::Size(360, 300, 96)), "").await;
             }
-            (Say::Ask(id, Question::Locate(_)), _) => console.tell(Tell::Answer(id, Answer::Point(100, 50)), "").await,
-            (Say::Ask(id, Question::Line { .. }), _) => {
+            (Say::Ask(id, HostQuestion::Locate(_)), _) => console.tell(Tell::Answer(id, HostAnswer::Point(100, 50)), "").await,
+            (Say::Ask(id, HostQuestion::Line { .. }), _) => {
                 console.prompt = id;
                 return plots;
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 
 use super::message::{Message, NOTIFICATION, NoMessage, REQUEST};
-use crate::app::prompt::Wanted;
+use crate::app::prompt::ValueWanted;
 
 /// The most questions of R's that are remembered. R itself asks fewer at the same time; those of evaluations that were stopped remain here.
 const QUESTIONS: usize = 1000;
@@ -65,7 +65,7 @@ pub struct Requested {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyForm {
     /// How an evaluation has ended.
-    Evaluation(Wanted),
+    Evaluation(ValueWanted),
     /// What was done with a blob.
     Blob,
     /// There is none: the client does not want any.

@@ -7,7 +7,7 @@ use super::{
     conversation::{AnswerForm, Asked, Conversation, Fault, ReplyForm},
     message::Message,
 };
-use crate::app::prompt::{BlobReply, Choices, Notice, Outcome, Plot, Question, Said, Say, Wanted};
+use crate::app::prompt::{BlobReply, Choices, EvaluationEnd, HostQuestion, Notice, Plot, Said, Say, ValueWanted};
 
 /// The version of the protocol.
 const PROTOCOL: u32 = 1;
@@ -52,13 +52,13 @@ impl Conversation {
         self.notification(name, arguments.to_string(), Bytes::new())
     }
 
-    fn ask(&mut self, question: u64, asks: Question, payload: &[u8]) -> Result<Message, Fault> {
+    fn ask(&mut self, question: u64, asks: HostQuestion, payload: &[u8]) -> Result<Message, Fault> {
         let (name, form, arguments) = match asks {
-            Question::Line { prompt, history, contexts, limit, again } => {
+            HostQuestion::Line { prompt, history, contexts, limit, again } => {
                 let reason = again.then_some("BUFFER_OVERFLOW");
                 (">", AnswerForm::Text, json!([contexts, limit, history, reason, prompt]))
             }
-            Question::Confirm { text, choices, contexts } => {
+            HostQuestion::Confirm { text, choices, contexts } => {
                 let name = match choices {
                     Choices::OkCancel => "OkCancel",
                     Choices::YesNo => "YesNo",
@@ -66,38 +66,38 @@ impl Conversation {
                 };
                 (name, AnswerForm::Letter, json!([contexts, text]))
             }
-            Question::Edit { text, file } => {
+            HostQuestion::Edit { text, file } => {
                 let edited = std::str::from_utf8(payload).map_err(|_| Fault::R("a text to be edited is not UTF-8"))?;
                 ("EditFile", AnswerForm::Text, json!([text.then_some(edited), file]))
             }
-            Question::DeviceSize(device) => ("PlotDeviceCreate", AnswerForm::Size, json!([device])),
-            Question::Locate(device) => ("Locator", AnswerForm::Place, json!([device])),
-            Question::BeforePackages => ("BeforePackagesInstalled", AnswerForm::Done, json!([])),
-            Question::AfterPackages => ("AfterPackagesInstalled", AnswerForm::Done, json!([])),
+            HostQuestion::DeviceSize(device) => ("PlotDeviceCreate", AnswerForm::Size, json!([device])),
+            HostQuestion::Locate(device) => ("Locator", AnswerForm::Place, json!([device])),
+            HostQuestion::BeforePackages => ("BeforePackagesInstalled", AnswerForm::Done, json!([])),
+            HostQuestion::AfterPackages => ("AfterPackagesInstalled", AnswerForm::Done, json!([])),
         };
         Ok(self.question(Asked { question, name, form }, arguments.to_string()))
     }
 
-    fn evaluated(&mut self, id: u64, outcome: Outcome, payload: Bytes) -> Result<Message, Fault> {
+    fn evaluated(&mut self, id: u64, outcome: EvaluationEnd, payload: Bytes) -> Result<Message, Fault> {
         let requested = self.requests.remove(&id).ok_or(Fault::R("it ends an evaluation that nobody has asked for"))?;
         let ReplyForm::Evaluation(wanted) = requested.form else { return Err(Fault::R("it takes a blob for an evaluation")) };
         let mut blob = Bytes::new();
         let json = match outcome {
-            Outcome::Value => match wanted {
-                Wanted::Nothing => json!(["OK", null, null]).to_string(),
-                Wanted::Bytes => {
+            EvaluationEnd::Value => match wanted {
+                ValueWanted::Nothing => json!(["OK", null, null]).to_string(),
+                ValueWanted::Bytes => {
                     blob = payload;
                     json!(["OK", null, null]).to_string()
                 }
-                Wanted::Json => {
+                ValueWanted::Json => {
                     let value = serde_json::from_slice::<&RawValue>(&payload).map_err(|_| Fault::R("a value is no JSON"))?;
                     format!("[\"OK\",null,{value}]")
                 }
             },
-            Outcome::Failed(error) => json!(["OK", error, null]).to_string(),
-            Outcome::Cancelled => json!([null]).to_string(),
-            Outcome::Incomplete => json!(["INCOMPLETE", null, null]).to_string(),
-            Outcome::Syntax => json!(["ERROR", null, null]).to_string(),
+            EvaluationEnd::Failed(error) => json!(["OK", error, null]).to_string(),
+            EvaluationEnd::Cancelled => json!([null]).to_string(),
+            EvaluationEnd::Incomplete => json!(["INCOMPLETE", null, null]).to_string(),
+            EvaluationEnd::Syntax => json!(["ERROR", null, null]).to_string(),
         };
         Ok(self.reply(id, &requested.name, json, blob))
     }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn what_r_says_is_told_by_the_names_and_kinds_of_the_protocol() {
         let device = || "d".to_owned();
-        let line = |again| Question::Line { prompt: "> ".to_owned(), history: true, contexts: vec![4, 0], limit: 4096, again };
+        let line = |again| HostQuestion::Line { prompt: "> ".to_owned(), history: true, contexts: vec![4, 0], limit: 4096, again };
         let plot =
             |page: &str, active, count| Plot { device: device(), page: page.to_owned(), path: "p".to_owned(), number: 1, active, count };
         for (say, name, json) in [
@@ -163,15 +163,15 @@ mod tests {
             (Say::Ask(9, line(false)), "?>", r#"[[4,0],4096,true,null,"> "]"#.to_owned()),
             (Say::Ask(9, line(true)), "?>", r#"[[4,0],4096,true,"BUFFER_OVERFLOW","> "]"#.to_owned()),
             (
-                Say::Ask(9, Question::Confirm { text: "?".to_owned(), choices: Choices::YesNoCancel, contexts: vec![0] }),
+                Say::Ask(9, HostQuestion::Confirm { text: "?".to_owned(), choices: Choices::YesNoCancel, contexts: vec![0] }),
                 "?YesNoCancel",
                 r#"[[0],"?"]"#.to_owned(),
             ),
-            (Say::Ask(9, Question::Edit { text: false, file: Some("f".to_owned()) }), "?EditFile", r#"[null,"f"]"#.to_owned()),
-            (Say::Ask(9, Question::DeviceSize(device())), "?PlotDeviceCreate", r#"["d"]"#.to_owned()),
-            (Say::Ask(9, Question::Locate(device())), "?Locator", r#"["d"]"#.to_owned()),
-            (Say::Ask(9, Question::BeforePackages), "?BeforePackagesInstalled", "[]".to_owned()),
-            (Say::Ask(9, Question::AfterPackages), "?AfterPackagesInstalled", "[]".to_owned()),
+            (Say::Ask(9, HostQuestion::Edit { text: false, file: Some("f".to_owned()) }), "?EditFile", r#"[null,"f"]"#.to_owned()),
+            (Say::Ask(9, HostQuestion::DeviceSize(device())), "?PlotDeviceCreate", r#"["d"]"#.to_owned()),
+            (Say::Ask(9, HostQuestion::Locate(device())), "?Locator", r#"["d"]"#.to_owned()),
+            (Say::Ask(9, HostQuestion::BeforePackages), "?BeforePackagesInstalled", "[]".to_owned()),
+            (Say::Ask(9, HostQuestion::AfterPackages), "?AfterPackagesInstalled", "[]".to_owned()),
             (Say::Busy, "!+", "[]".to_owned()),
             (Say::Idle, "!-", "[]".to_owned()),
             (Say::Cancelled, "!CanceledAll", "[]".to_owned()),
@@ -215,13 +215,13 @@ mod tests {
     #[test]
     fn evaluations_end_with_their_own_name_and_three_values_or_one() {
         for (flags, outcome, payload, json, blob) in [
-            ("@", Outcome::Value, "[1,2]", r#"["OK",null,[1,2]]"#, ""),
-            ("0", Outcome::Value, "", r#"["OK",null,null]"#, ""),
-            ("r", Outcome::Value, "bytes", r#"["OK",null,null]"#, "bytes"),
-            ("", Outcome::Failed("Error: no\n".to_owned()), "", r#"["OK","Error: no\n",null]"#, ""),
-            ("", Outcome::Cancelled, "", "[null]", ""),
-            ("", Outcome::Incomplete, "", r#"["INCOMPLETE",null,null]"#, ""),
-            ("", Outcome::Syntax, "", r#"["ERROR",null,null]"#, ""),
+            ("@", EvaluationEnd::Value, "[1,2]", r#"["OK",null,[1,2]]"#, ""),
+            ("0", EvaluationEnd::Value, "", r#"["OK",null,null]"#, ""),
+            ("r", EvaluationEnd::Value, "bytes", r#"["OK",null,null]"#, "bytes"),
+            ("", EvaluationEnd::Failed("Error: no\n".to_owned()), "", r#"["OK","Error: no\n",null]"#, ""),
+            ("", EvaluationEnd::Cancelled, "", "[null]", ""),
+            ("", EvaluationEnd::Incomplete, "", r#"["INCOMPLETE",null,null]"#, ""),
+            ("", EvaluationEnd::Syntax, "", r#"["ERROR",null,null]"#, ""),
         ] {
             let mut conversation = Conversation::default();
             evaluation(&mut conversation, flags);
@@ -238,7 +238,7 @@ mod tests {
         for payload in ["", "nan", "[1", "1 2", "\"\0\""] {
             let mut conversation = Conversation::default();
             evaluation(&mut conversation, "");
-            assert!(conversation.tell(Said::Message(Say::Evaluated(2, Outcome::Value), payload.into())).is_err(), "{payload:?}");
+            assert!(conversation.tell(Said::Message(Say::Evaluated(2, EvaluationEnd::Value), payload.into())).is_err(), "{payload:?}");
         }
         let mut conversation = Conversation::default();
         evaluation(&mut conversation, "");

@@ -7,7 +7,7 @@ use super::{
     conversation::{AnswerForm, Asked, Conversation, Fault, ReplyForm, Requested},
     message::{Message, NOTIFICATION, REQUEST},
 };
-use crate::app::prompt::{Answer, BlobRequest, Evaluate, Place, Tell, Wanted};
+use crate::app::prompt::{BlobRequest, Evaluation, HostAnswer, Scope, Tell, ValueWanted};
 
 /// The beginning of the name of an evaluation, before its flags.
 const EVALUATION: &str = "=";
@@ -104,22 +104,22 @@ fn unknown() -> Wrong {
 }
 
 /// The evaluation with this id and these flags.
-fn evaluate(id: u64, flags: &str) -> Result<Evaluate, Wrong> {
-    let mut evaluate = Evaluate { id, place: Place::Global, reentrant: false, cancelable: false, wanted: Wanted::Json };
+fn evaluate(id: u64, flags: &str) -> Result<Evaluation, Wrong> {
+    let mut evaluate = Evaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Json };
     let mut places = 0;
     for flag in flags.chars() {
         match flag {
             '@' => evaluate.reentrant = true,
             '/' => evaluate.cancelable = true,
-            '0' => evaluate.wanted = Wanted::Nothing,
-            'r' if evaluate.wanted == Wanted::Json => evaluate.wanted = Wanted::Bytes,
+            '0' => evaluate.wanted = ValueWanted::Nothing,
+            'r' if evaluate.wanted == ValueWanted::Json => evaluate.wanted = ValueWanted::Bytes,
             'r' => {}
             'B' | 'E' | 'N' => {
                 places += 1;
                 evaluate.place = match flag {
-                    'B' => Place::Base,
-                    'E' => Place::Empty,
-                    _ => Place::New,
+                    'B' => Scope::Base,
+                    'E' => Scope::Empty,
+                    _ => Scope::New,
                 };
             }
             _ => return Err(format!("there is no flag {flag:?}")),
@@ -129,22 +129,22 @@ fn evaluate(id: u64, flags: &str) -> Result<Evaluate, Wrong> {
 }
 
 /// An answer, with its text.
-fn answer(form: AnswerForm, arguments: &[Value]) -> Result<(Answer, Bytes), Wrong> {
+fn answer(form: AnswerForm, arguments: &[Value]) -> Result<(HostAnswer, Bytes), Wrong> {
     let no_answer = || "that is no answer to the question".to_owned();
     let answer = match (form, arguments) {
-        (AnswerForm::Text, [Value::Null]) => Answer::Nothing,
-        (AnswerForm::Text, [Value::String(said)]) => return Ok((Answer::Text, text(said)?.to_owned().into())),
+        (AnswerForm::Text, [Value::Null]) => HostAnswer::Nothing,
+        (AnswerForm::Text, [Value::String(said)]) => return Ok((HostAnswer::Text, text(said)?.to_owned().into())),
         (AnswerForm::Letter, [Value::String(letter)]) => match letter.as_str() {
-            "Y" | "O" => Answer::Yes,
-            "N" => Answer::No,
-            "C" => Answer::Cancel,
+            "Y" | "O" => HostAnswer::Yes,
+            "N" => HostAnswer::No,
+            "C" => HostAnswer::Cancel,
             _ => return Err(no_answer()),
         },
-        (AnswerForm::Size, [width, height, resolution]) => Answer::Size(pixels(width)?, pixels(height)?, pixels(resolution)?),
-        (AnswerForm::Place, [Value::Bool(true), x, y]) => Answer::Point(thousandths(x)?, thousandths(y)?),
-        (AnswerForm::Place, [Value::Bool(false), ..]) => Answer::Cancel,
-        (AnswerForm::Done, [Value::Bool(true)]) => Answer::Yes,
-        (AnswerForm::Done, [Value::Bool(false)]) => Answer::No,
+        (AnswerForm::Size, [width, height, resolution]) => HostAnswer::Size(pixels(width)?, pixels(height)?, pixels(resolution)?),
+        (AnswerForm::Place, [Value::Bool(true), x, y]) => HostAnswer::Point(thousandths(x)?, thousandths(y)?),
+        (AnswerForm::Place, [Value::Bool(false), ..]) => HostAnswer::Cancel,
+        (AnswerForm::Done, [Value::Bool(true)]) => HostAnswer::Yes,
+        (AnswerForm::Done, [Value::Bool(false)]) => HostAnswer::No,
         _ => return Err(no_answer()),
     };
     Ok((answer, Bytes::new()))
@@ -198,14 +198,14 @@ mod tests {
 
     #[test]
     fn evaluations_have_flags_in_any_order() {
-        let evaluation = |place, reentrant, cancelable, wanted| Tell::Evaluate(Evaluate { id: 2, place, reentrant, cancelable, wanted });
+        let evaluation = |place, reentrant, cancelable, wanted| Tell::Evaluate(Evaluation { id: 2, place, reentrant, cancelable, wanted });
         for (name, expected) in [
-            ("?=", evaluation(Place::Global, false, false, Wanted::Json)),
-            ("?=@/", evaluation(Place::Global, true, true, Wanted::Json)),
-            ("?=/@B", evaluation(Place::Base, true, true, Wanted::Json)),
-            ("?=E0", evaluation(Place::Empty, false, false, Wanted::Nothing)),
-            ("?=rN", evaluation(Place::New, false, false, Wanted::Bytes)),
-            ("?=r0", evaluation(Place::Global, false, false, Wanted::Nothing)),
+            ("?=", evaluation(Scope::Global, false, false, ValueWanted::Json)),
+            ("?=@/", evaluation(Scope::Global, true, true, ValueWanted::Json)),
+            ("?=/@B", evaluation(Scope::Base, true, true, ValueWanted::Json)),
+            ("?=E0", evaluation(Scope::Empty, false, false, ValueWanted::Nothing)),
+            ("?=rN", evaluation(Scope::New, false, false, ValueWanted::Bytes)),
+            ("?=r0", evaluation(Scope::Global, false, false, ValueWanted::Nothing)),
         ] {
             // Clients write JSON over several lines.
             assert_eq!(heard(name, "[\n  \"1 +\\n1\"\n]"), Ok(Some((expected, Bytes::from_static(b"1 +\n1")))), "{name}");
@@ -301,11 +301,11 @@ mod tests {
             assert!(answer(id, name, json).is_err(), "{name} {json}");
         }
         for (id, name, json, expected, text) in [
-            (1, ":>", "[\"1+1\\n\"]", Answer::Text, "1+1\n"),
-            (3, ":YesNo", "[\"N\"]", Answer::No, ""),
-            (5, ":PlotDeviceCreate", "[360, 360.0, 96]", Answer::Size(360, 360, 96), ""),
-            (7, ":Locator", "[true, 1.5, 2]", Answer::Point(1500, 2000), ""),
-            (9, ":AfterPackagesInstalled", "[true]", Answer::Yes, ""),
+            (1, ":>", "[\"1+1\\n\"]", HostAnswer::Text, "1+1\n"),
+            (3, ":YesNo", "[\"N\"]", HostAnswer::No, ""),
+            (5, ":PlotDeviceCreate", "[360, 360.0, 96]", HostAnswer::Size(360, 360, 96), ""),
+            (7, ":Locator", "[true, 1.5, 2]", HostAnswer::Point(1500, 2000), ""),
+            (9, ":AfterPackagesInstalled", "[true]", HostAnswer::Yes, ""),
         ] {
             assert_eq!(answer(id, name, json), Ok(Some((Tell::Answer(70, expected), text.into()))));
             // The second time it answers nothing.
