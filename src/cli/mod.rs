@@ -15,6 +15,7 @@ mod ping;
 mod policy;
 mod project;
 mod role;
+mod rtvsd;
 mod script;
 mod serve;
 mod service;
@@ -47,6 +48,11 @@ enum Command {
     /// Looks at R and its libraries, fonts and graphics, the kernel, limits, the data folder, the clock, ports,
     /// certificates and sources of accounts; runs one evaluation and one plot. Fails if a server with these settings would not work.
     Doctor(Doctor),
+    /// Serve remote workspaces of R Tools for Visual Studio, with the settings of their daemon rtvsd
+    ///
+    /// Reads /etc/rtvs/rtvsd.config.json, or the file that is named, and serves nothing else. Ends with 2 if there is no certificate, with 3 if
+    /// the settings are wrong, with 4 if the port is taken. docs/rtvs.md says more.
+    Rtvsd(rtvsd::Rtvsd),
     /// Ask the running server whether it works; fail if not
     Ping(Settings),
     /// Write the manual pages
@@ -179,6 +185,21 @@ struct Doctor {
     listen: Vec<Listen>,
 }
 
+/// An error with the status that the program ends with because of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{error:#}")]
+pub struct EndsWith {
+    /// The status.
+    pub status: u8,
+    error: anyhow::Error,
+}
+
+impl EndsWith {
+    fn new(status: u8, error: anyhow::Error) -> Self {
+        Self { status, error }
+    }
+}
+
 /// Runs the command that was given.
 ///
 /// # Errors
@@ -186,6 +207,7 @@ struct Doctor {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Rtvsd(arguments) => rtvsd::run(&arguments),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Ping(settings) => ping::run(&settings),
         Command::Man(man) => man::run(&man),

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Serve,
     activation::{self, Listeners, Passed},
-    demo,
+    demo, rtvsd,
 };
 use crate::{
     api,
@@ -41,6 +41,23 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
         print(&config.printed())?;
         return Ok(());
     }
+    let outcome = start(config, Wishes { demo: serve.demo, ..Wishes::default() });
+    outcome.and(throw_away.map_or(Ok(()), |folder| removal::remove(&folder).with_context(|| folder.display().to_string())))
+}
+
+/// What is wanted of a server beyond its settings.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// Whether it is a demonstration.
+    pub(super) demo: bool,
+    /// The process with which it ends.
+    pub(super) parent: Option<i32>,
+    /// The pipe by which somebody is told where it listens.
+    pub(super) told: Option<String>,
+}
+
+/// Serves until the server is told to stop.
+pub(super) fn start(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let password = std::env::var("OFFSHOOT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     keep_secrets()?;
     let (telemetry, recent) = telemetry::start(&config.log)?;
@@ -51,9 +68,9 @@ pub(super) fn run(serve: &Serve) -> anyhow::Result<()> {
     // Workers whose zygote has died become this process's children, and are reaped.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(listen(config, recent, First { demo: serve.demo, password }, sockets, telemetry));
+    let outcome = runtime.block_on(listen(config, recent, wishes, password, sockets, telemetry));
     runtime.shutdown_timeout(Duration::from_millis(500));
-    outcome.and(throw_away.map_or(Ok(()), |folder| removal::remove(&folder).with_context(|| folder.display().to_string())))
+    outcome
 }
 
 /// The settings in force and, for a demonstration, the folder to remove at the end.
@@ -85,7 +102,14 @@ fn config(serve: &Serve) -> anyhow::Result<(Config, Option<PathBuf>)> {
     Ok((config, Some(folder).filter(|_| !serve.print_config)))
 }
 
-async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passed>, mut telemetry: Telemetry) -> anyhow::Result<()> {
+async fn listen(
+    mut config: Config,
+    log: Recent,
+    wishes: Wishes,
+    password: Option<String>,
+    passed: Vec<Passed>,
+    mut telemetry: Telemetry,
+) -> anyhow::Result<()> {
     config.r.namespaces = api::namespaces(&config);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -96,7 +120,7 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
     }
     let rules = server::ConnectionRules::new(&config.http, config.sessions.max)?;
     let mut listeners = Listeners::open(&config, passed).await?;
-    if first.demo && config.listen == Config::default().listen {
+    if wishes.demo && config.listen == Config::default().listen {
         // Whoever tries it may have a client at hand.
         listeners.add_free(&api::CLIENT_PORTS).await;
     }
@@ -105,7 +129,7 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    let demo = first.demo;
+    let demo = wishes.demo;
     let certificate = Certificate::open(&app.settings().tls, &app.settings().data)?;
     let of_workspaces = {
         let tls = app.settings().workspace_listeners().map_err(anyhow::Error::msg)?.1;
@@ -114,7 +138,7 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
     let gate = Gate::new(app.settings(), Some(app.rules().clone())).map(Arc::new).map_err(anyhow::Error::msg)?;
     let public = site::public(&app, &gate, &measures, &app.settings().http, demo)?;
     // Not before it is known that the server starts: a generated password is shown once.
-    first_content(&app, first).await?;
+    first_content(&app, First { demo, password }).await?;
     api::rock::accounts::declare(&app, demo).await?;
     let serving = TaskTracker::new();
     match LocalPlace::of(&app.settings().data).and_then(LocalPlace::listen) {
@@ -128,11 +152,13 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
         serving.spawn(server::serve(listener, certificate, public.clone(), rules.clone(), app.stopping().clone(), PATIENCE));
         print(&format!("listening on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
+    let mut urls = Vec::new();
     let workspaces = (!listeners.workspaces.is_empty()).then(|| site::workspaces(&app, &gate));
     for ((listener, https), workspaces) in listeners.workspaces.into_iter().zip(workspaces.into_iter().cycle()) {
         let address = listener.local_addr()?;
         let certificate = of_workspaces.clone().filter(|_| https);
         let rules = rules.only_http1();
+        urls.push(format!("{}://{address}", if https { "https" } else { "http" }));
         serving.spawn(server::serve(listener, certificate, workspaces, rules, app.stopping().clone(), PATIENCE));
         print(&format!("remote workspaces on {}://{address}\n", if https { "https" } else { "http" }))?;
     }
@@ -145,6 +171,10 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
     serving.close();
     app.follow_keys();
     activation::notify(NotifyState::Ready);
+    if let Some(pipe) = &wishes.told {
+        rtvsd::tell(pipe, &urls).await;
+    }
+    let mut parent = std::pin::pin!(rtvsd::ended(wishes.parent.unwrap_or_default()));
     let mut orphans = Orphans::default();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -152,6 +182,7 @@ async fn listen(mut config: Config, log: Recent, first: First, passed: Vec<Passe
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = app.stop_asked() => break,
+            () = &mut parent => break,
             _ = reload.recv() => {
                 renew([&certificate, &of_workspaces], &telemetry);
                 app.follow_keys();

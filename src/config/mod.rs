@@ -376,6 +376,8 @@ pub struct Log {
     pub level: String,
     /// "text" for people, "json" for programs, "auto" for text on a terminal and JSON otherwise.
     pub format: LogFormat,
+    /// A file that the log is written to in addition, for people; empty for none. Opened again on SIGHUP.
+    pub file: PathBuf,
     /// A file that entries of the audit log are written to in addition; empty for none. Opened again on SIGHUP.
     pub audit: PathBuf,
 }
@@ -393,7 +395,7 @@ pub enum LogFormat {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto, audit: PathBuf::new() }
+        Self { level: "info".to_owned(), format: LogFormat::Auto, file: PathBuf::new(), audit: PathBuf::new() }
     }
 }
 
@@ -454,7 +456,7 @@ impl Config {
     /// Files and folders of the server that are nobody else's business.
     #[must_use]
     pub fn private_places(&self) -> Vec<PathBuf> {
-        let files = [&self.data, &self.file, &self.log.audit, &self.tls.key, &self.tls.pfx, &self.tls.pfx_password_file];
+        let files = [&self.data, &self.file, &self.log.file, &self.log.audit, &self.tls.key, &self.tls.pfx, &self.tls.pfx_password_file];
         files
             .into_iter()
             .chain(self.auth.secret_files())

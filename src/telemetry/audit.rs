@@ -59,28 +59,31 @@ pub fn changed(event: &str, kind: &str, name: &str, what: &str) {
     tracing::info!(target: TARGET, event, kind, name, changed = what, "the rules were changed");
 }
 
-/// The file of the audit log.
+/// A file of the log: that of the audit log, or that for people.
 #[derive(Debug)]
 pub struct File {
+    setting: &'static str,
     path: PathBuf,
     file: Mutex<std::fs::File>,
 }
 
 impl File {
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self { path: path.to_owned(), file: Mutex::new(open(path)?) })
+    /// Opens the file that this setting names.
+    pub(super) fn open(setting: &'static str, path: &Path) -> Result<Self, String> {
+        Ok(Self { setting, path: path.to_owned(), file: Mutex::new(open(setting, path)?) })
     }
 
     pub(super) fn reopen(&self) -> Result<(), String> {
-        let file = open(&self.path)?;
+        let file = open(self.setting, &self.path)?;
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
         Ok(())
     }
 }
 
-fn open(path: &Path) -> Result<std::fs::File, String> {
-    let file = std::fs::File::options().create(true).append(true).mode(0o640).open(path);
-    file.map_err(|error| format!("log.audit: {}: {error}", path.display()))
+fn open(setting: &str, path: &Path) -> Result<std::fs::File, String> {
+    // Others may write in the folder, and a link of theirs must not lead the log elsewhere.
+    let file = std::fs::File::options().create(true).append(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(path);
+    file.map_err(|error| format!("{setting}: {}: {error}", path.display()))
 }
 
 impl Write for &File {

@@ -5,10 +5,11 @@
 
 pub mod audit;
 pub mod measures;
+mod paragraphs;
 pub mod recent;
 mod statements;
 
-use std::{io::IsTerminal, sync::Arc};
+use std::{io::IsTerminal, path::Path, sync::Arc};
 
 use anyhow::Context;
 use tracing_subscriber::{
@@ -32,7 +33,7 @@ pub const REQUEST_SPAN: &str = "offshoot::request";
 #[derive(Debug)]
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
-    audit: Option<Arc<audit::File>>,
+    files: Vec<Arc<audit::File>>,
     /// The level of the configuration.
     configured: String,
     in_force: String,
@@ -55,21 +56,27 @@ pub fn start(config: &Log) -> anyhow::Result<(Telemetry, Recent)> {
     } else {
         lines.json().with_span_list(false).boxed()
     };
-    let audit = if config.audit.as_os_str().is_empty() {
-        None
-    } else {
-        Some(Arc::new(audit::File::open(&config.audit).map_err(anyhow::Error::msg)?))
+    let open = |setting: &'static str, path: &Path| {
+        let file = (!path.as_os_str().is_empty()).then(|| audit::File::open(setting, path).map(Arc::new));
+        file.transpose().map_err(anyhow::Error::msg)
     };
+    let (audit, file) = (open("log.audit", &config.audit)?, open("log.file", &config.file)?);
     let audit_lines = audit.clone().map(|file| fmt::layer().json().with_span_list(false).with_writer(file).with_filter(audit::filter()));
     let recent = Recent::default();
     let kept = recent.clone();
     // The last lines are read by those who want to know how R is: the requests of others do not belong there.
     let keep = fmt::layer().with_ansi(false).with_target(false).with_writer(move || kept.clone());
     let keep = keep.with_filter(filter_fn(|metadata| ![REQUESTS, REQUEST_SPAN].contains(&metadata.target())));
+    let for_people = file.clone().map(|file| fmt::layer().with_ansi(false).event_format(paragraphs::Paragraphs).with_writer(file));
     // The audit log is written at any level.
-    let lines = lines.and_then(keep).with_filter(filter.or(audit::filter()));
+    let lines = lines.and_then(keep).and_then(for_people).with_filter(filter.or(audit::filter()));
     tracing_subscriber::registry().with(lines).with(audit_lines).with(statements::layer()).try_init()?;
-    let telemetry = Telemetry { filter: handle, audit, configured: config.level.clone(), in_force: config.level.clone() };
+    let telemetry = Telemetry {
+        filter: handle,
+        files: audit.into_iter().chain(file).collect(),
+        configured: config.level.clone(),
+        in_force: config.level.clone(),
+    };
     Ok((telemetry, recent))
 }
 
@@ -87,11 +94,11 @@ impl Telemetry {
         }
     }
 
-    /// Opens the file of the audit log again: the old one may have been moved away.
+    /// Opens the files of the log again: the old ones may have been moved away.
     ///
     /// # Errors
     /// A sentence; the old file stays in use.
     pub fn reopen(&self) -> Result<(), String> {
-        self.audit.as_ref().map_or(Ok(()), |file| file.reopen())
+        self.files.iter().try_for_each(|file| file.reopen())
     }
 }

@@ -55,7 +55,7 @@ const DIALECTS: [(&str, &[&str]); 4] =
     [("revodeployr", &["deployr"]), ("rock", &["rock"]), ("mlserver", &["mlserver"]), ("rtvs", &["rtvs"])];
 
 /// Places that may name a dialect, besides its own folder and its section of the configuration, and why.
-const NAMING_DIALECTS: [(&str, &str); 10] = [
+const NAMING_DIALECTS: [(&str, &str); 14] = [
     ("api/mod.rs", "puts the dialects together"),
     ("api/unrouted.rs", "finds the dialect whose paths an unknown path looks like"),
     ("config/mod.rs", "puts the sections together"),
@@ -64,6 +64,10 @@ const NAMING_DIALECTS: [(&str, &str); 10] = [
     ("app/logins.rs", "asks how long a login lasts, which is a setting of RevoDeployR's"),
     ("auth/gate.rs", "lets pages of the web context in, which is a setting of RevoDeployR's"),
     ("cli/serve.rs", "declares the accounts that are in Rock's section"),
+    ("cli/mod.rs", "has the command that takes the place of the daemon of remote workspaces"),
+    ("cli/rtvsd/mod.rs", "is that command"),
+    ("cli/rtvsd/settings.rs", "reads the settings of that daemon"),
+    ("cli/doctor/network.rs", "looks at each listener"),
     ("cli/demo.rs", "has an address of RevoDeployR's in an example"),
     ("wire/typed/input/xml.rs", "reads the outermost element of inputs, which is called like the product"),
 ];

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Write, path::Path};
 use offshoot::config::Config;
 
 /// The sources of the types.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/config/mod.rs"),
     include_str!("../../src/config/auth.rs"),
     include_str!("../../src/config/issuer.rs"),
@@ -13,6 +13,7 @@ const SOURCES: [&str; 9] = [
     include_str!("../../src/config/listen.rs"),
     include_str!("../../src/config/mlserver.rs"),
     include_str!("../../src/config/rock.rs"),
+    include_str!("../../src/config/rtvs.rs"),
     include_str!("../../src/config/services.rs"),
     include_str!("../../src/config/snapshots.rs"),
 ];
@@ -69,7 +70,11 @@ fn section(page: &mut String, of: &str, name: &str, table: &toml::Table) {
         let path = if name.is_empty() { key.clone() } else { format!("{name}_{key}") };
         let variable =
             if default.is_table() || name.starts_with('[') { "-".to_owned() } else { format!("`OFFSHOOT_{}`", path.to_uppercase()) };
-        let default = if key == "home" { "where R was at the build".to_owned() } else { format!("`{default}`") };
+        let default = match default {
+            _ if key == "home" => "where R was at the build".to_owned(),
+            toml::Value::Table(keys) if !keys.is_empty() => format!("the section `[{name}.{key}]`"),
+            default => format!("`{default}`"),
+        };
         writeln!(page, "| `{key}` | {default} | {variable} | {} |", plain(comment)).unwrap();
     }
 }

@@ -56,7 +56,9 @@ impl<'a> Exchange<'a> {
         let mut lines = text.lines();
         let (method, path) = lines.next()?.split_once(' ')?;
         let path = path.split('?').next()?;
-        let succeeds = lines.clone().any(|line| matches!(line, "200 OK" | "201 Created" | "202 Accepted" | "204 No Content"));
+        let succeeds = lines
+            .clone()
+            .any(|line| matches!(line, "101 Switching Protocols" | "200 OK" | "201 Created" | "202 Accepted" | "204 No Content"));
         Some(Self { method, path, format: lines.next().and_then(|line| line.strip_prefix("format=")), succeeds })
     }
 }

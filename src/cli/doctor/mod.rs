@@ -79,15 +79,21 @@ impl Findings {
 }
 
 pub(super) fn run(doctor: &Doctor) -> anyhow::Result<()> {
+    let mut config = doctor.settings.config();
+    if let (Ok(config), false) = (&mut config, doctor.listen.is_empty()) {
+        config.listen.clone_from(&doctor.listen);
+    }
+    report(config)
+}
+
+/// Examines a server with these settings, and says what was found.
+pub(super) fn report(config: anyhow::Result<Config>) -> anyhow::Result<()> {
     let mut findings = Findings::default();
-    match doctor.settings.config() {
+    match config {
         Err(error) => {
             findings.error("settings", format!("{error:#}"), "correct the setting that is named; docs/configuration.md has them all");
         }
-        Ok(mut config) => {
-            if !doctor.listen.is_empty() {
-                config.listen.clone_from(&doctor.listen);
-            }
+        Ok(config) => {
             findings.good("settings", "they can be read, and make sense");
             examine(&config, &mut findings)?;
         }

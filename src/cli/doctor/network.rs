@@ -5,7 +5,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Findings;
 use crate::{
     cli::ping,
-    config::{Config, Listen, listen::CertificateSource},
+    config::{Config, Listen, Tls, listen::CertificateSource},
     server::{self, tls::Identity},
     with_sources,
 };
@@ -20,9 +20,17 @@ pub(super) async fn examine(config: &Config, findings: &mut Findings) {
     for &address in &config.metrics.listen {
         port(Listen { address, https: false }, findings).await;
     }
+    for listen in &config.rtvs.listen {
+        port(*listen, findings).await;
+    }
     match config.check_tls() {
         Err(error) => findings.error("certificate", error, "give HTTPS a certificate, or --self-signed; see docs/configuration.md"),
-        Ok(()) => certificate(config, findings),
+        Ok(()) => {
+            certificate("certificate", &config.tls, config, findings);
+            if config.rtvs.tls != config.tls {
+                certificate("certificate of remote workspaces", &config.rtvs.tls, config, findings);
+            }
+        }
     }
 }
 
@@ -39,31 +47,34 @@ async fn port(listen: Listen, findings: &mut Findings) {
     }
 }
 
-/// Whether an Offshoot server answers at this address.
+/// Whether an Offshoot server answers at this address, with the APIs or with remote workspaces.
 async fn answers(listen: Listen) -> bool {
-    let asked = tokio::task::spawn_blocking(move || ping::ask(listen, "/_check")).await;
-    matches!(asked, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 204"))
+    for (path, answer) in [("/_check", "HTTP/1.1 204"), ("/info/about", "HTTP/1.1 200")] {
+        let asked = tokio::task::spawn_blocking(move || ping::ask(listen, path)).await;
+        if matches!(asked, Ok(Ok(told)) if told.starts_with(answer)) {
+            return true;
+        }
+    }
+    false
 }
 
-fn certificate(config: &Config, findings: &mut Findings) {
-    const SUBJECT: &str = "certificate";
+fn certificate(subject: &'static str, tls: &Tls, config: &Config, findings: &mut Findings) {
     const MEND: &str = "correct the setting, or take the file away";
-    let made_later = config.tls.source() == Ok(Some(CertificateSource::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
+    let made_later = tls.source() == Ok(Some(CertificateSource::SelfSigned)) && !config.data.join("tls/certificate.pem").exists();
     if made_later {
-        return findings.good(SUBJECT, "a self-signed one is made at the first start");
+        return findings.good(subject, "a self-signed one is made at the first start");
     }
-    let chain = match Identity::read(&config.tls, &config.data)
-        .and_then(|identity| identity.map(|identity| identity.check(&config.tls)).transpose())
-    {
+    let read = Identity::read(tls, &config.data).and_then(|identity| identity.map(|identity| identity.check(tls)).transpose());
+    let chain = match read {
         Ok(None) => return,
         Ok(Some(chain)) => chain,
         Err(error) => {
-            return findings.error(SUBJECT, with_sources(&error), "correct the file or the setting that is named");
+            return findings.error(subject, with_sources(&error), "correct the file or the setting that is named");
         }
     };
     match chain.first() {
-        Some(certificate) => validity(SUBJECT, "it", certificate, findings),
-        None => findings.error(SUBJECT, "it cannot be read", MEND),
+        Some(certificate) => validity(subject, "it", certificate, findings),
+        None => findings.error(subject, "it cannot be read", MEND),
     }
 }
 

@@ -3,6 +3,8 @@
 mod broker;
 mod client;
 mod crowd;
+mod daemon;
+mod golden;
 mod pages;
 mod pipe;
 mod start;

@@ -70,7 +70,7 @@ async fn the_settings_can_ask_for_credentials() {
 }
 
 /// Has R listen at a port that is free, which is returned, by the object `own`.
-async fn listen(client: &mut Client) -> u16 {
+pub(super) async fn listen(client: &mut Client) -> u16 {
     let code = "repeat {
         port <- sample(20000:60000, 1)
         own <- try(serverSocket(port), silent = TRUE)
