@@ -4,7 +4,7 @@ use super::App;
 use crate::{auth::Principal, session::Opening};
 pub use crate::{
     link::host::{
-        Begin, BlobReply, BlobRequest, Choices, Evaluation, EvaluationEnd, HostAnswer, HostQuestion, Notice, Plot, Say, Scope, Tell,
+        Begin, BlobReply, BlobRequest, Choices, EvaluationEnd, HostAnswer, HostEvaluation, HostQuestion, Notice, Plot, Say, Scope, Tell,
         ValueWanted,
     },
     session::{Hearer, Host, HostGone, OpenError, Said, Teller, Terms},

@@ -31,8 +31,8 @@ pub enum Tell {
     /// The answer to a question. One to a question that is not the latest unanswered one waits until it is; one to a question that does
     /// not exist is ignored.
     Answer(u64, HostAnswer),
-    /// Evaluation the code in the payload. The reply is [`Say::Evaluated`].
-    Evaluate(Evaluation),
+    /// Evaluate the code in the payload. The reply is [`Say::Evaluated`].
+    Evaluate(HostEvaluation),
     /// Stop this evaluation.
     Cancel(u64),
     /// Stop everything, and ask for the next line at R's prompt. [`Say::Cancelled`] comes before that.
@@ -48,7 +48,7 @@ pub enum Tell {
 
 /// Code to be evaluated, with no function of R beneath it if R waits at its prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evaluation {
+pub struct HostEvaluation {
     /// Identifies the reply. Chosen by the sender.
     pub id: u64,
     /// Where to evaluate.

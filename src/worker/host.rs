@@ -18,7 +18,7 @@ use crate::{
         channel::{Link, Payload, TryReceived},
         command::{Reply, Request},
         frame::INLINE,
-        host::{Begin, DEEPEST, Evaluation, EvaluationEnd, HostAnswer, HostQuestion, Say, Scope, Tell, ValueWanted},
+        host::{Begin, DEEPEST, EvaluationEnd, HostAnswer, HostEvaluation, HostQuestion, Say, Scope, Tell, ValueWanted},
         messages,
     },
     r::{
@@ -51,7 +51,7 @@ struct State {
     /// Their size, in bytes.
     queued: usize,
     /// Evaluations, the innermost last.
-    running: Vec<Evaluation>,
+    running: Vec<HostEvaluation>,
     /// When the innermost has begun.
     begun: Option<Instant>,
     /// The last question's id.
@@ -210,7 +210,7 @@ impl Host {
         true
     }
 
-    fn evaluate(&self, evaluate: Evaluation, code: &[u8]) {
+    fn evaluate(&self, evaluate: HostEvaluation, code: &[u8]) {
         let (id, place, wanted, cancelable) = (evaluate.id, evaluate.place, evaluate.wanted, evaluate.cancelable);
         {
             let mut state = self.state.borrow_mut();

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use offshoot::{
     app::{
         App,
-        prompt::{Begin, Evaluation, EvaluationEnd, Hearer, HostAnswer, HostQuestion, Said, Say, Scope, Tell, Teller, Terms, ValueWanted},
+        prompt::{
+            Begin, EvaluationEnd, Hearer, HostAnswer, HostEvaluation, HostQuestion, Said, Say, Scope, Tell, Teller, Terms, ValueWanted,
+        },
     },
     auth::Principal,
     config::{Config, RNamespace},
@@ -121,7 +123,7 @@ impl Console {
 
     async fn begin(&mut self, code: &str, reentrant: bool, cancelable: bool) -> u64 {
         self.sent += 1;
-        let evaluate = Evaluation { id: self.sent, place: Scope::Global, reentrant, cancelable, wanted: ValueWanted::Json };
+        let evaluate = HostEvaluation { id: self.sent, place: Scope::Global, reentrant, cancelable, wanted: ValueWanted::Json };
         self.tell(Tell::Evaluate(evaluate), code).await;
         self.sent
     }

@@ -21,7 +21,7 @@ use super::{
     pages::ShownPages,
 };
 use crate::{
-    app::prompt::{Evaluation, Hearer, Host, Notice, Said, Say, Scope, Tell, Teller, ValueWanted},
+    app::prompt::{Hearer, Host, HostEvaluation, Notice, Said, Say, Scope, Tell, Teller, ValueWanted},
     server::websocket::{Ending, SocketMessage, WebSocket},
 };
 
@@ -89,7 +89,7 @@ pub async fn relay(socket: WebSocket, host: Host, course: &mut Course) -> Partin
 /// Has R do what it does when its client has left. Nobody has asked for the answer, so that the talk ends with it.
 async fn part(teller: &Teller) {
     let id = u64::MAX;
-    let wish = Evaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Nothing };
+    let wish = HostEvaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Nothing };
     for (tell, code) in [(Tell::CancelAll, ""), (Tell::Evaluate(wish), "rtvs:::autosave()")] {
         if teller.tell(tell, Bytes::from_static(code.as_bytes())).await.is_err() {
             return;
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     fn evaluation(id: u64) -> Tell {
-        Tell::Evaluate(Evaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Json })
+        Tell::Evaluate(HostEvaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Json })
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::{
     conversation::{AnswerForm, Asked, Conversation, Fault, ReplyForm, Requested},
     message::{Message, NOTIFICATION, REQUEST},
 };
-use crate::app::prompt::{BlobRequest, Evaluation, HostAnswer, Scope, Tell, ValueWanted};
+use crate::app::prompt::{BlobRequest, HostAnswer, HostEvaluation, Scope, Tell, ValueWanted};
 
 /// The beginning of the name of an evaluation, before its flags.
 const EVALUATION: &str = "=";
@@ -104,8 +104,8 @@ fn unknown() -> Wrong {
 }
 
 /// The evaluation with this id and these flags.
-fn evaluate(id: u64, flags: &str) -> Result<Evaluation, Wrong> {
-    let mut evaluate = Evaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Json };
+fn evaluate(id: u64, flags: &str) -> Result<HostEvaluation, Wrong> {
+    let mut evaluate = HostEvaluation { id, place: Scope::Global, reentrant: false, cancelable: false, wanted: ValueWanted::Json };
     let mut places = 0;
     for flag in flags.chars() {
         match flag {
@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn evaluations_have_flags_in_any_order() {
-        let evaluation = |place, reentrant, cancelable, wanted| Tell::Evaluate(Evaluation { id: 2, place, reentrant, cancelable, wanted });
+        let evaluation =
+            |place, reentrant, cancelable, wanted| Tell::Evaluate(HostEvaluation { id: 2, place, reentrant, cancelable, wanted });
         for (name, expected) in [
             ("?=", evaluation(Scope::Global, false, false, ValueWanted::Json)),
             ("?=@/", evaluation(Scope::Global, true, true, ValueWanted::Json)),
