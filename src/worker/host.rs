@@ -32,6 +32,8 @@ use crate::{
 const QUEUED: usize = 16 << 20;
 /// How long an evaluation may take before others are evaluated in its midst, if it lets them.
 const SHORT: Duration = Duration::from_millis(20);
+/// How long R may go on after an interrupt, before the next.
+const INSISTENCE: Duration = Duration::from_secs(1);
 /// How long R waits at its prompt for the word that it was to stop, after it was interrupted.
 const WORD: Duration = Duration::from_millis(50);
 
@@ -60,8 +62,10 @@ struct State {
     open: Vec<u64>,
     /// Answers to questions that are not the innermost.
     answers: Vec<(u64, HostAnswer, Payload)>,
-    /// How many evaluations are to be left running; everything is stopped if R's own prompt is to be reached.
+    /// Where R is to get to, if what runs is to be left.
     stop: Option<Stop>,
+    /// When R is interrupted for that (again).
+    insist: Option<Instant>,
     /// Whether R was said to be busy.
     busy: bool,
 }
@@ -129,6 +133,8 @@ impl Host {
         match tell {
             Tell::CancelAll => {
                 state.stop = Some(Stop::All);
+                // R was interrupted by a signal already, and may have to tidy up.
+                state.insist = Some(Instant::now() + INSISTENCE);
                 let dropped: Vec<_> = state.queue.drain(..).collect();
                 state.queued = 0;
                 drop(state);
@@ -140,6 +146,7 @@ impl Host {
                 if let Some(at) = state.running.iter().position(|running| running.id == id) {
                     if state.stop != Some(Stop::All) {
                         state.stop = Some(Stop::Until(at));
+                        state.insist = Some(Instant::now());
                     }
                 } else if let Some(at) = state.queue.iter().position(|(tell, _)| matches!(tell, Tell::Evaluate(wanted) if wanted.id == id))
                 {
@@ -177,6 +184,20 @@ impl Host {
             Some(Stop::All) => state.running.iter().all(|running| running.cancelable),
             Some(Stop::Until(left)) => state.running.get(left..).is_some_and(|above| above.iter().all(|running| running.cancelable)),
         }
+    }
+
+    /// Whether R is to be interrupted now for what is to be left.
+    fn insists(&self) -> bool {
+        if !self.must_stop() {
+            return false;
+        }
+        let now = Instant::now();
+        let mut state = self.state.borrow_mut();
+        let is_due = state.insist.is_none_or(|due| due <= now);
+        if is_due {
+            state.insist = Some(now + INSISTENCE);
+        }
+        is_due
     }
 
     /// Carries out one message that waits, if it may be now; false if there is none.
@@ -228,6 +249,10 @@ impl Host {
         let code = String::from_utf8_lossy(code);
         let evaluated = repl::on_top(cancelable, || repl::evaluate(&code, place));
         fork::end_if_child();
+        // What was drawn is shown before the reply, but not in the midst of a command.
+        if !self.state.borrow().busy {
+            let _ = r::scripts::call(c"host_before_prompt");
+        }
         let (outcome, payload) = {
             let mut state = self.state.borrow_mut();
             state.running.pop();
@@ -415,7 +440,7 @@ impl Client for Host {
         if !self.must_stop() && self.state.borrow().running.is_empty() {
             let _ = r::scripts::call(c"host_meanwhile");
         }
-        self.must_stop()
+        self.insists()
     }
 }
 

@@ -260,6 +260,16 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
         console.text.clear();
         assert_eq!(console.types("1\n").await, "[1] 1\n", "{code}");
     }
+    // Code may tidy up.
+    console.answer("tryCatch(repeat {}, finally = { Sys.sleep(0.2); cat('tidied up\\n') })\n").await;
+    loop {
+        if console.message().await.0 == Say::Busy {
+            break;
+        }
+    }
+    console.tell(Tell::CancelAll, "").await;
+    console.prompted_after_cancel().await;
+    assert!(std::mem::take(&mut console.text).contains("tidied up"));
     // At the prompt, too.
     console.tell(Tell::CancelAll, "").await;
     assert_eq!(console.message().await.0, Say::Cancelled);
