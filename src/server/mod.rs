@@ -35,7 +35,7 @@ use tls::Certificate;
 /// The pause after an accept that failed, most often for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After how much silence the kernel asks whether the other end of a connection is there, how often it asks again, and how many times.
-const KEEP_IDLE: Duration = Duration::from_secs(120);
+const KEEP_IDLE: Duration = Duration::from_mins(2);
 const KEEP_ASKING: Duration = Duration::from_secs(20);
 const KEEP_TRIES: u32 = 4;
 /// Descriptors that are kept for other things than connections: the store, the log, published files, listeners.

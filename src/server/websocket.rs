@@ -117,7 +117,6 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// The words of a header that is a list, which may also be there several times.
-#[must_use]
 pub fn words<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty())

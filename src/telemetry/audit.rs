@@ -64,18 +64,18 @@ pub fn changed(event: &str, kind: &str, name: &str, what: &str) {
 pub struct File {
     setting: &'static str,
     path: PathBuf,
-    file: Mutex<std::fs::File>,
+    open: Mutex<std::fs::File>,
 }
 
 impl File {
     /// Opens the file that this setting names.
     pub(super) fn open(setting: &'static str, path: &Path) -> Result<Self, String> {
-        Ok(Self { setting, path: path.to_owned(), file: Mutex::new(open(setting, path)?) })
+        Ok(Self { setting, path: path.to_owned(), open: Mutex::new(open(setting, path)?) })
     }
 
     pub(super) fn reopen(&self) -> Result<(), String> {
         let file = open(self.setting, &self.path)?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = file;
         Ok(())
     }
 }
@@ -88,10 +88,10 @@ fn open(setting: &str, path: &Path) -> Result<std::fs::File, String> {
 
 impl Write for &File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
 }

@@ -145,10 +145,10 @@ async fn talk(
                 }
             }
             match told {
-                // What is to be stopped is not waited for.
-                Some((tell @ Tell::CancelAll, payload)) => drop(teller.tell(tell, payload).await),
+                // It waited here, and R need not know of it.
                 Some((Tell::Cancel(_), _)) if is_one => {}
-                Some((tell @ Tell::Cancel(_), payload)) => drop(teller.tell(tell, payload).await),
+                // What is to be stopped is not waited for.
+                Some((tell @ (Tell::CancelAll | Tell::Cancel(_)), payload)) => drop(teller.tell(tell, payload).await),
                 Some((tell, payload)) => queue.put(tell, payload).await,
                 None => {}
             }

@@ -84,7 +84,7 @@ fn with_status(error: anyhow::Error) -> anyhow::Error {
     };
     if error.chain().any(is_taken) {
         EndsWith::new(status::PORT_IN_USE, error).into()
-    } else if error.chain().any(|error| error.is::<CertificateError>()) {
+    } else if error.chain().any(<dyn std::error::Error>::is::<CertificateError>) {
         EndsWith::new(status::NO_CERTIFICATE, error).into()
     } else {
         error

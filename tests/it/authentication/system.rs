@@ -15,6 +15,7 @@ use super::{Pair, login, statuses};
 use crate::{
     cli::Administrator,
     harness::{Client, PASSWORD, Rock, Server, eventually, is_root_for, program, read, server_for_all},
+    rtvs::Broker,
 };
 
 /// The user id of ada, and the number of her group.
@@ -153,6 +154,33 @@ async fn who_is_not_in_the_allowed_group_is_told_so() {
     fs::remove_file(system.folder.path().join("pam.d/offshoot")).unwrap();
     let reply = login(&server, "bob", PASSWORD).await;
     assert!([401, 503].contains(&reply.status.as_u16()), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn people_of_the_machine_have_remote_workspaces_as_themselves_if_they_are_in_the_group() {
+    if !is_root_for("accounts of the operating system") {
+        return;
+    }
+    let system = System::new();
+    let of_workspaces = "[rtvs]\nlisten = ['127.0.0.1:0']\nallowed_group = 'analysts'";
+    let settings = format!("{}\n{of_workspaces}", System::settings("run_as_user = true"));
+    let variables = system.variables();
+    let server = Server::start_with_others(&settings, &variables.each_ref().map(|(name, value)| (*name, value.as_str())), 1);
+    for (name, password) in
+        [("ada", "wrong"), ("bob", PASSWORD), ("root", PASSWORD), ("nobody-there", PASSWORD), ("admin", PASSWORD), ("ada", "")]
+    {
+        let reply = Broker::named(&server, name).with_password(password).call(Method::GET, "/sessions").await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (401, ""), "{name}");
+    }
+    let ada = Broker::named(&server, "<<unix>>\\ada");
+    assert_eq!(ada.begin("hers", serde_json::json!({ "IsInteractive": true })).await.status, 200);
+    let mut client = ada.pipe("hers").await.unwrap();
+    client.prompt().await;
+    assert_eq!(client.value("system('id -u', intern = TRUE)").await, ADA.0.to_string());
+    assert_eq!(client.value("{ setwd('~'); getwd() }").await, system.path("ada"));
+    assert_eq!(client.value("readLines('hers.txt', warn = FALSE)").await, "at home");
+    drop(client);
+    eventually("nothing of the session is left", || processes_of(ADA.0).is_empty());
 }
 
 #[tokio::test]

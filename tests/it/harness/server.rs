@@ -111,9 +111,14 @@ impl Server {
 
     /// A server with these variables in its environment.
     pub fn start_with(settings: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_with_others(settings, variables, 0)
+    }
+
+    /// Such a server that listens at so many more addresses that the settings name.
+    pub fn start_with_others(settings: &str, variables: &[(&str, &str)], others: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, Launch { variables, ..Launch::default() })
+        Self::launch(folder, settings, Launch { variables, others, ..Launch::default() })
     }
 
     /// A server in the control group with this folder.

@@ -9,3 +9,5 @@ mod pages;
 mod pipe;
 mod start;
 mod table;
+
+pub use client::Broker;

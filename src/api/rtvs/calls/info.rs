@@ -39,11 +39,13 @@ struct AboutHost {
 
 /// How busy the machine is.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct HostLoad {
-    cpu_load: f64,
-    memory_load: f64,
-    network_load: f64,
+    #[serde(rename = "cpuLoad")]
+    processors: f64,
+    #[serde(rename = "memoryLoad")]
+    memory: f64,
+    #[serde(rename = "networkLoad")]
+    network: f64,
 }
 
 /// One R.
@@ -83,7 +85,7 @@ pub async fn about(incoming: Incoming) -> Result<Response, Error> {
 /// GET /info/load
 pub async fn load(incoming: Incoming) -> Result<Response, Error> {
     let load = incoming.broker.app.machine_load();
-    Ok(answer(&HostLoad { cpu_load: load.processors, memory_load: load.memory, network_load: load.network }))
+    Ok(answer(&HostLoad { processors: load.processors, memory: load.memory, network: load.network }))
 }
 
 /// GET /interpreters
