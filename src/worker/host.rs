@@ -68,6 +68,8 @@ struct State {
     insist: Option<Instant>,
     /// Whether R was said to be busy.
     busy: bool,
+    /// Whether interrupts are held back, as R waits for an answer.
+    held: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,6 +137,7 @@ impl Host {
                 state.stop = Some(Stop::All);
                 // R was interrupted by a signal already, and may have to tidy up.
                 state.insist = Some(Instant::now() + INSISTENCE);
+                events::hurry(true);
                 let dropped: Vec<_> = state.queue.drain(..).collect();
                 state.queued = 0;
                 drop(state);
@@ -147,6 +150,7 @@ impl Host {
                     if state.stop != Some(Stop::All) {
                         state.stop = Some(Stop::Until(at));
                         state.insist = Some(Instant::now());
+                        events::hurry(true);
                     }
                 } else if let Some(at) = state.queue.iter().position(|(tell, _)| matches!(tell, Tell::Evaluate(wanted) if wanted.id == id))
                 {
@@ -173,6 +177,18 @@ impl Host {
     fn give_up(&self, tell: &Tell) {
         if let Tell::Evaluate(evaluate) = tell {
             self.say(&Say::Evaluated(evaluate.id, EvaluationEnd::Cancelled), &[]);
+        }
+    }
+
+    fn hold_interrupts(&self) {
+        self.state.borrow_mut().held = true;
+        signals::hold_interrupts();
+    }
+
+    /// Lets interrupts come again, if they were held back. One that has come while R runs is not forgotten.
+    fn release_interrupts(&self) {
+        if std::mem::take(&mut self.state.borrow_mut().held) {
+            signals::release_interrupts();
         }
     }
 
@@ -238,7 +254,7 @@ impl Host {
             state.running.push(evaluate);
             state.begun = Some(Instant::now());
         }
-        signals::release_interrupts();
+        self.release_interrupts();
         self.processor.allow(self.cpu_seconds);
         let place = match place {
             Scope::Global => repl::Where::Global,
@@ -282,7 +298,7 @@ impl Host {
             id
         };
         self.say(&Say::Ask(id, question), payload);
-        signals::hold_interrupts();
+        self.hold_interrupts();
         let answer = self.wait(id);
         let mut state = self.state.borrow_mut();
         // What was asked on top of this was left together with what had asked.
@@ -293,7 +309,7 @@ impl Host {
         answers.retain(|(answered, ..)| open.contains(answered));
         events::hurry(!state.queue.is_empty());
         drop(state);
-        signals::release_interrupts();
+        self.release_interrupts();
         answer
     }
 
@@ -311,7 +327,7 @@ impl Host {
                 }
             }
             if self.carry_out_next() {
-                signals::hold_interrupts();
+                self.hold_interrupts();
                 continue;
             }
             events::wait(self.link.as_fd(), None);

@@ -268,7 +268,8 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
         }
     }
     console.tell(Tell::CancelAll, "").await;
-    console.prompted_after_cancel().await;
+    while console.message().await.0 != Say::Cancelled {}
+    console.prompted().await;
     assert!(std::mem::take(&mut console.text).contains("tidied up"));
     // At the prompt, too.
     console.tell(Tell::CancelAll, "").await;
