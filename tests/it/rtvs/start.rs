@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Broker, Client, evaluated, server_with, shared, until_dead};
+use super::client::{Client, server_with, shared, until_dead};
+use crate::harness::{points, until};
 
 /// A client that has done all that, at the prompt with this id. What R has printed until then is forgotten.
 pub(super) async fn started(id: &str) -> (Client, u64) {
@@ -62,21 +63,14 @@ async fn what_a_client_sets_at_its_start_is_in_force() {
 }
 
 #[tokio::test]
-async fn a_workspace_whose_client_is_lost_is_saved_and_offered_to_the_next() {
-    let home = tempfile::tempdir().unwrap();
+async fn a_workspace_whose_client_is_lost_is_saved() {
+    let server = server_with(&format!("[sessions]\nwritable = [{:?}]\n", points()));
+    // The home of accounts that are not those of the machine goes with their sessions.
+    let home = tempfile::tempdir_in(points()).unwrap();
     std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    let server = server_with(&format!("[sessions]\nwritable = [{:?}]\n", home.path()));
-    let go_home = format!("Sys.setenv(HOME = {:?})", home.path());
-    let wish = json!({ "IsInteractive": true, "CommandLineArguments": "--vanilla" });
-    let begin = async |id: &str| {
-        // R reads where its home is when it looks there first, as it does for profiles.
-        let broker = Broker::admin(&server);
-        assert_eq!(broker.begin(id, wish.clone()).await.status, 200);
-        let mut client = broker.pipe(id).await.unwrap();
-        client.prompt().await;
-        client
-    };
-    let mut client = begin("lost").await;
+    let file = home.path().join("saved.RData");
+    let go_home = format!("assign('autosave_file', function() {file:?}, envir = asNamespace('rtvs'))");
+    let (mut client, _) = Client::at_prompt(&server, "lost").await;
     assert_eq!(client.eval(&go_home, "0").await.error, None);
     assert_eq!(client.eval("rtvs:::query_reload_autosave()", "@").await.value, false);
     assert_eq!(client.eval("rtvs:::enable_autosave(FALSE)", "0").await.error, None);
@@ -85,12 +79,5 @@ async fn a_workspace_whose_client_is_lost_is_saved_and_offered_to_the_next() {
     client.send("?=/", json!(["repeat {}"]), b"").await;
     drop(client);
     until_dead(pid).await;
-    let mut client = begin("found").await;
-    assert_eq!(client.eval(&go_home, "0").await.error, None);
-    let reload = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
-    let asked = client.named("?YesNoCancel").await;
-    client.reply(asked.id, "?YesNoCancel", json!(["Y"])).await;
-    let reply = client.wait_for(|message| message.request == reload).await;
-    assert_eq!(evaluated(&reply).value, true);
-    assert_eq!(client.value("kept").await, 42);
+    until("the workspace is saved", async || file.exists()).await;
 }
