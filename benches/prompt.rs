@@ -198,7 +198,11 @@ impl Server {
         std::fs::write(&private, key.signing_key.serialize_pem()).unwrap();
         std::fs::set_permissions(&private, PermissionsExt::from_mode(0o600)).unwrap();
         let config = folder.path().join("offshoot.toml");
-        let settings = format!("[rtvs]\nlisten = ['https://127.0.0.1:0']\n[rtvs.tls]\ncertificate = {certificate:?}\nkey = {private:?}\n");
+        let settings = format!(
+            "[rtvs]\nlisten = ['https://127.0.0.1:0']\n[rtvs.tls]\ncertificate = '{}'\nkey = '{}'\n",
+            certificate.display(),
+            private.display()
+        );
         std::fs::write(&config, settings).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_offshoot"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(folder.path().join("data"));

@@ -256,8 +256,11 @@ fn depth() -> usize {
 pub fn on_top<T>(interruptible: bool, run: impl FnOnce() -> T) -> T {
     DEPTH.set(depth() + 1);
     // SAFETY: R's variable, on its thread.
-    let was =
-        unsafe { std::mem::replace(&mut *(&raw mut R_interrupts_suspended), if interruptible { Rboolean::FALSE } else { Rboolean::TRUE }) };
+    let was = unsafe {
+        let was = R_interrupts_suspended;
+        R_interrupts_suspended = if interruptible { Rboolean::FALSE } else { Rboolean::TRUE };
+        was
+    };
     let result = run();
     // SAFETY: as above.
     unsafe { R_interrupts_suspended = was };

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     actor::{Actor, End},
@@ -92,6 +95,15 @@ impl Outbox {
         while let Some(Some(_)) = self.ahead.front() {
             if let Some(Some(said)) = self.ahead.pop_front() {
                 self.push(said);
+            }
+        }
+    }
+
+    /// Passes all on, unless nobody listens any more.
+    async fn empty_into(&mut self, said: &mpsc::Sender<Said>) {
+        while let Some(words) = self.pop() {
+            if said.send(words).await.is_err() {
+                return;
             }
         }
     }
@@ -218,14 +230,7 @@ impl Actor {
         work.end(&session);
         let cause = self.cause(ended, None, |mark, text| outbox.take(mark, text)).await;
         outbox.finish();
-        let last_words = async {
-            while let Some(words) = outbox.pop() {
-                if said.send(words).await.is_err() {
-                    return;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+        let _ = tokio::time::timeout(LAST_WORDS, outbox.empty_into(&said)).await;
         End::Died(cause)
     }
 }

@@ -7,7 +7,7 @@ use crate::link::host::{BlobReply, BlobRequest};
 /// The blobs of a session.
 #[derive(Debug)]
 pub(super) struct Blobs {
-    blobs: BTreeMap<u64, Vec<u8>>,
+    all: BTreeMap<u64, Vec<u8>>,
     last: u64,
     size: u64,
     /// The most bytes of all together.
@@ -17,7 +17,7 @@ pub(super) struct Blobs {
 impl Blobs {
     pub(super) fn new(most: u64) -> Self {
         // Clients take 0 for no blob, and some count from 2.
-        Self { blobs: BTreeMap::new(), last: 1, size: 0, most }
+        Self { all: BTreeMap::new(), last: 1, size: 0, most }
     }
 
     /// Makes a blob of these bytes, and returns its id.
@@ -28,7 +28,7 @@ impl Blobs {
         self.make_room(bytes.len())?;
         self.last += 1;
         self.size += bytes.len() as u64;
-        self.blobs.insert(self.last, bytes);
+        self.all.insert(self.last, bytes);
         Ok(self.last)
     }
 
@@ -37,12 +37,12 @@ impl Blobs {
     /// # Errors
     /// A sentence, if there is no such blob.
     pub(super) fn get(&self, id: u64) -> Result<&[u8], String> {
-        self.blobs.get(&id).map(Vec::as_slice).ok_or_else(|| missing(id))
+        self.all.get(&id).map(Vec::as_slice).ok_or_else(|| missing(id))
     }
 
     /// Forgets a blob, if there is one with this id.
     pub(super) fn destroy(&mut self, id: u64) {
-        if let Some(gone) = self.blobs.remove(&id) {
+        if let Some(gone) = self.all.remove(&id) {
             self.size -= gone.len() as u64;
         }
     }
@@ -69,7 +69,7 @@ impl Blobs {
         let at = at.ok_or_else(|| format!("blob {id} has {length} bytes, and nothing can be written behind its end"))?;
         let more = (at + bytes.len()).saturating_sub(length);
         self.make_room(more)?;
-        let Some(blob) = self.blobs.get_mut(&id) else { return Err(missing(id)) };
+        let Some(blob) = self.all.get_mut(&id) else { return Err(missing(id)) };
         blob.try_reserve(more).map_err(|_| "the blob does not fit in the session's memory")?;
         let within = bytes.len().min(length - at);
         blob[at..at + within].copy_from_slice(&bytes[..within]);
@@ -92,7 +92,7 @@ impl Blobs {
         let length = self.get(id)?.len();
         let wanted = usize::try_from(size).map_err(|_| "no blob has so many bytes")?;
         self.make_room(wanted.saturating_sub(length))?;
-        let Some(blob) = self.blobs.get_mut(&id) else { return Err(missing(id)) };
+        let Some(blob) = self.all.get_mut(&id) else { return Err(missing(id)) };
         blob.try_reserve(wanted.saturating_sub(length)).map_err(|_| "the blob does not fit in the session's memory")?;
         blob.resize(wanted, 0);
         self.size = self.size - length as u64 + size;

@@ -48,7 +48,7 @@ impl Host {
         let question = match name {
             "edit" => {
                 let text = given.0.first().and_then(Argument::as_text);
-                payload = text.unwrap_or_default().to_owned();
+                text.unwrap_or_default().clone_into(&mut payload);
                 HostQuestion::Edit { text: text.is_some(), file: given.0.get(1).and_then(Argument::as_text).map(short) }
             }
             "device_size" => HostQuestion::DeviceSize(given.text(0)),
@@ -71,13 +71,12 @@ impl Host {
         let (answer, text) = self.ask(question, payload.as_bytes()).ok_or(CallError::Stopped)?;
         Ok(match answer {
             HostAnswer::Text => NativeValue::Text(String::from_utf8_lossy(text.as_ref()).into_owned()),
-            HostAnswer::Nothing => NativeValue::Nothing,
             HostAnswer::Yes if name == "confirm" => NativeValue::Text("yes".to_owned()),
             HostAnswer::No if name == "confirm" => NativeValue::Text("no".to_owned()),
             HostAnswer::Cancel if name == "confirm" => NativeValue::Text("cancel".to_owned()),
             HostAnswer::Yes => NativeValue::Flag(true),
             HostAnswer::No => NativeValue::Flag(false),
-            HostAnswer::Cancel => NativeValue::Nothing,
+            HostAnswer::Cancel | HostAnswer::Nothing => NativeValue::Nothing,
             HostAnswer::Size(width, height, resolution) => NativeValue::Numbers(vec![width.into(), height.into(), resolution.into()]),
             HostAnswer::Point(x, y) => NativeValue::Numbers(vec![x as f64 / 1e3, y as f64 / 1e3]),
         })

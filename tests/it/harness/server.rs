@@ -118,7 +118,7 @@ impl Server {
     pub fn start_with_others(settings: &str, variables: &[(&str, &str)], others: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        Self::launch(folder, settings, Launch { variables, others, ..Launch::default() })
+        Self::launch(folder, settings, Launch { others, variables, ..Launch::default() })
     }
 
     /// A server in the control group with this folder.

@@ -27,7 +27,7 @@ async fn begin(server: &Server, id: &str, step: usize) -> (Client, Option<i32>) 
         5 => {
             let blob = client.ask("?CreateBlob", json!([]), b"").await;
             assert_eq!(blob.json, "[2]");
-            client.send("?WriteBlob", json!([2, 0]), &[1; 80 << 10]).await;
+            client.send("?WriteBlob", json!([2, 0]), &vec![1; 80 << 10]).await;
         }
         _ => _ = client.answer(prompt, "while (TRUE) cat('more\\n')\n").await,
     }

@@ -46,7 +46,7 @@ async fn what_a_client_sets_at_its_start_is_in_force() {
     assert!(mirror["CRAN"].as_str().unwrap().starts_with("https://test.cran.info"), "{mirror}");
     client.answer(prompt, "setwd(tempdir())\n").await;
     let folder = client.named("!SetWD").await;
-    assert!(folder.json.contains("/"), "{}", folder.json);
+    assert!(folder.json.contains('/'), "{}", folder.json);
     let prompt = client.prompt().await.id;
     client.answer(prompt, "library()\n").await;
     assert_eq!(client.named("!Library").await.json, "[]");
