@@ -1,4 +1,4 @@
-//! What is on its way in a pipe: who has asked what, and what answers it. [`super::told`] reads what the client says, and [`super::said`]
+//! What is on its way in a pipe: who has asked what, and what answers it. `told` reads what the client says, and `said`
 //! writes what R says.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
