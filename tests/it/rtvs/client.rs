@@ -185,24 +185,31 @@ impl Client {
     }
 
     async fn receive(&mut self) -> Option<Message> {
-        loop {
-            match timeout(PATIENCE, self.socket.next()).await.expect("the server says something") {
-                Some(Ok(Frame::Binary(bytes))) => return Some(Message::parse(&bytes).unwrap()),
-                Some(Ok(Frame::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => {}
+        let next = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Frame::Binary(bytes))) => return Some(Message::parse(&bytes).unwrap()),
+                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return None,
+                    // The server asks whether this end is still there.
+                    Some(Ok(_)) => {}
+                }
             }
-        }
+        };
+        timeout(PATIENCE, next).await.expect("the server says something")
     }
 
     /// The status with which the server closes the connection, after whatever it says before.
     pub async fn closed(mut self) -> Option<u16> {
-        loop {
-            match timeout(PATIENCE, self.socket.next()).await.expect("the server ends the connection") {
-                Some(Ok(Frame::Close(frame))) => return frame.map(|frame| frame.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
+        let closed = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Frame::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                }
             }
-        }
+        };
+        timeout(PATIENCE, closed).await.expect("the server ends the connection")
     }
 
     /// The next message that `is_wanted`. Those before it are left for [`Self::next`].
