@@ -173,18 +173,11 @@ impl Link {
     /// # Errors
     /// As [`Self::receive`].
     pub fn try_receive(&self) -> io::Result<TryReceived> {
-        loop {
-            let next = self.decoder.borrow_mut().next_frame();
-            if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
-                return self.complete(raw).map(TryReceived::Frame);
-            }
-            match self.read(RecvFlags::DONTWAIT) {
-                Ok(0) => return Ok(TryReceived::End),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(TryReceived::Nothing),
-                Err(error) => return Err(error),
-            }
+        match self.next(RecvFlags::DONTWAIT) {
+            Ok(Some(frame)) => Ok(TryReceived::Frame(frame)),
+            Ok(None) => Ok(TryReceived::End),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(TryReceived::Nothing),
+            Err(error) => Err(error),
         }
     }
 
@@ -194,12 +187,16 @@ impl Link {
     /// `OutOfMemory` when a payload cannot be mapped; this command is lost. `InvalidData` when the bytes are not a frame; the link is
     /// unusable then. Otherwise errors of the system.
     pub fn receive(&self) -> io::Result<Option<Frame>> {
+        self.next(RecvFlags::empty())
+    }
+
+    fn next(&self, flags: RecvFlags) -> io::Result<Option<Frame>> {
         loop {
             let next = self.decoder.borrow_mut().next_frame();
             if let Some(raw) = next.map_err(|error| invalid(&error.to_string()))? {
                 return self.complete(raw).map(Some);
             }
-            match self.read(RecvFlags::empty()) {
+            match self.read(flags) {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
