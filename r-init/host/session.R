@@ -45,7 +45,7 @@ host_package_folder <- function(spec) {
 }
 
 # Everything comes as text.
-host_begin <- function(namespace, vanilla, interactive, ...) {
+host_begin <- function(namespace, vanilla, interactive) {
   if (nzchar(namespace)) host_register(namespace)
   options(
     keep.source = nzchar(interactive),

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The most evaluations, or questions, that may be on top of each other. An evaluation beyond that fails.
+/// The most evaluations, or questions, that may be on top of each other. An evaluation beyond that waits, and R gets an error for a question.
 pub const DEEPEST: usize = 64;
 
 /// Begin the interactive life. The worker says [`Say::Started`], and then goes on to R's first prompt.
@@ -17,8 +17,6 @@ pub struct Begin {
     pub interactive: bool,
     /// Whether profiles are not read: `Rprofile.site`, and `.Rprofile` of the user.
     pub vanilla: bool,
-    /// What `commandArgs()` shows after the program's name.
-    pub arguments: Vec<String>,
     /// The namespace of R functions that the client calls, among those that the zygote has loaded ([`super::messages::Start::namespaces`]).
     pub namespace: Option<String>,
     /// The most bytes of all blobs together.

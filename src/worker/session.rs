@@ -197,9 +197,7 @@ impl CommandLoop {
         let host = Host::begin(Rc::clone(&self.link), Processor::own(), self.cpu_seconds, command);
         r::console::write_output(&r::init::greeting());
         let flags = [command.vanilla, command.interactive].map(|flag| if flag { "yes" } else { "" });
-        let mut arguments = vec![command.namespace.as_deref().unwrap_or_default(), flags[0], flags[1]];
-        arguments.extend(command.arguments.iter().map(String::as_str));
-        if let Err(error) = r::scripts::ask(c"host_begin", &arguments) {
+        if let Err(error) = r::scripts::ask(c"host_begin", &[command.namespace.as_deref().unwrap_or_default(), flags[0], flags[1]]) {
             r::console::report_error(&error.to_string());
         }
         host

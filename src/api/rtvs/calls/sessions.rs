@@ -80,7 +80,6 @@ pub async fn begin(mut incoming: Incoming) -> Result<Response, Error> {
     let begin = Begin {
         interactive,
         vanilla: line.arguments.iter().any(|argument| argument == "--vanilla"),
-        arguments: line.arguments,
         namespace: Some(NAMESPACE.to_owned()),
         blobs: settings.blobs_mib.saturating_mul(1 << 20),
     };
