@@ -4,6 +4,13 @@
 //! the store, a worker or R, and nothing outside its folder knows its name. Code that the dialects share is here: [`accept`], [`body`],
 //! [`mod@console`], [`credentials`], [`mod@file`], [`form`], [`introduction`], [`parts`], [`path_cookie`], [`pieces`], [`sentences`]. Paths that are no call's are in `unrouted`.
 
+/// A function that carries out a call, in the form in which tables of routes have it.
+macro_rules! handler {
+    ($function:path) => {
+        |incoming| Box::pin($function(incoming))
+    };
+}
+
 pub mod accept;
 pub mod body;
 pub mod console;

@@ -57,13 +57,6 @@ impl fmt::Debug for Route {
     }
 }
 
-/// A function of [`super::calls`] as a [`Handler`].
-macro_rules! handler {
-    ($function:path) => {
-        |incoming| Box::pin($function(incoming))
-    };
-}
-
 const fn get(path: &'static str, caller: Caller, handler: Handler) -> Route {
     Route { path, method: Method::GET, caller, handler }
 }

@@ -50,13 +50,6 @@ impl fmt::Debug for Route {
     }
 }
 
-/// A function of [`super::calls`] as a [`Handler`].
-macro_rules! handler {
-    ($function:path) => {
-        |incoming| Box::pin($function(incoming))
-    };
-}
-
 const fn row(method: Method, path: &'static str, access: Who, handler: Handler) -> Route {
     Route { path, method, access, handler }
 }
