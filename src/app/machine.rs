@@ -37,14 +37,4 @@ impl App {
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
-
-    /// Asks the server to stop, as a signal would.
-    pub fn ask_to_stop(&self) {
-        self.asked_to_stop.cancel();
-    }
-
-    /// Waits until somebody has asked the server to stop.
-    pub async fn stop_asked(&self) {
-        self.asked_to_stop.cancelled().await;
-    }
 }

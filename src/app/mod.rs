@@ -219,6 +219,16 @@ impl App {
         &self.stopping
     }
 
+    /// Asks the server to stop, as a signal would.
+    pub fn ask_to_stop(&self) {
+        self.asked_to_stop.cancel();
+    }
+
+    /// Waits until somebody has asked the server to stop.
+    pub async fn stop_asked(&self) {
+        self.asked_to_stop.cancelled().await;
+    }
+
     /// Ends everything: sessions, R and the tasks.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.cancel();
