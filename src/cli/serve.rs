@@ -158,9 +158,10 @@ async fn listen(
         let address = listener.local_addr()?;
         let certificate = of_workspaces.clone().filter(|_| https);
         let rules = rules.only_http1();
-        urls.push(format!("{}://{address}", if https { "https" } else { "http" }));
+        let url = format!("{}://{address}", if https { "https" } else { "http" });
         serving.spawn(server::serve(listener, certificate, workspaces, rules, app.stopping().clone(), PATIENCE));
-        print(&format!("remote workspaces on {}://{address}\n", if https { "https" } else { "http" }))?;
+        print(&format!("remote workspaces on {url}\n"))?;
+        urls.push(url);
     }
     for listener in listeners.metrics {
         let address = listener.local_addr()?;

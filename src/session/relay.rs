@@ -17,7 +17,6 @@ use tokio::{
 use super::{
     actor::{Actor, End},
     host::{Ends, Said, Terms},
-    worker::Worker,
 };
 use crate::link::{
     channel::Payload,
@@ -209,10 +208,10 @@ impl Actor {
                 },
                 () = sleep_until(stopping.unwrap_or_else(Instant::now)), if stopping.is_some() => {
                     // Unless R has heard it, as it does not while it waits for a program.
-                    stopping = if hears(&self.worker) { None } else {
+                    stopping = self.worker.ignores_interrupts().then(|| {
                         self.worker.interrupt();
-                        Some(Instant::now() + REPEAT)
-                    };
+                        Instant::now() + REPEAT
+                    });
                 }
                 () = sleep_until(limit.unwrap_or_else(Instant::now)), if limit.is_some() => {
                     let seconds = self.limit.unwrap_or_default();
@@ -233,11 +232,6 @@ impl Actor {
         let _ = tokio::time::timeout(LAST_WORDS, outbox.empty_into(&said)).await;
         End::Died(cause)
     }
-}
-
-/// Whether the worker neither ignores interrupts nor holds them back.
-fn hears(worker: &Worker) -> bool {
-    !worker.ignores_interrupts()
 }
 
 /// A payload behind the parts of it that came before.
