@@ -1,6 +1,6 @@
 //! Images of sessions: snapshots, by the server without HTTP, and what saving one takes.
 
-use std::{io::Cursor, net::Ipv4Addr, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{io::Cursor, os::unix::fs::PermissionsExt, sync::Arc};
 
 use futures_util::TryStreamExt;
 use offshoot::{
@@ -8,12 +8,10 @@ use offshoot::{
     auth::Principal,
     config::Config,
     link::command::Ending,
-    store::{Account, Store},
-    telemetry::Recent,
 };
 use zip::ZipArchive;
 
-use crate::harness::{Client, PATIENCE, Server, points};
+use crate::harness::{Client, Indoors, PATIENCE, Server, points};
 
 /// A server without listeners, and two of its users.
 struct Desk {
@@ -25,22 +23,14 @@ struct Desk {
 
 impl Desk {
     async fn start(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        let mut config = Config { data: folder.path().join("data"), ..Config::default() };
-        config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
-        config.sessions.pool = 1;
-        config.sessions.writable = vec![points().to_owned()];
-        change(&mut config);
-        let store = Store::open(&config.data).await.unwrap();
-        for name in ["ada", "bob"] {
-            let account = Account { name: name.to_owned(), display_name: name.to_owned(), enabled: true, ..Account::default() };
-            store.account_add(&account).await.unwrap();
-        }
-        store.close().await;
-        let app = App::start(config, Recent::default()).await.unwrap();
-        let principal = |name| Principal::with_password(&app.rules().now(), name, Ipv4Addr::LOCALHOST.into());
-        Self { ada: principal("ada"), bob: principal("bob"), app, folder }
+        let indoors = Indoors::start(&["ada", "bob"], |config| {
+            config.sessions.writable = vec![points().to_owned()];
+            change(config);
+        })
+        .await;
+        let (ada, bob) = (indoors.principal("ada"), indoors.principal("bob"));
+        let Indoors { app, folder } = indoors;
+        Self { app, ada, bob, folder }
     }
 
     async fn session(&self) -> Arc<Session> {

@@ -1,30 +1,20 @@
 //! R at its own prompt, driven by the messages of the core, without any client's protocol.
 
-use std::{net::Ipv4Addr, time::Duration};
-
 use bytes::Bytes;
 use offshoot::{
-    app::{
-        App,
-        prompt::{
-            Begin, EvaluationEnd, Hearer, HostAnswer, HostEvaluation, HostQuestion, Said, Say, Scope, Tell, Teller, Terms, ValueWanted,
-        },
+    app::prompt::{
+        Begin, EvaluationEnd, Hearer, HostAnswer, HostEvaluation, HostQuestion, Said, Say, Scope, Tell, Teller, Terms, ValueWanted,
     },
     auth::Principal,
     config::{Config, RNamespace},
-    store::{Store, accounts::Account},
-    telemetry::recent::Recent,
 };
 
-use std::sync::Arc;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::harness::{Indoors, PATIENCE};
 
 /// A server without listeners.
 pub(crate) struct House {
-    app: Arc<App>,
+    indoors: Indoors,
     ada: Principal,
-    _folder: tempfile::TempDir,
 }
 
 impl House {
@@ -33,30 +23,22 @@ impl House {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config { data: folder.path().join("data"), ..Config::default() };
-        config.r.worker = env!("CARGO_BIN_EXE_offshoot-worker").into();
-        config.sessions.pool = 1;
-        config.r.namespaces = vec![RNamespace { name: "helper", version: "1", code: "twice <- function(x) 2 * x".to_owned() }];
-        change(&mut config);
-        let store = Store::open(&config.data).await.unwrap();
-        store
-            .account_add(&Account { name: "ada".to_owned(), display_name: "ada".to_owned(), enabled: true, ..Account::default() })
-            .await
-            .unwrap();
-        store.close().await;
-        let app = App::start(config, Recent::default()).await.unwrap();
-        let ada = Principal::with_password(&app.rules().now(), "ada", Ipv4Addr::LOCALHOST.into());
-        Self { app, ada, _folder: folder }
+        let indoors = Indoors::start(&["ada"], |config| {
+            config.r.namespaces = vec![RNamespace { name: "helper", version: "1", code: "twice <- function(x) 2 * x".to_owned() }];
+            change(config);
+        })
+        .await;
+        let ada = indoors.principal("ada");
+        Self { indoors, ada }
     }
 
     pub(crate) async fn stop(self) {
-        self.app.stop(PATIENCE).await;
+        self.indoors.app.stop(PATIENCE).await;
     }
 
     pub(crate) async fn open(&self) -> Console {
-        let begin = Begin { interactive: true, vanilla: true, arguments: vec![], namespace: Some("helper".to_owned()), blobs: 1 << 20 };
-        let host = self.app.prompt_open(&self.ada, "console", Terms { begin, largest: 1 << 26 }).await.unwrap();
+        let begin = Begin { interactive: true, vanilla: true, namespace: Some("helper".to_owned()), blobs: 1 << 20 };
+        let host = self.indoors.app.prompt_open(&self.ada, "console", Terms { begin, largest: 1 << 26 }).await.unwrap();
         let (teller, hearer) = host.split();
         let mut console = Console { teller, hearer, sent: 0, prompt: 0, text: String::new() };
         assert!(matches!(console.next().await, Said::Message(Say::Started(_), _)));
@@ -90,6 +72,11 @@ impl Console {
                 Said::Errors(text) => self.text.push_str(&format!("!{text}")),
             }
         }
+    }
+
+    /// Waits for this message.
+    async fn until(&mut self, say: &Say) {
+        while self.message().await.0 != *say {}
     }
 
     /// Waits for the next prompt. Returns the prompt and the contexts.
@@ -174,7 +161,7 @@ async fn what_is_typed_is_evaluated_by_rs_own_loop() {
     assert_eq!(console.types("y * 2\n").await, "[1] 6\n");
     assert_eq!(console.types("c\n").await, "[1] 3\n");
     assert_eq!(console.types("helper:::twice(21)\n").await, "[1] 42\n");
-    house.app.stop(PATIENCE).await;
+    house.indoors.app.stop(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -202,14 +189,10 @@ async fn code_is_evaluated_beside_what_waits_and_what_computes() {
         let id = console.begin("'meanwhile'", false, false).await;
         assert_eq!(console.evaluated(id).await.unwrap(), "\"meanwhile\"");
         console.tell(Tell::CancelAll, "").await;
-        loop {
-            if console.message().await.0 == Say::Cancelled {
-                break;
-            }
-        }
+        console.until(&Say::Cancelled).await;
         console.prompted().await;
     }
-    house.app.stop(PATIENCE).await;
+    house.indoors.app.stop(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -228,7 +211,7 @@ async fn questions_and_evaluations_are_on_top_of_each_other() {
     assert_eq!(console.evaluated(outer).await.unwrap(), "\"0 + 2\"");
     console.prompt = bottom;
     assert_eq!(console.types("5\n").await, "[1] 5\n");
-    house.app.stop(PATIENCE).await;
+    house.indoors.app.stop(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -239,11 +222,7 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
         ["while (TRUE) {}\n", "Sys.sleep(600)\n", "readline('?')\n", "local({ browser() })\n", "system('sleep 600')\n", "try(repeat {})\n"]
     {
         console.answer(code).await;
-        loop {
-            if console.message().await.0 == Say::Busy {
-                break;
-            }
-        }
+        console.until(&Say::Busy).await;
         let evaluation = console.begin("repeat {}", false, true).await;
         console.tell(Tell::CancelAll, "").await;
         let mut was_cancelled = false;
@@ -262,13 +241,9 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
     }
     // Code may tidy up.
     console.answer("tryCatch(repeat {}, finally = { Sys.sleep(0.2); cat('tidied up\\n') })\n").await;
-    loop {
-        if console.message().await.0 == Say::Busy {
-            break;
-        }
-    }
+    console.until(&Say::Busy).await;
     console.tell(Tell::CancelAll, "").await;
-    while console.message().await.0 != Say::Cancelled {}
+    console.until(&Say::Cancelled).await;
     console.prompted().await;
     assert!(std::mem::take(&mut console.text).contains("tidied up"));
     // At the prompt, too.
@@ -276,7 +251,7 @@ async fn everything_is_stopped_back_to_rs_own_prompt() {
     assert_eq!(console.message().await.0, Say::Cancelled);
     console.prompted().await;
     assert_eq!(console.types("1\n").await, "[1] 1\n");
-    house.app.stop(PATIENCE).await;
+    house.indoors.app.stop(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -303,5 +278,5 @@ async fn evaluations_on_top_of_each_other_end_at_a_limit() {
     console.prompted().await;
     console.text.clear();
     assert_eq!(console.types("6 * 7\n").await, "[1] 42\n");
-    house.app.stop(PATIENCE).await;
+    house.indoors.app.stop(PATIENCE).await;
 }
