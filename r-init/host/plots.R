@@ -35,6 +35,10 @@ working <- FALSE
 # No page is sent before this moment while R computes, so that sending takes no more than a part of the time.
 rest_until <- 0
 
+# Whether R was seen at work since the last prompt; what is drawn in less than these seconds is sent once, when it is complete.
+computing <- FALSE
+quick <- 0.2
+
 # A UUID. It takes no numbers from R's own generator, which are the user's.
 new_id <- function() {
   source <- file("/dev/urandom", "rb", raw = TRUE)
@@ -248,11 +252,20 @@ send_changes <- function() {
 }
 
 # When R asks for the next line, everything that was drawn is sent.
-host_before_prompt <- function() try(send_changes(), silent = TRUE)
+host_before_prompt <- function() {
+  computing <<- FALSE
+  try(send_changes(), silent = TRUE)
+}
 
 # While R computes, as much as there is time for.
 host_meanwhile <- function() {
-  if (!working && length(histories) > 0L && proc.time()[[3L]] >= rest_until) try(send_changes(), silent = TRUE)
+  if (working || length(histories) == 0L) return(invisible())
+  now <- proc.time()[[3L]]
+  if (!computing) {
+    computing <<- TRUE
+    rest_until <<- max(rest_until, now + quick)
+  }
+  if (now >= rest_until) try(send_changes(), silent = TRUE)
 }
 
 # The page on the current device is complete: the next one is about to begin.

@@ -32,7 +32,8 @@ async fn open() -> (House, Console) {
     (house, console)
 }
 
-/// Types code, and answers what devices ask. Returns the pages that come until the next prompt.
+/// Types code, and answers what devices ask. Returns the pages that come until the next prompt, each as it came last: a slow machine also
+/// sends what there is of a page while R is drawing it.
 async fn drawn(console: &mut Console, code: &str) -> Vec<(Plot, Bytes)> {
     console.answer(code).await;
     let mut plots = vec![];
@@ -47,7 +48,10 @@ async fn drawn(console: &mut Console, code: &str) -> Vec<(Plot, Bytes)> {
                 console.prompt = id;
                 return plots;
             }
-            (Say::Plot(plot), picture) => plots.push((plot, picture)),
+            (Say::Plot(plot), picture) => {
+                plots.retain(|(earlier, _): &(Plot, Bytes)| earlier.page != plot.page);
+                plots.push((plot, picture));
+            }
             (Say::Busy | Say::Idle | Say::Notice(_), _) => {}
             (other, _) => panic!("{other:?}"),
         }
