@@ -39,9 +39,13 @@ RemoteRun <- R6Class("RemoteRun",
       invisible(private$result)
     },
     cancel = function() {
-      if (!self$done()) {
+      # The first may come before the code has begun there, and stop nothing.
+      pause <- 0.25
+      while (!self$done()) {
         private$require_its_session()
         cancel_run()
+        self$wait(pause)
+        pause <- 2 * pause
       }
       self$wait()
     },
@@ -53,14 +57,10 @@ RemoteRun <- R6Class("RemoteRun",
     }
   ),
   private = list(begin = NULL, run = NULL, finish = NULL, close = NULL, result = NULL,
-    # The code runs there when all of it has been sent: when as much is up as there is.
+    # The code runs there when all of it has been sent.
     send = function() {
-      is_sent <- FALSE
-      curl::handle_setopt(private$run$handle, noprogress = FALSE, progressfunction = function(down, up) {
-        if (up[[1L]] > 0 && up[[2L]] >= up[[1L]]) is_sent <<- TRUE
-        TRUE
-      })
-      while (!is_sent && is_running(private$run)) drive(private$run, 0)
+      run <- private$run
+      while (!run$is_sent && is_running(run)) transfer(run, 0.1, function() run$is_sent || !is_running(run))
     },
     # What stops code, or asks for its output, asks the session of now.
     require_its_session = function() {

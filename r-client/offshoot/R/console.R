@@ -36,7 +36,7 @@ not_shown <- function(text, shown) {
 # Has the console text of the running code shown while it runs: by events, if the server has them, or else by asking now and
 # then. `step()` is to be called while waiting, `rest()` when the code has ended, to receive what is on its way, and `end()`
 # afterwards.
-watch_console <- function(console, pool) {
+watch_console <- function(console, run) {
   pause <- getOption("mrsdeploy.console_update", 5000) / 1000
   if (pause < 1) return(list(step = function() NULL, is_interrupted = function() FALSE, rest = function() NULL, end = function() NULL))
   url <- paste0(state$endpoint, session_path("console-output"))
@@ -48,7 +48,7 @@ watch_console <- function(console, pool) {
   latest <- Sys.time()
   start <- function(handle, ...) {
     request <<- handle
-    curl::curl_fetch_multi(url, pool = pool, handle = handle, ..., fail = function(message) {
+    curl::curl_fetch_multi(url, pool = run$pool, handle = handle, ..., fail = function(message) {
       is_open <<- FALSE
       # An interrupt in a function that curl calls is lost, and with it what was received.
       is_interrupted <<- !is_over && grepl("writing|aborted", message)
@@ -63,6 +63,7 @@ watch_console <- function(console, pool) {
   }
   start(new_request("GET", accept = "text/event-stream"), data = event_reader(function(text) {
     latest <<- Sys.time()
+    run$moved <- TRUE
     console$add(text)
   }), done = function(answer) {
     is_open <<- FALSE
@@ -78,7 +79,7 @@ watch_console <- function(console, pool) {
     step = function() if (!is.null(asked) && seconds_since(asked) >= pause) ask_once(),
     rest = function() {
       latest <<- Sys.time()
-      while (is_open && seconds_since(latest) < 1) curl::multi_run(timeout = 0.05, poll = TRUE, pool = pool)
+      transfer(run, Inf, function() !is_open || seconds_since(latest) >= 1)
     },
     end = function() {
       is_over <<- TRUE

@@ -101,7 +101,7 @@ execute <- function(code, inputs = NULL, outputs = NULL, echo = TRUE) {
       drive(run, 0.05)
       if (!is.null(watch) && watch$is_interrupted()) cancel_run()
       if (echo && is.null(watch) && is_running(run) && seconds_since(run$begun) > WATCHED_AFTER) {
-        watch <<- watch_console(console, run$pool)
+        watch <<- watch_console(console, run)
       }
       if (!is.null(watch)) watch$step()
     }
@@ -128,6 +128,13 @@ begin_run <- function(code, inputs, outputs) {
   run$session <- state$session
   run$pool <- curl::new_pool()
   handle <- new_request("POST", body)
+  run$bytes <- 0
+  run$is_sent <- FALSE
+  curl::handle_setopt(handle, noprogress = FALSE, progressfunction = function(down, up) {
+    # An interrupt in a function that curl calls would end the request.
+    suspendInterrupts(note_progress(run, down, up))
+    TRUE
+  })
   curl::curl_fetch_multi(paste0(state$endpoint, session_path("execute")), pool = run$pool, handle = handle,
     done = function(answer) run$answer <- answer, fail = function(message) run$failure <- message)
   run$handle <- handle
@@ -136,9 +143,38 @@ begin_run <- function(code, inputs, outputs) {
 
 is_running <- function(run) is.null(run$answer) && is.null(run$failure)
 
-# Sends and receives until something has ended, or for about so many seconds.
+# What curl says of a request: how many bytes there are and how many have passed, each way.
+note_progress <- function(run, down, up) {
+  bytes <- down[[2L]] + up[[2L]]
+  if (bytes != run$bytes) {
+    run$bytes <- bytes
+    run$moved <- TRUE
+  }
+  if (up[[1L]] > 0 && up[[2L]] >= up[[1L]]) run$is_sent <- TRUE
+}
+
+# Sends and receives until `is_over()`, or for about so many seconds. curl's own waiting counts whole seconds and takes the processor
+# meanwhile; this sleeps, and for longer the longer nothing moves.
+transfer <- function(run, seconds, is_over) {
+  begun <- Sys.time()
+  shortest <- 0.0005
+  pause <- shortest
+  repeat {
+    run$moved <- FALSE
+    curl::multi_run(timeout = 0, poll = TRUE, pool = run$pool)
+    if (is_over() || seconds_since(begun) >= seconds) return(invisible())
+    if (run$moved) {
+      pause <- shortest
+    } else {
+      Sys.sleep(pause)
+      pause <- min(2 * pause, 0.02)
+    }
+  }
+}
+
+# Sends and receives until the code has ended, or for about so many seconds.
 drive <- function(run, seconds) {
-  curl::multi_run(timeout = seconds, poll = TRUE, pool = run$pool)
+  transfer(run, seconds, function() !is_running(run))
   # An interrupt can come while curl tells of the end.
   if (is_running(run) && length(curl::multi_list(run$pool)) == 0L) run$failure <- "the answer was lost by an interrupt"
 }

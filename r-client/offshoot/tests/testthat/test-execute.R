@@ -30,7 +30,7 @@ test_that("output of code that takes long appears while it runs", {
     run <- begin_run(code, NULL, NULL)
     console <- list(add = function(text) seen <<- c(seen, text), upto = function(text) NULL)
     while (send_json("GET", session_path("console-output"))$consoleOutput != "begun\n") drive(run, 0)
-    watch <- watch_console(console, run$pool)
+    watch <- watch_console(console, run)
     while (!any(grepl("begun", seen))) drive(run, 0.1)
     expect_false(any(grepl("ended", seen)))
     writeLines("", "go")
@@ -92,6 +92,15 @@ test_that("code that was not waited for can be stopped, and the session lives on
     run <- remoteExecute("Sys.sleep(1000)", async = TRUE)
     expect_false(run$cancel()$success)
     expect_identical(remote(1 + 1), 2)
+  })
+})
+
+test_that("code that has not begun when it is cancelled is stopped when it has", {
+  with_session({
+    first <- remoteExecute("Sys.sleep(1000)", async = TRUE)
+    second <- remoteExecute("Sys.sleep(1000)", async = TRUE)
+    expect_false(second$cancel()$success)
+    expect_false(first$wait()$success)
   })
 })
 
