@@ -45,6 +45,9 @@ pub fn watch(descriptor: BorrowedFd<'_>) {
 unsafe extern "C" fn polled() {
     let now = Instant::now();
     if LAST.get().is_none_or(|last| now.duration_since(last) >= EVERY) {
+        // R calls this again as soon as something is evaluated meanwhile. Without an end, that would be an error, after which R records
+        // what is drawn in the midst of a recorded call once more.
+        LAST.set(Some(now));
         look();
         LAST.set(Some(Instant::now()));
     }
