@@ -35,7 +35,8 @@ working <- FALSE
 # No page is sent before this moment while R computes, so that sending takes no more than a part of the time.
 rest_until <- 0
 
-# Whether R was seen at work since the last prompt; what is drawn in less than these seconds is sent once, when it is complete.
+# Whether R was seen at work since the last prompt; what is drawn in less than these seconds, or that after the last page, is sent once,
+# when it is complete.
 computing <- FALSE
 quick <- 0.2
 
@@ -140,13 +141,12 @@ add_page <- function(history, recording = NULL) {
 # Evaluates something while a device is the current one, and this code does not look at what it does.
 on_device <- function(history, action) {
   before <- engaged
+  on.exit(engaged <<- before)
   engaged <<- TRUE
   current <- grDevices::dev.cur()
-  if (current != history$number) grDevices::dev.set(history$number)
-  on.exit({
-    if (current != history$number && current > 1L) grDevices::dev.set(current)
-    engaged <<- before
-  })
+  if (current == history$number) return(action)
+  grDevices::dev.set(history$number)
+  if (current > 1L) on.exit(grDevices::dev.set(current), add = TRUE, after = FALSE)
   action
 }
 
@@ -232,7 +232,7 @@ send_page <- function(history) {
     }
   }
   now <- proc.time()[[3L]]
-  rest_until <<- now + 4 * (now - began)
+  rest_until <<- now + max(quick, 4 * (now - began))
   invisible()
 }
 
@@ -253,8 +253,9 @@ send_changes <- function() {
 
 # When R asks for the next line, everything that was drawn is sent.
 host_before_prompt <- function() {
-  computing <<- FALSE
   try(send_changes(), silent = TRUE)
+  # Only now, as R may call host_meanwhile() until then.
+  computing <<- FALSE
 }
 
 # While R computes, as much as there is time for.
