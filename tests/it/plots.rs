@@ -2,15 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Client, Server, Session, skipped, until};
-
-/// Width and height of a PNG (PNG specification, section 11.2.2), which has to be complete.
-fn png_size(bytes: &[u8]) -> (u32, u32) {
-    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
-    assert_eq!(&bytes[bytes.len() - 8..bytes.len() - 4], b"IEND");
-    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
-    (number(16), number(20))
-}
+use crate::harness::{Client, Server, Session, png_size, skipped, until};
 
 async fn plots(session: &Session, code: &str, files: &str) -> Vec<(String, Vec<u8>)> {
     let response = session.execute(code, &[("files", files)]).await.success();

@@ -6,7 +6,10 @@ use offshoot::{
     config::RNamespace,
 };
 
-use crate::prompt_host::{Console, House};
+use crate::{
+    harness::png_size,
+    prompt_host::{Console, House},
+};
 
 /// What a client's namespace may be like.
 const CODE: &str = r#"
@@ -58,19 +61,12 @@ async fn drawn(console: &mut Console, code: &str) -> Vec<(Plot, Bytes)> {
     }
 }
 
-/// The width and the height in the header of a PNG.
-fn size(png: &[u8]) -> (u32, u32) {
-    assert!(png.starts_with(b"\x89PNG"), "{} bytes", png.len());
-    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-    (number(16), number(20))
-}
-
 #[tokio::test]
 async fn pages_are_sent_before_the_prompt_and_turned_back_to() {
     let (house, mut console) = open().await;
     let first = drawn(&mut console, "plot(cars)\n").await;
     assert_eq!(first.len(), 1);
-    assert_eq!(size(&first[0].1), (360, 300));
+    assert_eq!(png_size(&first[0].1), (360, 300));
     assert_eq!((first[0].0.number, first[0].0.active, first[0].0.count), (2, 0, 1));
     // As png() draws it.
     let same = "local({ f <- tempfile(); png(f, 360, 300, res = 96); plot(cars); dev.off(); b <- readBin(f, 'raw', 1e6); unlink(f); cat(sum(as.integer(b) * seq_along(b)), '\\n') })\n";
@@ -84,7 +80,7 @@ async fn pages_are_sent_before_the_prompt_and_turned_back_to() {
     let back = drawn(&mut console, "helper:::turned(-1)\n").await;
     assert_eq!((back[0].0.page.clone(), &back[0].1), (two[0].0.page.clone(), &two[0].1));
     let larger = drawn(&mut console, "helper:::sized(500, 400)\n").await;
-    assert_eq!((larger.len(), size(&larger[0].1), larger[0].0.active), (1, (500, 400), 1));
+    assert_eq!((larger.len(), png_size(&larger[0].1), larger[0].0.active), (1, (500, 400), 1));
     assert_eq!(drawn(&mut console, "helper:::taken()\n").await[0].0.count, 2);
     console.text.clear();
     assert_eq!(drawn(&mut console, "p <- locator(1); is.list(p)\n").await.len(), 0);

@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::harness::{Reply, Rock, RockSession, Server, read};
+use crate::harness::{Reply, Rock, RockSession, Server, png_size, read};
 
 async fn interrupt(session: &RockSession) -> Reply {
     read(session.client.request(Method::POST, &format!("{}/_interrupt", session.path))).await
@@ -139,13 +139,6 @@ async fn the_end_of_the_console_is_not_lost_to_the_next_operation() {
     assert_eq!((text.len(), text.trim_start_matches('x')), (20_000_004, "tail"));
 }
 
-/// Width and height of a PNG.
-fn size(png: &[u8]) -> (u32, u32) {
-    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-    (number(16), number(20))
-}
-
 #[tokio::test]
 async fn plots_are_drawn_again_as_they_are_wanted() {
     let session = Rock::by("user").open().await;
@@ -157,9 +150,9 @@ async fn plots_are_drawn_again_as_they_are_wanted() {
     // Looking at plots does not count as an operation, which would forget them, and leaves no file.
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 3);
     let first = session.get("/_plots/1").await;
-    assert_eq!((first.headers[header::CONTENT_TYPE].to_str().unwrap(), size(&first.body)), ("image/png", (800, 600)));
+    assert_eq!((first.headers[header::CONTENT_TYPE].to_str().unwrap(), png_size(&first.body)), ("image/png", (800, 600)));
     let larger = session.get("/_plots/1?width=1600&height=1200&resolution=144").await;
-    assert_eq!(size(&larger.body), (1600, 1200));
+    assert_eq!(png_size(&larger.body), (1600, 1200));
     let second = session.get("/_plots/2").await;
     assert_ne!(first.body, second.body);
     let svg = get(&session, "/_plots/3", "image/svg+xml").await;
@@ -199,7 +192,7 @@ async fn plots_whose_device_the_code_closes_are_kept() {
         session.value(code).await;
         assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), pages, "{code}");
         for page in 1..=pages {
-            assert_eq!(size(&session.get(&format!("/_plots/{page}")).await.body), (800, 600), "{code}");
+            assert_eq!(png_size(&session.get(&format!("/_plots/{page}")).await.body), (800, 600), "{code}");
         }
     }
     assert_eq!(session.fails("dev.off()").await, "Error in dev.off() : cannot shut down device 1 (the null device)\n");
@@ -213,7 +206,7 @@ async fn plots_of_grid_and_of_failed_code_are_kept() {
     let session = Rock::by("user").open().await;
     session.value("library(lattice); print(xyplot(dist ~ speed, cars)); print(bwplot(~ speed, cars)); NULL").await;
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 2);
-    assert_eq!(size(&session.get("/_plots/2").await.body), (800, 600));
+    assert_eq!(png_size(&session.get("/_plots/2").await.body), (800, 600));
     session.fails("plot(1); stop('after')").await;
     assert_eq!(session.get("/_plots").await.document().as_array().unwrap().len(), 1);
     // Plots on a device of the code are not ours.

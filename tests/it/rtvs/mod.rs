@@ -7,7 +7,9 @@ mod daemon;
 mod golden;
 mod pages;
 mod pipe;
+mod plots;
 mod start;
 mod table;
+mod window;
 
 pub use client::Broker;
