@@ -95,8 +95,13 @@ name_drafts <- function(files) {
   file.rename(file.path(folder, files), file.path(folder, sprintf("unnamedplot%03d.png", seq_along(files))))
 }
 
-# Has a function of R's do something else first, also for the packages that have imported it already.
+# Has a function of R's do something else first, also for the packages that have imported it already. If its package is not loaded yet,
+# this is done when it is.
 beforehand <- function(package, name, what) {
+  if (!isNamespaceLoaded(package)) {
+    setHook(packageEvent(package, "onLoad"), function(...) beforehand(package, name, what))
+    return(invisible())
+  }
   original <- getExportedValue(package, name)
   changed <- original
   body(changed) <- bquote({
@@ -104,7 +109,8 @@ beforehand <- function(package, name, what) {
     .(body(original))
   })
   imports <- lapply(setdiff(loadedNamespaces(), "base"), function(name) parent.env(asNamespace(name)))
-  for (where in c(asNamespace(package), as.environment(paste0("package:", package)), imports)) {
+  attached <- if (paste0("package:", package) %in% search()) as.environment(paste0("package:", package))
+  for (where in c(asNamespace(package), attached, imports)) {
     if (!identical(where[[name]], original)) next
     unlockBinding(name, where)
     assign(name, changed, envir = where)

@@ -1,13 +1,28 @@
-# locator() and identify() on a device with a history: its user is asked for places. R's own functions ask the device, and one
-# that draws into a file knows none.
+# locator(), identify() and grid.locator() on a device with a history: its user is asked for places. R's own functions ask the device,
+# and one that draws into a file knows none.
 
-# Where the user clicks on the current device, in the units of the plot; NULL if they have had enough.
-clicked_place <- function(history) {
+# Where the user clicks on a device, in pixels from its upper left corner; NULL if they have had enough.
+clicked_pixel <- function(history) {
   send_change(history)
-  if (history$begun == 0L) stop("plot.new has not been called yet", call. = FALSE)
   place <- host_ask("locate", history$id)
-  if (length(place) != 2L) return(NULL)
+  if (length(place) == 2L) place
+}
+
+# The same in the units of the plot.
+clicked_place <- function(history) {
+  look(history)
+  if (history$begun == 0L) stop("plot.new has not been called yet", call. = FALSE)
+  place <- clicked_pixel(history)
+  if (is.null(place)) return(NULL)
   c(graphics::grconvertX(place[[1L]], "device", "user"), graphics::grconvertY(place[[2L]], "device", "user"))
+}
+
+# The same in inches from the lower left corner of the current device, or missing values.
+clicked_inches <- function() {
+  history <- current_history()
+  place <- clicked_pixel(history)
+  if (is.null(place)) return(c(NA_real_, NA_real_))
+  c(place[[1L]], history$canvas[[2L]] - place[[2L]]) / history$canvas[[3L]]
 }
 
 # The arguments are those of graphics::locator().
@@ -86,3 +101,6 @@ has_method <- function(x) {
 
 beforehand("graphics", "locator", bquote(if (.(has_history)()) return(.(locate_places)(n, type, ...))))
 beforehand("graphics", "identify", bquote(if (.(has_history)() && !.(has_method)(x)) return(.(identify_places)(x, ...))))
+
+# It calls a routine for the place in inches.
+beforehand("grid", "grid.locator", bquote(if (.(has_history)()) grid.Call <- function(...) .(clicked_inches)()))

@@ -300,6 +300,20 @@ async fn places_are_asked_for_until_the_user_has_had_enough() {
     assert_eq!(window.value("is.null(none)").await, true);
 }
 
+#[tokio::test]
+async fn places_are_asked_for_by_grid_as_well() {
+    let mut window = Window::open("grid-locator").await;
+    window.clicks.extend([[90.0, 90.0], [180.0, 342.0]]);
+    let code = "library(grid)\ngrid.newpage()\npushViewport(viewport(width = .5, height = .5))\n\
+                places <- list(grid.locator('npc'), grid.locator('inches'), grid.locator())";
+    assert_eq!(window.types(code).await.len(), 1);
+    // From the lower left corner of the viewport, which has its middle in that of the page.
+    let places = window.value("as.list(unname(c(unlist(lapply(places[1:2], lapply, as.numeric)), is.null(places[[3]]))))").await;
+    let found: Vec<f64> = serde_json::from_value(places).unwrap();
+    let expected = [0.0, 1.0, 90.0 / 96.0, -72.0 / 96.0, 1.0];
+    assert!(found.len() == 5 && found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-9), "{found:?}");
+}
+
 /// Has the client stop everything. Returns the prompt after that; what came before is forgotten.
 async fn stopped(client: &mut Client) -> u64 {
     client.send("!//", json!([]), b"").await;
