@@ -155,7 +155,7 @@ draw_on <- function(history, recording, id) {
     history$begun <- history$begun + 1L
   }
   history$drawn <- if (fits) id else ""
-  history$operations <- length(on_device(history, if (records()) grDevices::recordPlot())[[1L]])
+  history$operations <- length(on_device(history, grDevices::recordPlot())[[1L]])
   page <- page_of(history, id)
   if (!is.null(page)) page$finished <- FALSE
 }
@@ -164,7 +164,7 @@ draw_on <- function(history, recording, id) {
 reopen_canvas <- function(history, canvas) {
   page <- page_of(history, history$active)
   # Without a page, the code may have set something, which R has recorded, too.
-  recording <- if (is.null(page)) on_device(history, if (records()) grDevices::recordPlot()) else page$recording
+  recording <- if (is.null(page)) on_device(history, grDevices::recordPlot()) else page$recording
   before <- engaged
   engaged <<- TRUE
   on.exit(engaged <<- before)

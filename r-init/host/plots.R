@@ -169,10 +169,9 @@ look <- function(history) {
     history$operations <- -1L
   }
   if (history$begun == 0L) return(invisible())
-  # The code may have told the device to record nothing.
-  snapshot <- on_device(history, if (records()) grDevices::recordPlot())
+  snapshot <- on_device(history, grDevices::recordPlot())
   operations <- length(snapshot[[1L]])
-  if (is.null(snapshot) || operations == history$operations) return(invisible())
+  if (operations == history$operations) return(invisible())
   history$operations <- operations
   page <- page_of(history, history$drawn)
   # What is drawn on after it has been removed from the history is a page of it again.
@@ -289,6 +288,9 @@ closing_history <- function(number) {
     }
   })
 }
+
+# Without a recording, nothing could be sent before the device begins another page.
+beforehand("grDevices", "dev.control", bquote(if (.(has_history)()) return(invisible())))
 
 # As for recorded pages.
 setHook("before.plot.new", function(...) if (has_history() && graphics::par("page")) finish_page())

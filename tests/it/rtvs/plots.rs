@@ -108,6 +108,16 @@ async fn plots_are_those_of_png() {
     }
 }
 
+#[tokio::test]
+async fn a_page_is_shown_if_the_code_wants_no_recording_of_it() {
+    let mut window = Window::open("inhibit").await;
+    let shown = window.types("dev.new()\ndev.control('inhibit')\nplot(4:6)").await;
+    assert_same(&pictures(&shown), &by_png(&["plot(4:6)"], USUAL));
+    let more = window.types("abline(h = 5)").await;
+    assert_same(&pictures(&more), &by_png(&["plot(4:6); abline(h = 5)"], USUAL));
+    assert_eq!(places(&more), [(0, 1)]);
+}
+
 /// R looks for its client while it draws, and sends what there is of a page.
 #[tokio::test]
 async fn a_page_that_is_sent_while_r_draws_it_is_recorded_once() {
