@@ -86,6 +86,7 @@ unsafe extern "C-unwind" {
     pub fn PRCODE(promise: SEXP) -> SEXP;
     pub fn SYMVALUE(symbol: SEXP) -> SEXP;
     // Internal to R, but exported: whether R stops in its browser before each statement that is evaluated in an environment (Defn.h).
+    pub fn RDEBUG(environment: SEXP) -> c_int;
     pub fn SET_RDEBUG(environment: SEXP, stops: c_int);
     // R_ext/Error.h's neighbour, used by front ends: the text of the last error.
     pub fn R_curErrorBuf() -> *const c_char;

@@ -75,6 +75,8 @@ thread_local! {
     static TOP: Cell<usize> = const { Cell::new(0) };
     /// Lines that were typed ahead: the buffer of the prompt that they are for, how many evaluations were on the stack then, and the text.
     static AHEAD: RefCell<Option<(usize, usize, String)>> = const { RefCell::new(None) };
+    /// How often lines were given to a loop that evaluates them, R's own or a browser's.
+    static GIVEN: Cell<u64> = const { Cell::new(0) };
     /// A call that leaves everything that runs, for R's own prompt.
     static ABORT: Cell<SEXP> = const { Cell::new(std::ptr::null_mut()) };
 }
@@ -159,7 +161,7 @@ unsafe fn read(prompt: *const c_char, buffer: *mut c_uchar, length: c_int, histo
     if let Some((of, _, text)) = &mut ahead
         && *of == buffer.addr()
         // SAFETY: the buffer has this length.
-        && unsafe { give(text, buffer, limit) }
+        && unsafe { give(text, buffer, limit, history) }
     {
         if !text.is_empty() {
             AHEAD.set(ahead);
@@ -174,6 +176,7 @@ unsafe fn read(prompt: *const c_char, buffer: *mut c_uchar, length: c_int, histo
     let mut again = false;
     loop {
         let prompt = Prompt { text: text.clone(), history, contexts: contexts(), limit, is_top, again };
+        let given = GIVEN.get();
         let mut typed = match client.line(prompt) {
             Typed::Text(typed) => typed,
             Typed::End => return Read::End,
@@ -186,8 +189,12 @@ unsafe fn read(prompt: *const c_char, buffer: *mut c_uchar, length: c_int, histo
             typed.push('\n');
         }
         again = typed.split('\n').any(|line| line.len() + 2 > limit);
+        if history && !again && GIVEN.get() != given {
+            // A browser on top of this loop has left the line that ended it where all loops have their lines. A comment empties that place.
+            AHEAD.set(Some((buffer.addr(), depth(), std::mem::replace(&mut typed, "#\n".to_owned()))));
+        }
         // SAFETY: the buffer has this length.
-        if !again && unsafe { give(&mut typed, buffer, limit) } {
+        if !again && unsafe { give(&mut typed, buffer, limit, history) } {
             if !typed.is_empty() {
                 AHEAD.set(Some((buffer.addr(), depth(), typed)));
             }
@@ -196,11 +203,12 @@ unsafe fn read(prompt: *const c_char, buffer: *mut c_uchar, length: c_int, histo
     }
 }
 
-/// Puts as many lines into the buffer as it holds, and takes them from the text; false if there is none.
+/// Puts as many lines into the buffer as it holds, and takes them from the text; false if there is none. Only a loop that evaluates its
+/// lines has a history.
 ///
 /// # Safety
 /// The buffer has this length.
-unsafe fn give(text: &mut String, buffer: *mut c_uchar, length: usize) -> bool {
+unsafe fn give(text: &mut String, buffer: *mut c_uchar, length: usize, history: bool) -> bool {
     let room = text.floor_char_boundary(length.saturating_sub(1));
     let Some(end) = text[..room].rfind('\n').map(|at| at + 1) else { return false };
     // SAFETY: shorter than the buffer by one byte at least.
@@ -209,6 +217,9 @@ unsafe fn give(text: &mut String, buffer: *mut c_uchar, length: usize) -> bool {
         *buffer.add(end) = 0;
     }
     text.drain(..end);
+    if history {
+        GIVEN.set(GIVEN.get() + 1);
+    }
     true
 }
 
@@ -337,6 +348,22 @@ pub fn evaluate(code: &str, place: Where) -> Evaluated {
         Ok(environment) => environment,
         Err(error) => return Evaluated::Failed(format!("Error: {error}\n")),
     };
+    // SAFETY: an environment, which is preserved.
+    let stepping = unsafe {
+        let stepping = ffi::RDEBUG(environment.value());
+        ffi::SET_RDEBUG(environment.value(), 0);
+        stepping
+    };
+    let evaluated = evaluate_all(&expressions, &environment);
+    // Somebody who steps through what is there does not step through this.
+    if stepping != 0 {
+        // SAFETY: as above.
+        unsafe { ffi::SET_RDEBUG(environment.value(), stepping) };
+    }
+    evaluated
+}
+
+fn evaluate_all(expressions: &Preserved, environment: &Preserved) -> Evaluated {
     let mut last = Evaluated::Left;
     // SAFETY: an expression vector.
     let count = unsafe { XLENGTH(expressions.value()) };

@@ -51,6 +51,7 @@ extern int R_PPStackTop;
 extern SEXP PRVALUE(SEXP);
 extern SEXP PRCODE(SEXP);
 extern SEXP SYMVALUE(SEXP);
+extern int RDEBUG(SEXP);
 extern void SET_RDEBUG(SEXP, int);
 const char *R_curErrorBuf(void);
 extern char *dgettext(const char *, const char *);

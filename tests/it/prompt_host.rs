@@ -215,6 +215,32 @@ async fn questions_and_evaluations_are_on_top_of_each_other() {
 }
 
 #[tokio::test]
+async fn evaluations_and_what_is_typed_do_not_disturb_each_other() {
+    let house = House::new().await;
+    let mut console = house.open().await;
+    // A browser on top of R's own prompt, which is answered when the browser was left.
+    let bottom = console.prompt;
+    let id = console.begin("browser()", true, true).await;
+    assert_eq!(console.prompted().await.0, "Browse[1]> ");
+    console.answer("c\n").await;
+    console.evaluated(id).await.unwrap();
+    (console.prompt, console.text) = (bottom, String::new());
+    assert_eq!(console.types("6 * 7\n").await, "[1] 42\n");
+    // Evaluations while somebody steps into functions: not into theirs.
+    console.types("f <- function() {\n  if (TRUE) 1\n  2\n}\n").await;
+    assert!(console.types("eval(quote({ browser(); y <- f() }), globalenv())\n").await.starts_with("Called from: "));
+    for (command, expected) in [("s\n", "y <- f()\n"), ("s\n", "debugging in: f()\n"), ("n\n", "if (TRUE) 1\n"), ("n\n", "[1] 1\n")] {
+        let text = console.types(command).await;
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(console.evaluates("helper:::twice(21)").await.unwrap(), "42");
+        assert_eq!(console.text, "");
+    }
+    console.types("c\n").await;
+    assert_eq!(console.types("y\n").await, "[1] 2\n");
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn everything_is_stopped_back_to_rs_own_prompt() {
     let house = House::new().await;
     let mut console = house.open().await;
