@@ -29,5 +29,8 @@ host_json <- function(value) host_call("json", value)
 # Whether an object is a promise that nobody has evaluated yet.
 host_promise <- function(environment, name) host_call("promise", environment, name)
 
-# Has R stop in its browser before the next statement that is evaluated in an environment.
-host_debug <- function(environment) invisible(host_call("debug", environment))
+# The code of an object that is a promise; NULL for other objects. In the workspace, substitute() does not tell it.
+host_promise_code <- function(environment, name) host_call("promise_code", environment, name)
+
+# Has R stop in its browser before each statement that is evaluated in an environment, or no longer. Returns whether it did.
+host_debug <- function(environment, stop = TRUE) invisible(host_call("debug", environment, stop))

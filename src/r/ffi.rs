@@ -81,9 +81,10 @@ unsafe extern "C-unwind" {
     // Internal to R, but exported: the values that R protects, and how many they are (Defn.h).
     pub static mut R_PPStack: *mut SEXP;
     pub static mut R_PPStackTop: c_int;
-    // Internal to R, but exported: the value and the code of a promise, the value of a symbol (Defn.h).
+    // Internal to R, but exported: the value, the code and the expression of a promise, the value of a symbol (Defn.h).
     pub fn PRVALUE(promise: SEXP) -> SEXP;
     pub fn PRCODE(promise: SEXP) -> SEXP;
+    pub fn R_PromiseExpr(promise: SEXP) -> SEXP;
     pub fn SYMVALUE(symbol: SEXP) -> SEXP;
     // Internal to R, but exported: whether R stops in its browser before each statement that is evaluated in an environment (Defn.h).
     pub fn RDEBUG(environment: SEXP) -> c_int;

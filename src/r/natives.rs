@@ -2,7 +2,10 @@
 //!
 //! R code calls one routine, `host_call`, with a list: the name of what it wants, and arguments.
 
-use std::{cell::Cell, ffi::CString};
+use std::{
+    cell::Cell,
+    ffi::{CString, c_int},
+};
 
 use libR_sys::{
     LOGICAL, R_ClassSymbol, R_MakeExternalPtrFn, R_NilValue, RAW, REAL, Rf_ScalarLogical, Rf_ScalarReal, Rf_allocVector, Rf_asReal,
@@ -119,6 +122,9 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
             let json = terse::json_of(VECTOR_ELT(arguments, 1)).map(|json| NativeValue::Text(String::from_utf8_lossy(&json).into_owned()));
             return Done::Value(value(&json.map_err(|error| error.to_string())));
         }
+        if name == "promise_code" && count == 3 && TYPEOF(VECTOR_ELT(arguments, 1)) == SEXPTYPE::ENVSXP {
+            return Done::Value(promise_code(VECTOR_ELT(arguments, 1), VECTOR_ELT(arguments, 2)));
+        }
         if let Some(given) = about_environment(&name, arguments, count) {
             return Done::Value(value(&Ok(given)));
         }
@@ -134,8 +140,20 @@ unsafe fn carry_out(arguments: SEXP) -> Done {
     }
 }
 
-/// What R code cannot do with an environment: ask whether an object is a promise that nobody has evaluated, and have R stop in its browser
-/// before the next statement that is evaluated there.
+/// The code of an object that is a promise, which lives as long as that; NULL for other objects.
+///
+/// # Safety
+/// An environment, and the name of what is in it, which are alive.
+unsafe fn promise_code(environment: SEXP, name: SEXP) -> SEXP {
+    // SAFETY: alive, as promised.
+    unsafe {
+        let code = CString::new(strings::all(name).concat()).ok().and_then(|object| objects::promise_code(environment, &object));
+        code.unwrap_or(R_NilValue)
+    }
+}
+
+/// What R code cannot do with an environment: ask whether an object is a promise that nobody has evaluated, and say whether R stops in its
+/// browser before each statement that is evaluated there, which returns whether it did.
 ///
 /// # Safety
 /// A list of so many elements, which is protected.
@@ -147,13 +165,14 @@ unsafe fn about_environment(name: &str, arguments: SEXP, count: isize) -> Option
                 let object = CString::new(strings::all(VECTOR_ELT(arguments, 2)).concat()).ok()?;
                 Some(NativeValue::Flag(objects::waits(VECTOR_ELT(arguments, 1), &object)))
             }
-            ("debug", 2) => {
+            ("debug", 3) => {
                 let environment = VECTOR_ELT(arguments, 1);
-                let is_environment = TYPEOF(environment) == SEXPTYPE::ENVSXP;
-                if is_environment {
-                    ffi::SET_RDEBUG(environment, 1);
+                if TYPEOF(environment) != SEXPTYPE::ENVSXP {
+                    return Some(NativeValue::Flag(false));
                 }
-                Some(NativeValue::Flag(is_environment))
+                let did = ffi::RDEBUG(environment) != 0;
+                ffi::SET_RDEBUG(environment, c_int::from(argument(VECTOR_ELT(arguments, 2)) == Argument::Flag(true)));
+                Some(NativeValue::Flag(did))
             }
             _ => None,
         }

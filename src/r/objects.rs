@@ -57,6 +57,25 @@ pub(super) unsafe fn waits(environment: SEXP, name: &CStr) -> bool {
     unsafe { TYPEOF(environment) == SEXPTYPE::ENVSXP && protect_quietly(|r| is_promise(r, environment, name)).unwrap_or(false) }
 }
 
+/// The code of an object of that name if it is a promise.
+///
+/// # Safety
+/// An environment, which is alive. The code is so for as long as the object is there.
+pub(super) unsafe fn promise_code(environment: SEXP, name: &CStr) -> Option<SEXP> {
+    let code = protect_quietly(|r| {
+        // SAFETY: alive, as promised, and inside `protect`. Code that was compiled has its expression beside it.
+        unsafe {
+            let name = strings::symbol(r, name);
+            if R_existsVarInFrame(environment, name) == Rboolean::FALSE || R_BindingIsActive(name, environment) == Rboolean::TRUE {
+                return None;
+            }
+            let value = Rf_findVarInFrame(environment, name);
+            (TYPEOF(value) == SEXPTYPE::PROMSXP).then(|| ffi::R_PromiseExpr(value))
+        }
+    });
+    code.ok().flatten()
+}
+
 /// Whether the value of an object that exists has not been computed yet.
 ///
 /// # Safety

@@ -50,6 +50,7 @@ extern SEXP *R_PPStack;
 extern int R_PPStackTop;
 extern SEXP PRVALUE(SEXP);
 extern SEXP PRCODE(SEXP);
+extern SEXP R_PromiseExpr(SEXP);
 extern SEXP SYMVALUE(SEXP);
 extern int RDEBUG(SEXP);
 extern void SET_RDEBUG(SEXP, int);

@@ -5,17 +5,23 @@
 # that makes a text of a value. The client leaves out what is between them.
 eval_and_describe <- function(expression, environment, kind = NULL, fields = NULL, unused = NULL, repr = NULL) {
   value <- tryCatch(
-    list(eval(parse(text = expression, keep.source = FALSE, encoding = "UTF-8"), environment)),
+    list(eval_aside(parse(text = expression, keep.source = FALSE, encoding = "UTF-8"), environment)),
     error = function(e) conditionMessage(e)
   )
   if (is.character(value)) return(list(expression = expression, error = value))
   describe_value(value[[1L]], expression, kind, fields, repr)
 }
 
+# Evaluates code where R may be stepping through other code, without stepping through this.
+eval_aside <- function(code, environment) {
+  if (is.environment(environment) && host_debug(environment, FALSE)) on.exit(host_debug(environment, TRUE))
+  eval(code, environment)
+}
+
 # A list of lists with one item each: a name, with a description as that of eval_and_describe(). At most `max_count`.
 describe_children <- function(expression, environment, fields = NULL, max_count = NULL, repr = NULL) {
   code <- parse(text = expression, keep.source = FALSE, encoding = "UTF-8")
-  value <- eval(code, environment)
+  value <- eval_aside(code, environment)
   parent <- prefix_of(expression, code)
   most <- if (is.null(max_count)) Inf else max(max_count, 0)
   children <- slots_of(value, parent, fields, repr, most)
@@ -78,13 +84,7 @@ bindings_of <- function(value, expression, parent, fields, repr, most) {
 # The names of promises that nobody has evaluated.
 unevaluated_promises <- function(environment, names) Filter(function(name) name == "..." || host_promise(environment, name), names)
 
-substituted <- function(environment, name) eval(call("substitute", as.name(name), environment))
-
-# R does not tell what a promise of the workspace is.
-promise_code <- function(environment, name) {
-  if (name == "...") return(name)
-  deparsed(substituted(environment, name))
-}
+promise_code <- function(environment, name) if (name == "...") name else deparsed(host_promise_code(environment, name))
 
 with_expression <- function(description, expression, fields) {
   if ("expression" %in% fields) description$expression <- expression
