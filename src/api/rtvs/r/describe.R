@@ -18,9 +18,13 @@ eval_aside <- function(code, environment) {
   eval(code, environment)
 }
 
-# A list of lists with one item each: a name, with a description as that of eval_and_describe(). At most `max_count`.
-describe_children <- function(expression, environment, fields = NULL, max_count = NULL, repr = NULL) {
+# A list of lists with one item each: a name, with a description as that of eval_and_describe(). At most `max_count`. Whether to run
+# active bindings is said by a field, or by the last argument.
+describe_children <- function(expression, environment, fields = NULL, max_count = NULL, repr = NULL, evaluateActiveBindings = NULL) {
   code <- parse(text = expression, keep.source = FALSE, encoding = "UTF-8")
+  if (!is.null(evaluateActiveBindings)) {
+    fields <- c(setdiff(fields, "computed_value"), if (isTRUE(evaluateActiveBindings)) "computed_value")
+  }
   value <- eval_aside(code, environment)
   parent <- prefix_of(expression, code)
   most <- if (is.null(max_count)) Inf else max(max_count, 0)
@@ -187,7 +191,8 @@ describer <- function(fields, repr) {
     if (!is.null(repr)) about$repr <- text_of(value, repr)
     if (expression_wanted) about$expression <- expression
     if (kind_wanted && !is.null(kind)) about$kind <- kind
-    about
+    # Without names it would be an array.
+    if (length(about) == 0L) structure(about, names = character()) else about
   }
 }
 

@@ -5,7 +5,8 @@
 make_repr_deparse <- function(max_length = NULL) {
   if (is.null(max_length)) return(deparsed)
   width <- min(max(as.integer(max_length), 20L), 500L)
-  function(x) deparse(x, width.cutoff = width, nlines = 1L)[[1L]]
+  # A text is never broken into lines, however long it is.
+  function(x) substr(deparse(x, width.cutoff = width, nlines = 1L)[[1L]], 1L, 2L * width)
 }
 
 deparsed <- function(x) {
