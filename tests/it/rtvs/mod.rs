@@ -4,6 +4,7 @@ mod broker;
 mod client;
 mod crowd;
 mod daemon;
+mod debugger;
 mod golden;
 mod pages;
 mod pipe;

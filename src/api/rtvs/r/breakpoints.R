@@ -1,6 +1,8 @@
 # Breakpoints: lines of files at which R stops in its browser. R knows none, so the code is changed: before a statement stands
 #   .doTrace(if (rtvs:::is_breakpoint("file.R", 3)) browser())
-# The client knows such a call when it sees it on the stack, and steps out of it. Files are known by their names without folders.
+# The client knows such a call when it sees it on the stack, and steps out of it. Who steps through the code comes to such a call before
+# it is made: its place is marked, so that the client is told of it then (describe_traceback()), and steps on to the statement. Files are
+# known by their names without folders.
 
 # For each file, the lines that have a breakpoint.
 breakpoints <- new.env()
@@ -48,7 +50,7 @@ reapply_breakpoints <- function() {
 
 # A function with the breakpoints of its file.
 with_breakpoints <- function(f) {
-  place <- attr(f, "srcref")
+  place <- unmarked(attr(f, "srcref"))
   if (is.null(place)) return(f)
   old <- without_stops(body(f))
   file <- file_of(place)
@@ -57,6 +59,7 @@ with_breakpoints <- function(f) {
   changed <- f
   body(changed) <- new
   attributes(changed) <- attributes(f)
+  attr(changed, "srcref") <- place_of(new, place)
   changed
 }
 
@@ -165,13 +168,18 @@ in_statements <- function(statements, places, file, lines) {
 in_code <- function(code, file, lines) {
   if (!is.call(code)) return(code)
   if (is_block(code)) {
-    places <- attributes(code)
-    changed <- as.call(c(code[[1L]], in_statements(as.list(code)[-1L], places$srcref[-1L], file, lines)))
-    attributes(changed) <- places
+    about <- attributes(code)
+    places <- about$srcref[-1L]
+    statements <- in_statements(as.list(code)[-1L], places, file, lines)
+    about$srcref[-1L] <- places_of(statements, places)
+    changed <- as.call(c(code[[1L]], statements))
+    attributes(changed) <- about
     return(changed)
   }
   if (is_function_code(code)) {
-    code[3L] <- list(in_function(code[[3L]], if (length(code) > 3L) code[[4L]], file, lines))
+    place <- if (length(code) > 3L) code[[4L]]
+    code[3L] <- list(in_function(code[[3L]], place, file, lines))
+    if (!is.null(place)) code[[4L]] <- place_of(code[[3L]], place)
     return(code)
   }
   for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[[at]] <- in_code(code[[at]], file, lines)
@@ -187,12 +195,26 @@ in_function <- function(body, place, file, lines) {
 # A statement after the calls that stop before it. In the browser, all of it is at the statement's place.
 with_stops <- function(statement, place, file, lines) {
   for (line in lines$wanted[lines$at == place[[1L]]]) {
-    stop <- bquote(.doTrace(if (rtvs:::is_breakpoint(.(file), .(line))) browser()))
-    statement <- as.call(list(quote(`{`), stop, statement))
-    attr(statement, "srcref") <- list(place, place, place)
+    here <- marked(place)
+    stops <- as.call(list(quote(`{`), stop_at(file, line), statement))
+    attr(stops, "srcref") <- list(here, here, place_of(statement, place))
+    statement <- stops
   }
   statement
 }
+
+stop_at <- function(file, line) bquote(.doTrace(if (rtvs:::is_breakpoint(.(file), .(line))) browser()))
+
+# Places that are marked, as nothing but a call that stops is there yet.
+marked <- function(place) structure(place, stops = TRUE)
+
+unmarked <- function(place) structure(place, stops = NULL)
+
+is_marked <- function(place) isTRUE(attr(place, "stops"))
+
+place_of <- function(statement, place) if (is_stop(statement)) marked(place) else place
+
+places_of <- function(statements, places) Map(place_of, statements, places)
 
 is_stop <- function(code) {
   is.call(code) && length(code) == 3L && identical(code[[1L]], quote(`{`)) && is.call(code[[2L]]) &&
@@ -205,5 +227,7 @@ without_stops <- function(code) {
   while (is_stop(code)) code <- code[[3L]]
   if (!is.call(code) || !(".doTrace" %in% all.names(code))) return(code)
   for (at in seq_along(code)) if (!is_missing(code, at) && is.call(code[[at]])) code[at] <- list(without_stops(code[[at]]))
+  if (is_block(code)) attr(code, "srcref") <- lapply(attr(code, "srcref"), unmarked)
+  if (is_function_code(code) && length(code) > 3L) code[4L] <- list(unmarked(code[[4L]]))
   code
 }

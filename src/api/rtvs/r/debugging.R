@@ -7,9 +7,9 @@ debug_source <- function(file, encoding = "unknown") {
   parsed <- base::parse(file, keep.source = TRUE, encoding = encoding)
   places <- attr(parsed, "srcref")
   if (length(parsed) == 0L) return(invisible())
-  parsed <- parsed_with_breakpoints(parsed)
-  block <- as.call(c(quote(`{`), as.list(parsed)))
-  attr(block, "srcref") <- c(places[1L], places)
+  statements <- as.list(parsed_with_breakpoints(parsed))
+  block <- as.call(c(quote(`{`), statements))
+  attr(block, "srcref") <- c(places[1L], places_of(statements, places))
   invisible(eval(block, globalenv()))
 }
 
@@ -43,7 +43,8 @@ parsing_with_breakpoints <- function(f) {
   f
 }
 
-# The stack, from the workspace on: for each environment the call that was made in it and where that is written.
+# The stack, from the workspace on: for each environment the call that was made in it and where that is written. Where R has come to a
+# call that stops at a breakpoint, that one takes the place of ours.
 describe_traceback <- function() {
   count <- sys.nframe()
   calls <- sys.calls()
@@ -53,6 +54,7 @@ describe_traceback <- function() {
     file <- if (inherits(place, "srcref")) file_of(place)
     frame <- list(call = paste(deparse(call, nlines = 50L), collapse = "\n"))
     if (!is.null(file)) {
+      if (is_marked(place)) frame$call <- deparse_str(stop_at(basename(file), place[[1L]]))
       frame$filename <- file
       frame$line_number <- place[[1L]]
     }
