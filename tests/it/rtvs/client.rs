@@ -238,8 +238,13 @@ impl Client {
 
     /// Answers a prompt, and waits for the next one. Returns it with what R has printed between the two: output, and errors.
     pub async fn interact(&mut self, prompt: u64, text: &str) -> (Message, String, String) {
+        self.interact_with(prompt, "?>", json!([text])).await
+    }
+
+    /// The same with the answer to any question.
+    pub async fn interact_with(&mut self, question: u64, name: &str, arguments: Value) -> (Message, String, String) {
         self.earlier.retain(|message| !["!", "!!"].contains(&message.name.as_str()));
-        self.answer(prompt, text).await;
+        self.reply(question, name, arguments).await;
         let next = self.prompt().await;
         let (mut output, mut errors) = (String::new(), String::new());
         for message in std::mem::take(&mut self.earlier) {

@@ -2,9 +2,12 @@
 
 mod broker;
 mod client;
+mod console;
 mod crowd;
 mod daemon;
 mod debugger;
+mod describe;
+mod files;
 mod golden;
 mod pages;
 mod pipe;
