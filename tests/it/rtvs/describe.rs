@@ -118,6 +118,9 @@ async fn texts_are_no_longer_than_wanted() {
             assert!((1..=600).contains(&length), "{code}: {length}");
         }
     }
+    // All that a package has, of which little was evaluated yet.
+    let package = children(&mut client, "as.environment(\"package:stats\")", "base::.GlobalEnv", ALL).await;
+    assert!(package.len() > 400 && child(&package, "sd")["expression"] == "as.environment(\"package:stats\")$sd");
     let few = client.value("rtvs:::describe_children('large', .GlobalEnv, base::c('length'), 3, rtvs:::make_repr_str(100))").await;
     assert_eq!(flat(&few).len(), 3);
 }
@@ -279,6 +282,7 @@ async fn what_a_function_has_is_shown_while_it_waits() {
     assert_eq!(child(&told, "v")["repr"], "42");
     assert_eq!(child(&told, "a")["computed_value"]["repr"], "43");
     assert_eq!(child(&told, "..."), &json!({ "promise": "...", "expression": "..." }));
+    assert!(told.iter().all(|(name, _)| name != "missed"), "{told:?}");
     let described = format!("rtvs:::eval_and_describe(\"v + 1\", ({place}),, {NONE},, {DEPARSE})");
     assert_eq!(debugger.client.value(&described).await, json!({ "repr": "43" }));
     debugger.types("c").await;
@@ -330,6 +334,14 @@ async fn the_grid_has_windows_of_tables_in_any_order() {
         .value("rtvs:::grid_data(data.frame(d = as.Date('2024-02-03'), f = factor('x'), l = TRUE, i = I(list(1:3))), 1:1, 1:4, )")
         .await;
     assert_eq!(mixed["data"], json!(["2024-02-03", "x", "TRUE", "1, 2, 3"]));
+    // What has no name is named by its place.
+    client.value("m <- matrix(c(1:4, NA, NaN), 2, dimnames = list(c('r1', NA), c('a', NA, 'c'))); NULL").await;
+    let holes = client.value("rtvs:::grid_data(m, 1:2, 2:3, )").await;
+    assert_eq!((&holes["row.names"], &holes["col.names"]), (&json!(["r1", "[2,]"]), &json!(["[,2]", "c"])));
+    assert_eq!(holes["data"], json!(["3", "4", "NA", "NaN"]));
+    let large = client.value("rtvs:::grid_data(matrix(list(as.double(1:5000), 2, 'x', NULL), 2), 1:1, 1:2, )").await;
+    let numbers: Vec<_> = (1..=27).map(|number: i32| number.to_string()).collect();
+    assert_eq!(large["data"], json!([format!("{}...", numbers.join(", ")), "x"]));
     let whole = client.value("rtvs:::grid_data(mtcars)").await;
     assert_eq!((whole["data"].as_array().unwrap().len(), &whole["row.names"][0]), (352, &json!("Mazda RX4")));
     assert!(client.eval("rtvs:::grid_data(array(0, c(2, 2, 2)), 1:1, 1:1, )", "").await.error.is_some());

@@ -77,13 +77,18 @@ bindings_of <- function(value, expression, parent, fields, repr, most) {
   codes <- as_code(names)
   expressions <- if (expression %in% frames) codes else paste0(parent, "$", codes)
   unevaluated <- unevaluated_promises(value, names)
-  named(codes, lapply(seq_along(names), function(at) {
+  described <- named(codes, lapply(seq_along(names), function(at) {
     name <- names[[at]]
     if (name %in% unevaluated) return(with_expression(list(promise = promise_code(value, name)), expressions[[at]], fields))
     if (bindingIsActive(as.name(name), value)) return(describe_active(value, name, expressions[[at]], fields, repr))
+    if (is_missing_argument(value, name)) return(NULL)
     describe_quietly(get(name, envir = value, inherits = FALSE), expressions[[at]], "$", fields, repr)
   }))
+  Filter(function(child) !is.null(child[[1L]]), described)
 }
+
+# Whether a function that runs was called without that argument, and it has no default.
+is_missing_argument <- function(environment, name) identical(.subset2(environment, name), quote(expr = ))
 
 # The names of promises that nobody has evaluated.
 unevaluated_promises <- function(environment, names) Filter(function(name) name == "..." || host_promise(environment, name), names)

@@ -50,7 +50,7 @@ as_texts <- function(values) {
     return(do.call(paste, c(parts, sep = ", ")))
   }
   texts <- if (is.list(values) && !is.object(values)) {
-    vapply(values, function(value) tryCatch(paste(as_texts_of_element(value), collapse = ", "), error = function(e) class(value)[[1L]]), "")
+    vapply(values, function(value) tryCatch(short_text_of(value), error = function(e) class(value)[[1L]]), "")
   } else if (is.factor(values) || is.character(values)) {
     as.character(values)
   } else if (is.numeric(values) && !is.object(values)) {
@@ -65,6 +65,14 @@ as_texts <- function(values) {
   unname(texts)
 }
 
+# A cell that has a value of its own, which may be large.
+short_text_of <- function(value) {
+  most <- 100L
+  vector <- (is.atomic(value) || is.factor(value)) && length(value) > most
+  text <- paste(as_texts_of_element(if (vector) value[seq_len(most)] else value), collapse = ", ")
+  if (nchar(text) > most) paste0(substr(text, 1L, most - 3L), "...") else text
+}
+
 as_texts_of_element <- function(value) {
   if (is.null(value)) return("NULL")
   if (is.factor(value) || is.character(value)) return(as.character(value))
@@ -75,21 +83,29 @@ as_texts_of_element <- function(value) {
 }
 
 row_labels <- function(x, rows, is_flat) {
+  if (is.data.frame(x)) return(if (.row_names_info(x) > 0L) row.names(x)[rows] else as.character(rows))
   labels <- if (inherits(x, "ts")) {
     format(as.vector(stats::time(x)))
-  } else if (is.data.frame(x)) {
-    return(if (.row_names_info(x) > 0L) row.names(x)[rows] else as.character(rows))
   } else if (is_flat) {
     names(x)
   } else if (is.list(dimnames(x))) {
     dimnames(x)[[1L]]
   }
-  labels[rows]
+  labels_at(labels, rows, if (is_flat) "[%d]" else "[%d,]")
 }
 
 column_labels <- function(x, cols) {
   labels <- if (is.data.frame(x)) names(x) else if (is.list(dimnames(x))) dimnames(x)[[2L]]
-  labels[cols]
+  labels_at(labels, cols, "[,%d]")
+}
+
+# The labels at some places. Where one is missing, it is the place as R prints it.
+labels_at <- function(labels, places, form) {
+  if (is.null(labels)) return(NULL)
+  labels <- labels[places]
+  missing <- is.na(labels)
+  labels[missing] <- sprintf(form, as.integer(places[missing]))
+  labels
 }
 
 # The order of the rows by columns, of which negative ones go down. Columns that cannot be compared do not count.
