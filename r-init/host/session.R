@@ -45,29 +45,53 @@ host_package_folder <- function(spec) {
 }
 
 # Everything comes as text.
-host_begin <- function(namespace, vanilla, interactive) {
+host_begin <- function(namespace, interactive) {
   if (nzchar(namespace)) host_register(namespace)
   options(
     keep.source = nzchar(interactive),
     # Without a user, R would end at an error.
     error = if (!nzchar(interactive)) expression(NULL)
   )
-  if (!nzchar(vanilla)) host_profiles()
   invisible()
 }
 
-# Reads the profiles that R reads when it starts (?Startup). An error in one of them is told, and harms nobody else.
-host_profiles <- function() {
-  site <- Sys.getenv("R_PROFILE", NA)
-  if (is.na(site)) site <- file.path(R.home("etc"), "Rprofile.site")
-  user <- Sys.getenv("R_PROFILE_USER", NA)
-  if (is.na(user)) user <- if (file.exists(".Rprofile")) ".Rprofile" else path.expand("~/.Rprofile")
-  for (file in c(site, user)) {
-    if (!nzchar(file) || !file.exists(file)) next
-    tryCatch(sys.source(file, globalenv(), keep.source = FALSE), error = function(e) {
-      cat("Error in ", file, ": ", conditionMessage(e), "\n", sep = "", file = stderr())
-    })
+# Does what R does when it starts (?Startup), as its command line says: reads the profiles and the workspace of the working folder, and
+# calls .First(). An error is told, and ends only what it is in.
+host_start <- function() {
+  arguments <- commandArgs()
+  given <- setdiff(arguments[cumsum(arguments == "--args") == 0L], "--args")
+  without <- function(...) any(c("--vanilla", ...) %in% given)
+  if (!without("--no-site-file")) host_profile(Sys.getenv("R_PROFILE", file.path(R.home("etc"), "Rprofile.site")))
+  if (!without("--no-init-file")) {
+    usual <- if (file.exists(".Rprofile")) ".Rprofile" else path.expand("~/.Rprofile")
+    host_profile(Sys.getenv("R_PROFILE_USER", usual))
   }
+  if (!without("--no-restore", "--no-restore-data") && file.exists(".RData")) {
+    if (host_tries(".RData", load(".RData", globalenv())) && !any(c("-q", "--quiet", "--silent") %in% given)) {
+      cat(gettext("[Previously saved workspace restored]", domain = "R"), "\n\n", sep = "")
+    }
+  }
+  if (is.function(first <- get0(".First", globalenv(), inherits = FALSE))) host_tries(".First()", first())
+}
+
+host_profile <- function(file) {
+  if (nzchar(file) && file.exists(file)) host_tries(file, sys.source(file, globalenv(), keep.source = FALSE))
+}
+
+# Evaluates `code`. Whether there was no error; one is told with where it was, and so are warnings.
+host_tries <- function(where, code) {
+  tell <- function(kind, condition) cat(kind, " in ", where, ": ", conditionMessage(condition), "\n", sep = "", file = stderr())
+  tryCatch(withCallingHandlers({
+    code
+    TRUE
+  }, warning = function(w) {
+    if (getOption("warn") >= 2L) return()
+    if (getOption("warn") >= 0L) tell("Warning", w)
+    tryInvokeRestart("muffleWarning")
+  }), error = function(e) {
+    tell("Error", e)
+    FALSE
+  })
 }
 
 host_save_image <- function() save.image(".RData")

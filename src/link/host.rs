@@ -15,8 +15,9 @@ pub const DEEPEST: usize = 64;
 pub struct Begin {
     /// Whether R is to say that there is a user (`interactive()`).
     pub interactive: bool,
-    /// Whether profiles are not read: `Rprofile.site`, and `.Rprofile` of the user.
-    pub vanilla: bool,
+    /// R's command line, without the name of the program. What R reads at its start is chosen by it (`?Startup`): profiles, and the
+    /// workspace in the working folder. Code finds all of it in `commandArgs()`.
+    pub arguments: Vec<String>,
     /// The namespace of R functions that the client calls, among those that the zygote has loaded ([`super::messages::Start::namespaces`]).
     pub namespace: Option<String>,
     /// The most bytes of all blobs together.

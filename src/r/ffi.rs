@@ -68,6 +68,7 @@ unsafe extern "C-unwind" {
     pub static mut R_InputHandlers: *mut InputHandler;
     pub static mut R_PolledEvents: Option<unsafe extern "C" fn()>;
     pub static mut R_wait_usec: c_int;
+    pub fn R_set_command_line_arguments(count: c_int, arguments: *mut *mut c_char);
     pub fn addInputHandler(
         handlers: *mut InputHandler,
         descriptor: c_int,

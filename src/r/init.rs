@@ -56,6 +56,15 @@ pub fn start() -> Result<(), LoadError> {
     scripts::load()
 }
 
+/// Makes this R's command line: the name of the program, and `arguments`, those with a zero byte left out.
+pub fn set_arguments(arguments: &[String]) {
+    let words = std::iter::once("R").chain(arguments.iter().map(String::as_str));
+    let words: Vec<CString> = words.filter_map(|word| CString::new(word).ok()).collect();
+    let mut pointers: Vec<*mut c_char> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
+    // SAFETY: R's thread. R copies the words, and does not write to them.
+    unsafe { ffi::R_set_command_line_arguments(i32::try_from(pointers.len()).unwrap_or(0), pointers.as_mut_ptr()) };
+}
+
 thread_local! {
     /// What R says when it starts.
     static GREETING: RefCell<String> = const { RefCell::new(String::new()) };

@@ -9,7 +9,7 @@ use libR_sys::{
 
 use super::{
     error_text, eval,
-    exec::{R, RError, protect_quietly},
+    exec::{Jumped, R, RError, protect, protect_quietly},
     preserved::{self, Preserved},
     repl, reports, statement, strings, toplevel,
 };
@@ -97,13 +97,26 @@ pub(super) unsafe fn eval(_: R, call: SEXP) -> SEXP {
 /// R's.
 pub fn call(function: &CStr) -> Result<(), RError> {
     protect_quietly(|r| {
-        // SAFETY: inside `protect`; the call is protected while it is evaluated.
-        unsafe {
-            let call = Rf_protect(Rf_lang1(strings::symbol(r, function)));
-            eval(r, call);
-            Rf_unprotect(1);
-        }
+        reports::begin_own_work();
+        evaluate_call(r, function);
     })
+}
+
+/// As [`call`], for a function that runs code of users: what R and the code write to R's error stream goes to the console.
+///
+/// # Errors
+/// R has left the function, and has said why.
+pub fn call_aloud(function: &CStr) -> Result<(), Jumped> {
+    protect(|r| evaluate_call(r, function))
+}
+
+fn evaluate_call(r: R, function: &CStr) {
+    // SAFETY: inside `protect`; the call is protected while it is evaluated.
+    unsafe {
+        let call = Rf_protect(Rf_lang1(strings::symbol(r, function)));
+        Rf_eval(call, ENVIRONMENT.get());
+        Rf_unprotect(1);
+    }
 }
 
 /// Calls a function of `r-init/` with strings. Returns the strings of its answer, a character vector; none when it is

@@ -195,11 +195,13 @@ impl CommandLoop {
     fn host(&self, command: &Begin) -> Rc<Host> {
         r::repl::set_interactive(command.interactive);
         let host = Host::begin(Rc::clone(&self.link), Processor::own(), self.cpu_seconds, command);
+        r::init::set_arguments(&command.arguments);
         r::console::write_output(&r::init::greeting());
-        let flags = [command.vanilla, command.interactive].map(|flag| if flag { "yes" } else { "" });
-        if let Err(error) = r::scripts::ask(c"host_begin", &[command.namespace.as_deref().unwrap_or_default(), flags[0], flags[1]]) {
+        let interactive = if command.interactive { "yes" } else { "" };
+        if let Err(error) = r::scripts::ask(c"host_begin", &[command.namespace.as_deref().unwrap_or_default(), interactive]) {
             r::console::report_error(&error.to_string());
         }
+        let _ = r::scripts::call_aloud(c"host_start");
         host
     }
 

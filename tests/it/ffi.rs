@@ -43,6 +43,7 @@ extern void *R_GlobalContext;
 extern InputHandler *R_InputHandlers;
 extern void (*R_PolledEvents)(void);
 extern int R_wait_usec;
+extern void R_set_command_line_arguments(int, char **);
 extern InputHandler *addInputHandler(InputHandler *, int, void (*)(void *), int);
 extern void R_runHandlers(InputHandler *, fd_set *);
 extern Rboolean R_Visible;

@@ -1,5 +1,7 @@
 //! R at its own prompt, driven by the messages of the core, without any client's protocol.
 
+use std::os::unix::fs::PermissionsExt;
+
 use bytes::Bytes;
 use offshoot::{
     app::prompt::{
@@ -9,7 +11,7 @@ use offshoot::{
     config::{Config, RNamespace},
 };
 
-use crate::harness::{Indoors, PATIENCE};
+use crate::harness::{Indoors, PATIENCE, points, program};
 
 /// A server without listeners.
 pub(crate) struct House {
@@ -37,7 +39,13 @@ impl House {
     }
 
     pub(crate) async fn open(&self) -> Console {
-        let begin = Begin { interactive: true, vanilla: true, namespace: Some("helper".to_owned()), blobs: 1 << 20 };
+        self.open_with(&["--vanilla"]).await
+    }
+
+    /// An R with this command line.
+    async fn open_with(&self, arguments: &[&str]) -> Console {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let begin = Begin { interactive: true, arguments, namespace: Some("helper".to_owned()), blobs: 1 << 20 };
         let host = self.indoors.app.prompt_open(&self.ada, "console", Terms { begin, largest: 1 << 26 }).await.unwrap();
         let (teller, hearer) = host.split();
         let mut console = Console { teller, hearer, sent: 0, prompt: 0, text: String::new() };
@@ -305,4 +313,38 @@ async fn evaluations_on_top_of_each_other_end_at_a_limit() {
     console.text.clear();
     assert_eq!(console.types("6 * 7\n").await, "[1] 42\n");
     house.indoors.app.stop(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn r_starts_as_its_command_line_says() {
+    let folder = tempfile::tempdir_in(points()).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let at = folder.path().display();
+    let profile =
+        format!("setwd('{at}')\n.First <- function() cat('first:', x, '\\n')\nmessage('hello')\nwarning('careful')\nstop('no more')\n");
+    std::fs::write(folder.path().join("profile.R"), profile).unwrap();
+    let save = format!("x <- 42; save(x, file = '{at}/.RData')");
+    assert!(program("Rscript").args(["--vanilla", "-e", &save]).status().unwrap().success());
+    let house = House::with(|config| {
+        config.sessions.readable = vec![folder.path().to_owned()];
+        for (name, value) in [("R_PROFILE_USER", format!("{at}/profile.R")), ("R_PROFILE", String::new())] {
+            config.r.environment.insert(name.to_owned(), value);
+        }
+    })
+    .await;
+    let after_greeting = |console: &Console| console.text.rsplit_once("to quit R.\n").unwrap().1.trim().to_owned();
+    let mut usual = house.open_with(&["--no-save", "--args", "--vanilla", "a b"]).await;
+    let errors = format!("hello\nWarning in {at}/profile.R: careful\nError in {at}/profile.R: no more\n");
+    let told = after_greeting(&usual).replace('!', "");
+    assert_eq!(told, format!("{errors}[Previously saved workspace restored]\n\nfirst: 42"));
+    usual.text.clear();
+    let told = usual.types("cat(commandArgs()[-1], sep = ','); cat('|', commandArgs(TRUE), sep = ',')\n").await;
+    assert_eq!(told, "--no-save,--args,--vanilla,a b|,--vanilla,a b");
+    let without_profile = house.open_with(&["--no-init-file"]).await;
+    assert_eq!(after_greeting(&without_profile), "");
+    let without_workspace = house.open_with(&["--no-restore"]).await;
+    assert!(after_greeting(&without_workspace).contains("object 'x' not found"), "{}", without_workspace.text);
+    let vanilla = house.open().await;
+    assert_eq!(after_greeting(&vanilla), "");
+    house.stop().await;
 }

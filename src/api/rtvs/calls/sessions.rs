@@ -79,7 +79,7 @@ pub async fn begin(mut incoming: Incoming) -> Result<Response, Error> {
     broker.remove(caller, id);
     let begin = Begin {
         interactive,
-        vanilla: line.arguments.iter().any(|argument| argument == "--vanilla"),
+        arguments: line.arguments,
         namespace: Some(NAMESPACE.to_owned()),
         blobs: settings.blobs_mib.saturating_mul(1 << 20),
     };
