@@ -236,6 +236,12 @@ impl Client {
         self.named("?>").await
     }
 
+    /// Waits until everything was stopped. Prompts before that wait for nothing any more.
+    pub async fn cancelled(&mut self) {
+        self.named("!CanceledAll").await;
+        self.earlier.retain(|message| message.name != "?>");
+    }
+
     /// Answers a prompt, and waits for the next one. Returns it with what R has printed between the two: output, and errors.
     pub async fn interact(&mut self, prompt: u64, text: &str) -> (Message, String, String) {
         self.interact_with(prompt, "?>", json!([text])).await

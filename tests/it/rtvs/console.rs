@@ -174,7 +174,7 @@ async fn sessions_begin_beside_each_other_and_again() {
     for _ in 0..4 {
         client.send("!//", json!([]), b"").await;
     }
-    client.named("!CanceledAll").await;
+    client.cancelled().await;
     client.prompt().await;
     assert_eq!(client.value("x + 1").await, 2);
 }
@@ -186,7 +186,7 @@ async fn sessions_end_and_stop_while_something_is_drawn() {
     client.answer(prompt, "plot(1)\n").await;
     client.named("?PlotDeviceCreate").await;
     client.send("!//", json!([]), b"").await;
-    client.named("!CanceledAll").await;
+    client.cancelled().await;
     let prompt = client.prompt().await.id;
     client.answer(prompt, "plot(1)\n").await;
     let asked = client.named("?PlotDeviceCreate").await;

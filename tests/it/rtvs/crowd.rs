@@ -81,7 +81,7 @@ async fn evaluations_on_top_of_each_other_end_at_a_limit() {
     }
     assert!(highest > prompt);
     client.send("!//", json!([]), b"").await;
-    client.named("!CanceledAll").await;
+    client.cancelled().await;
     let prompt = loop {
         let prompt = client.prompt().await;
         if prompt.json.ends_with("\"> \"]") {

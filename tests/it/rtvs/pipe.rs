@@ -223,7 +223,7 @@ async fn everything_can_be_stopped_while_r_computes_and_evaluations_wait() {
     client.answer(prompt, "while (TRUE) {}\n").await;
     client.named("!+").await;
     client.send("!//", json!([]), b"").await;
-    client.named("!CanceledAll").await;
+    client.cancelled().await;
     client.prompt().await;
     assert_eq!(client.value("2 + 2").await, 4);
 }
