@@ -352,4 +352,9 @@ async fn code_does_the_same_with_breakpoints_as_without() {
         debugger.remove("same.R", line).await;
         assert_eq!(debugger.types("c").await, []);
     }
+    // Code of which R does not know where it is written stays as it is, and nobody is warned.
+    debugger.does("nowhere <- eval(parse(text = 'function(x) { x }', keep.source = FALSE))").await;
+    let unchanged =
+        "local({ before <- options(warn = 2); on.exit(options(before)); identical(rtvs:::with_breakpoints(nowhere), nowhere) })";
+    assert_eq!(debugger.client.value(unchanged).await, true);
 }

@@ -208,7 +208,10 @@ stop_at <- function(file, line) bquote(.doTrace(if (rtvs:::is_breakpoint(.(file)
 # Places that are marked, as nothing but a call that stops is there yet.
 marked <- function(place) structure(place, stops = TRUE)
 
-unmarked <- function(place) structure(place, stops = NULL)
+unmarked <- function(place) {
+  attr(place, "stops") <- NULL
+  place
+}
 
 is_marked <- function(place) isTRUE(attr(place, "stops"))
 
