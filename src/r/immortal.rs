@@ -6,13 +6,12 @@
 //! that. The price is that R copies a vector with such a count before it changes it, which is why large vectors keep
 //! their counts.
 
-use std::collections::HashSet;
-
 use libR_sys::{
     ALTREP, ATTRIB, BODY, CAR, CDR, CLOENV, ENCLOS, FORMALS, MARK_NOT_MUTABLE, PRINTNAME, R_BaseEnv, R_BindingIsActive, R_EmptyEnv,
     R_ExternalPtrProtected, R_ExternalPtrTag, R_GlobalEnv, R_NamespaceRegistry, R_lsInternal3, Rboolean, Rf_findVarInFrame,
     Rf_installTrChar, Rf_isVector, Rf_protect, Rf_unprotect, SEXP, SEXPTYPE, STRING_ELT, TAG, TYPEOF, VECTOR_ELT, XLENGTH,
 };
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::{
     exec::{R, RError, protect_quietly},
@@ -32,7 +31,7 @@ const USUAL: usize = 300_000;
 /// R's. The values that were made immortal before it do no harm.
 pub fn immortalize() -> Result<(), RError> {
     // Owned here, outside of the frames that R may jump over.
-    let mut walk = Walk { waiting: Vec::new(), seen: HashSet::with_capacity(USUAL) };
+    let mut walk = Walk { waiting: Vec::new(), seen: FxHashSet::with_capacity_and_hasher(USUAL, FxBuildHasher) };
     protect_quietly(|r| walk.run(r))
 }
 
@@ -40,7 +39,7 @@ pub fn immortalize() -> Result<(), RError> {
 struct Walk {
     /// Values that were found and not visited yet.
     waiting: Vec<SEXP>,
-    seen: HashSet<SEXP>,
+    seen: FxHashSet<SEXP>,
 }
 
 impl Walk {

@@ -2,7 +2,6 @@
 //! that of a session, and values that are others in each process, such as a random seed.
 
 use std::{
-    collections::HashSet,
     ffi::{CStr, CString},
     hash::{DefaultHasher, Hash, Hasher},
 };
@@ -13,6 +12,7 @@ use libR_sys::{
     Rf_findVarInFrame, Rf_inherits, Rf_installTrChar, Rf_protect, Rf_unprotect, SET_TAG, SEXP, SEXPTYPE, STRING_ELT, TAG, TYPEOF,
     VECTOR_ELT, XLENGTH,
 };
+use rustc_hash::FxHashSet;
 
 use super::{
     exec::{R, RError, protect_quietly},
@@ -99,7 +99,7 @@ pub fn look(namespaces: &[String], sought: &Sought) -> Result<Findings, RError> 
         sought,
         environments: Vec::new(),
         values: Vec::new(),
-        seen: HashSet::new(),
+        seen: FxHashSet::default(),
         found: Vec::new(),
         looks: 0,
     };
@@ -134,7 +134,7 @@ struct Walk<'w> {
     environments: Vec<(SEXP, Option<usize>)>,
     /// Values of the current variable that were found and not visited yet. Only environments can lead back to themselves.
     values: Vec<SEXP>,
-    seen: HashSet<SEXP>,
+    seen: FxHashSet<SEXP>,
     found: Vec<Found>,
     looks: usize,
 }
