@@ -45,8 +45,6 @@ pub struct Accounts {
     pub(super) remembered: Arc<Remembered<Recalled>>,
     /// For how long.
     pub(super) remember: Duration,
-    /// The hash of a password that no account has. It is checked when an account does not exist, so that the check takes the same time.
-    pub(super) nobody: Arc<str>,
 }
 
 impl Accounts {
@@ -63,7 +61,6 @@ impl Accounts {
             guessing: Arc::default(),
             remembered: Arc::default(),
             remember: Duration::from_secs(settings.remember_seconds),
-            nobody: password::hash(&password::generate().unwrap_or_default()).into(),
         })
     }
 
@@ -107,18 +104,20 @@ impl Accounts {
             ("testmanager", "Test Manager", &[role::SCRIPT_MANAGER, role::POWER_USER]),
             ("testuser", "Test User", &[role::POWER_USER]),
         ];
+        let hash = self.hash(admin_password.to_owned()).await;
         for (name, display_name, roles) in first {
             let enabled = demonstration || name == ADMIN;
-            let account = NewAccount {
+            let account = Account {
                 name: name.to_owned(),
                 display_name: display_name.to_owned(),
-                password: if enabled { admin_password.to_owned() } else { password::generate().unwrap_or_default() },
+                password_hash: if enabled { hash.clone() } else { password::OF_NOBODY.to_owned() },
                 enabled,
                 roles: roles.iter().map(|&role| role.to_owned()).collect(),
-                boundary: None,
+                ..Account::default()
             };
-            self.insert(account).await?;
+            self.store.account_add(&account).await?;
         }
+        self.rules.refresh().await?;
         Ok(true)
     }
 

@@ -203,8 +203,8 @@ impl Accounts {
         if let Some(error) = unasked {
             return Err(error);
         }
-        let (nobody, offered) = (self.nobody.to_string(), offered.clone());
-        self.hashing.check(address, move || offered.is_of(&nobody)).await.map_err(|Full| AuthError::TooMany)?;
+        let offered = offered.clone();
+        self.hashing.check(address, move || offered.is_of(password::OF_NOBODY)).await.map_err(|Full| AuthError::TooMany)?;
         // An account is looked at again after the check of its password, and a name that does not exist must take as long.
         self.store.account(name).await?;
         Err(wants_password.map_or(AuthError::Credentials, AuthError::Digest))
