@@ -265,11 +265,12 @@ impl Server {
 
     /// Adds an account with these roles.
     pub async fn account(&self, name: &str, roles: &[&str]) {
+        static HASH: OnceLock<String> = OnceLock::new();
         let store = self.store().await;
         let account = Account {
             name: name.to_owned(),
             display_name: name.to_owned(),
-            password_hash: password::hash(PASSWORD),
+            password_hash: HASH.get_or_init(|| password::hash(PASSWORD)).clone(),
             enabled: true,
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             ..Account::default()
