@@ -60,7 +60,7 @@ RemoteRun <- R6Class("RemoteRun",
     # The code runs there when all of it has been sent.
     send = function() {
       run <- private$run
-      while (!run$is_sent && is_running(run)) transfer(run, 0.1, function() run$is_sent || !is_running(run))
+      while (!run$is_sent && is_running(run)) drive(run, 0.1, function() run$is_sent)
     },
     # What stops code, or asks for its output, asks the session of now.
     require_its_session = function() {

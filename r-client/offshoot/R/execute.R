@@ -172,9 +172,9 @@ transfer <- function(run, seconds, is_over) {
   }
 }
 
-# Sends and receives until the code has ended, or for about so many seconds.
-drive <- function(run, seconds) {
-  transfer(run, seconds, function() !is_running(run))
+# Sends and receives until the code has ended, or something else that was waited for, or for about so many seconds.
+drive <- function(run, seconds, is_over = function() FALSE) {
+  transfer(run, seconds, function() !is_running(run) || is_over())
   # An interrupt can come while curl tells of the end.
   if (is_running(run) && length(curl::multi_list(run$pool)) == 0L) run$failure <- "the answer was lost by an interrupt"
 }
