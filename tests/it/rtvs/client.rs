@@ -236,10 +236,22 @@ impl Client {
         self.named("?>").await
     }
 
-    /// Waits until everything was stopped. Prompts before that wait for nothing any more.
+    /// Waits until everything was stopped. What R has asked and told before that is forgotten, and replies are not.
     pub async fn cancelled(&mut self) {
         self.named("!CanceledAll").await;
-        self.earlier.retain(|message| message.name != "?>");
+        self.earlier.retain(|message| message.name.starts_with(':'));
+    }
+
+    /// Has everything stopped. Returns the prompt after that.
+    pub async fn stop_all(&mut self) -> u64 {
+        self.send("!//", json!([]), b"").await;
+        self.cancelled().await;
+        self.prompt().await.id
+    }
+
+    /// The content of a blob.
+    pub async fn blob(&mut self, id: &Value) -> Bytes {
+        self.ask("?ReadBlob", json!([id, 0, -1]), b"").await.blob
     }
 
     /// Answers a prompt, and waits for the next one. Returns it with what R has printed between the two: output, and errors.

@@ -180,27 +180,6 @@ async fn sessions_begin_beside_each_other_and_again() {
 }
 
 #[tokio::test]
-async fn sessions_end_and_stop_while_something_is_drawn() {
-    let (mut client, prompt) = started("drawing").await;
-    // Whoever is slow to say how large a device is can stop everything meanwhile.
-    client.answer(prompt, "plot(1)\n").await;
-    client.named("?PlotDeviceCreate").await;
-    client.send("!//", json!([]), b"").await;
-    client.cancelled().await;
-    let prompt = client.prompt().await.id;
-    client.answer(prompt, "plot(1)\n").await;
-    let asked = client.named("?PlotDeviceCreate").await;
-    client.reply(asked.id, "?PlotDeviceCreate", json!([360, 360, 96])).await;
-    let plot = client.named("!Plot").await;
-    assert!(plot.blob.starts_with(b"\x89PNG"));
-    assert_eq!(client.eval("x <- 1", "").await.value, 1);
-    let pid = client.pid().await;
-    client.send("?=0", json!(["q()"]), b"").await;
-    assert_eq!(client.closed().await, Some(1000));
-    until_dead(pid).await;
-}
-
-#[tokio::test]
 async fn a_saved_workspace_is_loaded_if_the_user_wants_it() {
     let (mut client, _) = started("reload").await;
     client

@@ -26,13 +26,9 @@ async fn send(client: &mut Client, bytes: &[u8]) -> u64 {
     id
 }
 
-async fn receive(client: &mut Client, blob: &Value) -> Vec<u8> {
-    client.ask("?ReadBlob", json!([blob, 0, -1]), b"").await.blob.to_vec()
-}
-
 /// What is in the archive in a blob, which has nothing else.
 async fn unpacked(client: &mut Client, blob: &Value) -> Vec<u8> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(receive(client, blob).await)).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(client.blob(blob).await)).unwrap();
     assert_eq!(archive.len(), 1);
     let mut bytes = Vec::new();
     archive.by_name("data").unwrap().read_to_end(&mut bytes).unwrap();
@@ -60,7 +56,7 @@ async fn blobs_have_the_bytes_that_were_written_last() {
         ids.push(id);
     }
     for (value, id) in (0..3_u8).zip(&ids) {
-        assert_eq!(receive(&mut client, &json!(id)).await, [value; 6]);
+        assert_eq!(client.blob(&json!(id)).await[..], [value; 6]);
     }
     let large = noise(8 << 20);
     let id = send(&mut client, &large).await;
@@ -72,12 +68,12 @@ async fn blobs_have_the_bytes_that_were_written_last() {
     let numbers = |numbers: [i64; 3]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
     let id = send(&mut client, &numbers([1, 2, 3])).await;
     assert_eq!(client.ask("?WriteBlob", json!([id, 8]), &4_i64.to_le_bytes()).await.json, "[24]");
-    assert_eq!(receive(&mut client, &json!(id)).await, numbers([1, 4, 3]));
+    assert_eq!(client.blob(&json!(id)).await, numbers([1, 4, 3]));
     let empty = json!(create(&mut client).await);
-    assert!(receive(&mut client, &empty).await.is_empty());
+    assert!(client.blob(&empty).await.is_empty());
     client.send("!DestroyBlob", json!([empty]), b"").await;
     let empty = client.value("rtvs:::create_blob(raw())").await;
-    assert!(receive(&mut client, &empty).await.is_empty());
+    assert!(client.blob(&empty).await.is_empty());
     assert!(client.eval("rtvs:::get_blob(2^40)", "r").await.error.is_some());
     assert!(client.eval("rtvs:::create_blob('text')", "").await.error.unwrap().contains("raw vector"));
 }
@@ -154,14 +150,14 @@ async fn documents_are_made_by_a_package_that_may_be_missing() {
     assert_eq!(client.value(STAND_IN).await, true);
     let expected = "html_document\nR_GlobalEnv\n# Title\n\nGrüße\n";
     let made = client.value(&publish(blob, "cp65001")).await;
-    assert_eq!(String::from_utf8(receive(&mut client, &made).await).unwrap(), expected);
+    assert_eq!(String::from_utf8(client.blob(&made).await.to_vec()).unwrap(), expected);
     // As other clients write texts, and with the mark of some editors.
     let latin = send(&mut client, b"# Title\n\nGr\xfc\xdfe\n").await;
     let made = client.value(&publish(latin, "cp1252")).await;
-    assert_eq!(String::from_utf8(receive(&mut client, &made).await).unwrap(), expected);
+    assert_eq!(String::from_utf8(client.blob(&made).await.to_vec()).unwrap(), expected);
     let marked = send(&mut client, "\u{feff}# Title\n\nGrüße\n".as_bytes()).await;
     let made = client.value(&publish(marked, "cp65001")).await;
-    assert_eq!(String::from_utf8(receive(&mut client, &made).await).unwrap(), expected);
+    assert_eq!(String::from_utf8(client.blob(&made).await.to_vec()).unwrap(), expected);
     assert!(client.eval(&publish(latin, "cp9999"), "").await.error.is_some());
     // Nothing of it stays.
     assert_eq!(client.value("length(dir(tempdir(), 'document'))").await, 0);

@@ -222,9 +222,7 @@ async fn everything_can_be_stopped_while_r_computes_and_evaluations_wait() {
     let (mut client, prompt) = Client::at_prompt(shared(), "stop").await;
     client.answer(prompt, "while (TRUE) {}\n").await;
     client.named("!+").await;
-    client.send("!//", json!([]), b"").await;
-    client.cancelled().await;
-    client.prompt().await;
+    client.stop_all().await;
     assert_eq!(client.value("2 + 2").await, 4);
 }
 

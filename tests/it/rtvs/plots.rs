@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    client::{Broker, Client, shared, until_dead},
+    client::{Broker, shared, until_dead},
     start::started,
     window::{USUAL, Window, pictures, places},
 };
@@ -324,20 +324,13 @@ async fn places_are_asked_for_by_grid_as_well() {
     assert!(found.len() == 5 && found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-9), "{found:?}");
 }
 
-/// Has the client stop everything. Returns the prompt after that; what came before is forgotten.
-async fn stopped(client: &mut Client) -> u64 {
-    client.send("!//", json!([]), b"").await;
-    while client.next().await.expect("the connection is open").name != "!CanceledAll" {}
-    client.prompt().await.id
-}
-
 #[tokio::test]
 async fn what_is_drawn_can_be_stopped() {
     let (mut client, prompt) = started("stopped").await;
     // A device that the client has not got to yet.
     client.answer(prompt, "plot(1)\n").await;
     let question = client.named("?PlotDeviceCreate").await;
-    let prompt = stopped(&mut client).await;
+    let prompt = client.stop_all().await;
     client.reply(question.id, &question.name, json!([360, 360, 96])).await;
     // A page that R has sent in the midst of its work.
     client.answer(prompt, "plot(1); repeat {}\n").await;
@@ -345,10 +338,10 @@ async fn what_is_drawn_can_be_stopped() {
     client.reply(question.id, &question.name, json!([360, 360, 96])).await;
     let shown = client.named("!Plot").await;
     assert_eq!(png_size(&shown.blob), (360, 360));
-    let prompt = stopped(&mut client).await;
+    let prompt = client.stop_all().await;
     // And one that nobody has looked at.
     client.answer(prompt, "plot(1)\n").await;
-    let prompt = stopped(&mut client).await;
+    let prompt = client.stop_all().await;
     let shown = Window::of(client, prompt).types("plot(2)").await;
     assert_eq!(shown.last().unwrap().size(), (360, 360));
 }
@@ -361,6 +354,7 @@ async fn a_session_ends_while_a_plot_is_looked_at() {
     let question = client.named("?PlotDeviceCreate").await;
     client.reply(question.id, &question.name, json!([360, 360, 96])).await;
     client.named("!Plot").await;
+    assert_eq!(client.eval("x <- 1", "").await.value, 1);
     client.send("?=", json!(["x <- 1"]), b"").await;
     client.send("?=0", json!(["q()"]), b"").await;
     let end = async {

@@ -116,7 +116,7 @@ impl Window {
 
     /// The content of a blob.
     pub(super) async fn blob(&mut self, id: &Value) -> Bytes {
-        self.client.ask("?ReadBlob", json!([id, 0, -1]), b"").await.blob
+        self.client.blob(id).await
     }
 }
 
