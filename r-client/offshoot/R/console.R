@@ -38,21 +38,16 @@ not_shown <- function(text, shown) {
 # afterwards.
 watch_console <- function(console, run) {
   pause <- getOption("mrsdeploy.console_update", 5000) / 1000
-  if (pause < 1) return(list(step = function() NULL, is_interrupted = function() FALSE, rest = function() NULL, end = function() NULL))
+  if (pause < 1) return(list(step = function() NULL, rest = function() NULL, end = function() NULL))
   url <- paste0(state$endpoint, session_path("console-output"))
   request <- NULL
   asked <- NULL
   is_over <- FALSE
   is_open <- TRUE
-  is_interrupted <- FALSE
   latest <- Sys.time()
   start <- function(handle, ...) {
     request <<- handle
-    curl::curl_fetch_multi(url, pool = run$pool, handle = handle, ..., fail = function(message) {
-      is_open <<- FALSE
-      # An interrupt in a function that curl calls is lost, and with it what was received.
-      is_interrupted <<- !is_over && grepl("writing|aborted", message)
-    })
+    curl::curl_fetch_multi(url, pool = run$pool, handle = handle, ..., fail = function(message) is_open <<- FALSE)
   }
   ask_once <- function() {
     asked <<- NULL
@@ -70,12 +65,6 @@ watch_console <- function(console, run) {
     if (!grepl("event-stream", answer$type) && !is_over) ask_once()
   })
   list(
-    # Whether somebody has interrupted; told once.
-    is_interrupted = function() {
-      was <- is_interrupted
-      is_interrupted <<- FALSE
-      was
-    },
     step = function() if (!is.null(asked) && seconds_since(asked) >= pause) ask_once(),
     rest = function() {
       latest <<- Sys.time()
@@ -91,7 +80,7 @@ watch_console <- function(console, run) {
 # Takes the bytes of a stream of events as they come; `show` gets the texts that these carry.
 event_reader <- function(show) {
   left <- list()
-  read <- function(bytes) {
+  function(bytes, final) {
     left[[length(left) + 1L]] <<- bytes
     ends <- which(bytes == as.raw(10L))
     # A long line comes in several pieces.
@@ -103,7 +92,6 @@ event_reader <- function(show) {
     texts <- sub("^data: ", "", grep("^data: \"", lines, value = TRUE))
     if (length(texts) > 0L) show(paste(unlist(jsonlite::parse_json(array_of(texts))), collapse = ""))
   }
-  function(bytes, final) suspendInterrupts(read(bytes))
 }
 
 # As a number: a difference of times has units of its own choice.

@@ -99,7 +99,6 @@ execute <- function(code, inputs = NULL, outputs = NULL, echo = TRUE) {
   wait <- function() {
     while (is_running(run)) {
       drive(run, 0.05)
-      if (!is.null(watch) && watch$is_interrupted()) cancel_run()
       if (echo && is.null(watch) && is_running(run) && seconds_since(run$begun) > WATCHED_AFTER) {
         watch <<- watch_console(console, run)
       }
@@ -131,8 +130,7 @@ begin_run <- function(code, inputs, outputs) {
   run$bytes <- 0
   run$is_sent <- FALSE
   curl::handle_setopt(handle, noprogress = FALSE, progressfunction = function(down, up) {
-    # An interrupt in a function that curl calls would end the request.
-    suspendInterrupts(note_progress(run, down, up))
+    note_progress(run, down, up)
     TRUE
   })
   curl::curl_fetch_multi(paste0(state$endpoint, session_path("execute")), pool = run$pool, handle = handle,
@@ -161,7 +159,8 @@ transfer <- function(run, seconds, is_over) {
   pause <- shortest
   repeat {
     run$moved <- FALSE
-    curl::multi_run(timeout = 0, poll = TRUE, pool = run$pool)
+    # An interrupt in a function that curl calls would end the request.
+    suspendInterrupts(curl::multi_run(timeout = 0, poll = TRUE, pool = run$pool))
     if (is_over() || seconds_since(begun) >= seconds) return(invisible())
     if (run$moved) {
       pause <- shortest
@@ -175,8 +174,6 @@ transfer <- function(run, seconds, is_over) {
 # Sends and receives until the code has ended, or something else that was waited for, or for about so many seconds.
 drive <- function(run, seconds, is_over = function() FALSE) {
   transfer(run, seconds, function() !is_running(run) || is_over())
-  # An interrupt can come while curl tells of the end.
-  if (is_running(run) && length(curl::multi_list(run$pool)) == 0L) run$failure <- "the answer was lost by an interrupt"
 }
 
 # Stops the code that runs in the session.

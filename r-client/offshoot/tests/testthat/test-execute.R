@@ -104,6 +104,28 @@ test_that("code that has not begun when it is cancelled is stopped when it has",
   })
 })
 
+test_that("an interrupt while curl calls this R ends no request", {
+  skip_on_os("windows")
+  with_session({
+    run <- begin_run("cat('begun\\n'); Sys.sleep(1000)", NULL, NULL)
+    interrupt <- function(text) {
+      if (!startsWith(text, "begun")) return()
+      tools::pskill(Sys.getpid(), tools::SIGINT)
+      # R looks for interrupts now and then while it evaluates.
+      for (i in seq_len(1e5)) i + i
+    }
+    watch <- watch_console(list(add = interrupt, upto = interrupt), run)
+    wait <- function() while (is_running(run)) drive(run, 0.1)
+    expect_identical(tryCatch(wait(), interrupt = function(interrupt) "interrupted"), "interrupted")
+    expect_true(is_running(run))
+    expect_length(curl::multi_list(run$pool), 2)
+    cancel_run()
+    wait()
+    watch$end()
+    expect_identical(result_of(run)$consoleOutput, "begun\n\n")
+  })
+})
+
 test_that("the session can end with the code", {
   with_session({
     run <- remoteScript({
