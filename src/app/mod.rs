@@ -16,6 +16,7 @@ pub mod failure;
 pub mod files;
 mod identity;
 mod images;
+pub mod left_workspaces;
 mod logins;
 pub mod machine;
 mod measures;

@@ -272,6 +272,10 @@ pub enum Notice {
     },
     /// This device was closed.
     DeviceClosed(String),
+    /// The objects are in a file of the working folder, for the next session.
+    WorkspaceLeft,
+    /// What the session before has left is not needed any more.
+    WorkspaceTaken,
 }
 
 /// A page of a device, and where it is in the device's history.

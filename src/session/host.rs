@@ -77,7 +77,7 @@ impl Host {
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Arc<Session> {
-        &self.hearer.session
+        self.hearer.session()
     }
 
     /// The two directions.
@@ -102,6 +102,12 @@ impl Teller {
 }
 
 impl Hearer {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
     /// The next that R says; `None` when it has ended: the session's tombstone tells how.
     pub async fn next(&mut self) -> Option<Said> {
         self.said.recv().await

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// The tables. Those that others refer to come first.
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 25] = [
     "boundary",
     "ip_filter",
     "role",
@@ -38,6 +38,7 @@ const TABLES: [&str; 24] = [
     "project",
     "project_published",
     "snapshot",
+    "left_workspace",
     "service",
     "service_version",
     "suspended",

@@ -251,7 +251,8 @@ impl Store {
 /// All contents that something in a database refers to.
 pub(super) async fn in_use(connection: &mut SqliteConnection) -> sqlx::Result<HashSet<String>> {
     let hashes = query_scalar(
-        "SELECT blob FROM object UNION SELECT workspace FROM image UNION SELECT blob FROM image_file UNION SELECT blob FROM batch_file",
+        "SELECT blob FROM object UNION SELECT workspace FROM image UNION SELECT blob FROM image_file UNION SELECT blob FROM batch_file
+         UNION SELECT blob FROM left_workspace",
     );
     Ok(hashes.fetch_all(connection).await?.into_iter().collect())
 }

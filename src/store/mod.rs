@@ -14,6 +14,7 @@ pub mod boundaries;
 pub mod changes;
 pub mod filters;
 pub mod images;
+mod left_workspaces;
 mod names;
 pub mod objects;
 pub mod personal_tokens;

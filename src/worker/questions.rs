@@ -95,6 +95,8 @@ fn notice(name: &str, given: &Arguments) -> Option<Notice> {
         "page" => Notice::Page(given.text(0)),
         "fetch" => Notice::Fetch { name: given.text(0), blob: given.id(1), target: given.text(2), silent: given.flag(3) },
         "device_closed" => Notice::DeviceClosed(given.text(0)),
+        "workspace_left" => Notice::WorkspaceLeft,
+        "workspace_taken" => Notice::WorkspaceTaken,
         _ => return None,
     })
 }

@@ -232,7 +232,8 @@ async fn what_a_session_does_to_the_pipe_harms_no_snapshot() {
         let session = desk.session().await;
         desk.prints(&session, &format!("x <- 42; {code}")).await;
         let made = tokio::time::timeout(PATIENCE, desk.app.snapshot_create(&session, &desk.ada, Some(what))).await;
-        let (snapshot, unsaved) = made.unwrap_or_else(|_| panic!("{what}: it never ends")).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let (snapshot, unsaved) =
+            made.unwrap_or_else(|_| panic!("{what}: it never ends")).unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(unsaved.is_empty(), whole, "{what}: {unsaved:?}");
         assert_eq!(desk.prints(&desk.open(&snapshot).await, "cat(x)").await, "42", "{what}");
         // Nothing is left of pipe and file.

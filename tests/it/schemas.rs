@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection, migrate, query_scalar, r
 
 /// The rows in the tables of each schema. A new migration needs rows as well: today they are read unchanged, and later through further
 /// migrations. The last text is the snapshot of the content.
-const ROWS: [(i64, &str, &str); 8] = [
+const ROWS: [(i64, &str, &str); 9] = [
     (1, include_str!("schemas/1.sql"), "schema_1"),
     (2, include_str!("schemas/2.sql"), "schema_2"),
     (3, include_str!("schemas/3.sql"), "schema_3"),
@@ -17,6 +17,7 @@ const ROWS: [(i64, &str, &str); 8] = [
     (6, include_str!("schemas/6.sql"), "schema_6"),
     (7, include_str!("schemas/7.sql"), "schema_7"),
     (8, include_str!("schemas/8.sql"), "schema_8"),
+    (9, include_str!("schemas/9.sql"), "schema_9"),
 ];
 
 /// Makes the database that a version with this schema would have made.
@@ -63,6 +64,9 @@ async fn all(store: &Store) -> String {
                 writeln!(text, "{:?}", results.iter().map(|result| String::from_utf8_lossy(result)).collect::<Vec<_>>()).unwrap();
             }
             writeln!(text, "{:#?}", store.batch_files(batch.id, 0).await.unwrap()).unwrap();
+        }
+        if let Some(left) = store.left_workspace(&account.name).await.unwrap() {
+            writeln!(text, "left workspace: {left:?}").unwrap();
         }
         writeln!(text, "suspended: {:?}", store.suspended(&account.name).await.unwrap()).unwrap();
     }

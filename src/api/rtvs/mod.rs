@@ -56,6 +56,9 @@ const PROTOCOL: &str = "Microsoft.R.Host";
 /// The namespace of the R functions that clients call.
 const NAMESPACE: &str = "rtvs";
 
+/// The file in which R leaves its objects when its client has gone (contract b.8; `r/console.R` writes and loads it).
+const LEFT_WORKSPACE: &str = ".Autosave.RData";
+
 /// The code of these functions.
 const CODE: [&str; 11] = [
     include_str!("r/blobs.R"),

@@ -4,7 +4,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,13 +18,17 @@ use tokio::{
 };
 
 use super::{
+    LEFT_WORKSPACE,
     conversation::{Conversation, Fault},
     journal::Journal,
     message::Message,
     pages::ShownPages,
 };
 use crate::{
-    app::prompt::{Hearer, Host, HostEvaluation, Notice, Said, Say, Scope, Tell, Teller, ValueWanted},
+    app::{
+        App,
+        prompt::{Hearer, Host, HostEvaluation, Notice, Said, Say, Scope, Tell, Teller, ValueWanted},
+    },
     server::websocket::{Ending, SocketMessage, WebSocket},
 };
 
@@ -32,11 +39,13 @@ const WAITING: usize = 10_000;
 const WAITING_BYTES: usize = 64 << 20;
 
 /// How long R may take for what it does when its client has left.
-const FAREWELL: Duration = Duration::from_millis(1500);
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What holds for one conversation.
 #[derive(Debug)]
 pub struct Course {
+    /// Keeps what R leaves.
+    pub app: Arc<App>,
     /// After how much silence of the client R ends.
     pub idle: Option<Duration>,
     /// The pages that R has shown.
@@ -105,7 +114,8 @@ async fn talk(
     to_client: mpsc::Sender<SocketMessage>,
     course: &mut Course,
 ) -> Result<(), Fault> {
-    let Course { idle, pages, journal } = course;
+    let Course { app, idle, pages, journal } = course;
+    let (session, has_left) = (Arc::clone(hearer.session()), AtomicBool::new(false));
     let conversation = Mutex::new(Conversation::default());
     let (queue, heard) = (Queue::default(), Mutex::new(Instant::now()));
     let journal = Mutex::new(journal);
@@ -116,8 +126,13 @@ async fn talk(
     };
     let hearing = async {
         while let Some(said) = hearer.next().await {
-            if let Said::Message(Say::Notice(Notice::Page(url)), _) = &said {
-                pages.show(url);
+            if let Said::Message(Say::Notice(notice), _) = &said {
+                match notice {
+                    Notice::Page(url) => pages.show(url),
+                    Notice::WorkspaceLeft => has_left.store(true, Ordering::Relaxed),
+                    Notice::WorkspaceTaken => app.left_workspace_forget(&session).await,
+                    _ => {}
+                }
             }
             lock(&journal).said(&said);
             let message = lock(&conversation).tell(said)?;
@@ -177,12 +192,17 @@ async fn talk(
             sleep(left).await;
         }
     };
-    tokio::select! {
+    let talked = tokio::select! {
         heard = hearing => heard,
         listened = listening => listened,
         () = telling => Ok(()),
         () = idling => Ok(()),
+    };
+    // Once for a session, however often it says so; and the session's folder goes when this returns.
+    if has_left.into_inner() {
+        app.left_workspace_keep(&session, LEFT_WORKSPACE).await;
     }
+    talked
 }
 
 /// The messages that R has not taken yet, in their order.

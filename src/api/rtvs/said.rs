@@ -35,7 +35,7 @@ impl Conversation {
             Say::Idle => self.notify("-", &json!([])),
             Say::Evaluated(id, outcome) => return self.evaluated(id, outcome, payload).map(Some),
             Say::Blob(id, reply) => return self.of_blob(id, reply, payload),
-            Say::Notice(notice) => self.notice(notice),
+            Say::Notice(notice) => return Ok(self.notice(notice)),
             Say::Plot(plot) => self.plot(plot, payload),
             Say::Cancelled => {
                 self.drop_questions();
@@ -116,7 +116,7 @@ impl Conversation {
         }
     }
 
-    fn notice(&mut self, notice: Notice) -> Message {
+    fn notice(&mut self, notice: Notice) -> Option<Message> {
         let (name, arguments) = match notice {
             Notice::Message(text) => ("ShowMessage", json!([text])),
             Notice::Folder(path) => ("SetWD", json!([path])),
@@ -127,8 +127,10 @@ impl Conversation {
             Notice::Page(url) => ("WebBrowser", json!([url])),
             Notice::Fetch { name, blob, target, silent } => ("FetchFile", json!([name, blob, target, silent])),
             Notice::DeviceClosed(device) => ("PlotDeviceDestroy", json!([device])),
+            // For the server.
+            Notice::WorkspaceLeft | Notice::WorkspaceTaken => return None,
         };
-        self.notify(name, &arguments)
+        Some(self.notify(name, &arguments))
     }
 
     fn plot(&mut self, plot: Plot, picture: Bytes) -> Message {

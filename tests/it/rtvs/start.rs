@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, server_with, shared, until_dead};
-use crate::harness::{points, until};
+use super::client::{Client, evaluated, server_with, shared, until_dead};
 
 /// A client that has done all that, at the prompt with this id. What R has printed until then is forgotten.
 pub(super) async fn started(id: &str) -> (Client, u64) {
@@ -31,6 +30,8 @@ pub(super) async fn started(id: &str) -> (Client, u64) {
     }
     assert_eq!(client.value("rtvs:::version").await, 1);
     assert_eq!(client.value("!exists('Revo.version')").await, true);
+    // The tests share an account, and what one of them has left is not for another.
+    client.eval("unlink('~/.Autosave.RData')", "0").await;
     let reload = client.eval("rtvs:::query_reload_autosave()", "@").await;
     assert_eq!(reload.value, false);
     assert_eq!(client.eval("rtvs:::enable_autosave(FALSE)", "0").await.error, None);
@@ -63,15 +64,9 @@ async fn what_a_client_sets_at_its_start_is_in_force() {
 }
 
 #[tokio::test]
-async fn a_workspace_whose_client_is_lost_is_saved() {
-    let server = server_with(&format!("[sessions]\nwritable = [{:?}]\n", points()));
-    // The home of accounts that are not those of the machine goes with their sessions.
-    let home = tempfile::tempdir_in(points()).unwrap();
-    std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    let file = home.path().join("saved.RData");
-    let go_home = format!("assign('autosave_file', function() {file:?}, envir = asNamespace('rtvs'))");
+async fn a_workspace_whose_client_is_lost_is_there_in_the_next_session() {
+    let server = server_with("");
     let (mut client, _) = Client::at_prompt(&server, "lost").await;
-    assert_eq!(client.eval(&go_home, "0").await.error, None);
     assert_eq!(client.eval("rtvs:::query_reload_autosave()", "@").await.value, false);
     assert_eq!(client.eval("rtvs:::enable_autosave(FALSE)", "0").await.error, None);
     assert_eq!(client.eval("kept <- 6 * 7", "0").await.error, None);
@@ -79,5 +74,22 @@ async fn a_workspace_whose_client_is_lost_is_saved() {
     client.send("?=/", json!(["repeat {}"]), b"").await;
     drop(client);
     until_dead(pid).await;
-    until("the workspace is saved", async || file.exists()).await;
+    for (answer, is_over) in [("C", false), ("Y", true)] {
+        let (mut client, _) = Client::at_prompt(&server, "next").await;
+        let id = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
+        let asked = client.named("?YesNoCancel").await;
+        client.reply(asked.id, "?YesNoCancel", json!([answer])).await;
+        let reply = client.wait_for(|message| message.request == id).await;
+        assert_eq!(evaluated(&reply).value, is_over);
+        assert_eq!(client.value("get0('kept')").await, if is_over { json!(42) } else { Value::Null });
+        if is_over {
+            client.eval("rtvs:::enable_autosave(TRUE)", "0").await;
+            client.eval("rm(list = ls(all.names = TRUE))", "0").await;
+        }
+        let pid = client.pid().await;
+        drop(client);
+        until_dead(pid).await;
+    }
+    let (mut client, _) = Client::at_prompt(&server, "last").await;
+    assert_eq!(client.eval("rtvs:::query_reload_autosave()", "@").await.value, false);
 }

@@ -42,7 +42,7 @@ async fn talk(leaving: Leaving, connected: Connected, socket: WebSocket) {
     let Connected { session, wish, host, pages, .. } = connected;
     let (user, name) = (leaving.key.0.account.clone(), leaving.key.1.clone());
     let journal = Journal::open(&leaving.broker.app.settings().rtvs, &name, session.pid);
-    let mut course = Course { idle: wish.idle, pages, journal };
+    let mut course = Course { app: Arc::clone(&leaving.broker.app), idle: wish.idle, pages, journal };
     tracing::info!(session.id = %session.id, user.name = user, "a client has connected to its session");
     let parting = relay(socket, host, &mut course).await;
     course.journal.end(&parting);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     api::rtvs::{
-        NAMESPACE,
+        LEFT_WORKSPACE, NAMESPACE,
         broker::{ListedSession, Wish},
         error::{BrokerError, Error},
         host_line::HostLine,
@@ -86,6 +86,7 @@ pub async fn begin(mut incoming: Incoming) -> Result<Response, Error> {
     let largest = usize::try_from(settings.message_mib << 20).unwrap_or(usize::MAX);
     let host = app.prompt_open(&caller.principal, id, Terms { begin, largest }).await?;
     let session = Arc::clone(host.session());
+    app.left_workspace_bring(&session, LEFT_WORKSPACE).await;
     incoming.notes.session(session.id);
     let wish = Wish { interpreter: settings.interpreter.clone(), arguments, idle: line.idle };
     let listed = ListedSession { id: id.to_owned(), wish: wish.clone() };

@@ -140,7 +140,10 @@ query_reload_autosave <- function() {
 }
 
 enable_autosave <- function(delete_existing) {
-  if (isTRUE(delete_existing)) unlink(autosave_file())
+  if (isTRUE(delete_existing)) {
+    unlink(autosave_file())
+    host_notify("workspace_taken")
+  }
   state$autosave <- TRUE
   invisible()
 }
@@ -157,5 +160,5 @@ save_state <- function() {
   on.exit(unlink(draft))
   save(list = names, file = draft, envir = globalenv())
   file.rename(draft, file)
-  invisible()
+  host_notify("workspace_left")
 }
