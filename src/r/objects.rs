@@ -65,12 +65,10 @@ pub(super) unsafe fn promise_code(environment: SEXP, name: &CStr) -> Option<SEXP
     let code = protect_quietly(|r| {
         // SAFETY: alive, as promised, and inside `protect`. Code that was compiled has its expression beside it.
         unsafe {
-            let name = strings::symbol(r, name);
-            if R_existsVarInFrame(environment, name) == Rboolean::FALSE || R_BindingIsActive(name, environment) == Rboolean::TRUE {
+            if R_existsVarInFrame(environment, strings::symbol(r, name)) == Rboolean::FALSE {
                 return None;
             }
-            let value = Rf_findVarInFrame(environment, name);
-            (TYPEOF(value) == SEXPTYPE::PROMSXP).then(|| ffi::R_PromiseExpr(value))
+            promise(r, environment, name).map(|promise| ffi::R_PromiseExpr(promise))
         }
     });
     code.ok().flatten()
@@ -81,13 +79,23 @@ pub(super) unsafe fn promise_code(environment: SEXP, name: &CStr) -> Option<SEXP
 /// # Safety
 /// An environment, which is alive.
 unsafe fn is_promise(r: R, environment: SEXP, name: &CStr) -> bool {
+    // SAFETY: as promised.
+    unsafe { promise(r, environment, name).is_some_and(|promise| ffi::PRVALUE(promise) == R_UnboundValue) }
+}
+
+/// The promise of an object that exists, if it is one.
+///
+/// # Safety
+/// An environment, which is alive.
+unsafe fn promise(r: R, environment: SEXP, name: &CStr) -> Option<SEXP> {
     // SAFETY: inside `protect`; to look at a binding that is not active allocates nothing.
     unsafe {
-        if R_BindingIsActive(strings::symbol(r, name), environment) == Rboolean::TRUE {
-            return false;
+        let name = strings::symbol(r, name);
+        if R_BindingIsActive(name, environment) == Rboolean::TRUE {
+            return None;
         }
-        let value = Rf_findVarInFrame(environment, strings::symbol(r, name));
-        TYPEOF(value) == SEXPTYPE::PROMSXP && ffi::PRVALUE(value) == R_UnboundValue
+        let value = Rf_findVarInFrame(environment, name);
+        (TYPEOF(value) == SEXPTYPE::PROMSXP).then_some(value)
     }
 }
 
