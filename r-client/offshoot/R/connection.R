@@ -31,8 +31,9 @@ encoded <- function(...) paste0(vapply(c(...), function(part) paste0("/", curl::
 # A handle for a request. `body` is JSON. `upload` is a connection to read the body from, of `size` bytes, and `form` a
 # file that is sent as a form.
 new_request <- function(method, body = NULL, upload = NULL, size = 0, form = NULL, accept = NULL, authorized = TRUE) {
-  # Paths are sent as they are, as `..` is a name here; and a network is known to have dropped also while code runs for long.
-  handle <- curl::new_handle(noproxy = no_proxy(), connecttimeout = 30, path_as_is = TRUE, tcp_keepalive = TRUE)
+  # Paths are sent as they are, as `..` is a name here; and a network is known to have dropped also while code runs for long. That it is
+  # silent for long is no failure, which newer versions of curl would take it for.
+  handle <- curl::new_handle(noproxy = no_proxy(), connecttimeout = 30, path_as_is = TRUE, tcp_keepalive = TRUE, low_speed_time = 0)
   headers <- list(Expect = "")
   if (authorized && !is.null(state$tokens)) headers$Authorization <- paste("Bearer", state$tokens$access_token)
   if (!is.null(accept)) headers$Accept <- accept

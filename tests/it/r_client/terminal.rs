@@ -17,8 +17,9 @@ struct Terminal {
 
 impl Terminal {
     fn open(client: Client) -> Self {
-        let mut command = client.command("R");
-        command.args(["--no-save", "--no-restore", "--quiet"]).env("TERM", "dumb");
+        // Where the tests run in the background, interrupts are ignored, and newer versions of R leave it at that.
+        let mut command = client.command("env");
+        command.args(["--default-signal=INT", "R", "--no-save", "--no-restore", "--quiet"]).env("TERM", "dumb");
         let mut session = OsSession::spawn(command).unwrap();
         session.set_expect_timeout(Some(PATIENCE));
         session.get_process_mut().set_echo(true, Some(PATIENCE)).unwrap();

@@ -181,7 +181,7 @@ async fn what_is_in_a_value_has_names_that_are_code() {
         ("function(x) x", &[]),
         ("c(TRUE, FALSE, NA)", &[("[[1]]", "TRUE"), ("[[2]]", "FALSE"), ("[[3]]", "NA")]),
         ("c(1L, NA)", &[("[[1]]", "1L"), ("[[2]]", "NA_integer_")]),
-        ("c(1i, NA)", &[("[[1]]", "0+1i"), ("[[2]]", "NA_complex_")]),
+        ("c(1i, NA_complex_)", &[("[[1]]", "0+1i"), ("[[2]]", "NA_complex_")]),
         ("c('1', NA)", &[("[[1]]", "\"1\""), ("[[2]]", "NA_character_")]),
         (
             "c(1, x = 2, 3, `y \\n z` = 4, x = 5)",

@@ -108,6 +108,7 @@ test_that("an interrupt while curl calls this R ends no request", {
   skip_on_os("windows")
   with_session({
     run <- begin_run("cat('begun\\n'); Sys.sleep(1000)", NULL, NULL)
+    while (send_json("GET", session_path("console-output"))$consoleOutput != "begun\n") drive(run, 0)
     interrupt <- function(text) {
       if (!startsWith(text, "begun")) return()
       tools::pskill(Sys.getpid(), tools::SIGINT)
