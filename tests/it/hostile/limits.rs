@@ -43,8 +43,7 @@ async fn a_process_whose_name_is_no_text_counts_and_ends_with_its_session() {
     for way in Way::all() {
         let server = way.start("[sessions]\npool = 0\nmemory_mib = 200");
         let session = Client::admin(&server).await.session().await;
-        let program =
-            r#"f=$(printf '\377'); cp "$(command -v perl)" "$f"; for i in 1 2 3 4 5; do ./"$f" -e '$x = "x" x 60e6; sleep 1000' & done"#;
+        let program = r#"f=$(printf '\377'); cp "$(command -v perl)" "$f"; for i in 1 2 3 4 5 6 7 8; do ./"$f" -e '$x = "x" x 60e6; sleep 1000' & done"#;
         let code = format!("writeLines({program:?}, 'run'); system('sh run > /dev/null 2>&1'); Sys.sleep(60)");
         assert_ended(&server, &session, &code, "took more than 200 MiB of memory together").await;
     }
