@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -180,6 +181,11 @@ impl Actor {
                     if matches!(tell, Tell::Evaluate(_)) {
                         work.evaluations += 1;
                         work.note(&session);
+                    }
+                    // The signal comes before the message, or it would stop what R does next.
+                    if tell == Tell::CancelAll && session.interrupted.notified().now_or_never().is_some() {
+                        self.worker.interrupt();
+                        stopping = Some(Instant::now() + REPEAT);
                     }
                     session.touch();
                     sending = Some(send(&Request::Tell(tell), payload));

@@ -193,9 +193,11 @@ async fn talk(
         }
     };
     let talked = tokio::select! {
+        // What was taken from the queue is told before what stops everything, or R would do it afterwards.
+        biased;
         heard = hearing => heard,
-        listened = listening => listened,
         () = telling => Ok(()),
+        listened = listening => listened,
         () = idling => Ok(()),
     };
     // Once for a session, however often it says so; and the session's folder goes when this returns.
