@@ -67,6 +67,8 @@ pub fn keep_current() {
 
 /// Reads the fonts again, for all that is drawn from now on.
 pub fn read_again() {
+    // What changes while they are read may or may not be read.
+    let before = state();
     // SAFETY: the type is that in fontconfig.h. One thread calls.
     unsafe {
         if let Some(read) = function(FONTCONFIG, c"FcInitReinitialize") {
@@ -75,8 +77,7 @@ pub fn read_again() {
     }
     // What uses the map that there was keeps it.
     forget_map();
-    // There may be other folders now.
-    LOOKED.set(state().map(|state| (Instant::now(), state)));
+    LOOKED.set(before.map(|state| (Instant::now(), state)));
 }
 
 /// The files of its configuration, and the folders of fonts, that fontconfig has read; `None` if it has read none.

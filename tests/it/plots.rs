@@ -42,7 +42,9 @@ async fn a_font_that_is_installed_while_the_server_runs_is_drawn() {
     let early = client.session().await;
     let before = early.prints(code).await;
     assert_eq!(client.session().await.prints(code).await, before);
-    std::fs::copy(FONTS[1], path("fonts/second.ttf")).unwrap();
+    // As packages do it: of a file that is still being written, fontconfig remembers that it is no font.
+    std::fs::copy(FONTS[1], path("second.ttf")).unwrap();
+    std::fs::rename(path("second.ttf"), path("fonts/second.ttf")).unwrap();
     until("an open session draws with the new font", async || early.prints(code).await != before).await;
     until("a new session draws with the new font", async || client.session().await.prints(code).await != before).await;
 }
