@@ -115,7 +115,9 @@ async fn talk(
     course: &mut Course,
 ) -> Result<(), Fault> {
     let Course { app, idle, pages, journal } = course;
-    let (session, has_left) = (Arc::clone(hearer.session()), AtomicBool::new(false));
+    let session = Arc::clone(hearer.session());
+    // Each counts once for a session, however often it says so.
+    let (has_left, has_taken) = (AtomicBool::new(false), AtomicBool::new(false));
     let conversation = Mutex::new(Conversation::default());
     let (queue, heard) = (Queue::default(), Mutex::new(Instant::now()));
     let journal = Mutex::new(journal);
@@ -130,7 +132,7 @@ async fn talk(
                 match notice {
                     Notice::Page(url) => pages.show(url),
                     Notice::WorkspaceLeft => has_left.store(true, Ordering::Relaxed),
-                    Notice::WorkspaceTaken => app.left_workspace_forget(&session).await,
+                    Notice::WorkspaceTaken if !has_taken.swap(true, Ordering::Relaxed) => app.left_workspace_forget(&session).await,
                     _ => {}
                 }
             }
@@ -200,7 +202,7 @@ async fn talk(
         listened = listening => listened,
         () = idling => Ok(()),
     };
-    // Once for a session, however often it says so; and the session's folder goes when this returns.
+    // The session's folder goes when this returns.
     if has_left.into_inner() {
         app.left_workspace_keep(&session, LEFT_WORKSPACE).await;
     }
