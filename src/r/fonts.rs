@@ -65,10 +65,9 @@ pub fn keep_current() {
     }
 }
 
-/// Reads the fonts again, for all that is drawn from now on.
+/// Reads the fonts again, for all that is drawn from now on. What changes meanwhile, and may not be read, is still a change since
+/// [`have_changed`] has looked.
 pub fn read_again() {
-    // What changes while they are read may or may not be read.
-    let before = state();
     // SAFETY: the type is that in fontconfig.h. One thread calls.
     unsafe {
         if let Some(read) = function(FONTCONFIG, c"FcInitReinitialize") {
@@ -77,7 +76,6 @@ pub fn read_again() {
     }
     // What uses the map that there was keeps it.
     forget_map();
-    LOOKED.set(before.map(|state| (Instant::now(), state)));
 }
 
 /// The files of its configuration, and the folders of fonts, that fontconfig has read; `None` if it has read none.
