@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Broker, Client, evaluated, shared, until_dead},
-    start::started,
+    client::{Broker, Client, shared, until_dead},
+    start::{asked_to_reload, started},
 };
 
 /// The arguments of the next message with this name.
@@ -187,22 +187,15 @@ async fn a_saved_workspace_is_loaded_if_the_user_wants_it() {
         .await;
     for (answer, removable, loaded) in [("C", false, false), ("N", true, false), ("Y", true, true)] {
         client.eval("kept <- 42; save(kept, file = file); rm(kept)", "0").await;
-        let id = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
-        let asked = client.named("?YesNoCancel").await;
-        client.reply(asked.id, "?YesNoCancel", json!([answer])).await;
-        let reply = client.wait_for(|message| message.request == id).await;
-        assert_eq!((evaluated(&reply).value, client.value("exists('kept')").await), (json!(removable), json!(loaded)), "{answer}");
+        let may_go = asked_to_reload(&mut client, answer).await;
+        assert_eq!((may_go, client.value("exists('kept')").await), (json!(removable), json!(loaded)), "{answer}");
         // What is there if it could not be removed is what the next session asks for.
         client.eval(&format!("rtvs:::enable_autosave({})", if removable { "TRUE" } else { "FALSE" }), "0").await;
         assert_eq!(client.value("file.exists(file)").await, !removable);
     }
     client.eval("writeLines('no workspace', file)", "0").await;
-    let id = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
-    let asked = client.named("?YesNoCancel").await;
-    client.reply(asked.id, "?YesNoCancel", json!(["Y"])).await;
+    assert_eq!(asked_to_reload(&mut client, "Y").await, false);
     assert!(told(&mut client, "!ShowMessage").await[0].as_str().unwrap().contains("cannot be loaded"));
-    let reply = client.wait_for(|message| message.request == id).await;
-    assert_eq!(evaluated(&reply).value, false);
 }
 
 #[tokio::test]

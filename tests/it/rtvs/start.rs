@@ -39,6 +39,14 @@ pub(super) async fn started(id: &str) -> (Client, u64) {
     (client, prompt.id)
 }
 
+/// Has the user asked whether to load what the session before has left, who answers with this letter. Returns whether it can be removed.
+pub(super) async fn asked_to_reload(client: &mut Client, answer: &str) -> Value {
+    let id = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
+    let asked = client.named("?YesNoCancel").await;
+    client.reply(asked.id, "?YesNoCancel", json!([answer])).await;
+    evaluated(&client.wait_for(|message| message.request == id).await).value
+}
+
 #[tokio::test]
 async fn what_a_client_sets_at_its_start_is_in_force() {
     let (mut client, prompt) = started("start").await;
@@ -76,11 +84,7 @@ async fn a_workspace_whose_client_is_lost_is_there_in_the_next_session() {
     until_dead(pid).await;
     for (answer, is_over) in [("C", false), ("Y", true)] {
         let (mut client, _) = Client::at_prompt(&server, "next").await;
-        let id = client.send("?=@", json!(["rtvs:::query_reload_autosave()"]), b"").await;
-        let asked = client.named("?YesNoCancel").await;
-        client.reply(asked.id, "?YesNoCancel", json!([answer])).await;
-        let reply = client.wait_for(|message| message.request == id).await;
-        assert_eq!(evaluated(&reply).value, is_over);
+        assert_eq!(asked_to_reload(&mut client, answer).await, is_over);
         assert_eq!(client.value("get0('kept')").await, if is_over { json!(42) } else { Value::Null });
         if is_over {
             client.eval("rtvs:::enable_autosave(TRUE)", "0").await;
