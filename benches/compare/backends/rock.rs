@@ -62,8 +62,8 @@ impl Session for Rock {
     }
 
     fn plot(&mut self) -> Result<Vec<u8>> {
-        self.run(PLOT)?;
-        self.client.send("GET", &format!("{}/_plots/1?width=480&height=480", self.path), "Accept: image/png\r\n", &[])
+        self.client.post(&format!("{}/_eval?width=480&height=480", self.path), SCRIPT, format!("{PLOT}\nNULL").as_bytes())?;
+        self.client.send("GET", &format!("{}/_plots/1", self.path), "Accept: image/png\r\n", &[])
     }
 
     fn model(&mut self) -> Result<Vec<u8>> {
