@@ -169,10 +169,7 @@ impl Actor {
                         break Ok(None);
                     }
                 }
-                () = session.interrupted.notified() => {
-                    self.worker.interrupt();
-                    stopping = Some(Instant::now() + REPEAT);
-                }
+                () = session.interrupted.notified() => stopping = self.interrupt_r(),
                 told = tells.recv(), if sending.is_none() => {
                     let Some((tell, payload)) = told else {
                         work.end(&session);
@@ -184,8 +181,7 @@ impl Actor {
                     }
                     // The signal comes before the message, or it would stop what R does next.
                     if tell == Tell::CancelAll && session.interrupted.notified().now_or_never().is_some() {
-                        self.worker.interrupt();
-                        stopping = Some(Instant::now() + REPEAT);
+                        stopping = self.interrupt_r();
                     }
                     session.touch();
                     sending = Some(send(&Request::Tell(tell), payload));
@@ -214,17 +210,13 @@ impl Actor {
                 },
                 () = sleep_until(stopping.unwrap_or_else(Instant::now)), if stopping.is_some() => {
                     // Unless R has heard it, as it does not while it waits for a program.
-                    stopping = self.worker.ignores_interrupts().then(|| {
-                        self.worker.interrupt();
-                        Instant::now() + REPEAT
-                    });
+                    stopping = if self.worker.ignores_interrupts() { self.interrupt_r() } else { None };
                 }
                 () = sleep_until(limit.unwrap_or_else(Instant::now)), if limit.is_some() => {
                     let seconds = self.limit.unwrap_or_default();
                     outbox.push(Said::Errors(format!("Stopped at the time limit of {seconds} s\n")));
                     work.since = None;
-                    self.worker.interrupt();
-                    stopping = Some(Instant::now() + REPEAT);
+                    stopping = self.interrupt_r();
                 }
                 // Last, because there may always be more to read.
                 () = self.worker.console.readable(), if outbox.has_room() && !outbox.awaits_message() => {
@@ -237,6 +229,12 @@ impl Actor {
         outbox.finish();
         let _ = tokio::time::timeout(LAST_WORDS, outbox.empty_into(&said)).await;
         End::Died(cause)
+    }
+
+    /// Interrupts R. Returns when it is time to look whether R has heard it.
+    fn interrupt_r(&self) -> Option<Instant> {
+        self.worker.interrupt();
+        Some(Instant::now() + REPEAT)
     }
 }
 

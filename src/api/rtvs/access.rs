@@ -16,6 +16,7 @@ use crate::{
         origin::{check_origin, client_address, is_https},
         permissions::role,
     },
+    config::Secret,
 };
 
 /// What users write before a name to say that it is one of the operating system.
@@ -62,12 +63,7 @@ pub fn has_credentials(headers: &HeaderMap) -> bool {
 pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Visitor, Error> {
     let address = client_address(extensions);
     let Some(Credentials::Password(name, password)) = credentials(headers) else { return Err(Error::Unauthenticated) };
-    let settings = &app.settings().rtvs;
-    let secret = settings.shared_secret().map_err(|error| {
-        tracing::error!(error, "nobody can log in");
-        Error::from(AuthError::Unavailable("the secret".to_owned()))
-    })?;
-    let principal = match secret {
+    let principal = match secret(app).await? {
         Some(secret) => {
             app.accounts().check_shared(&name, &password, secret.expose(), address)?;
             Principal::anybody(ANYBODY, &[role::POWER_USER], address)
@@ -75,6 +71,17 @@ pub async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -
         None => with_account(app, &name, &password, address).await?,
     };
     Ok(Visitor { principal, name })
+}
+
+/// The password that lets everybody in, if there is one.
+async fn secret(app: &App) -> Result<Option<Secret>, Error> {
+    // It may be in a file.
+    let settings = app.settings().rtvs.clone();
+    let read = tokio::task::spawn_blocking(move || settings.shared_secret()).await.unwrap_or_else(|error| Err(error.to_string()));
+    read.map_err(|error| {
+        tracing::error!(error, "nobody can log in");
+        Error::from(AuthError::Unavailable("the secret".to_owned()))
+    })
 }
 
 async fn with_account(app: &App, name: &str, password: &str, address: IpAddr) -> Result<Principal, Error> {
