@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use offshoot::{
-    api::rtvs::{conversation::Conversation, host_line::HostLine, message::Message},
+    api::rtvs::{conversation::Conversation, host_line::HostLine, message::{Message, NOTIFICATION, REQUEST}},
     app::prompt::{Choices, EvaluationEnd, HostQuestion, Said, Say, Tell},
 };
 
@@ -39,8 +39,8 @@ fuzz_target!(|input: (Vec<Sent<'_>>, &[u8], &str)| {
         assert!(asked.is_ok_and(|message| message.is_some()));
         let name = NAMES[usize::from(name) % NAMES.len()];
         let request = match name.as_bytes()[0] {
-            b'!' => 0,
-            b'?' => u64::MAX,
+            b'!' => NOTIFICATION,
+            b'?' => REQUEST,
             _ => u64::from(answers),
         };
         let id = 2 * number as u64 + 2;

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
-use super::client::{Broker, Client, server_with, shared, until_dead};
+use super::client::{Broker, Client, evaluated, server_with, shared, until_dead};
 use crate::harness::{PASSWORD, until};
 
 /// The status with which a handshake was refused.
@@ -222,7 +222,16 @@ async fn everything_can_be_stopped_while_r_computes_and_evaluations_wait() {
     let (mut client, prompt) = Client::at_prompt(shared(), "stop").await;
     client.answer(prompt, "while (TRUE) {}\n").await;
     client.named("!+").await;
+    let mut cancelled = vec![client.send("?=/", json!(["cat('begun'); repeat {}"]), b"").await];
+    client.wait_for(|message| message.name == "!" && message.json.contains("begun")).await;
+    for _ in 0..3 {
+        cancelled.push(client.send("?=/", json!(["1"]), b"").await);
+    }
     client.stop_all().await;
+    for id in cancelled {
+        let reply = client.wait_for(|message| message.request == id).await;
+        assert_eq!(evaluated(&reply).status, None);
+    }
     assert_eq!(client.value("2 + 2").await, 4);
 }
 
