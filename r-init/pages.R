@@ -173,3 +173,9 @@ for (name in c("legend", "polygon")) {
   }))
 }
 rm(name, original)
+
+# Without R's recording, a page of grid's has nothing that it could be drawn from. Where there is no device, grid opens one.
+beforehand("grid", "engine.display.list", bquote({
+  if (grDevices::dev.cur() == 1L) grDevices::dev.new()
+  if (.(is_recorded)()) return(invisible())
+}))

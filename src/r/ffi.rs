@@ -77,6 +77,9 @@ unsafe extern "C-unwind" {
     ) -> *mut InputHandler;
     pub fn R_runHandlers(handlers: *mut InputHandler, ready: *mut libc::fd_set);
 
+    // R_ext/GraphicsEngine.h: a device by its number, from 1; null if there is none.
+    pub fn GEgetDevice(number: c_int) -> *mut GraphicsDevice;
+
     // Internal to R, but exported: whether the value of the statement is printed (Defn.h).
     pub static mut R_Visible: Rboolean;
     // Internal to R, but exported: the values that R protects, and how many they are (Defn.h).
@@ -114,6 +117,20 @@ pub struct InputHandler {
     pub active: c_int,
     /// The argument of `handler`.
     pub data: *mut c_void,
+}
+
+/// The beginning of `GEDevDesc` of `R_ext/GraphicsEngine.h`: what R's graphics engine knows about a device.
+#[repr(C)]
+#[derive(Debug)]
+pub struct GraphicsDevice {
+    device: *mut c_void,
+    display_list_on: c_int,
+    display_list: SEXP,
+    last_element: SEXP,
+    saved_snapshot: SEXP,
+    dirty: c_int,
+    /// Whether what is drawn is recorded. It is not while a call draws that is recorded itself.
+    pub records: c_int,
 }
 
 /// A native routine for `.Call` with any number of arguments, as R stores it.

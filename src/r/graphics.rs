@@ -3,11 +3,11 @@
 
 use std::{cell::Cell, path::PathBuf};
 
-use libR_sys::{Rf_NumDevices, Rf_lang1, Rf_protect, Rf_unprotect};
+use libR_sys::{Rf_NumDevices, Rf_lang1, Rf_nextDevice, Rf_protect, Rf_unprotect};
 
 use super::{
     exec::{RError, protect},
-    fonts, scripts, strings,
+    ffi, fonts, scripts, strings,
 };
 
 /// What becomes of plots for which the code opens no device.
@@ -90,4 +90,34 @@ pub fn close_unnamed() {
             });
         }
     }
+}
+
+/// Runs an evaluation on top of what runs, which may be a call that draws and is recorded: what such a call draws is not recorded once
+/// more. An error in the evaluation, or in a finalizer, may change that for all devices (`GEonExit` of R's engine.c), so it is set again.
+pub(super) fn with_recording_kept<T>(run: impl FnOnce() -> T) -> T {
+    let before: Vec<_> = devices().collect();
+    // SAFETY: a device of R's, on its thread.
+    let recorded: Vec<_> = before.iter().map(|device| unsafe { (**device).records }).collect();
+    let result = run();
+    for device in devices() {
+        if let Some(at) = before.iter().position(|known| *known == device) {
+            // SAFETY: as above; R has this device at this moment.
+            unsafe { (*device).records = recorded[at] };
+        }
+    }
+    result
+}
+
+/// The devices that are open.
+fn devices() -> impl Iterator<Item = *mut ffi::GraphicsDevice> {
+    // SAFETY: reads a counter; does not jump. R's null device is counted, and is never the next one of another.
+    let count = unsafe { Rf_NumDevices() } - 1;
+    let mut number = 0;
+    (0..count).map(move |_| {
+        // SAFETY: both read R's table of devices, and do not jump.
+        unsafe {
+            number = Rf_nextDevice(number);
+            ffi::GEgetDevice(number)
+        }
+    })
 }

@@ -21,7 +21,7 @@ use libR_sys::{
 use super::{
     error_text, events,
     exec::{RError, protect, protect_quietly},
-    ffi, natives,
+    ffi, graphics, natives,
     preserved::{self, Preserved},
     reports::{self, Reason},
     scripts, strings,
@@ -272,7 +272,7 @@ pub fn on_top<T>(interruptible: bool, run: impl FnOnce() -> T) -> T {
         R_interrupts_suspended = if interruptible { Rboolean::FALSE } else { Rboolean::TRUE };
         was
     };
-    let result = run();
+    let result = graphics::with_recording_kept(run);
     // SAFETY: as above.
     unsafe { R_interrupts_suspended = was };
     DEPTH.set(depth() - 1);

@@ -6,6 +6,7 @@ use crate::harness::program;
 
 /// Each declaration of `src/r/ffi.rs`, in C. If two declarations of one name differ, the compiler reports an error.
 const DECLARATIONS: &str = r#"
+#include <stddef.h>
 #include <stdio.h>
 #include <libintl.h>
 #define R_INTERFACE_PTRS 1
@@ -14,6 +15,7 @@ const DECLARATIONS: &str = r#"
 #include <Rinterface.h>
 #define HAVE_SYS_SELECT_H 1
 #include <R_ext/eventloop.h>
+#include <R_ext/GraphicsEngine.h>
 
 extern Rboolean R_ToplevelExec(void (*)(void *), void *);
 extern void R_InitInPStream(R_inpstream_t, R_pstream_data_t, R_pstream_format_t, int (*)(R_inpstream_t),
@@ -46,6 +48,7 @@ extern int R_wait_usec;
 extern void R_set_command_line_arguments(int, char **);
 extern InputHandler *addInputHandler(InputHandler *, int, void (*)(void *), int);
 extern void R_runHandlers(InputHandler *, fd_set *);
+extern pGEDevDesc GEgetDevice(int);
 extern Rboolean R_Visible;
 extern SEXP *R_PPStack;
 extern int R_PPStackTop;
@@ -60,6 +63,7 @@ extern char *dgettext(const char *, const char *);
 extern char *dngettext(const char *, const char *, const char *, unsigned long);
 
 _Static_assert(sizeof(Rboolean) == sizeof(int), "size of Rboolean");
+_Static_assert(offsetof(GEDevDesc, recordGraphics) == 5 * sizeof(void *) + sizeof(int), "place of recordGraphics");
 _Static_assert(sizeof(SA_TYPE) == sizeof(int), "size of SA_TYPE");
 "#;
 

@@ -116,6 +116,10 @@ async fn a_page_is_shown_if_the_code_wants_no_recording_of_it() {
     let more = window.types("abline(h = 5)").await;
     assert_same(&pictures(&more), &by_png(&["plot(4:6); abline(h = 5)"], USUAL));
     assert_eq!(places(&more), [(0, 1)]);
+    // That is grid's own way to say so.
+    let draw = "library(grid); grid.newpage(); grid.circle()";
+    let shown = window.types(&format!("graphics.off()\nlibrary(grid); engine.display.list(FALSE)\n{draw}")).await;
+    assert_same(&pictures(&shown), &by_png(&[draw], USUAL));
 }
 
 /// R looks for its client while it draws, and sends what there is of a page.
@@ -127,6 +131,28 @@ async fn a_page_that_is_sent_while_r_draws_it_is_recorded_once() {
     let shown = window.types(&format!("recorded <- sapply(1:5, function(i) {{ {draw}; length(recordPlot()[[1]]) }})")).await;
     assert_eq!(window.client.value("length(unique(recorded))").await, 1);
     assert_same(&[&shown.last().unwrap().picture], &by_png(&[draw], USUAL));
+}
+
+/// When R cleans up after an error, it records from then on what it draws, also within a call that is recorded itself.
+#[tokio::test]
+async fn an_error_of_the_client_while_grid_draws_leaves_the_recording_as_it_is() {
+    let (mut client, prompt) = started("failing").await;
+    let grob = "drawDetails.slow <- function(x, recording) { if (wait) cat('draws'); while (wait) {}; grid.rect(); grid.circle() }";
+    let draw =
+        |wait| format!("grid.newpage(); wait <- {wait}; grid.draw(grob(cl = 'slow')); recorded <- c(recorded, length(recordPlot()[[1]]))");
+    let code = format!("library(grid); recorded <- c()\n{grob}\n{}\n{}\n", draw("FALSE"), draw("TRUE"));
+    client.answer(prompt, &code).await;
+    let question = client.named("?PlotDeviceCreate").await;
+    client.reply(question.id, &question.name, json!([360, 360, 96])).await;
+    client.wait_for(|message| message.name == "!" && message.json.contains("draws")).await;
+    for wrong in ["stop('wrong')", "recordGraphics(stop('wrong'), list(), globalenv())"] {
+        assert!(client.eval(wrong, "").await.error.is_some(), "{wrong}");
+    }
+    // Here, R ends only the finalizer.
+    assert_eq!(client.eval("local(reg.finalizer(new.env(), function(gone) stop('wrong'))); gc()[[1]]", "").await.error, None);
+    assert_eq!(client.eval("wait <- FALSE", "0").await.error, None);
+    client.prompt().await;
+    assert_eq!(client.value("list(length(recorded), length(unique(recorded)))").await, json!([2, 1]));
 }
 
 #[tokio::test]
