@@ -270,8 +270,8 @@ impl Prepared {
         let gone = || hidden.iter().map(PathBuf::as_path).chain(places::COMMON.map(Path::new));
         let is_gone = |place: &PathBuf| gone().any(|gone| place.starts_with(gone));
         for (places, may_change) in [(&readable, false), (&writable, true)] {
-            let shown = places.iter().filter(|place| is_gone(place) && place.is_dir());
-            self.view.shown.extend(shown.map(|folder| Shown { folder: folder.clone(), may_change }));
+            let shown = places.iter().filter(|place| is_gone(place));
+            self.view.shown.extend(shown.map(|place| Shown { place: place.clone(), may_change }));
         }
         self.settings = around.iter().any(|place| place.starts_with(places::SETTINGS)).then(places::settings_changed).flatten();
         self.territory = Territory::default();

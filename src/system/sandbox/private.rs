@@ -2,7 +2,8 @@
 //! places look empty and others are its own.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
@@ -25,7 +26,7 @@ pub(super) const AS_ROOT: UnshareFlags = UnshareFlags::NEWNS.union(UnshareFlags:
 pub struct View {
     /// Folders that look empty, and files that look like `/dev/null`.
     pub hidden: Vec<PathBuf>,
-    /// Folders in hidden and common ones that are there all the same.
+    /// What is there all the same in hidden and common folders.
     pub shown: Vec<Shown>,
     /// Folders in whose places the process has one of its own.
     pub common: Vec<PathBuf>,
@@ -40,12 +41,12 @@ pub struct Own<'a> {
     pub common: &'a Path,
 }
 
-/// A folder in a hidden or common one that is there all the same.
+/// A folder or file, in a hidden or common folder, that is there all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// The folder.
-    pub folder: PathBuf,
-    /// Whether its files may be changed.
+    /// Its path.
+    pub place: PathBuf,
+    /// Whether it, and files in it, may be changed.
     pub may_change: bool,
 }
 
@@ -107,14 +108,18 @@ pub fn give_up_rights() -> Result<(), PrivateError> {
 
 fn look(view: &View, own: Option<Own<'_>>) -> Result<(), PrivateError> {
     let at = |path: &Path| failed(path.display().to_string());
-    let clone =
-        |folder: &Path| open_tree(CWD, folder, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC).map_err(at(folder));
+    let clone = |place: &Path| open_tree(CWD, place, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC).map_err(at(place));
     let is_in_common = |path: &Path| view.common.iter().any(|common| path.starts_with(common));
     let is_hidden = |path: &Path| is_in_common(path) || view.hidden.iter().any(|hidden| path.starts_with(hidden));
     // Taken before anything is hidden.
     let own_folder = own.map(|own| (own.folder, true)).filter(|(folder, _)| is_hidden(folder));
-    let shown = view.shown.iter().map(|shown| (shown.folder.as_path(), shown.may_change)).chain(own_folder);
-    let shown = shown.map(|(folder, may_change)| Ok((folder, may_change, clone(folder)?))).collect::<Result<Vec<_>, PrivateError>>()?;
+    let shown = view.shown.iter().map(|shown| (shown.place.as_path(), shown.may_change)).chain(own_folder);
+    let shown = shown.filter_map(|(place, may_change)| match clone(place) {
+        // It was there when this view was made.
+        Err(gone) if gone.source.kind() == io::ErrorKind::NotFound => None,
+        tree => Some(tree.map(|tree| (place, may_change, place.is_dir(), tree))),
+    });
+    let shown = shown.collect::<Result<Vec<_>, PrivateError>>()?;
     let common = view.common.iter().filter_map(|place| Some((place, own?.common)));
     let common = common.map(|(place, own)| Ok((place, clone(own)?))).collect::<Result<Vec<_>, PrivateError>>()?;
     let mut empty: Vec<PathBuf> = Vec::new();
@@ -130,18 +135,23 @@ fn look(view: &View, own: Option<Own<'_>>) -> Result<(), PrivateError> {
     for (place, tree) in common {
         put(tree, place)?;
     }
-    for (folder, may_change, tree) in shown {
+    for (place, may_change, is_folder, tree) in shown {
         // On the way to it, there is nothing else, and nothing can be made.
-        let way = view.common.iter().find_map(|common| Some(common.join(folder.strip_prefix(common).ok()?.iter().next()?)));
-        if let Some(way) = way.filter(|way| way != folder && !empty.contains(way)) {
+        let way = view.common.iter().find_map(|common| Some(common.join(place.strip_prefix(common).ok()?.iter().next()?)));
+        if let Some(way) = way.filter(|way| way != place && !empty.contains(way)) {
             make_folder(&way)?;
             make_empty(&way)?;
             empty.push(way);
         }
-        make_folder(folder)?;
-        put(tree, folder)?;
+        if is_folder {
+            make_folder(place)?;
+        } else {
+            place.parent().map_or(Ok(()), make_folder)?;
+            make_file(place)?;
+        }
+        put(tree, place)?;
         if !may_change {
-            make_read_only(folder)?;
+            make_read_only(place)?;
         }
     }
     empty.iter().try_for_each(|folder| make_read_only(folder))
@@ -149,6 +159,13 @@ fn look(view: &View, own: Option<Own<'_>>) -> Result<(), PrivateError> {
 
 fn make_folder(folder: &Path) -> Result<(), PrivateError> {
     fs::create_dir_all(folder).map_err(|source| PrivateError { step: folder.display().to_string(), source })
+}
+
+fn make_file(file: &Path) -> Result<(), PrivateError> {
+    match File::create_new(file) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(PrivateError { step: file.display().to_string(), source }),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a folder look empty.

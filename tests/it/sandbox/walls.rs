@@ -239,3 +239,29 @@ async fn r_works_within_its_walls_as_ever() {
     })
     .await;
 }
+
+/// In a folder that is hidden from sessions or is their own, such as that for temporary files.
+#[tokio::test]
+async fn a_file_that_the_settings_name_is_there_and_its_neighbour_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let code = format!(
+        "tried <- function(code) tryCatch(code, error = function(e) 'error', warning = function(w) 'error')\n\
+         files <- file.path('{}', c('named', 'neighbour'))\n\
+         cat(sapply(files, function(file) tried(readLines(file, warn = FALSE))), tried(cat('new', file = files[1])))",
+        folder.path().display()
+    );
+    for way in Way::all() {
+        for name in ["named", "neighbour"] {
+            std::fs::write(path(name), name).unwrap();
+            std::fs::set_permissions(path(name), PermissionsExt::from_mode(0o666)).unwrap();
+        }
+        let server = way.start(&format!("{SETTINGS}\nreadable = ['{}']", path("named")));
+        let client = Client::admin(&server).await;
+        assert_eq!(client.session().await.prints(&code).await, "named error error");
+        // One that has gone meanwhile keeps no session from its start.
+        std::fs::remove_file(path("named")).unwrap();
+        assert_eq!(client.session().await.prints("cat(1)").await, "1");
+    }
+}
