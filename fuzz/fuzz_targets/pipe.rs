@@ -4,14 +4,34 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use offshoot::{
-    api::rtvs::{conversation::Conversation, host_line::HostLine, message::{Message, NOTIFICATION, REQUEST}},
+    api::rtvs::{
+        conversation::Conversation,
+        host_line::HostLine,
+        message::{Message, NOTIFICATION, REQUEST},
+    },
     app::prompt::{Choices, EvaluationEnd, HostQuestion, Said, Say, Tell},
 };
 
 /// The names of messages that clients send, as a fuzzer would hardly guess them.
 const NAMES: [&str; 18] = [
-    "?=", "?=0", "?=@/", "?=NB", "?=Er", "?CreateBlob", "?WriteBlob", "?ReadBlob", "?GetBlobSize", "?SetBlobSize", "!DestroyBlob", "!/",
-    "!//", "!Shutdown", ":>", ":YesNoCancel", ":PlotDeviceCreate", ":Locator",
+    "?=",
+    "?=0",
+    "?=@/",
+    "?=NB",
+    "?=Er",
+    "?CreateBlob",
+    "?WriteBlob",
+    "?ReadBlob",
+    "?GetBlobSize",
+    "?SetBlobSize",
+    "!DestroyBlob",
+    "!/",
+    "!//",
+    "!Shutdown",
+    ":>",
+    ":YesNoCancel",
+    ":PlotDeviceCreate",
+    ":Locator",
 ];
 
 /// One message: the id of what it answers, its name, its arguments, and its blob.

@@ -95,14 +95,13 @@ pub fn close_unnamed() {
 /// Runs an evaluation on top of what runs, which may be a call that draws and is recorded: what such a call draws is not recorded once
 /// more. An error in the evaluation, or in a finalizer, may change that for all devices (`GEonExit` of R's engine.c), so it is set again.
 pub(super) fn with_recording_kept<T>(run: impl FnOnce() -> T) -> T {
-    let before: Vec<_> = devices().collect();
-    // SAFETY: a device of R's, on its thread.
-    let recorded: Vec<_> = before.iter().map(|device| unsafe { (**device).records }).collect();
+    // SAFETY: devices of R's, on its thread.
+    let before: Vec<_> = devices().map(|device| (device, unsafe { (*device).records })).collect();
     let result = run();
     for device in devices() {
-        if let Some(at) = before.iter().position(|known| *known == device) {
+        if let Some((_, records)) = before.iter().find(|(known, _)| *known == device) {
             // SAFETY: as above; R has this device at this moment.
-            unsafe { (*device).records = recorded[at] };
+            unsafe { (*device).records = *records };
         }
     }
     result
